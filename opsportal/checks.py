@@ -1,0 +1,59 @@
+"""Refuses an unsafe start: each finding names the setting, says what is wrong and what to do."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+from urllib.parse import urlsplit
+
+from django.conf import settings
+from django.core import checks
+
+LOCAL_HOSTS = {"localhost", "127.0.0.1", "::1"}
+
+
+def register() -> None:
+    """Make the findings part of `manage.py check` and of every management command."""
+    checks.register(unsafe_settings, checks.Tags.security)
+
+
+def unsafe_settings(**_: Any) -> list[checks.CheckMessage]:
+    """The findings as Django's errors."""
+    return [checks.Error(problem, id=f"opsportal.E{number:03}") for number, problem in enumerate(findings(), 1)]
+
+
+def findings() -> Iterator[str]:
+    """What makes this configuration unsafe outside the embedded default; one sentence or two each."""
+    if settings.OPSPORTAL_PROFILE != "production":
+        return
+    public = urlsplit(settings.OPSPORTAL_PUBLIC_URL)
+    if public.scheme != "https" and public.hostname not in LOCAL_HOSTS:
+        yield f"OPSPORTAL_PUBLIC_URL is {settings.OPSPORTAL_PUBLIC_URL}. Use https: passkeys and cookies need it."
+    if settings.DEBUG:
+        yield "DEBUG is on. Switch it off: it shows settings to whoever meets an error."
+    if "*" in settings.ALLOWED_HOSTS:
+        yield "OPSPORTAL_ALLOWED_HOSTS contains *. Name the hosts."
+    if settings.DATABASES["default"]["ENGINE"] == "django.db.backends.sqlite3":
+        yield "DATABASE_URL names SQLite. Use PostgreSQL where several processes or machines share the portal."
+    if os.geteuid() == 0 and not settings.OPSPORTAL_ROOT_OK:
+        yield "This process is root. Start it as a user of its own, or set OPSPORTAL_ROOT_OK=yes in a throw-away host."
+
+
+def refuse_unsafe_start() -> None:
+    """End the process with every finding, one to a line, if there is any."""
+    if problems := list(findings()):
+        raise SystemExit("Refusing to start:\n" + "\n".join(f"- {problem}" for problem in problems))
+
+
+def readable_keys() -> list[Path]:
+    """Key files that this process can open. From the web process each is a breach of separation (decisions 13)."""
+    found: list[Path] = []
+    for path in (settings.OPSPORTAL_EVIDENCE_KEY_FILE, settings.OPSPORTAL_RUNNER_KEY_FILE):
+        try:
+            path.open("rb").close()
+        except OSError:
+            continue
+        found.append(path)
+    return found

@@ -1,0 +1,182 @@
+"""What holds in every profile."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Any
+from urllib.parse import urlsplit
+
+from csp.constants import NONCE, NONE, SELF
+
+from opsportal import logs
+from opsportal.settings import env
+
+BASE_DIR = env.ROOT
+OPSPORTAL_PROFILE = env.profile()
+OPSPORTAL_DATA_DIR: Path = env.path("OPSPORTAL_DATA_DIR")
+OPSPORTAL_KEYS_DIR: Path = OPSPORTAL_DATA_DIR / "keys"
+OPSPORTAL_PORT = env.integer("OPSPORTAL_PORT", low=1, high=65_535)
+OPSPORTAL_PUBLIC_URL = env.origin("OPSPORTAL_PUBLIC_URL", default=f"http://localhost:{OPSPORTAL_PORT}")
+OPSPORTAL_EVIDENCE_KEY_FILE = Path(env.text("OPSPORTAL_EVIDENCE_KEY_FILE") or OPSPORTAL_KEYS_DIR / "evidence")
+OPSPORTAL_RUNNER_KEY_FILE = Path(env.text("OPSPORTAL_RUNNER_KEY_FILE") or OPSPORTAL_KEYS_DIR / "runner")
+OPSPORTAL_SANDBOX_UIDS = env.text("OPSPORTAL_SANDBOX_UIDS")
+OPSPORTAL_RUNNER_THREADS = env.integer("OPSPORTAL_RUNNER_THREADS", low=1, high=256)
+OPSPORTAL_HEARTBEAT_S = env.integer("OPSPORTAL_HEARTBEAT_S", low=1, high=60)
+OPSPORTAL_HEARTBEAT_LOST_S = env.integer("OPSPORTAL_HEARTBEAT_LOST_S", low=3, high=3_600)
+OPSPORTAL_REVIEW_PROFILE = env.text("OPSPORTAL_REVIEW_PROFILE")
+OPSPORTAL_RUNBOOKS_DIR = env.path("OPSPORTAL_RUNBOOKS_DIR")
+OPSPORTAL_ROOT_OK = env.yes("OPSPORTAL_ROOT_OK")
+OPSPORTAL_DISPATCH = "procedures.runner.dispatch.send_run"
+
+INSTALLED_APPS = [
+    "django.contrib.auth",
+    "django.contrib.contenttypes",
+    "django.contrib.sessions",
+    "django.contrib.messages",
+    "django.contrib.staticfiles",
+    "guardian",
+    "rest_framework",
+    "drf_spectacular",
+    "drf_spectacular_sidecar",
+    "csp",
+    "opsportal.apps.WiresConfig",
+    "procedures",
+    "procedures.evidence",
+]
+MIDDLEWARE = [
+    "django.middleware.security.SecurityMiddleware",
+    "servestatic.middleware.ServeStaticMiddleware",
+    "csp.middleware.CSPMiddleware",
+    "django.contrib.sessions.middleware.SessionMiddleware",
+    "django.middleware.common.CommonMiddleware",
+    "django.middleware.csrf.CsrfViewMiddleware",
+    "django.contrib.auth.middleware.AuthenticationMiddleware",
+    "django.contrib.messages.middleware.MessageMiddleware",
+    "django.middleware.clickjacking.XFrameOptionsMiddleware",
+    "opsportal.logs.RequestLogMiddleware",
+]
+TEMPLATES = [
+    {
+        "BACKEND": "django.template.backends.django.DjangoTemplates",
+        "APP_DIRS": True,
+        "DIRS": [BASE_DIR / "procedures" / "web" / "templates"],
+        "OPTIONS": {
+            "context_processors": [
+                "django.template.context_processors.request",
+                "django.contrib.auth.context_processors.auth",
+                "django.contrib.messages.context_processors.messages",
+                "csp.context_processors.nonce",
+            ]
+        },
+    }
+]
+ROOT_URLCONF = "opsportal.urls"
+ASGI_APPLICATION = "opsportal.asgi.application"
+WSGI_APPLICATION = "opsportal.wsgi.application"
+
+AUTH_USER_MODEL = "procedures.Person"
+AUTHENTICATION_BACKENDS = ["procedures.access.backend.PasswordBackend", "procedures.access.backend.GrantBackend"]
+PASSWORD_HASHERS = ["django.contrib.auth.hashers.Argon2PasswordHasher"]
+AUTH_PASSWORD_VALIDATORS = [
+    {"NAME": "django.contrib.auth.password_validation.MinimumLengthValidator", "OPTIONS": {"min_length": 12}},
+    {"NAME": "django.contrib.auth.password_validation.UserAttributeSimilarityValidator"},
+    {"NAME": "django.contrib.auth.password_validation.CommonPasswordValidator"},
+]
+LOGIN_URL = "/login/"
+LOGIN_REDIRECT_URL = "/"
+ANONYMOUS_USER_NAME = None
+GUARDIAN_MONKEY_PATCH_GROUP = False
+# Guardian misses its own backend: ours stands in its place (no shortcut for superusers, expired is no).
+SILENCED_SYSTEM_CHECKS = ["guardian.W001"]
+
+ALLOWED_HOSTS = [urlsplit(OPSPORTAL_PUBLIC_URL).hostname or "localhost", *env.listing("OPSPORTAL_ALLOWED_HOSTS")]
+CSRF_TRUSTED_ORIGINS = [OPSPORTAL_PUBLIC_URL]
+SESSION_COOKIE_SECURE = CSRF_COOKIE_SECURE = OPSPORTAL_PUBLIC_URL.startswith("https://")
+SESSION_COOKIE_HTTPONLY = CSRF_COOKIE_HTTPONLY = True
+SESSION_COOKIE_SAMESITE = CSRF_COOKIE_SAMESITE = "Lax"
+SESSION_COOKIE_AGE = 12 * 3600
+SECURE_CONTENT_TYPE_NOSNIFF = True
+SECURE_REFERRER_POLICY = "same-origin"
+SECURE_CROSS_ORIGIN_OPENER_POLICY = "same-origin"
+X_FRAME_OPTIONS = "DENY"
+DATA_UPLOAD_MAX_MEMORY_SIZE = 8 * 1024 * 1024
+CONTENT_SECURITY_POLICY = {
+    "DIRECTIVES": {
+        "default-src": [NONE],
+        "script-src": [SELF, NONCE],
+        "style-src": [SELF, NONCE],
+        "img-src": [SELF, "data:"],
+        "font-src": [SELF],
+        "connect-src": [SELF],
+        "manifest-src": [SELF],
+        "form-action": [SELF],
+        "base-uri": [NONE],
+        "frame-ancestors": [NONE],
+        "object-src": [NONE],
+    }
+}
+
+LANGUAGE_CODE = "en-gb"
+TIME_ZONE = "UTC"
+USE_TZ = True
+USE_I18N = False
+DEFAULT_AUTO_FIELD = "django.db.models.BigAutoField"
+
+STATIC_URL = "/static/"
+STATIC_ROOT = BASE_DIR / "staticfiles"
+STATICFILES_DIRS: list[Path] = []
+
+REST_FRAMEWORK = {
+    "DEFAULT_AUTHENTICATION_CLASSES": [
+        "procedures.api.authentication.BearerAuthentication",
+        "rest_framework.authentication.SessionAuthentication",
+    ],
+    "DEFAULT_PERMISSION_CLASSES": ["rest_framework.permissions.IsAuthenticated"],
+    "DEFAULT_RENDERER_CLASSES": ["rest_framework.renderers.JSONRenderer"],
+    "DEFAULT_PARSER_CLASSES": ["rest_framework.parsers.JSONParser", "rest_framework.parsers.MultiPartParser"],
+    "EXCEPTION_HANDLER": "procedures.api.problems.handle",
+    "DEFAULT_SCHEMA_CLASS": "drf_spectacular.openapi.AutoSchema",
+    "UNAUTHENTICATED_USER": "django.contrib.auth.models.AnonymousUser",
+}
+SPECTACULAR_SETTINGS = {
+    "TITLE": "OpsPortal",
+    "DESCRIPTION": "Operations as a service: reviewed procedures, approved plans, evidence.",
+    "VERSION": "1",
+    "OAS_VERSION": "3.1.0",
+    "SERVE_INCLUDE_SCHEMA": False,
+    "SWAGGER_UI_DIST": "SIDECAR",
+    "SWAGGER_UI_FAVICON_HREF": "SIDECAR",
+    "REDOC_DIST": "SIDECAR",
+}
+
+# A web request answers within half a second whatever the broker does: short timeouts, one try, and no try again.
+# The sweeper sends what was not sent, because the database is the truth about runs.
+CELERY_BROKER_TRANSPORT_OPTIONS: dict[str, Any] = {
+    "socket_connect_timeout": 0.2,
+    "socket_timeout": 0.2,
+    "retry_on_timeout": False,
+    "max_retries": 1,
+    "interval_start": 0,
+    "interval_step": 0,
+    "interval_max": 0,
+    "connect_retries_timeout": 0.2,
+    "global_keyprefix": "opsportal.",
+}
+CELERY_BROKER_CONNECTION_TIMEOUT = 0.3
+CELERY_BROKER_POOL_LIMIT = 8
+CELERY_TASK_PUBLISH_RETRY = False
+CELERY_TASK_SERIALIZER = CELERY_RESULT_SERIALIZER = "json"
+CELERY_ACCEPT_CONTENT = ["json"]
+CELERY_RESULT_BACKEND = None
+CELERY_TASK_IGNORE_RESULT = True
+CELERY_TASK_ACKS_LATE = True
+CELERY_TASK_REJECT_ON_WORKER_LOST = False
+CELERY_WORKER_PREFETCH_MULTIPLIER = 1
+CELERY_WORKER_ENABLE_REMOTE_CONTROL = False
+CELERY_WORKER_SEND_TASK_EVENTS = False
+CELERY_WORKER_HIJACK_ROOT_LOGGER = False
+CELERY_TASK_CREATE_MISSING_QUEUES = True
+CELERY_TASK_DEFAULT_QUEUE = "environment.none"
+
+LOGGING_CONFIG = None
+logs.configure(level=env.text("OPSPORTAL_LOG_LEVEL"), form=env.text("OPSPORTAL_LOG_FORMAT"))

@@ -1,0 +1,70 @@
+"""The four processes of the embedded default, as data: what to run and how to see that it serves."""
+
+from __future__ import annotations
+
+import http.client
+import sys
+from collections.abc import Callable
+from dataclasses import dataclass
+from pathlib import Path
+
+from opsportal.settings import folders
+from opsportal.supervisor import broker
+
+LAUNCHER = str(Path(__file__).with_name("launcher.py"))
+
+
+@dataclass(frozen=True, slots=True)
+class Part:
+    """One process. `serves` is asked until it says yes; a part without it counts as ready when it is alive.
+
+    `grace_s` is how long it may take to end after SIGTERM.
+    """
+
+    name: str
+    argv: tuple[str, ...]
+    serves: Callable[[], bool] | None = None
+    grace_s: float = 5.0
+
+
+def broker_part(data_dir: Path) -> Part:
+    """Valkey on a private unix socket."""
+    path = folders.broker_socket(data_dir)
+    return Part("broker", tuple(broker.argv(data_dir)), serves=lambda: broker.answers(path))
+
+
+def web_part(port: int) -> Part:
+    """uvicorn on the loopback address."""
+    switches = ("--host", "127.0.0.1", "--port", str(port), "--lifespan", "off", "--no-access-log")
+    patience = ("--timeout-graceful-shutdown", "3", "--timeout-keep-alive", "30", "--no-server-header")
+    argv = (sys.executable, "-m", "uvicorn", "opsportal.asgi:application", *switches, *patience)
+    return Part("web", argv, serves=lambda: answers_http(port))
+
+
+def runner_part() -> Part:
+    """A runner with threads that serves every environment; may take a while to let go of what it drives."""
+    argv = (sys.executable, "-m", "procedures.runner.main", "--environment", "all")
+    return Part("runner", argv, grace_s=15.0)
+
+
+def keeper_part() -> Part:
+    """Scheduler and sweeper, with the sequencer as their child."""
+    return Part("keeper", (sys.executable, "-m", "procedures.runner.keeper"), grace_s=10.0)
+
+
+def embedded(data_dir: Path, port: int, *, own_broker: bool) -> list[Part]:
+    """All parts in the order in which they start."""
+    first = [broker_part(data_dir)] if own_broker else []
+    return [*first, web_part(port), runner_part(), keeper_part()]
+
+
+def answers_http(port: int) -> bool:
+    """Whether the web process answers /healthz, in whatever words."""
+    link = http.client.HTTPConnection("127.0.0.1", port, timeout=5)
+    try:
+        link.request("GET", "/healthz", headers={"Host": "localhost"})
+        return link.getresponse().status < 500
+    except (OSError, http.client.HTTPException):
+        return False
+    finally:
+        link.close()

@@ -1,0 +1,88 @@
+"""May this person do this, here, now, with these parameters and targets? Deny by default (rule 5)."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from datetime import datetime
+from typing import Any
+
+from django.db.models import Q, QuerySet
+
+from procedures.domain import filters, parameters
+from procedures.domain.errors import NotAllowed
+from procedures.models import Environment, Grant, GrantRight, Person, Procedure
+
+
+@dataclass(frozen=True, slots=True)
+class Decision:
+    """`grant` is the one that decided; `reason` says why, in words for the person who asked."""
+
+    allowed: bool
+    reason: str
+    grant: Grant | None = None
+
+
+def live_rights(actor: Person, verb: str, at: datetime) -> QuerySet[GrantRight]:
+    """Rights of a person, directly or through a group, that hold at this instant."""
+    if not actor.is_active:
+        return GrantRight.objects.none()
+    return GrantRight.objects.filter(
+        Q(person=actor) | Q(group__memberships__person=actor), verb=verb, not_before_at__lte=at, ends_at__gt=at
+    )
+
+
+def decide(
+    actor: Person | None,
+    verb: str,
+    *,
+    at: datetime,
+    procedure: Procedure | None = None,
+    environment: Environment | None = None,
+    resolved: Mapping[str, Any] | None = None,
+    targets: Sequence[Any] | None = None,
+) -> Decision:
+    """Allow if one grant, as a unit, covers verb, procedure, environment, parameters and targets.
+
+    `resolved` are parameters after defaults (H8); `targets` the plan's targets. None: not part of the question.
+    """
+    if actor is None or not actor.is_active:
+        return Decision(False, "Nobody is signed in, or the account is closed.")
+    if verb == "discover" and procedure is not None and not procedure.hidden:
+        return Decision(True, "Every signed-in person may see that this procedure exists.")
+    rights = live_rights(actor, verb, at).filter(
+        Q(procedure__isnull=True) | Q(procedure=procedure) if procedure else Q(procedure__isnull=True)
+    )
+    if environment is not None:
+        rights = rights.filter(Q(environment__isnull=True) | Q(environment=environment))
+    refused = ""
+    for right in rights.select_related("grant").order_by("grant_id").distinct():
+        refused = _outside(right.grant, resolved, targets)
+        if not refused:
+            return Decision(True, f"Allowed by grant {right.grant_id}.", right.grant)
+    what = f" {procedure.name}" if procedure else ""
+    where = f" in {environment.name}" if environment else ""
+    return Decision(False, refused or f"No grant lets {actor.username} {verb.replace('_', ' ')}{what}{where}.")
+
+
+def _outside(grant: Grant, resolved: Mapping[str, Any] | None, targets: Sequence[Any] | None) -> str:
+    """Why a request lies outside this grant, or an empty string."""
+    if grant.constraint is not None and resolved is not None:
+        problems = parameters.check_constraint(grant.constraint, resolved)
+        if problems:
+            pointer, text = problems[0]
+            return f"Your grant limits the parameters: {pointer}: {text}."
+    if grant.target_filter and targets is not None:
+        bound = filters.parse(grant.target_filter).bind({})
+        strangers = [target.name for target in targets if not bound.matches(target)]
+        if strangers:
+            return f"Your grant does not cover the target {strangers[0]}."
+    return ""
+
+
+def require(actor: Person | None, verb: str, **question: Any) -> Decision:
+    """The decision if it allows, else NotAllowed with the reason."""
+    decision = decide(actor, verb, **question)
+    if not decision.allowed:
+        raise NotAllowed(decision.reason)
+    return decision

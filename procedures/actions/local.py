@@ -1,0 +1,155 @@
+"""`local:command` and `local:script`: run in the runner's sandbox, parameters as data, the truth at the end."""
+
+from __future__ import annotations
+
+import hashlib
+import json
+import os
+import shutil
+import tempfile
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any, ClassVar
+
+from procedures.actions import script_output
+from procedures.domain.errors import OpsError
+from procedures.domain.ports import Action, ActionCall, ActionIO, ActionResult, Outcome
+from procedures.sandbox import run as sandbox
+from procedures.sandbox.launch import Program
+from procedures.sandbox.limits import Limits
+from procedures.sandbox.slots import slot
+
+TIER = "B"
+ENV_SCHEMA = {"type": "object", "additionalProperties": {"type": ["string", "integer", "boolean", "number"]}}
+COMMON: Mapping[str, Any] = {
+    "env": ENV_SCHEMA, "stdin": {"type": "string"}, "network": {"type": "boolean"},
+    "expect": {"type": "array", "items": {"type": "integer", "minimum": 0, "maximum": 255}},
+}
+OUTCOMES: Mapping[str, Outcome] = {"timeout": "timed_out", "cancel": "canceled"}
+
+
+class _Local(Action):
+    output_schema: ClassVar[Mapping[str, Any]] = {"type": "object"}
+
+    def words(self, call: ActionCall) -> list[str]:
+        raise OpsError("An action without a program.")
+
+    def plan(self, call: ActionCall) -> Mapping[str, Any]:
+        return {
+            "argv": self.words(call), "environment": sorted([*call.env, *call.secret_env]),
+            "network": bool(call.input.get("network", False)), **self.more(call),
+        }
+
+    def more(self, call: ActionCall) -> Mapping[str, Any]:
+        return {}
+
+    def run(self, call: ActionCall, io: ActionIO) -> ActionResult:
+        folder = Path(tempfile.mkdtemp(prefix="opsportal-", dir="/var/tmp"))  # noqa: S108 - 0700, own name
+        try:
+            with slot() as uid:
+                return self._run(call, io, folder, uid)
+        except OpsError as problem:
+            return ActionResult("failed", message=problem.message, facts={"sandbox": "D", "refused": problem.code})
+        finally:
+            shutil.rmtree(folder, ignore_errors=True)
+
+    def _run(self, call: ActionCall, io: ActionIO, folder: Path, uid: int) -> ActionResult:
+        scratch, bundle = _lay_out(folder, call, uid)
+        secrets = {name: secret.reveal().decode("utf-8", "surrogateescape") for name, secret in call.secret_env.items()}
+        env = {
+            "PATH": "/usr/local/bin:/usr/bin:/bin", "LANG": "C.UTF-8", "HOME": "/scratch",
+            "OPSPORTAL_PARAMETERS": "/scratch/.parameters.json", "OPSPORTAL_OUTPUT": "/scratch/.output",
+            "OPSPORTAL_RUN": str(call.run_id), "OPSPORTAL_NONCE": call.nonce, **call.env, **secrets,
+        }
+        program = Program(
+            argv=self.words(call), env=env, scratch=scratch, bundle=bundle, uid=uid,
+            network=bool(call.input.get("network", False)), limits=Limits.of(call.limits),
+        )
+        ended = sandbox.run(
+            program, stdin=call.stdin.reveal() if call.stdin else b"", seconds=call.seconds_left,
+            cancelled=io.cancelled, write=io.write,
+        )
+        output, problems = script_output.parse(_read(scratch / ".output"))
+        for problem in problems:
+            io.write("system", (problem + "\n").encode())
+        facts = {"sandbox": TIER, "sandbox_reported_by": "runner"}
+        if ended.why != "exit":
+            return ActionResult(OUTCOMES[ended.why], output=output, facts=facts, remote="dead",
+                                message="It took longer than its timeout." if ended.why == "timeout" else "Canceled.")
+        good = ended.status in call.input.get("expect", [0])
+        return ActionResult("succeeded" if good else "failed", ended.status, output, facts,
+                            message="" if good else f"It ended with exit status {ended.status}.")
+
+
+def _lay_out(folder: Path, call: ActionCall, uid: int) -> tuple[Path, Path]:
+    """/scratch, owned by the step's user, and /bundle, which it can only read."""
+    scratch, bundle = folder / "scratch", folder / "bundle"
+    scratch.mkdir(mode=0o700)
+    bundle.mkdir(mode=0o755)
+    folder.chmod(0o711)
+    for path, content in call.files.items():
+        place = bundle / path
+        place.parent.mkdir(parents=True, exist_ok=True)
+        place.write_bytes(content)
+        place.chmod(0o755 if content[:2] == b"#!" else 0o644)
+    (scratch / ".parameters.json").write_text(json.dumps(dict(call.parameters), ensure_ascii=False))
+    (scratch / ".output").touch()
+    if os.geteuid() == 0:
+        for path in (scratch, *scratch.iterdir()):
+            os.chown(path, uid, uid)
+    return scratch, bundle
+
+
+def _read(path: Path) -> bytes:
+    """The output file, never through a link that the step may have put in its place."""
+    try:
+        fd = os.open(path, os.O_RDONLY | os.O_NOFOLLOW | os.O_NONBLOCK)
+    except OSError:
+        return b""
+    with os.fdopen(fd, "rb") as file:
+        return file.read(script_output.MAX_BYTES + 1)
+
+
+class LocalCommand(_Local):
+    """A program of the system with its arguments."""
+
+    id: ClassVar[str] = "local:command"
+    summary: ClassVar[str] = "Runs a command in the runner's sandbox."
+    input_schema: ClassVar[Mapping[str, Any]] = {
+        "type": "object", "required": ["argv"], "additionalProperties": False,
+        "properties": {
+            "argv": {"type": "array", "minItems": 1, "items": {"type": ["string", "integer"]}}, **COMMON,
+        },
+    }
+
+    def words(self, call: ActionCall) -> list[Any]:
+        return list(call.input["argv"])
+
+
+class LocalScript(_Local):
+    """A script of the bundle, by its #! line or with sh."""
+
+    id: ClassVar[str] = "local:script"
+    summary: ClassVar[str] = "Runs a script of the bundle in the runner's sandbox."
+    input_schema: ClassVar[Mapping[str, Any]] = {
+        "type": "object", "required": ["script"], "additionalProperties": False,
+        "properties": {"script": {"type": "string", "minLength": 1}, **COMMON},
+    }
+
+    def check(self, input: Mapping[str, Any], files: Mapping[str, bytes]) -> list[tuple[str, str]]:
+        return missing_script(input, files)
+
+    def words(self, call: ActionCall) -> list[str]:
+        path = str(call.input["script"])
+        inside = f"/bundle/{path}"
+        return [inside] if call.files.get(path, b"")[:2] == b"#!" else ["/bin/sh", inside]
+
+    def more(self, call: ActionCall) -> Mapping[str, Any]:
+        path = str(call.input["script"])
+        return {"script": path, "sha256": hashlib.sha256(call.files.get(path, b"")).hexdigest()}
+
+
+def missing_script(input: Mapping[str, Any], files: Mapping[str, bytes]) -> list[tuple[str, str]]:
+    """The problem that a named script is not in the bundle, if so."""
+    path = str(input.get("script", ""))
+    return [] if path in files else [("/script", f"There is no file {path!r} in the bundle.")]

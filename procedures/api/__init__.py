@@ -1,0 +1,1 @@
+"""The REST door: translates, and decides nothing."""

@@ -1,0 +1,160 @@
+"""Changes of what decides authority, people, tokens and grants over REST."""
+
+from __future__ import annotations
+
+import base64
+import json
+from typing import Any
+
+from django.contrib.auth.models import Group
+from rest_framework.request import Request
+from rest_framework.response import Response
+
+from procedures import access
+from procedures.api import inputs, shapes
+from procedures.api.door import Door, uuid
+from procedures.domain.canonical import canon, moment
+from procedures.domain.clock import now
+from procedures.domain.errors import InvalidInput, NotFound
+from procedures.models import ControlChange, Environment, Grant, Person, PoolKey, Target
+from procedures.services import controls, people
+
+
+class Statement(Door):
+    """POST {control, object}: a fresh canonical statement, to be signed by its proposer."""
+
+    def post(self, request: Request) -> Response:
+        data = inputs.checked(inputs.CONTROL, request.data)
+        value = controls.statement_for(actor=self.actor, control=data["control"], object=data["object"])
+        return Response({"statement": base64.b64encode(canon(value)).decode(), "value": value})
+
+
+class Changes(Door):
+    def get(self, request: Request) -> Response:
+        access.require(self.actor, "manage_access", at=now())
+        rows = ControlChange.objects.select_related("proposer").order_by("-id")[:200]
+        return Response({"results": [shapes.change(row) for row in rows], "next": None, "previous": None})
+
+    def post(self, request: Request) -> Response:
+        data = inputs.checked(inputs.CONTROL, request.data)
+        row = controls.propose(
+            actor=self.actor, control=data["control"], object=data["object"], signature=data.get("signature"),
+            at=now(), bearer=self.bearer,
+        )
+        return Response(shapes.change(row), status=201 if row.state == "confirmed" else 202)
+
+
+class OneChange(Door):
+    def get(self, request: Request, pk: str) -> Response:
+        row = ControlChange.objects.select_related("proposer").filter(pk=uuid(pk)).first()
+        if row is None or (row.proposer_id != self.actor.pk and not access.decide(self.actor, "manage_access", at=now()).allowed):
+            raise NotFound("There is no such proposed change.")
+        return Response({**shapes.change(row), "statement": base64.b64encode(bytes(row.statement)).decode()})
+
+
+class Confirm(Door):
+    def post(self, request: Request, pk: str) -> Response:
+        data = inputs.checked(inputs.CONFIRM, request.data or {})
+        row = controls.confirm(actor=self.actor, change=uuid(pk), signature=data.get("signature"), at=now(), bearer=self.bearer)
+        return Response(shapes.change(row))
+
+
+class Refuse(Door):
+    def post(self, request: Request, pk: str) -> Response:
+        data = inputs.checked(inputs.REASON, request.data or {})
+        row = controls.refuse(actor=self.actor, change=uuid(pk), reason=data.get("reason", ""), at=now())
+        return Response(shapes.change(row))
+
+
+class Grants(Door):
+    def get(self, request: Request) -> Response:
+        rows = Grant.objects.select_related("person", "group", "procedure", "granted_by").order_by("-id")
+        if not access.decide(self.actor, "manage_access", at=now()).allowed:
+            rows = rows.filter(person=self.actor)
+        return Response({"results": [shapes.grant(row) for row in rows[:500]], "next": None, "previous": None})
+
+    def post(self, request: Request) -> Response:
+        data = inputs.checked(inputs.GRANT, request.data)
+        signature = data.pop("signature", None)
+        object = {"not_before": moment(now()), **data, "principal": principal(data["principal"])}
+        if signature is not None:
+            object = signed_object(signature, object)
+        row = controls.propose(actor=self.actor, control="grant", object=object, signature=signature, at=now(),
+                               bearer=self.bearer)
+        return Response(shapes.change(row), status=201 if row.state == "confirmed" else 202)
+
+
+def principal(text: str) -> str:
+    """`person:NAME` or `group:NAME` as it is signed: persons by subject. Raises InvalidInput."""
+    kind, _, name = text.partition(":")
+    if kind == "person":
+        row = Person.objects.filter(username=name).first()
+        if row is not None:
+            return f"person:{row.subject}"
+        return text if Person.objects.filter(subject__iexact=name).exists() else _unknown(text)
+    if kind == "group" and Group.objects.filter(name=name).exists():
+        return text
+    return _unknown(text)
+
+
+def _unknown(text: str) -> str:
+    raise InvalidInput([("/principal", f"there is no {text!r}; write person:NAME or group:NAME")])
+
+
+def signed_object(signature: dict[str, Any], object: dict[str, Any]) -> dict[str, Any]:
+    """The moment of a signed grant is the one in its statement; every other field must be what the request says."""
+    try:
+        signed = json.loads(base64.b64decode(signature["statement"]))["object"]
+        return {**object, "not_before": signed["not_before"]}
+    except (ValueError, KeyError, TypeError) as problem:
+        raise InvalidInput([("/signature/statement", "is not a statement over a grant")]) from problem
+
+
+class People(Door):
+    def get(self, request: Request) -> Response:
+        rows = Person.objects.exclude(kind="system").order_by("username")[:500]
+        return Response({"results": [shapes.person(row) for row in rows], "next": None, "previous": None})
+
+    def post(self, request: Request) -> Response:
+        data = inputs.checked(inputs.PERSON, request.data)
+        row, path = people.invite_person(
+            actor=self.actor, username=data["username"], name=data["name"], email=data.get("email", ""),
+            kind=data.get("kind", "person"), at=now(),
+        )
+        return Response({**shapes.person(row), "invitation": f"{self.url}{path}"}, status=201)
+
+
+class Me(Door):
+    def get(self, request: Request) -> Response:
+        return Response(shapes.person(self.actor))
+
+
+class Tokens(Door):
+    def post(self, request: Request) -> Response:
+        data = inputs.checked(inputs.TOKEN, request.data)
+        row, secret = people.make_token(actor=self.actor, name=data["name"], days=data.get("days", 30), at=now(),
+                                        bearer=self.bearer)
+        return Response({"id": str(row.id), "name": row.name, "token": secret, "expires_at": shapes.at(row.expires_at)},
+                        status=201)
+
+
+class Environments(Door):
+    def get(self, request: Request) -> Response:
+        rows = [
+            {"name": e.name, "title": e.title, "production": e.production, "approvals": e.approvals,
+             "min_strength": e.min_strength, "reason_required": e.reason_required,
+             "pool_key": key.public if (key := PoolKey.objects.filter(environment=e, ended_at=None).first()) else None}
+            for e in Environment.objects.all()
+        ]
+        return Response({"results": rows, "next": None, "previous": None})
+
+
+class Targets(Door):
+    def get(self, request: Request) -> Response:
+        rows = [
+            {"name": t.name, "environment": t.environment_id, "trust": t.trust, "tags": t.tags, "address": t.address,
+             "port": t.port, "host_key": t.host_key_sha256}
+            for t in Target.objects.filter(ended_at__isnull=True)
+            if access.decide(self.actor, "operate", at=now(), environment=t.environment).allowed
+        ]
+        return Response({"results": rows, "next": None, "previous": None})

@@ -1,0 +1,79 @@
+"""What requests may hold: their shapes, checked before a service sees them."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Any
+
+import jsonschema_rs
+
+from procedures.domain.errors import InvalidInput
+from procedures.domain.parameters import text_problem
+
+TEXT = {"type": "string", "maxLength": 2000}
+NAME = {"type": "string", "minLength": 1, "maxLength": 200}
+OBJECT = {"type": "object"}
+SIGNATURE = {
+    "type": ["object", "null"], "required": ["statement", "signature"], "additionalProperties": False,
+    "properties": {"statement": {"type": "string", "maxLength": 100_000}, "signature": {"type": "string", "maxLength": 20_000}},
+}
+
+
+def shape(required: Mapping[str, Any], optional: Mapping[str, Any] | None = None) -> dict[str, Any]:
+    return {"type": "object", "required": list(required), "additionalProperties": False,
+            "properties": {**required, **(optional or {})}}
+
+
+RUN = shape(
+    {"procedure": NAME, "environment": NAME},
+    {
+        "parameters": OBJECT, "secrets": {"type": "object", "additionalProperties": {"type": "string"}},
+        "targets": {"type": "array", "items": NAME, "maxItems": 5000, "uniqueItems": True}, "reason": {"type": "string"},
+        "digest": {"type": ["string", "null"], "pattern": "^sha256:[0-9a-f]{64}$"},
+    },
+)
+REVIEW = shape(
+    {"version": {"type": "string", "format": "uuid"}, "digest": NAME, "verdict": NAME},
+    {"comment": TEXT, "duties": {"type": "array", "items": NAME}, "signature": SIGNATURE},
+)
+DECISION = shape({"plan_digest": NAME}, {"comment": TEXT, "signature": SIGNATURE})
+REASON = shape({}, {"reason": TEXT})
+CONTROL = shape({"control": NAME, "object": OBJECT}, {"signature": SIGNATURE})
+CONFIRM = shape({}, {"signature": SIGNATURE})
+PERSON = shape({"username": NAME, "name": NAME}, {"email": {"type": "string", "maxLength": 254}, "kind": NAME})
+TOKEN = shape({"name": NAME}, {"days": {"type": "integer"}})
+LOGIN = shape({"username": NAME, "password": {"type": "string", "maxLength": 1000}})
+JOIN = shape({"token": NAME, "password": {"type": "string", "maxLength": 1000}})
+WELCOME = shape(
+    {"token": NAME, "username": NAME, "name": NAME, "password": {"type": "string", "maxLength": 1000}},
+    {"public_key": {"type": "string", "maxLength": 4000}},
+)
+GRANT = shape(
+    {"principal": NAME, "verbs": {"type": "array", "items": NAME, "minItems": 1}, "environments": {"type": "array", "items": NAME},
+     "expires_at": NAME, "reason": {**TEXT, "minLength": 1}},
+    {"procedure": NAME, "selector": {"type": "array", "items": NAME}, "constraint": OBJECT, "target_filter": NAME,
+     "not_before": NAME, "signature": SIGNATURE},
+)
+EXPORT = shape({}, {"from": NAME, "to": NAME, "procedure": NAME, "environment": NAME, "run": NAME})
+
+
+def checked(schema: Mapping[str, Any], data: Any) -> dict[str, Any]:
+    """`data` if it has the shape, else InvalidInput with a pointer per problem. Texts hold no NUL or lone surrogate."""
+    if not isinstance(data, Mapping):
+        raise InvalidInput([("", "the body must be a JSON object")])
+    problems: list[tuple[str, str]] = []
+    for error in jsonschema_rs.validator_for(dict(schema), validate_formats=True, offline=True).iter_errors(dict(data)):
+        path = "".join(f"/{part}" for part in error.instance_path)
+        name = getattr(error.kind, "name", "")
+        if name == "required":
+            problems.append((f"{path}/{error.kind.property}", "is required"))
+        elif name == "additionalProperties":
+            problems += [(f"{path}/{key}", "is not a field of this request") for key in error.kind.unexpected]
+        else:
+            problems.append((path, str(error.message)[:300]))
+    for key, value in data.items():
+        if isinstance(value, str) and (why := text_problem(value)):
+            problems.append((f"/{key}", why))
+    if problems:
+        raise InvalidInput(problems)
+    return dict(data)

@@ -1,0 +1,124 @@
+"""Runs over REST."""
+
+from __future__ import annotations
+
+import base64
+import json
+from typing import Any
+
+from rest_framework.request import Request
+from rest_framework.response import Response
+
+from procedures import access
+from procedures.api import inputs, shapes
+from procedures.api.door import Door, once, page, uuid
+from procedures.domain.canonical import canon
+from procedures.domain.clock import now
+from procedures.domain.errors import NotFound
+from procedures.domain.states import RunState
+from procedures.models import Run
+from procedures.services import approvals, endings, runs
+
+PAGE = 50
+SOON = {RunState.PLANNING, RunState.AWAITING_APPROVAL}
+
+
+class RunDoor(Door):
+    def run(self, pk: str) -> Run:
+        """The run, if this person may know of it. Raises NotFound."""
+        row = Run.objects.select_related("procedure", "environment", "requester", "version").filter(pk=uuid(pk)).first()
+        if row is None or not self.may_see(row):
+            raise NotFound("There is no such run.")
+        return row
+
+    def may_see(self, row: Run) -> bool:
+        if row.requester_id == self.actor.pk:
+            return True
+        question: dict[str, Any] = {"at": now(), "procedure": row.procedure, "environment": row.environment}
+        return any(access.decide(self.actor, verb, **question).allowed for verb in ("view", "approve", "audit"))
+
+
+class Runs(RunDoor):
+    def get(self, request: Request) -> Response:
+        rows = Run.objects.select_related("procedure", "environment", "requester").order_by("-id")
+        for name, field in (("procedure", "procedure__name"), ("environment", "environment"), ("state", "state")):
+            if request.GET.get(name):
+                rows = rows.filter(**{field: request.GET[name]})
+        if request.GET.get("cursor"):
+            rows = rows.filter(pk__lt=uuid(request.GET["cursor"]))
+        seen = [row for row in rows[: 4 * PAGE] if self.may_see(row)][: PAGE + 1]
+        return Response(page(seen, PAGE, lambda r: shapes.run(r, url=self.url), lambda r: str(r.pk)))
+
+    def post(self, request: Request) -> Response:
+        data = inputs.checked(inputs.RUN, request.data)
+
+        def act() -> tuple[int, dict[str, Any]]:
+            row = runs.request_run(actor=self.actor, wish=runs.Wish(door="api", **data), at=now())
+            return (202 if row.state in SOON else 201), shapes.run(row, url=self.url)
+
+        return once(request, self.actor, act)
+
+
+class OneRun(RunDoor):
+    def get(self, request: Request, pk: str) -> Response:
+        return Response(shapes.run(self.run(pk), url=self.url))
+
+
+class Plan(RunDoor):
+    """The exact bytes that an approval is of, beside their digest."""
+
+    def get(self, request: Request, pk: str) -> Response:
+        row = self.run(pk)
+        data = bytes(row.plan)
+        return Response({"plan_digest": row.plan_digest, "plan": json.loads(data or b"{}"),
+                         "bytes": base64.b64encode(data).decode()})
+
+
+class Statement(RunDoor):
+    """A fresh statement to sign, over the plan as it is now."""
+
+    def get(self, request: Request, pk: str) -> Response:
+        row = self.run(pk)
+        verdict = request.GET.get("verdict", "approve")
+        value = approvals.statement_for(actor=self.actor, run=row, verdict=verdict, at=now())
+        return Response({"statement": base64.b64encode(canon(value)).decode(), "value": value})
+
+
+class Decide(RunDoor):
+    verdict = "approve"
+
+    def post(self, request: Request, pk: str) -> Response:
+        data = inputs.checked(inputs.DECISION, request.data)
+        row = approvals.decide_run(
+            actor=self.actor, run=uuid(pk), verdict=self.verdict, plan_digest=data["plan_digest"],
+            comment=data.get("comment", ""), signature=data.get("signature"), at=now(), bearer=self.bearer,
+        )
+        return Response(shapes.run(row, url=self.url))
+
+
+class Reject(Decide):
+    verdict = "reject"
+
+
+class Cancel(RunDoor):
+    def post(self, request: Request, pk: str) -> Response:
+        data = inputs.checked(inputs.REASON, request.data or {})
+        row = endings.cancel_run(actor=self.actor, run=self.run(pk).pk, reason=data.get("reason", ""), at=now())
+        return Response(shapes.run(row, url=self.url))
+
+
+class Tasks(RunDoor):
+    def get(self, request: Request, pk: str) -> Response:
+        rows = self.run(pk).tasks.all()
+        return Response({"results": [shapes.task(row) for row in rows], "next": None})
+
+
+class Log(RunDoor):
+    def get(self, request: Request, pk: str) -> Response:
+        row = self.run(pk)
+        after = int(request.GET.get("cursor", "0")) if request.GET.get("cursor", "0").isdigit() else 0
+        chunks = list(row.log.filter(seq__gt=after).order_by("seq")[:501])
+        return Response(
+            page(chunks, 500, lambda c: {"seq": c.seq, "at": shapes.at(c.at), "step": c.step, "target": c.target,
+                                         "stream": c.stream, "text": c.text}, lambda c: str(c.seq))
+        )

@@ -1,0 +1,66 @@
+"""Signing in and out over REST, for the command line: a session, never a lasting token."""
+
+from __future__ import annotations
+
+from django.contrib.auth import authenticate, login, logout
+from django.middleware.csrf import get_token
+from rest_framework.permissions import AllowAny
+from rest_framework.request import Request
+from rest_framework.response import Response
+from rest_framework.views import APIView
+
+from procedures.api import inputs, shapes
+from procedures.domain.clock import now
+from procedures.domain.errors import NotAllowed
+from procedures.models import Person
+from procedures.services import bootstrap
+
+
+class WrongPassword(NotAllowed):
+    """Name and password do not fit together."""
+
+    code = "session.refused"
+    next_step = "Check both; an access manager can send a new invitation."
+
+
+class Session(APIView):
+    permission_classes = (AllowAny,)
+    authentication_classes = ()
+
+    def post(self, request: Request) -> Response:
+        data = inputs.checked(inputs.LOGIN, request.data)
+        person = authenticate(request._request, username=data["username"], password=data["password"])
+        if not isinstance(person, Person):
+            raise WrongPassword("Name or password is wrong.")
+        login(request._request, person, backend="procedures.access.backend.PasswordBackend")
+        return Response({**shapes.person(person), "csrf": get_token(request._request)})
+
+    def delete(self, request: Request) -> Response:
+        logout(request._request)
+        return Response(status=204)
+
+
+class Join(APIView):
+    """Accept an invitation: the link's secret part and a password."""
+
+    permission_classes = (AllowAny,)
+    authentication_classes = ()
+
+    def post(self, request: Request) -> Response:
+        data = inputs.checked(inputs.JOIN, request.data)
+        return Response(shapes.person(bootstrap.accept_invite(token=data["token"], password=data["password"], at=now())))
+
+
+class Welcome(APIView):
+    """The first access manager, by the one-time link that `up` prints."""
+
+    permission_classes = (AllowAny,)
+    authentication_classes = ()
+
+    def post(self, request: Request) -> Response:
+        data = inputs.checked(inputs.WELCOME, request.data)
+        person = bootstrap.use_first_link(
+            token=data["token"], username=data["username"], name=data["name"], password=data["password"],
+            public_key=data.get("public_key", ""), at=now(),
+        )
+        return Response(shapes.person(person), status=201)

@@ -1,0 +1,63 @@
+"""Where each noun of the API stands."""
+
+from __future__ import annotations
+
+from django.http import HttpRequest, JsonResponse
+from django.urls import path
+from drf_spectacular.views import SpectacularAPIView, SpectacularSwaggerView
+
+from procedures.api import control, runs, session, versions
+from procedures.definitions.registry import actions
+from procedures.definitions.schema import procedure_schema
+
+
+def action_list(request: HttpRequest) -> JsonResponse:
+    rows = [
+        {"id": a.id, "summary": a.summary, "per_target": a.per_target, "credentials": sorted(a.credential_kinds),
+         "risk": a.floor, "input": a.input_schema, "output": a.output_schema}
+        for _, a in sorted(actions().items())
+    ]
+    return JsonResponse({"results": rows, "next": None, "previous": None})
+
+
+def format_schema(request: HttpRequest) -> JsonResponse:
+    return JsonResponse(procedure_schema())
+
+
+urlpatterns = [
+    path("v1/session/", session.Session.as_view()),
+    path("v1/welcome/", session.Welcome.as_view()),
+    path("v1/join/", session.Join.as_view()),
+    path("v1/me/", control.Me.as_view()),
+    path("v1/actions/", action_list),
+    path("v1/procedures/", versions.Procedures.as_view()),
+    path("v1/procedures/<str:name>/", versions.OneProcedure.as_view()),
+    path("v1/versions/", versions.Versions.as_view()),
+    path("v1/versions/<str:pk>/", versions.OneVersion.as_view()),
+    path("v1/versions/<str:pk>/files/", versions.VersionFiles.as_view()),
+    path("v1/versions/<str:pk>/statement/", versions.Statement.as_view()),
+    path("v1/versions/<str:pk>/revoke/", versions.Revoke.as_view()),
+    path("v1/reviews/", versions.Reviews.as_view()),
+    path("v1/runs/", runs.Runs.as_view()),
+    path("v1/runs/<str:pk>/", runs.OneRun.as_view()),
+    path("v1/runs/<str:pk>/plan/", runs.Plan.as_view()),
+    path("v1/runs/<str:pk>/statement/", runs.Statement.as_view()),
+    path("v1/runs/<str:pk>/approve/", runs.Decide.as_view()),
+    path("v1/runs/<str:pk>/reject/", runs.Reject.as_view()),
+    path("v1/runs/<str:pk>/cancel/", runs.Cancel.as_view()),
+    path("v1/runs/<str:pk>/tasks/", runs.Tasks.as_view()),
+    path("v1/runs/<str:pk>/log/", runs.Log.as_view()),
+    path("v1/grants/", control.Grants.as_view()),
+    path("v1/controls/", control.Changes.as_view()),
+    path("v1/controls/statement/", control.Statement.as_view()),
+    path("v1/controls/<str:pk>/", control.OneChange.as_view()),
+    path("v1/controls/<str:pk>/confirm/", control.Confirm.as_view()),
+    path("v1/controls/<str:pk>/refuse/", control.Refuse.as_view()),
+    path("v1/people/", control.People.as_view()),
+    path("v1/tokens/", control.Tokens.as_view()),
+    path("v1/environments/", control.Environments.as_view()),
+    path("v1/targets/", control.Targets.as_view()),
+    path("schema/", SpectacularAPIView.as_view(), name="schema"),
+    path("schema/procedure.v1.json", format_schema),
+    path("docs/", SpectacularSwaggerView.as_view(url_name="schema")),
+]

@@ -1,0 +1,130 @@
+"""Procedures, versions and reviews over REST."""
+
+from __future__ import annotations
+
+import base64
+from typing import Any
+
+from rest_framework.request import Request
+from rest_framework.response import Response
+
+from procedures import access
+from procedures.api import inputs, shapes
+from procedures.api.door import Door, uuid
+from procedures.definitions.archive import unpack
+from procedures.domain.bundle import MAX_BYTES
+from procedures.domain.canonical import canon
+from procedures.domain.clock import now
+from procedures.domain.errors import InvalidInput, NotFound, OpsError
+from procedures.models import Procedure, Version
+from procedures.services import reviews, versions
+
+
+class TooLarge(OpsError):
+    """More than a request may carry, told before it is parsed."""
+
+    code = "request.too-large"
+    next_step = "A bundle holds at most 5 MiB."
+
+
+class Procedures(Door):
+    def get(self, request: Request) -> Response:
+        rows = access.visible(Procedure.objects.order_by("name"), self.actor, "discover", at=now())
+        query = request.GET.get("q", "").strip()
+        if query:
+            rows = rows.filter(name__icontains=query) | rows.filter(title__icontains=query)
+        if request.GET.get("runnable"):
+            rows = access.visible(rows, self.actor, "run", at=now())
+        return Response({"results": [shapes.procedure(row) for row in rows[:200]], "next": None, "previous": None})
+
+
+class OneProcedure(Door):
+    def get(self, request: Request, name: str) -> Response:
+        row = Procedure.objects.filter(name=name).first()
+        if row is None or not access.decide(self.actor, "discover", at=now(), procedure=row).allowed:
+            raise NotFound(f"There is no procedure {name}.")
+        found = shapes.procedure(row)
+        if access.decide(self.actor, "view", at=now(), procedure=row).allowed or access.decide(
+            self.actor, "run", at=now(), procedure=row
+        ).allowed:
+            accepted = row.versions.filter(state="accepted").first()
+            found["versions"] = [shapes.version(v) for v in row.versions.order_by("-number")[:50]]
+            found["parameters"] = accepted.definition["parameters"] if accepted else None
+            found["secrets"] = accepted.definition["secrets"] if accepted else None
+        return Response(found)
+
+
+class Versions(Door):
+    def get(self, request: Request) -> Response:
+        rows = Version.objects.select_related("procedure", "submitter").order_by("-id")
+        if request.GET.get("state"):
+            rows = rows.filter(state=request.GET["state"])
+        if request.GET.get("procedure"):
+            rows = rows.filter(procedure__name=request.GET["procedure"])
+        seen = [shapes.version(row) for row in rows[:200] if may_see(self.actor, row)]
+        return Response({"results": seen, "next": None, "previous": None})
+
+    def post(self, request: Request) -> Response:
+        if int(request.META.get("CONTENT_LENGTH") or 0) > MAX_BYTES + 65_536:
+            raise TooLarge("The bundle is larger than 5 MiB.", pointer="/bundle")
+        bundle = request.FILES.get("bundle")
+        note = str(request.data.get("note", ""))
+        if bundle is None:
+            raise InvalidInput([("/bundle", "send the bundle as multipart field `bundle`, a tar.gz")])
+        if len(note) > 2000:
+            raise InvalidInput([("/note", "is longer than 2,000 characters")])
+        row = versions.submit_version(actor=self.actor, files=unpack(bundle.read()), note=note, at=now())
+        return Response(shapes.version(row), status=201)
+
+
+def may_see(actor: Any, row: Version) -> bool:
+    if row.submitter_id == actor.pk:
+        return True
+    return any(access.decide(actor, verb, at=now(), procedure=row.procedure).allowed for verb in ("view", "review", "audit"))
+
+
+class VersionDoor(Door):
+    def version(self, pk: str) -> Version:
+        row = Version.objects.select_related("procedure", "submitter").filter(pk=uuid(pk)).first()
+        if row is None or not may_see(self.actor, row):
+            raise NotFound("There is no such version.")
+        return row
+
+
+class OneVersion(VersionDoor):
+    def get(self, request: Request, pk: str) -> Response:
+        return Response(shapes.version(self.version(pk), whole=True))
+
+
+class VersionFiles(VersionDoor):
+    def get(self, request: Request, pk: str) -> Response:
+        files = versions.stored_files(self.version(pk))
+        return Response({"files": {path: base64.b64encode(content).decode() for path, content in files.items()}})
+
+
+class Statement(VersionDoor):
+    def get(self, request: Request, pk: str) -> Response:
+        duties = request.GET.getlist("duties")
+        value = reviews.statement_for(
+            actor=self.actor, version=self.version(pk), verdict=request.GET.get("verdict", "accept"), duties=duties
+        )
+        return Response({"statement": base64.b64encode(canon(value)).decode(), "value": value})
+
+
+class Reviews(Door):
+    def post(self, request: Request) -> Response:
+        data = inputs.checked(inputs.REVIEW, request.data)
+        row = reviews.review_version(
+            actor=self.actor, version=uuid(data["version"]), digest=data["digest"], verdict=data["verdict"],
+            duties=data.get("duties", []), comment=data.get("comment", ""), signature=data.get("signature"), at=now(),
+            bearer=self.bearer,
+        )
+        row.refresh_from_db()
+        return Response({**shapes.version(row), "missing": reviews.still_missing(row)}, status=201)
+
+
+class Revoke(VersionDoor):
+    def post(self, request: Request, pk: str) -> Response:
+        data = inputs.checked(inputs.REASON, request.data or {})
+        row = versions.revoke_version(actor=self.actor, version=uuid(pk), reason=data.get("reason", ""), at=now())
+        return Response(shapes.version(row))

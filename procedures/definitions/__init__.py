@@ -1,0 +1,1 @@
+"""YAML and folders in; definitions, findings and digests out."""

@@ -1,0 +1,64 @@
+"""Finds the plug-ins: actions and credential providers, ours and other packages', by entry point.
+
+An id that two packages claim is an error. Nobody imports a plug-in by name elsewhere.
+"""
+
+from __future__ import annotations
+
+import hashlib
+from functools import cache
+from importlib import import_module
+from importlib.metadata import EntryPoint, entry_points
+
+from procedures.domain.errors import OpsError
+from procedures.domain.ports import Action, Provider
+
+OURS = {
+    "procedures.actions.local": ("LocalCommand", "LocalScript"),
+    "procedures.actions.gate": ("GateApproval", "GateWait"),
+}
+CONTRACT = "1"
+
+
+class DuplicatePlugin(OpsError):
+    """Two packages offer the same action or provider."""
+
+    code = "plugin.duplicate"
+    next_step = "Uninstall one of the two packages."
+
+
+@cache
+def actions() -> dict[str, Action]:
+    """Every action by id. The same instances for the life of the process."""
+    found: dict[str, Action] = {}
+    for module, names in OURS.items():
+        for name in names:
+            action: Action = getattr(import_module(module), name)()
+            found[action.id] = action
+    for point in entry_points(group="opsportal.actions"):
+        action = point.load()()
+        if action.id in found:
+            raise DuplicatePlugin(f"The action {action.id} is offered twice, the second time by {point.value}.")
+        found[action.id] = action
+    return found
+
+
+@cache
+def action_marks() -> dict[str, str]:
+    """What of each action goes into a closure (H4): for ours the contract, for others the hash of their package."""
+    marks = {action_id: f"opsportal:{CONTRACT}" for action_id in actions()}
+    for point in entry_points(group="opsportal.actions"):
+        marks[point.load().id] = _package_mark(point)
+    return marks
+
+
+def _package_mark(point: EntryPoint) -> str:
+    if point.dist is None:
+        return "unknown"
+    record = point.dist.read_text("RECORD") or ""
+    return f"{point.dist.name}:{point.dist.version}:{hashlib.sha256(record.encode()).hexdigest()}"
+
+
+def other_providers() -> dict[str, type[Provider]]:
+    """Providers of other packages, by name."""
+    return {point.name: point.load() for point in entry_points(group="opsportal.providers")}

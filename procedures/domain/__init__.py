@@ -1,0 +1,1 @@
+"""What is legal: plain Python, no Django, no input or output."""

@@ -1,0 +1,63 @@
+"""Bundles and closures: what exactly is accepted, as one digest (rule 3)."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Any
+
+from procedures.domain.canonical import canon, sha256_hex
+from procedures.domain.definition import Definition, Phase
+from procedures.domain.errors import OpsError
+
+MAX_BYTES = 5 * 1024 * 1024
+MAX_FILES = 2_000
+PHASES: tuple[Phase, ...] = ("steps", "rollback", "always")
+
+
+class BundleRefused(OpsError):
+    """A bundle that is too big, or holds a path or a kind of file that it may not."""
+
+    code = "bundle.refused"
+    next_step = "Keep a procedure to plain files below its own folder, 5 MiB in all."
+
+
+def check_paths(files: Mapping[str, bytes]) -> None:
+    """Raise BundleRefused for paths that leave the folder, and for a bundle over its limits."""
+    if len(files) > MAX_FILES or sum(map(len, files.values())) > MAX_BYTES:
+        raise BundleRefused(f"The bundle is larger than 5 MiB or has more than {MAX_FILES:,} files.", pointer="/bundle")
+    for path in files:
+        parts = path.split("/")
+        if not path or path.startswith("/") or "\\" in path or "\x00" in path or {"", ".", ".."} & set(parts):
+            raise BundleRefused(f"{path!r} is not a path inside the bundle.", pointer="/bundle")
+
+
+def bundle_digest(files: Mapping[str, bytes]) -> str:
+    """`sha256:…` over the sorted paths and the digests of their bytes."""
+    rows = [[path, sha256_hex(files[path])] for path in sorted(files)]
+    return "sha256:" + sha256_hex(canon({"v": 1, "files": rows}))
+
+
+def closure(
+    definition: Definition, files: Mapping[str, bytes], actions: Mapping[str, str], callees: Mapping[str, str]
+) -> dict[str, Any]:
+    """Everything that decides what runs: files, actions used, target filter, credential needs, called procedures.
+
+    `actions` maps id → mark of its package (H4); `callees` maps name → digest.
+    """
+    used = sorted({step.action for phase in PHASES for step in definition.branch(phase)})
+    return {
+        "v": 1,
+        "name": definition.name,
+        "files": [[path, sha256_hex(files[path])] for path in sorted(files)],
+        "actions": [[action, actions.get(action, "unknown")] for action in used],
+        "filter": definition.targets.filter if definition.targets else "",
+        "credentials": [
+            {"name": need.name, "kind": need.kind, "scope": dict(need.scope), "ttl_s": need.ttl_s}
+            for _, need in sorted(definition.credentials.items())
+        ],
+        "calls": [[name, callees[name]] for name in sorted(callees)],
+    }
+
+
+def closure_digest(value: Mapping[str, Any]) -> str:
+    return "sha256:" + sha256_hex(canon(value))

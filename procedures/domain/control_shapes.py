@@ -1,0 +1,115 @@
+"""The shape of each control object, as it is signed and replayed: JSON Schema, one per kind."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Any
+
+import jsonschema_rs
+
+from procedures.domain.controls import CONTROLS
+from procedures.domain.definition import DUTIES, RISKS
+from procedures.domain.errors import InvalidInput
+from procedures.domain.profiles import PROFILES
+
+MOMENT = {"type": "string", "pattern": r"^\d{4}-\d\d-\d\dT\d\d:\d\d:\d\d\.\d{6}Z$"}
+NAME = {"type": "string", "pattern": r"^[a-z0-9]([a-z0-9-]{0,61}[a-z0-9])?$"}
+UUID = {"type": "string", "format": "uuid"}
+LABEL = {"type": "string", "minLength": 1, "maxLength": 200}
+PRINCIPAL = {"type": "string", "pattern": "^(person:[0-9a-f-]{36}|group:.{1,150})$"}
+VERB = {
+    "enum": [
+        "discover", "view", "run", "cancel", "read_output", "author", "review", "approve", "manage_access", "operate",
+        "break_glass", "audit",
+    ]
+}
+QUORUM = {
+    "type": "object", "propertyNames": {"enum": list(DUTIES)},
+    "additionalProperties": {"type": "integer", "minimum": 1, "maximum": 9},
+}
+
+
+def _object(required: Mapping[str, Any], optional: Mapping[str, Any] | None = None) -> dict[str, Any]:
+    return {
+        "type": "object", "required": sorted(required), "additionalProperties": False,
+        "properties": {**required, **(optional or {})},
+    }
+
+
+SCHEMAS: Mapping[str, dict[str, Any]] = {
+    "grant": _object(
+        {
+            "principal": PRINCIPAL, "verbs": {"type": "array", "items": VERB, "minItems": 1, "uniqueItems": True},
+            "environments": {"type": "array", "items": NAME, "uniqueItems": True},
+            "not_before": MOMENT, "expires_at": MOMENT, "reason": {"type": "string", "minLength": 1, "maxLength": 2000},
+        },
+        {
+            "procedure": NAME, "selector": {"type": "array", "items": LABEL, "minItems": 1},
+            "constraint": {"type": "object"}, "target_filter": {"type": "string", "minLength": 1, "maxLength": 1000},
+        },
+    ),
+    "grant_end": _object({"grant": UUID, "reason": LABEL}),
+    "membership": _object({"person": UUID, "group": LABEL, "action": {"enum": ["add", "remove"]}}),
+    "duty": _object({"principal": PRINCIPAL, "duty": {"enum": list(DUTIES)}, "action": {"enum": ["add", "remove"]}}),
+    "environment": _object(
+        {
+            "name": NAME, "title": LABEL, "position": {"type": "integer", "minimum": 0, "maximum": 999},
+            "production": {"type": "boolean"}, "drafts": {"type": "boolean"},
+            "approvals": {
+                "type": "object", "propertyNames": {"enum": list(RISKS)}, "additionalProperties": QUORUM,
+            },
+            "min_strength": {"enum": ["session", "totp", "signed"]},
+            "approval_expiry_s": {"type": "integer", "minimum": 60, "maximum": 604_800},
+            "reason_required": {"type": "boolean"},
+        }
+    ),
+    "binding": _object(
+        {
+            "environment": NAME, "name": NAME, "provider": LABEL, "role": LABEL,
+            "ceiling": {"type": "object"}, "max_ttl_s": {"type": "integer", "minimum": 10, "maximum": 86_400},
+            "reach": {"type": "object"},
+        }
+    ),
+    "target": _object(
+        {
+            "environment": NAME, "name": {"type": "string", "pattern": "^[A-Za-z0-9]([A-Za-z0-9._-]{0,198})$"},
+            "address": LABEL, "port": {"type": "integer", "minimum": 1, "maximum": 65_535},
+            "host_key": {"type": "string", "pattern": "^(ssh-ed25519|ecdsa-sha2-nistp256|ssh-rsa) [A-Za-z0-9+/=]+$"},
+            "trust": {"enum": ["key", "restricted", "certificate"]},
+            "tags": {"type": "object", "additionalProperties": {"type": "string", "maxLength": 200}},
+            "attributes": {"type": "object", "additionalProperties": {"type": ["string", "integer", "boolean"]}},
+            "action": {"enum": ["set", "end"]},
+        }
+    ),
+    "secret": _object(
+        {
+            "environment": NAME, "name": NAME, "pool_key_id": LABEL, "ciphertext": {"type": "string", "maxLength": 40_000},
+            "fingerprint": {"type": "string", "pattern": "^[0-9a-f]{64}$"},
+        }
+    ),
+    "profile": _object({"profile": {"enum": list(PROFILES)}}),
+    "key": _object({"subject": UUID, "public": {"type": "string", "maxLength": 4000}, "fingerprint": LABEL}),
+    "runner": _object(
+        {
+            "runner": UUID, "name": LABEL, "public": {"type": "string", "pattern": "^[A-Za-z0-9+/]{43}=$"},
+            "environments": {"type": "array", "items": NAME},
+        }
+    ),
+}
+_VALIDATORS = {
+    name: jsonschema_rs.validator_for(schema, validate_formats=True, offline=True) for name, schema in SCHEMAS.items()
+}
+
+
+def check(control: str, object: Any, *, prefix: str = "/object") -> None:
+    """Raise InvalidInput with a pointer per problem unless `object` has the shape of that control."""
+    if control not in CONTROLS:
+        raise InvalidInput([("/control", f"{control!r} is not one of {', '.join(CONTROLS)}")])
+    problems = []
+    for error in _VALIDATORS[control].iter_errors(object):
+        path = "".join(f"/{part}" for part in error.instance_path)
+        problems.append((prefix + path, error.message))
+    if problems:
+        raise InvalidInput(problems)
+    if control == "grant" and object["expires_at"] <= object["not_before"]:
+        raise InvalidInput([(f"{prefix}/expires_at", "must be after not_before")])

@@ -1,0 +1,174 @@
+"""Control objects: who must stand behind a change of what decides authority (rule 14; decisions.md, 34).
+
+Used alike by the service that makes a change and by the issuer that replays the log, so that they cannot differ.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Collection, Mapping, Sequence
+from dataclasses import dataclass, field
+from typing import Any
+
+CONTROLS = (
+    "grant", "grant_end", "membership", "duty", "environment", "binding", "target", "secret", "profile", "key", "runner",
+)
+PORTAL_WIDE = frozenset({"membership", "duty", "profile", "key", "runner"})
+
+
+@dataclass(frozen=True, slots=True)
+class Signature:
+    """One signer of a statement: subject, how strong, by which enrolled key; `valid` once checked."""
+
+    by: str
+    strength: str
+    role: str
+    key: str = ""
+    valid: bool = False
+
+
+@dataclass(frozen=True, slots=True)
+class Verdict:
+    """Whether a control fact stands by itself, and if not, why it is only asserted by the platform."""
+
+    stands: bool
+    why: str = ""
+
+
+def touches_production(control: str, object: Mapping[str, Any], production: Collection[str]) -> bool:
+    """Whether a change weighs on production, given the names of production environments."""
+    if control in PORTAL_WIDE or control == "grant_end":
+        return bool(production)
+    if control == "grant":
+        named = object.get("environments") or []
+        return not named or any(name in production for name in named)
+    if control == "environment":
+        return bool(object.get("production")) or object.get("name") in production
+    return object.get("environment") in production
+
+
+def confirmers_needed(control: str, *, profile: str, production: bool, somebody_gains: bool) -> int:
+    """How many persons beside the proposer must confirm."""
+    if not production:
+        return 0
+    if control == "key":
+        return 2 if profile == "separate" else 1
+    if control == "grant_end":
+        return 0
+    if profile == "separate":
+        return 1
+    return 0 if somebody_gains else 1
+
+
+def judge(
+    control: str,
+    object: Mapping[str, Any],
+    signatures: Sequence[Signature],
+    *,
+    profile: str,
+    production: Collection[str],
+    gains: Collection[str],
+    managers: Collection[str],
+) -> Verdict:
+    """Does this fact carry the signatures that production asks for? `gains` and `managers` are subjects."""
+    if not touches_production(control, object, production):
+        return Verdict(True)
+    proven = {s.by for s in signatures if s.valid and s.strength == "signed"}
+    helpers = {subject for subject in proven if subject in managers and subject not in gains}
+    needed = confirmers_needed(control, profile=profile, production=True, somebody_gains=bool(gains))
+    wanted = needed if control == "key" else needed + 1
+    if len(helpers) >= wanted:
+        return Verdict(True)
+    return Verdict(
+        False,
+        f"{control} needs {wanted} signature{'s' if wanted > 1 else ''} of managers who do not gain from it, "
+        f"and carries {len(helpers)}",
+    )
+
+
+@dataclass(slots=True)
+class Authority:
+    """What signed control events say when replayed in order; the issuer decides from this, never from tables."""
+
+    profile: str = "team"
+    production: set[str] = field(default_factory=set)
+    environments: dict[str, dict[str, Any]] = field(default_factory=dict)
+    keys: dict[str, dict[str, str]] = field(default_factory=dict)
+    grants: dict[str, dict[str, Any]] = field(default_factory=dict)
+    members: dict[str, set[str]] = field(default_factory=dict)
+    duties: dict[str, set[str]] = field(default_factory=dict)
+    bindings: dict[tuple[str, str], dict[str, Any]] = field(default_factory=dict)
+    targets: dict[str, dict[str, Any]] = field(default_factory=dict)
+    runners: dict[str, dict[str, Any]] = field(default_factory=dict)
+    asserted: dict[str, str] = field(default_factory=dict)
+
+    def groups_of(self, subject: str) -> set[str]:
+        return {group for group, members in self.members.items() if subject in members}
+
+    def holders(self, principal: str) -> set[str]:
+        """Subjects behind `person:<subject>` or `group:<name>`."""
+        kind, _, name = principal.partition(":")
+        return {name} if kind == "person" else set(self.members.get(name, set()))
+
+    def managers(self) -> set[str]:
+        found: set[str] = set()
+        for grant in self.grants.values():
+            if "manage_access" in grant["verbs"] and grant["stands"]:
+                found |= self.holders(grant["principal"])
+        return found
+
+    def duties_of(self, subject: str) -> set[str]:
+        principals = {f"person:{subject}"} | {f"group:{group}" for group in self.groups_of(subject)}
+        return {duty for duty, holders in self.duties.items() if holders & principals}
+
+
+def gains_from(control: str, object: Mapping[str, Any], authority: Authority) -> set[str]:
+    """Subjects who gain authority from a change; empty if nobody does."""
+    if control == "grant":
+        return authority.holders(object["principal"])
+    if control == "duty":
+        return authority.holders(object["principal"]) if object.get("action", "add") == "add" else set()
+    if control == "membership":
+        return {object["person"]} if object.get("action", "add") == "add" else set()
+    if control == "key":
+        return {object["subject"]}
+    return set()
+
+
+def apply(authority: Authority, control: str, object: Mapping[str, Any], *, id: str, stands: bool) -> None:
+    """Fold one confirmed change into `authority`. What does not stand is kept apart, marked, and never strengthens."""
+    fact = {**object, "stands": stands}
+    if control == "grant":
+        authority.grants[id] = fact
+    elif control == "grant_end":
+        authority.grants.pop(object["grant"], None)
+    elif control == "binding":
+        authority.bindings[object["environment"], object["name"]] = fact
+    elif control == "target":
+        if object.get("action", "set") == "end":
+            authority.targets.pop(object["name"], None)
+        else:
+            authority.targets[object["name"]] = fact
+    elif control == "runner":
+        authority.runners[object["runner"]] = fact
+    elif stands:
+        _apply_standing(authority, control, object)
+
+
+def _apply_standing(authority: Authority, control: str, object: Mapping[str, Any]) -> None:
+    adding = object.get("action", "add") == "add"
+    if control == "membership":
+        group = authority.members.setdefault(object["group"], set())
+        group.add(object["person"]) if adding else group.discard(object["person"])
+    elif control == "duty":
+        holders = authority.duties.setdefault(object["duty"], set())
+        holders.add(object["principal"]) if adding else holders.discard(object["principal"])
+    elif control == "environment":
+        authority.environments[object["name"]] = dict(object)
+        if object["production"]:
+            authority.production.add(object["name"])
+        else:
+            authority.production.discard(object["name"])
+    elif control == "profile":
+        authority.profile = object["profile"]
+    elif control == "key":
+        authority.keys[object["fingerprint"]] = {"subject": object["subject"], "public": object["public"]}

@@ -1,0 +1,111 @@
+"""What a procedure says, as values (procedure-format.md). `definitions/` makes them from YAML."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from typing import Any, Literal
+
+Risk = Literal["low", "moderate", "high"]
+RISKS: tuple[Risk, ...] = ("low", "moderate", "high")
+Phase = Literal["steps", "rollback", "always"]
+DUTIES = ("operations", "security", "compliance")
+
+
+@dataclass(frozen=True, slots=True)
+class Retry:
+    attempts: int = 1
+    delay_s: int = 0
+    backoff: int = 1
+
+
+@dataclass(frozen=True, slots=True)
+class Step:
+    """One step. `condition` and `each` are whole expressions or None; `input` holds unrendered values."""
+
+    id: str
+    name: str
+    action: str
+    input: Mapping[str, Any]
+    credentials: tuple[str, ...] = ()
+    condition: str | None = None
+    each: str | None = None
+    timeout_s: int | None = None
+    retry: Retry = Retry()
+    idempotent: bool = False
+    on_failure: Literal["fail", "continue", "rollback"] = "fail"
+    safe_after_stop: bool = False
+
+
+@dataclass(frozen=True, slots=True)
+class Strategy:
+    """`batch` is a number of targets or a percentage such as "25%"; `max_failures` likewise."""
+
+    mode: Literal["parallel", "sequential", "rolling"] = "parallel"
+    batch: int | str = "100%"
+    max_failures: int | str = 0
+    order: Literal["name", "random"] = "name"
+
+
+@dataclass(frozen=True, slots=True)
+class Targets:
+    filter: str
+    strategy: Strategy = Strategy()
+
+
+@dataclass(frozen=True, slots=True)
+class CredentialNeed:
+    """What a version declares that it needs; part of the digest. The environment's binding adds the rest."""
+
+    name: str
+    kind: str
+    scope: Mapping[str, Any]
+    ttl_s: int
+
+
+@dataclass(frozen=True, slots=True)
+class Concurrency:
+    group: str
+    on_conflict: Literal["queue", "reject", "cancel-running"] = "queue"
+
+
+@dataclass(frozen=True, slots=True)
+class Definition:
+    """A whole procedure. `pages` are the JSON Schema pages of the form; `parameters` is their union.
+
+    `parameters` is always `{"type": "object", "properties": {...}, "required": [...],
+    "additionalProperties": False}`; `secrets` has the same shape.
+    """
+
+    name: str
+    title: str
+    description: str
+    owner: str
+    type: str
+    risk: Risk
+    environments: tuple[str, ...]
+    steps: tuple[Step, ...]
+    parameters: Mapping[str, Any]
+    pages: tuple[Mapping[str, Any], ...] = ()
+    secrets: Mapping[str, Any] = field(default_factory=dict)
+    tags: tuple[str, ...] = ()
+    links: tuple[Mapping[str, str], ...] = ()
+    targets: Targets | None = None
+    credentials: Mapping[str, CredentialNeed] = field(default_factory=dict)
+    concurrency: Concurrency | None = None
+    timeout_s: int = 3600
+    rollback: tuple[Step, ...] = ()
+    always: tuple[Step, ...] = ()
+    output: Mapping[str, Any] = field(default_factory=dict)
+    evidence: Mapping[str, Any] = field(default_factory=dict)
+
+    def branch(self, phase: Phase) -> tuple[Step, ...]:
+        return {"steps": self.steps, "rollback": self.rollback, "always": self.always}[phase]
+
+    def step(self, step_id: str) -> tuple[Phase, Step]:
+        """The phase and step of that id. Raises KeyError."""
+        for phase in ("steps", "rollback", "always"):
+            for step in self.branch(phase):
+                if step.id == step_id:
+                    return phase, step
+        raise KeyError(step_id)

@@ -1,0 +1,128 @@
+"""The last net: secrets are taken out of a stream, however it is cut, before anybody sees it.
+
+The output for any chunking equals the masking of the whole stream; only a suffix that begins a pattern is held back.
+"""
+
+from __future__ import annotations
+
+import threading
+from bisect import bisect_left
+from dataclasses import dataclass, field
+
+import ahocorasick_rs
+
+from procedures.domain.encodings import forms
+from procedures.domain.secrets import Secret
+
+MASK = b"***"
+WITHHELD = b"[output withheld: masking failed]\n"
+
+
+@dataclass(slots=True)
+class _Stream:
+    held: bytes = b""
+    covered: int = 0
+    patterns: list[bytes] = field(default_factory=list)
+
+
+class Masker:
+    """Knows a run's secrets from the moment they exist. Safe from several threads; streams are told apart by id."""
+
+    def __init__(self) -> None:
+        self._lock = threading.RLock()
+        self._patterns: list[bytes] = []
+        self._firsts: frozenset[int] = frozenset()
+        self._longest = 0
+        self._automaton: ahocorasick_rs.BytesAhoCorasick | None = None
+        self._streams: dict[str, _Stream] = {}
+        self.masked_bytes = 0
+        self.names: list[str] = []
+
+    def register(self, secret: Secret, name: str = "") -> None:
+        """Mask this value from now on, in all its forms."""
+        with self._lock:
+            more = forms(secret.reveal()) - set(self._patterns)
+            if not more:
+                return
+            self._patterns = sorted({*self._patterns, *more})
+            self._firsts = frozenset(pattern[0] for pattern in self._patterns)
+            self._longest = max(map(len, self._patterns))
+            self._automaton = ahocorasick_rs.BytesAhoCorasick(self._patterns)
+            self.names.append(name)
+
+    def feed(self, stream: str, data: bytes) -> bytes:
+        """What of the stream may be shown now."""
+        with self._lock:
+            state = self._streams.setdefault(stream, _Stream())
+            return self._guarded(state, state.held + data, final=False)
+
+    def flush(self, stream: str) -> bytes:
+        """The rest of a stream that has ended."""
+        with self._lock:
+            state = self._streams.pop(stream, _Stream())
+            return self._guarded(state, state.held, final=True)
+
+    def mask_text(self, text: str) -> str:
+        """One whole text, such as the words of an exception."""
+        with self._lock:
+            return self._guarded(_Stream(), text.encode("utf-8", "replace"), final=True).decode("utf-8", "replace")
+
+    def _guarded(self, state: _Stream, data: bytes, *, final: bool) -> bytes:
+        try:
+            return self._mask(state, data, final=final)
+        except Exception:  # noqa: BLE001 - whatever goes wrong in the mask, the bytes must not pass
+            state.held, state.covered = b"", 0
+            return WITHHELD
+
+    def _mask(self, state: _Stream, data: bytes, *, final: bool) -> bytes:
+        if self._automaton is None:
+            state.held = b""
+            return data
+        hold = len(data) if final else self._hold(data)
+        out = bytearray()
+        at, reach = state.covered, state.covered
+        for start, end in self._regions(data):
+            if start >= hold:
+                break
+            if start >= reach:
+                out += data[at:start] + MASK
+            self.masked_bytes += max(0, end - max(start, reach))
+            at = reach = max(reach, end)
+        out += data[at:hold]
+        state.held, state.covered = data[hold:], max(0, reach - hold)
+        return bytes(out)
+
+    def _regions(self, data: bytes) -> list[tuple[int, int]]:
+        """Places of patterns; overlapping ones merged, touching ones not."""
+        assert self._automaton is not None  # noqa: S101 - checked by the caller
+        merged: list[tuple[int, int]] = []
+        found = self._automaton.find_matches_as_indexes(data, overlapping=True)
+        for start, end in sorted((start, end) for _, start, end in found):
+            if merged and start < merged[-1][1]:
+                merged[-1] = (merged[-1][0], max(merged[-1][1], end))
+            else:
+                merged.append((start, end))
+        return merged
+
+    def _hold(self, data: bytes) -> int:
+        """Where the longest suffix begins that a pattern begins with; the length of data if there is none."""
+        for index in range(max(0, len(data) - self._longest + 1), len(data)):
+            if data[index] not in self._firsts:
+                continue
+            tail = data[index:]
+            place = bisect_left(self._patterns, tail)
+            if place < len(self._patterns) and self._patterns[place].startswith(tail):
+                if len(self._patterns[place]) > len(tail):
+                    return index
+                if place + 1 < len(self._patterns) and self._patterns[place + 1].startswith(tail):
+                    return index
+        return len(data)
+
+
+def self_test() -> bool:
+    """Whether the mask works here and now: a canary goes in and must not come out."""
+    masker = Masker()
+    canary = b"canary-5f3a9c71e2d84b06"
+    masker.register(Secret(canary), "canary")
+    shown = masker.feed("t", b"begin " + canary[:9]) + masker.feed("t", canary[9:] + b" end") + masker.flush("t")
+    return shown == b"begin *** end"

@@ -1,0 +1,135 @@
+"""Parameters: checked against the author's JSON Schema, defaults applied, types kept, and never program text (rule 6)."""
+
+from __future__ import annotations
+
+import copy
+import json
+from collections.abc import Mapping
+from typing import Any
+
+import jsonschema_rs
+
+from procedures.domain.canonical import LIMIT
+from procedures.domain.errors import InvalidInput
+
+MAX_BYTES = 256 * 1024
+MAX_STRING = 64 * 1024
+
+
+def resolve(schema: Mapping[str, Any], given: Any, *, prefix: str = "/parameters") -> dict[str, Any]:
+    """What the procedure will see: `given` with defaults, every value checked.
+
+    Numbers that are not whole stay floats and appear in a plan as decimal text. Raises InvalidInput with
+    JSON pointers under `prefix`.
+    """
+    if not isinstance(given, Mapping):
+        raise InvalidInput([(prefix, "must be an object")])
+    problems = _limits(given, prefix)
+    if problems:
+        raise InvalidInput(problems)
+    value = _defaults(schema, copy.deepcopy(dict(given)))
+    for error in _validator(schema).iter_errors(value):
+        problems += _problem(error, prefix)
+    if problems:
+        raise InvalidInput(problems)
+    return value
+
+
+def _validator(schema: Mapping[str, Any]) -> Any:
+    closed = {"type": "object", "additionalProperties": False, **schema}
+    return jsonschema_rs.validator_for(
+        closed, validate_formats=True, offline=True, pattern_options=jsonschema_rs.RegexOptions()
+    )
+
+
+def check_schema(schema: Mapping[str, Any]) -> str:
+    """Why a schema cannot be used, or an empty string."""
+    try:
+        _validator(schema)
+    except (jsonschema_rs.ValidationError, ValueError) as problem:
+        return str(getattr(problem, "message", problem))
+    return ""
+
+
+def _problem(error: Any, prefix: str) -> list[tuple[str, str]]:
+    path = prefix + "".join(f"/{_escaped(part)}" for part in error.instance_path)
+    kind = error.kind
+    name = str(getattr(kind, "name", "") or "")
+    if name == "required":
+        return [(f"{path}/{_escaped(kind.property)}", "is required")]
+    if name == "additionalProperties":
+        return [(f"{path}/{_escaped(key)}", "is not a parameter of this procedure") for key in kind.unexpected]
+    return [(path, _said(error))]
+
+
+def _said(error: Any) -> str:
+    """The message without the value itself, which may be long or private."""
+    text = str(error.message)
+    return text if len(text) <= 300 else text[-300:]
+
+
+def _escaped(part: Any) -> str:
+    return str(part).replace("~", "~0").replace("/", "~1")
+
+
+def _defaults(schema: Mapping[str, Any], value: dict[str, Any]) -> dict[str, Any]:
+    for name, sub in (schema.get("properties") or {}).items():
+        if not isinstance(sub, Mapping):
+            continue
+        if name not in value and "default" in sub:
+            value[name] = copy.deepcopy(sub["default"])
+        elif isinstance(value.get(name), dict) and sub.get("properties"):
+            value[name] = _defaults(sub, value[name])
+    return value
+
+
+def _limits(given: Any, prefix: str) -> list[tuple[str, str]]:
+    try:
+        size = len(json.dumps(given, ensure_ascii=True))
+    except (TypeError, ValueError, RecursionError):
+        return [(prefix, "is not plain JSON")]
+    if size > MAX_BYTES:
+        return [(prefix, f"is {size:,} bytes; the limit is {MAX_BYTES:,}")]
+    return _texts(given, prefix)
+
+
+def _texts(value: Any, path: str) -> list[tuple[str, str]]:
+    if isinstance(value, str):
+        return [(path, why)] if (why := text_problem(value)) else []
+    if isinstance(value, int) and not isinstance(value, bool) and abs(value) >= LIMIT:
+        return [(path, "is outside ±2**53")]
+    if isinstance(value, float) and (value != value or value in (float("inf"), float("-inf"))):
+        return [(path, "is not a number")]
+    if isinstance(value, Mapping):
+        keys = [(f"{path}/{_escaped(k)}", why) for k in value if (why := text_problem(str(k)))]
+        return keys + [p for k, v in value.items() for p in _texts(v, f"{path}/{_escaped(k)}")]
+    if isinstance(value, list | tuple):
+        return [p for i, v in enumerate(value) for p in _texts(v, f"{path}/{i}")]
+    return []
+
+
+def text_problem(value: str) -> str:
+    """Why a text cannot be passed on, or an empty string."""
+    if "\x00" in value:
+        return "contains a NUL character, which no program can be handed"
+    try:
+        size = len(value.encode())
+    except UnicodeEncodeError:
+        return "contains a lone surrogate, which is not text"
+    return f"is {size:,} bytes; a text holds at most {MAX_STRING:,}" if size > MAX_STRING else ""
+
+
+def check_constraint(constraint: Mapping[str, Any], resolved: Mapping[str, Any]) -> list[tuple[str, str]]:
+    """Problems of resolved parameters against a grant's constraint (H8).
+
+    Every property that the constraint names is required, and a parameter that it does not name must be absent.
+    """
+    named = constraint.get("properties") or {}
+    problems = [(f"/parameters/{_escaped(n)}", "your grant limits it, so it must be given") for n in named
+                if n not in resolved]
+    problems += [(f"/parameters/{_escaped(n)}", "your grant does not cover it") for n in resolved if n not in named]
+    for error in _validator({k: v for k, v in constraint.items() if k != "additionalProperties"}).iter_errors(
+        dict(resolved)
+    ):
+        problems += _problem(error, "/parameters")
+    return problems

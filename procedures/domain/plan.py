@@ -1,0 +1,189 @@
+"""The plan: what a run would do, frozen as a canonical value before anybody approves it (rule 4)."""
+
+from __future__ import annotations
+
+import random
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, replace
+from typing import Any
+from uuid import UUID
+
+from procedures.domain.canonical import canon, sha256_hex
+from procedures.domain.definition import Definition, Step, Strategy
+from procedures.domain.expressions import Unresolved
+from procedures.domain.ports import Action, ActionCall, Binding, Target
+from procedures.domain.rendering import render_step, script_environment
+from procedures.domain.secrets import Secret
+
+PHASES = ("steps", "rollback", "always")
+
+
+@dataclass(frozen=True, slots=True)
+class Ask:
+    """All that a plan is a function of, besides the definition and its files."""
+
+    run: UUID
+    run_no: int
+    procedure: str
+    digest: str
+    environment: str
+    requester: str
+    reason: str
+    parameters: Mapping[str, Any]
+    secret_marks: Mapping[str, str]
+    targets: Sequence[Target]
+    bindings: Mapping[str, Binding]
+    approvals: Mapping[str, int]
+    min_strength: str
+    risk: str
+    profile: str
+
+
+def scope_for(
+    definition: Definition, ask: Ask, *, steps: Mapping[str, Any] | None = None,
+    secrets: Mapping[str, Secret] | None = None, each: Any = None,
+) -> dict[str, Any]:
+    """The names that expressions see. Steps that have not run are "decided at run time"."""
+    known = {s.id: {"output": Unresolved(s.id)} for phase in PHASES for s in definition.branch(phase)}  # type: ignore[arg-type]
+    known.update(steps or {})
+    return {
+        "parameters": dict(ask.parameters),
+        "steps": known,
+        "environment": ask.environment,
+        "targets": [target_facts(t) for t in ask.targets],
+        "each": each,
+        "run": {"id": str(ask.run), "requester": ask.requester, "reason": ask.reason},
+        "secrets": dict(secrets) if secrets is not None else {name: Secret(b"") for name in ask.secret_marks},
+    }
+
+
+def target_facts(target: Target) -> dict[str, Any]:
+    return {"name": target.name, "host": target.address, "port": target.port, "tags": dict(target.tags)}
+
+
+def on_targets(step: Step, action: Action) -> bool:
+    """Whether a step runs once per target."""
+    return action.per_target or step.each is not None
+
+
+def batches(strategy: Strategy, targets: Sequence[Target], *, seed: str) -> list[list[str]]:
+    """Names of targets, in the order and groups in which the run takes them. Always at least one group."""
+    names = sorted(t.name for t in targets)
+    if strategy.order == "random":
+        random.Random(seed).shuffle(names)
+    if not names or strategy.mode == "parallel":
+        return [names]
+    size = 1 if strategy.mode == "sequential" else share(strategy.batch, len(names))
+    return [names[i : i + size] for i in range(0, len(names), size)]
+
+
+def share(amount: int | str, of: int, *, least: int = 1) -> int:
+    """`3` or `"25%"` of a number of targets, rounded down, at least `least`."""
+    if isinstance(amount, int):
+        return max(least, amount)
+    return max(least, of * int(amount.rstrip("%")) // 100)
+
+
+def call_for(
+    definition: Definition, files: Mapping[str, bytes], ask: Ask, step: Step, target: Target | None, *,
+    scope: Mapping[str, Any], attempt: int = 1, nonce: str = "", seconds_left: float = 0.0,
+) -> ActionCall:
+    """Render a step for one target. The engine, the issuer and the plan all come through here."""
+    facts = target_facts(target) if target else None
+    rendered = render_step(step, {**scope, "each": facts}, files)
+    return ActionCall(
+        run_id=ask.run, step=step.id, attempt=attempt, nonce=nonce, input=rendered.input, files=files,
+        parameters=dict(ask.parameters), env={**script_environment(ask.parameters), **rendered.env},
+        secret_env=rendered.secret_env, stdin=rendered.stdin, target=target, lease=None, seconds_left=seconds_left,
+    )
+
+
+def build(definition: Definition, files: Mapping[str, bytes], ask: Ask, actions: Mapping[str, Action]) -> bytes:
+    """The canonical bytes of the plan. Raises what rendering raises: a run that cannot be planned is refused."""
+    strategy = definition.targets.strategy if definition.targets else Strategy()
+    scope = scope_for(definition, ask)
+    value = {
+        "v": 1, "run": str(ask.run), "no": ask.run_no, "procedure": ask.procedure, "digest": ask.digest,
+        "environment": ask.environment, "requester": ask.requester, "reason": ask.reason,
+        "parameters": plain(ask.parameters), "secrets": dict(ask.secret_marks), "risk": ask.risk,
+        "profile": ask.profile, "approvals": dict(ask.approvals), "min_strength": ask.min_strength,
+        "targets": [
+            {"name": t.name, "address": t.address, "port": t.port, "host_key": t.host_key_sha256, "trust": t.trust,
+             "tags": dict(t.tags)}
+            for t in ask.targets
+        ],
+        "batches": batches(strategy, ask.targets, seed=str(ask.run)),
+        "strategy": {"mode": strategy.mode, "max_failures": strategy.max_failures},
+        "credentials": {
+            name: {
+                "provider": b.provider, "role": b.role, "binding": b.digest, "kind": definition.credentials[name].kind,
+                "scope": plain(definition.credentials[name].scope), "ceiling": plain(b.ceiling),
+                "ttl_s": min(definition.credentials[name].ttl_s, b.max_ttl_s),
+            }
+            for name, b in ask.bindings.items()
+        },
+        "timeout_s": definition.timeout_s,
+        "steps": [
+            _step(definition, files, ask, step, phase, actions[step.action], scope)
+            for phase in PHASES
+            for step in definition.branch(phase)  # type: ignore[arg-type]
+        ],
+    }
+    return canon(value)
+
+
+def _step(
+    definition: Definition, files: Mapping[str, bytes], ask: Ask, step: Step, phase: str, action: Action,
+    scope: Mapping[str, Any],
+) -> dict[str, Any]:
+    where: Sequence[Target | None] = list(ask.targets) if on_targets(step, action) else [None]
+    effects = []
+    for target in where:
+        call = call_for(definition, files, ask, step, target, scope=scope)
+        effects.append({"target": target.name if target else "", "does": plain(action.plan(call))})
+    return {
+        "phase": phase, "id": step.id, "name": step.name, "action": step.action, "credentials": list(step.credentials),
+        "if": step.condition or "", "timeout_s": step.timeout_s or definition.timeout_s, "on_failure": step.on_failure,
+        "attempts": step.retry.attempts, "safe_after_stop": step.safe_after_stop, "effects": _folded(effects),
+    }
+
+
+def _folded(effects: list[dict[str, Any]]) -> list[dict[str, Any]]:
+    """Effects that are alike but for the target are said once: `{"targets": [...], "does": {...}}`."""
+    groups: dict[bytes, dict[str, Any]] = {}
+    for effect in effects:
+        key = canon(effect["does"])
+        groups.setdefault(key, {"targets": [], "does": effect["does"]})["targets"].append(effect["target"])
+    return list(groups.values())
+
+
+def plain(value: Any) -> Any:
+    """A canonical value for people and digests: run-time values and secrets by name, floats as decimal text."""
+    if isinstance(value, Unresolved):
+        return {"decided at run time by": value.describe()}
+    if isinstance(value, Secret):
+        return {"secret": "***"}
+    if isinstance(value, Mapping):
+        return {str(k): plain(v) for k, v in value.items()}
+    if isinstance(value, list | tuple):
+        return [plain(v) for v in value]
+    if isinstance(value, bytes):
+        return {"sha256": sha256_hex(value), "bytes": len(value)}
+    if isinstance(value, float):
+        return {"decimal": repr(value)}
+    return value
+
+
+def plan_digest(plan: bytes) -> str:
+    return "sha256:" + sha256_hex(plan)
+
+
+def narrowed(targets: Sequence[Target], names: Sequence[str]) -> list[Target]:
+    """The targets a requester narrowed to, order kept. Raises KeyError for a name that is not among them."""
+    if not names:
+        return list(targets)
+    known = {t.name: t for t in targets}
+    return [known[name] for name in names]
+
+
+__all__ = ["Ask", "batches", "build", "call_for", "narrowed", "on_targets", "plan_digest", "replace", "scope_for", "share"]

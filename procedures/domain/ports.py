@@ -1,0 +1,201 @@
+"""The shapes through which plug-ins meet the engine and the issuer. A plug-in imports `domain` alone."""
+
+from __future__ import annotations
+
+import threading
+from abc import ABC, abstractmethod
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass, field
+from datetime import datetime
+from typing import Any, ClassVar, Literal
+from uuid import UUID
+
+from procedures.domain.definition import CredentialNeed
+from procedures.domain.secrets import Secret
+
+Outcome = Literal["succeeded", "failed", "timed_out", "canceled", "unreachable"]
+
+
+@dataclass(frozen=True, slots=True)
+class Target:
+    """A target as the approved plan froze it. `host_key` is "ssh-ed25519 AAAA…"; `trust` a level of people.md S2."""
+
+    id: UUID
+    name: str
+    environment: str
+    address: str
+    port: int
+    host_key: str
+    host_key_sha256: str
+    trust: Literal["key", "restricted", "certificate"]
+    tags: Mapping[str, str] = field(default_factory=dict)
+    attributes: Mapping[str, Any] = field(default_factory=dict)
+
+
+@dataclass(slots=True)
+class Lease:
+    """What a provider issued for one run, step and target. `handle` is not secret and is enough to revoke."""
+
+    id: UUID
+    provider: str
+    target: str | None
+    handle: str
+    issued_at: datetime
+    expires_at: datetime
+    renewable: bool
+    self_expiring: bool
+    kills_sessions: bool
+    evidence: dict[str, Any]
+    material: Mapping[str, Secret]
+
+
+@dataclass(frozen=True, slots=True)
+class Binding:
+    """What an environment makes of a credential that a procedure names. `reach` as H16 wants it declared."""
+
+    environment: str
+    name: str
+    provider: str
+    role: str
+    ceiling: Mapping[str, Any]
+    max_ttl_s: int
+    reach: Mapping[str, Any]
+    digest: str
+
+
+@dataclass(frozen=True, slots=True)
+class RunContext:
+    """Looked up by the issuer, never supplied by the runner."""
+
+    run_id: UUID
+    run_no: int
+    step: str
+    attempt: int
+    procedure: str
+    digest: str
+    environment: str
+    requester: str
+    approvers: tuple[str, ...]
+    runner: str
+    deadline: datetime
+    target: Target | None = None
+    command_sha256: str | None = None
+    timeout_s: int = 3600
+
+
+class Provider(ABC):
+    """One kind of credential. Made once per issuer process; every method may be called from several threads."""
+
+    kind: ClassVar[str]
+    min_ttl_s: ClassVar[int] = 0
+
+    @abstractmethod
+    def validate(self, need: CredentialNeed, binding: Binding) -> None:
+        """Refuse a need or binding that cannot be issued safely (wildcards). Called at review and again at issue."""
+
+    @abstractmethod
+    def issue(
+        self, context: RunContext, need: CredentialNeed, binding: Binding, lease_id: UUID, *, at: datetime, ttl_s: int
+    ) -> Lease:
+        """Make the credential. Idempotent per lease id."""
+
+    @abstractmethod
+    def revoke(self, handle: str, why: str) -> Literal["revoked", "already-gone", "expires-only"]:
+        """End it before its time. Safe to call twice."""
+
+    def describe(self, handle: str) -> dict[str, Any] | None:
+        return None
+
+    def sweep(self, known_open: Sequence[str]) -> Sequence[str]:
+        """Handles of leftovers that the ledger does not know, now revoked."""
+        return ()
+
+
+class ActionIO(ABC):
+    """Where an action's bytes go. `write` masks before anything else sees them; safe from several threads."""
+
+    cancelled: threading.Event
+
+    @abstractmethod
+    def write(self, stream: Literal["stdout", "stderr", "system"], data: bytes) -> None: ...
+
+    @abstractmethod
+    def register_secret(self, secret: Secret) -> None: ...
+
+
+@dataclass(frozen=True, slots=True)
+class ActionCall:
+    """All that an action may know. `input` is rendered, types kept; `files` is the accepted bundle by path.
+
+    `env` holds the script contract of procedure-format.md (PARAM_<NAME>, non-secret) together with the rendered
+    `input.env`; `secret_env` and `stdin` may hold secrets. `seconds_left` ends the step. `nonce` is unique per task.
+    """
+
+    run_id: UUID
+    step: str
+    attempt: int
+    nonce: str
+    input: Mapping[str, Any]
+    files: Mapping[str, bytes]
+    parameters: Mapping[str, Any]
+    env: Mapping[str, str]
+    secret_env: Mapping[str, Secret]
+    stdin: Secret | None
+    target: Target | None
+    lease: Lease | None
+    seconds_left: float
+    limits: Mapping[str, int] = field(default_factory=dict)
+
+
+@dataclass(frozen=True, slots=True)
+class ActionResult:
+    """How a task ended. `remote` says what is known of the remote process group when it did not end by itself.
+
+    `facts` go into evidence (host-key fingerprint, certificate serial, sandbox tier); `output` is the step's output.
+    """
+
+    outcome: Outcome
+    exit_status: int | None = None
+    output: Mapping[str, Any] = field(default_factory=dict)
+    facts: Mapping[str, Any] = field(default_factory=dict)
+    remote: Literal["dead", "unknown"] | None = None
+    message: str = ""
+
+
+class Action(ABC):
+    """One thing a step can do. Made once per process; `run` is called from a thread per target and may block.
+
+    `run` returns within a second of `io.cancelled` being set or `seconds_left` running out, with everything that
+    it started dead or said to be unknown. It never raises for what the world does, only for its own defects.
+    """
+
+    id: ClassVar[str]
+    summary: ClassVar[str]
+    per_target: ClassVar[bool] = False
+    credential_kinds: ClassVar[frozenset[str]] = frozenset()
+    gate: ClassVar[bool] = False
+    floor: ClassVar[Literal["low", "moderate", "high"]] = "low"
+    input_schema: ClassVar[Mapping[str, Any]]
+    output_schema: ClassVar[Mapping[str, Any]] = {"type": "object"}
+
+    def check(self, input: Mapping[str, Any], files: Mapping[str, bytes]) -> list[tuple[str, str]]:
+        """Problems of an unrendered input beyond its schema, as (JSON pointer, message). Called by lint."""
+        return []
+
+    def command_sha256(self, call: ActionCall, salt: str) -> str | None:
+        """The digest that binds a credential to exactly this call (H5), or None where a credential cannot be bound.
+
+        The issuer computes it from the approved plan; `salt` is the lease id. `run` must send the very same bytes.
+        """
+        return None
+
+    @abstractmethod
+    def plan(self, call: ActionCall) -> Mapping[str, Any]:
+        """What `run` would do, as a canonical value shown to the approver. Pure: touches nothing."""
+
+    @abstractmethod
+    def run(self, call: ActionCall, io: ActionIO) -> ActionResult: ...
+
+
+Registry = Mapping[str, Action]
+Spawn = Callable[[Callable[[], None]], None]

@@ -1,0 +1,34 @@
+"""Sealing to a pool's public key (HPKE, RFC 9180): the web tier can only encrypt, a swapped row does not open."""
+
+from __future__ import annotations
+
+import base64
+
+from cryptography.exceptions import InvalidTag
+from cryptography.hazmat.primitives import hpke
+from cryptography.hazmat.primitives.asymmetric.x25519 import X25519PrivateKey, X25519PublicKey
+
+from procedures.domain.errors import OpsError
+
+_SUITE = hpke.Suite(hpke.KEM.X25519, hpke.KDF.HKDF_SHA256, hpke.AEAD.AES_256_GCM)
+
+
+class WillNotOpen(OpsError):
+    """A sealed value that this pool's key does not open, or that stands in another row than it was sealed for."""
+
+    code = "secret.will-not-open"
+    next_step = "Seal the value again to the pool's present key."
+
+
+def seal(public: str, value: bytes, *, info: str) -> bytes:
+    """`public` is base64 of the raw X25519 key; `info` names the row for which the value is meant."""
+    key = X25519PublicKey.from_public_bytes(base64.b64decode(public))
+    return bytes(_SUITE.encrypt(value, key, info.encode()))
+
+
+def unseal(private: X25519PrivateKey, box: bytes, *, info: str) -> bytes:
+    """Raises WillNotOpen."""
+    try:
+        return bytes(_SUITE.decrypt(box, private, info.encode()))
+    except (InvalidTag, ValueError) as problem:
+        raise WillNotOpen("The sealed value does not open with this key for this row.") from problem

@@ -1,0 +1,203 @@
+"""Drives a claimed run: batches, steps, conditions, gates, rollback and always, to exactly one ending."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Any
+
+from procedures.domain import expressions, plan
+from procedures.domain.canonical import parse
+from procedures.domain.clock import now
+from procedures.domain.definition import Step
+from procedures.domain.duration import seconds
+from procedures.domain.errors import OpsError
+from procedures.domain.ports import Target
+from procedures.domain.states import RunState, TaskState
+from procedures.engine.outputs import outputs_of, run_output
+from procedures.engine.step import Place, Tools, run_step
+from procedures.models import Approval, Task
+from procedures.services import endings, tasks
+
+DONE = {s.value for s in TaskState} - {"pending", "running"}
+GOOD = {"succeeded", "skipped"}
+
+
+class _Parked(Exception):
+    """The run waits at a gate; this runner lets go of it."""
+
+
+class Drive:
+    """One claimed run on its way. `go` returns when the run has ended or waits."""
+
+    def __init__(self, tools: Tools) -> None:
+        self.tools = tools
+        self.claimed = tools.claimed
+        self.definition = tools.claimed.definition
+        self.targets = {t.name: t for t in tools.claimed.ask.targets}
+        self.batches: list[list[str]] = parse(bytes(tools.claimed.run.plan))["batches"]
+        self.done = {(t.phase, t.step, t.batch, t.target): t for t in self._finished()}
+        self.lost_targets: set[str] = set()
+        self.failures = 0
+        self.message = ""
+
+    def _finished(self) -> list[Task]:
+        rows = Task.objects.filter(run=self.claimed.run, state__in=DONE).order_by("attempt")
+        return list(rows)
+
+    def go(self) -> None:
+        try:
+            outcome = self._all_batches()
+        except _Parked:
+            return
+        if self.tools.watch.signal == "lost":
+            return
+        output = run_output(self.definition, self.claimed.ask, self.tools.secrets, self._steps())
+        self.tools.output.flush()
+        endings.finish_run(
+            run=self.claimed.run.id, token=self.claimed.token, outcome=outcome, message=self.message, output=output,
+            signer=self.tools.signer, at=now(),
+        )
+
+    def _all_batches(self) -> RunState:
+        for index, names in enumerate(self.batches):
+            outcome = self._batch(index, names)
+            if outcome is not RunState.SUCCEEDED:
+                return outcome
+        if self.failures:
+            return RunState.FAILED if self._too_many() else RunState.SUCCEEDED
+        return RunState.SUCCEEDED
+
+    def _batch(self, index: int, names: list[str]) -> RunState:
+        wants_rollback = False
+        outcome = RunState.SUCCEEDED
+        for position, step in enumerate(self.definition.steps):
+            if self._stopped():
+                break
+            bad = self._step(step, Place("steps", position, index), names)
+            if bad and step.on_failure != "continue":
+                self._fail(step, bad)
+                if self._too_many():
+                    outcome, wants_rollback = RunState.FAILED, step.on_failure == "rollback"
+                    break
+        outcome = self._stopped_outcome(outcome)
+        if wants_rollback and not self._stopped():
+            self._branch("rollback", index, names)
+        self._branch("always", index, names)
+        return self._stopped_outcome(outcome)
+
+    def _stopped(self) -> bool:
+        return bool(self.tools.watch.signal)
+
+    def _stopped_outcome(self, outcome: RunState) -> RunState:
+        signal = self.tools.watch.signal
+        if signal in {"cancel", "stop"}:
+            self.message = self.message or ("Canceled." if signal == "cancel" else "Stopped: no further step ran.")
+            return RunState.CANCELED
+        if signal == "timeout":
+            self.message = self.message or "The run took longer than its timeout."
+            return RunState.TIMED_OUT
+        return RunState.INTERRUPTED if signal == "lost" else outcome
+
+    def _fail(self, step: Step, bad: list[Task]) -> None:
+        self.failures += len(bad)
+        self.lost_targets |= {task.target for task in bad if task.target}
+        where = f" on {bad[0].target}" if bad[0].target else ""
+        self.message = f"{step.name or step.id} {bad[0].state.replace('_', ' ')}{where}."
+
+    def _too_many(self) -> bool:
+        if self.definition.targets is None or not self.lost_targets:
+            return self.failures > 0
+        allowed = plan.share(self.definition.targets.strategy.max_failures, len(self.targets), least=0)
+        return self.failures > allowed
+
+    def _branch(self, phase: str, index: int, names: list[str]) -> None:
+        """Rollback or always, on targets where a step of this batch began. After a stop only what is marked safe runs."""
+        begun = {t.target for t in Task.objects.filter(run=self.claimed.run, phase="steps").exclude(state="skipped")}
+        here = [name for name in names if name in begun]
+        if not begun:
+            return
+        self.tools.watch.clear()
+        for position, step in enumerate(self.definition.branch(phase)):  # type: ignore[arg-type]
+            if self.tools.watch.signal == "lost":
+                return
+            if self.tools.watch.signal == "stop" and not step.safe_after_stop:
+                continue
+            if self._on_targets(step) and not here:
+                continue
+            bad = self._step(step, Place(phase, position, index), here, also_lost=True)
+            if bad and step.on_failure != "continue":
+                self.failures += len(bad)
+                self.message = self.message or f"{step.name or step.id} failed."
+
+    def _on_targets(self, step: Step) -> bool:
+        return plan.on_targets(step, self.tools.actions[step.action])
+
+    def _step(self, step: Step, place: Place, names: list[str], *, also_lost: bool = False) -> list[Task]:
+        """Run one step where it has not run yet; the tasks that went wrong."""
+        if self._on_targets(step):
+            wanted: list[Target | None] = [
+                self.targets[n] for n in names if also_lost or n not in self.lost_targets
+            ]
+        elif place.batch > 0 and place.phase == "steps":
+            return []
+        else:
+            wanted = [None]
+        old = [self.done[key] for t in wanted if (key := self._key(step, place, t)) in self.done]
+        left = [t for t in wanted if self._key(step, place, t) not in self.done]
+        fresh = self._fresh(step, place, left) if left else {}
+        return [task for task in [*old, *fresh.values()] if task.state not in GOOD]
+
+    @staticmethod
+    def _key(step: Step, place: Place, target: Target | None) -> tuple[str, str, int, str]:
+        return (place.phase, step.id, place.batch, target.name if target else "")
+
+    def _fresh(self, step: Step, place: Place, targets: list[Target | None]) -> dict[str, Task]:
+        scope = plan.scope_for(self.definition, self.claimed.ask, steps=self._steps(), secrets=self.tools.secrets)
+        try:
+            wanted = step.condition is None or bool(expressions.evaluate(step.condition, scope))
+        except OpsError as problem:
+            wanted = True
+            self.message = problem.message
+        if not wanted:
+            for target in targets:
+                tasks.skip(
+                    run=self.claimed.run.id, token=self.claimed.token, phase=place.phase, step=step.id,
+                    target=target.name if target else "", position=place.position, batch=place.batch,
+                    why="its condition is false", at=now(),
+                )
+            return {}
+        if self.tools.actions[step.action].gate:
+            self._gate(step, place, scope)
+            return {}
+        fresh = run_step(self.tools, step, place, targets, scope)
+        for name, task in fresh.items():
+            self.done[place.phase, step.id, place.batch, name] = task
+        return fresh
+
+    def _gate(self, step: Step, place: Place, scope: Mapping[str, Any]) -> None:
+        """Wait without a runner, unless the gate was passed already."""
+        run = self.claimed.run
+        timed = step.action == "gate:wait"
+        begun = run.tasks.filter(phase=place.phase, step=step.id).exists()
+        passed = begun if timed else Approval.objects.filter(run=run, gate=step.id, verdict="approve").exists()
+        if passed:
+            return
+        asked = expressions.render(dict(step.input), scope)
+        length = _gate_length(asked)
+        if timed:
+            tasks.skip(run=run.id, token=self.claimed.token, phase=place.phase, step=step.id, target="",
+                       position=place.position, batch=place.batch, why=f"waited {length} s", at=now())
+        self.tools.output.flush()
+        endings.wait_at_gate(
+            run=run.id, token=self.claimed.token, step=step.id, message=str(asked.get("message", "")),
+            expires_s=length, wakes=timed, at=now(),
+        )
+        raise _Parked
+
+    def _steps(self) -> dict[str, Any]:
+        return outputs_of(self.done.values())
+
+
+def _gate_length(asked: Mapping[str, Any]) -> int:
+    """How long a gate waits: `expires` or `for`, an hour unless set."""
+    return seconds(str(asked.get("expires") or asked.get("for") or "1h"))

@@ -1,0 +1,126 @@
+"""Where bytes first enter: masked, then stored, then hashed for the transcript. Nothing is seen before the mask."""
+
+from __future__ import annotations
+
+import codecs
+import hashlib
+import os
+import threading
+import time
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass, field
+from typing import Any, Literal
+from uuid import UUID
+
+from procedures.domain.clock import now
+from procedures.domain.masking import Masker
+from procedures.domain.ports import ActionIO
+from procedures.domain.secrets import Secret
+from procedures.evidence.tree import root_of
+from procedures.services.tasks import Line
+
+FLUSH_EVERY_S = 0.2
+FLUSH_BYTES = 65_536
+RUN_LIMIT_BYTES = 1_000_000_000
+CHUNK = 65_536
+
+Stream = Literal["stdout", "stderr", "system"]
+Store = Callable[[Sequence[Line], int], None]
+
+
+class RunOutput:
+    """Buffers the masked output of all tasks of a run and writes it every 200 ms or 64 KiB."""
+
+    def __init__(self, store: Store, masker: Masker) -> None:
+        self.masker = masker
+        self._store = store
+        self._lines: list[Line] = []
+        self._pending = 0
+        self._lock = threading.Lock()
+        self._flushed_at = time.monotonic()
+        self._masked_before = 0
+        self.total_bytes = 0
+
+    def add(self, line: Line) -> None:
+        with self._lock:
+            self.total_bytes += len(line.text)
+            if self.total_bytes > RUN_LIMIT_BYTES:
+                return
+            self._lines.append(line)
+            self._pending += len(line.text)
+            due = self._pending >= FLUSH_BYTES or time.monotonic() - self._flushed_at >= FLUSH_EVERY_S
+        if due:
+            self.flush()
+
+    def flush(self) -> None:
+        """Write what is buffered. A failed write keeps it for the next try: shown output is never lost."""
+        with self._lock:
+            lines, self._lines, self._pending = self._lines, [], 0
+            masked = self.masker.masked_bytes - self._masked_before
+            self._flushed_at = time.monotonic()
+            try:
+                self._store(lines, masked)
+                self._masked_before += masked
+            except Exception:
+                self._lines = lines + self._lines
+                raise
+
+
+@dataclass(slots=True)
+class Transcript:
+    """Commitments over chunks of at most 64 KiB of masked output: SHA-256(salt || chunk), and their Merkle root."""
+
+    commitments: list[bytes] = field(default_factory=list)
+    buffer: bytearray = field(default_factory=bytearray)
+    total: int = 0
+
+    def add(self, data: bytes) -> None:
+        self.buffer += data
+        self.total += len(data)
+        while len(self.buffer) >= CHUNK:
+            self._commit(bytes(self.buffer[:CHUNK]))
+            del self.buffer[:CHUNK]
+
+    def _commit(self, chunk: bytes) -> None:
+        self.commitments.append(hashlib.sha256(os.urandom(16) + chunk).digest())
+
+    def facts(self) -> dict[str, Any]:
+        if self.buffer:
+            self._commit(bytes(self.buffer))
+            self.buffer.clear()
+        return {"root": root_of(self.commitments).hex(), "chunks": len(self.commitments), "bytes": self.total}
+
+
+class TaskIO(ActionIO):
+    """One task's way to the run's output."""
+
+    def __init__(self, output: RunOutput, *, step: str, target: str, task: UUID, cancelled: threading.Event) -> None:
+        self.cancelled = cancelled
+        self.transcript = Transcript()
+        self._output = output
+        self._step, self._target, self._task = step, target, task
+        self._lock = threading.Lock()
+        self._decoders: dict[str, codecs.IncrementalDecoder] = {}
+
+    def write(self, stream: Stream, data: bytes) -> None:
+        with self._lock:
+            self._emit(stream, self._output.masker.feed(self._key(stream), data), final=False)
+
+    def close(self) -> None:
+        """Let go of what the masker held back; to be called once the task has ended."""
+        with self._lock:
+            for stream in list(self._decoders):
+                self._emit(stream, self._output.masker.flush(self._key(stream)), final=True)  # type: ignore[arg-type]
+
+    def register_secret(self, secret: Secret) -> None:
+        self._output.masker.register(secret, f"{self._step}")
+
+    def _key(self, stream: str) -> str:
+        return f"{self._task}/{stream}"
+
+    def _emit(self, stream: Stream, masked: bytes, *, final: bool) -> None:
+        decoder = self._decoders.setdefault(stream, codecs.getincrementaldecoder("utf-8")(errors="replace"))
+        text = decoder.decode(masked, final=final).replace("\x00", "\u2400")
+        self.transcript.add(masked)
+        if text:
+            self._output.add(Line(self._step, self._target, stream, now(), text, self._task))

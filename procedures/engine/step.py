@@ -1,0 +1,165 @@
+"""One step over its targets: a thread per target, retries with backoff, a lease per attempt, the truth at the end."""
+
+from __future__ import annotations
+
+import random
+from collections.abc import Mapping, Sequence
+from concurrent.futures import ThreadPoolExecutor
+from contextlib import AbstractContextManager
+from dataclasses import dataclass, replace
+from typing import Any, Protocol
+
+from django.db import connections
+
+from procedures.domain import plan
+from procedures.domain.canonical import digest
+from procedures.domain.clock import now
+from procedures.domain.definition import Step
+from procedures.domain.errors import OpsError
+from procedures.domain.ports import Action, ActionCall, ActionResult, Lease, Target
+from procedures.domain.secrets import Secret
+from procedures.engine.output import RunOutput, TaskIO
+from procedures.engine.watch import Watch
+from procedures.models import Task
+from procedures.services import tasks
+from procedures.services.claims import Claimed, ClaimLost
+from procedures.services.tasks import Signer
+
+THREADS = 64
+
+
+class Lender(Protocol):
+    """Lends a credential for one (run, step, target, attempt); gives it back whatever happens."""
+
+    def lend(
+        self, *, claimed: Claimed, step: str, target: str, attempt: int, credential: str
+    ) -> AbstractContextManager[Lease]: ...
+
+
+@dataclass(frozen=True, slots=True)
+class Tools:
+    """What a run is driven with."""
+
+    claimed: Claimed
+    actions: Mapping[str, Action]
+    lender: Lender
+    signer: Signer
+    output: RunOutput
+    watch: Watch
+    secrets: Mapping[str, Secret]
+
+
+@dataclass(frozen=True, slots=True)
+class Place:
+    """Where in the run a step stands."""
+
+    phase: str
+    position: int
+    batch: int
+
+
+def run_step(tools: Tools, step: Step, place: Place, targets: Sequence[Target | None], scope: Mapping[str, Any]) -> dict[str, Task]:
+    """Run a step on all its targets at once; the last attempt's task per target name ("" without target)."""
+    if len(targets) == 1:
+        only = targets[0]
+        return {only.name if only else "": _on_target(tools, step, place, only, scope)}
+    with ThreadPoolExecutor(max_workers=min(THREADS, len(targets)), thread_name_prefix="target") as pool:
+        waiting = {t.name if t else "": pool.submit(_in_thread, tools, step, place, t, scope) for t in targets}
+        return {name: future.result() for name, future in waiting.items()}
+
+
+def _in_thread(tools: Tools, step: Step, place: Place, target: Target | None, scope: Mapping[str, Any]) -> Task:
+    try:
+        return _on_target(tools, step, place, target, scope)
+    finally:
+        connections.close_all()
+
+
+def _on_target(tools: Tools, step: Step, place: Place, target: Target | None, scope: Mapping[str, Any]) -> Task:
+    delay = float(step.retry.delay_s)
+    for attempt in range(1, step.retry.attempts + 1):
+        task = _attempt(tools, step, place, target, scope, attempt)
+        if task.state == "succeeded" or attempt == step.retry.attempts or tools.watch.cancelled.is_set():
+            break
+        tools.watch.cancelled.wait(delay * random.uniform(0.9, 1.1))  # noqa: S311 - spreads load, guards nothing
+        delay *= step.retry.backoff
+    return task
+
+
+def _attempt(
+    tools: Tools, step: Step, place: Place, target: Target | None, scope: Mapping[str, Any], attempt: int
+) -> Task:
+    claimed, action = tools.claimed, tools.actions[step.action]
+    try:
+        call = plan.call_for(
+            claimed.definition, claimed.files, claimed.ask, step, target, scope=scope, attempt=attempt,
+            seconds_left=_seconds_left(step, claimed, place),
+        )
+        does = digest(plan.plain(action.plan(call)))
+    except OpsError as problem:
+        call, does = None, digest({"refused": problem.code})
+        refusal = problem.message
+    task = tasks.begin(
+        run=claimed.run.id, token=claimed.token, phase=place.phase, step=step.id, target=target.name if target else "",
+        attempt=attempt, position=place.position, batch=place.batch, does=does, at=now(),
+    )
+    io = TaskIO(tools.output, step=step.id, target=task.target, task=task.id, cancelled=tools.watch.cancelled)
+    if call is None:
+        result = ActionResult("failed", message=refusal)
+        io.write("system", (refusal + "\n").encode())
+    else:
+        result = _act(tools, step, action, replace(call, nonce=task.id.hex), io)
+    io.close()
+    _finish(tools, task, _truth(result, tools.watch), io)
+    return task
+
+
+def _act(tools: Tools, step: Step, action: Action, call: ActionCall, io: TaskIO) -> ActionResult:
+    """Lend what the step needs, act, and turn what goes wrong on our side into a failed task that says so."""
+    if tools.watch.cancelled.is_set():
+        return ActionResult("canceled", message="Canceled before it began.")
+    try:
+        if not step.credentials:
+            return action.run(call, io)
+        target = call.target.name if call.target else ""
+        with tools.lender.lend(
+            claimed=tools.claimed, step=step.id, target=target, attempt=call.attempt, credential=step.credentials[0]
+        ) as lease:
+            for secret in lease.material.values():
+                io.register_secret(secret)
+            return action.run(replace(call, lease=lease), io)
+    except ClaimLost:
+        raise
+    except OpsError as problem:
+        io.write("system", (problem.message + "\n").encode())
+        return ActionResult("failed", message=problem.message, facts={"refused": problem.code})
+    except Exception as problem:  # noqa: BLE001 - a defect of a plug-in must end as a failed task, masked
+        text = tools.output.masker.mask_text(f"{type(problem).__name__}: {problem}")
+        io.write("system", (text + "\n").encode())
+        return ActionResult("failed", message=text[:2000], facts={"defect": type(problem).__name__})
+
+
+def _truth(result: ActionResult, watch: Watch) -> ActionResult:
+    """A task that a time limit of the whole run cut off timed out; it was not canceled by a person."""
+    if result.outcome == "canceled" and watch.signal == "timeout":
+        return replace(result, outcome="timed_out", message=result.message or "The run's time was over.")
+    return result
+
+
+def _finish(tools: Tools, task: Task, result: ActionResult, io: TaskIO) -> None:
+    tools.output.flush()
+    message = tools.output.masker.mask_text(result.message)
+    tasks.finish(
+        run=tools.claimed.run.id, token=tools.claimed.token, task=task, result=replace(result, message=message),
+        transcript=io.transcript.facts(), signer=tools.signer, at=now(),
+    )
+
+
+def _seconds_left(step: Step, claimed: Claimed, place: Place) -> float:
+    """The step's own limit, within the run's; `always` and rollback get five minutes beyond it."""
+    left = (claimed.deadline - now()).total_seconds()
+    if place.phase != "steps":
+        left = max(left, 300.0)
+    return max(0.1, min(float(step.timeout_s or left), left))
+
+

@@ -1,0 +1,68 @@
+"""The heartbeat of a claimed run: says that the runner lives, and hears when it must stop."""
+
+from __future__ import annotations
+
+import threading
+import time
+from collections.abc import Callable
+from datetime import datetime
+from typing import Literal
+
+import structlog
+from django.db import DatabaseError, connections
+
+from procedures.domain.clock import now
+from procedures.services.claims import ClaimLost
+
+log = structlog.get_logger(__name__)
+Signal = Literal["", "cancel", "stop", "timeout", "lost"]
+Beat = Callable[[datetime], Literal["", "cancel", "stop"]]
+
+
+class Watch:
+    """A thread that beats every `every_s` seconds. `signal` says why the run must stop; `cancelled` is set with it."""
+
+    def __init__(self, beat: Beat, deadline: datetime, *, every_s: float, lost_after_s: float) -> None:
+        self.signal: Signal = ""
+        self.cancelled = threading.Event()
+        self._beat, self._deadline = beat, deadline
+        self._every, self._lost_after = every_s, lost_after_s
+        self._done = threading.Event()
+        self._thread = threading.Thread(target=self._run, name="heartbeat", daemon=True)
+
+    def __enter__(self) -> Watch:
+        self._thread.start()
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self._done.set()
+        self._thread.join(timeout=5)
+
+    def clear(self) -> None:
+        """Let `always` steps run after a cancel or a time-out: only a stop or a lost claim still ends them."""
+        if self.signal in {"cancel", "timeout"}:
+            self.cancelled = threading.Event()
+
+    def _run(self) -> None:
+        heard = time.monotonic()
+        try:
+            while not self._done.wait(self._every):
+                try:
+                    word = self._beat(now())
+                    heard = time.monotonic()
+                except ClaimLost:
+                    word = "lost"
+                except DatabaseError as problem:
+                    log.warning("heartbeat.database", problem=str(problem))
+                    word = "lost" if time.monotonic() - heard > self._lost_after else ""
+                self._hear(word)
+        finally:
+            connections.close_all()
+
+    def _hear(self, word: Signal | Literal["cancel", "stop"]) -> None:
+        if not word and not self.signal and now() >= self._deadline:
+            word = "timeout"
+        stronger = {"": 0, "cancel": 1, "timeout": 1, "stop": 2, "lost": 3}
+        if stronger[word] > stronger[self.signal]:
+            self.signal = word
+            self.cancelled.set()

@@ -1,0 +1,1 @@
+"""What may not change: events, the log over them, its checkpoints, packs and the verifier."""

@@ -1,0 +1,25 @@
+"""The app of what may not change."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from django.apps import AppConfig
+from django.db.models.signals import post_migrate
+
+
+class EvidenceConfig(AppConfig):
+    name = "procedures.evidence"
+    label = "evidence"
+    default_auto_field = "django.db.models.BigAutoField"
+
+    def ready(self) -> None:
+        post_migrate.connect(_install_triggers, sender=self)
+
+
+def _install_triggers(using: str, **_: Any) -> None:
+    from django.db import connections
+
+    from procedures.evidence import triggers
+
+    triggers.install(connections[using])

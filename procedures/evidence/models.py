@@ -1,0 +1,101 @@
+"""The tables of evidence. No row here points to anything that can be deleted."""
+
+from __future__ import annotations
+
+from django.db import models
+
+from procedures.domain.ids import uuid7
+
+
+class Event(models.Model):
+    """One fact. `header` is the leaf's canonical bytes, `body` what it commits to; `xid` the transaction (PostgreSQL)."""
+
+    id = models.UUIDField(primary_key=True, default=uuid7, editable=False)
+    kind = models.CharField(max_length=40)
+    run = models.UUIDField(null=True)
+    n = models.PositiveIntegerField(null=True)
+    procedure = models.UUIDField(null=True)
+    actor = models.UUIDField(null=True)
+    at = models.DateTimeField()
+    header = models.BinaryField()
+    body = models.BinaryField()
+    xid = models.BigIntegerField(null=True)
+
+    class Meta:
+        indexes = [
+            models.Index(fields=["kind", "id"], name="event_kind"),
+            models.Index(fields=["procedure", "kind"], name="event_procedure"),
+            models.Index(fields=["xid"], name="event_xid"),
+        ]
+        constraints = [models.UniqueConstraint(fields=["run", "n"], name="event_once_in_run")]
+
+
+class Outbox(models.Model):
+    """An event that is not in the log yet; the sequencer deletes the row in the transaction that appends the leaf."""
+
+    event = models.OneToOneField(Event, on_delete=models.PROTECT, primary_key=True)
+
+
+class Leaf(models.Model):
+    """The place of an event in the log. The primary key fences a second sequencer."""
+
+    index = models.BigIntegerField(primary_key=True)
+    event = models.OneToOneField(Event, on_delete=models.PROTECT, related_name="leaf")
+    leaf_hash = models.BinaryField(max_length=32)
+
+
+class Tile(models.Model):
+    """A full tile of 256 hashes (C2SP tlog-tiles), or the frontier of `level` below 256."""
+
+    level = models.PositiveSmallIntegerField()
+    number = models.BigIntegerField()
+    hashes = models.BinaryField()
+
+    class Meta:
+        constraints = [models.UniqueConstraint(fields=["level", "number"], name="tile_once")]
+
+
+class Checkpoint(models.Model):
+    """A signed size and root of the log, as a C2SP note."""
+
+    size = models.BigIntegerField(primary_key=True)
+    root = models.BinaryField(max_length=32)
+    note = models.TextField()
+    at = models.DateTimeField()
+
+
+class RunCounter(models.Model):
+    """How many events a run has, and whether it is sealed. Locked while an event of the run is written."""
+
+    run = models.UUIDField(primary_key=True)
+    n = models.PositiveIntegerField(default=0)
+    sealed = models.BooleanField(default=False)
+
+
+class NumberSeries(models.Model):
+    """A gap-free series of numbers, drawn in the transaction that uses the number."""
+
+    name = models.CharField(max_length=40, primary_key=True)
+    value = models.BigIntegerField(default=0)
+
+
+class ErasableKey(models.Model):
+    """A key per person; destroying it turns every pseudonym and disclosure made with it into noise."""
+
+    subject = models.UUIDField(primary_key=True)
+    secret = models.BinaryField()
+    destroyed_at = models.DateTimeField(null=True)
+
+
+class Disclosure(models.Model):
+    """A value that an event commits to but does not contain; it can be erased and the hole stays visible."""
+
+    id = models.UUIDField(primary_key=True, default=uuid7)
+    event = models.ForeignKey(Event, on_delete=models.PROTECT, related_name="disclosures")
+    pointer = models.CharField(max_length=200)
+    sealed = models.BinaryField(null=True)
+    subject = models.UUIDField(null=True)
+    erased_at = models.DateTimeField(null=True)
+
+    class Meta:
+        constraints = [models.UniqueConstraint(fields=["event", "pointer"], name="disclosure_once")]

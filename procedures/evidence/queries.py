@@ -1,0 +1,64 @@
+"""Events read back as facts, in the order of the log."""
+
+from __future__ import annotations
+
+import base64
+import json
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any
+from uuid import UUID
+
+from django.db.models import QuerySet
+
+from procedures.evidence.models import Event
+
+AUTHORITY = ("genesis", "bootstrap.granted", "control.confirmed")
+
+
+@dataclass(frozen=True, slots=True)
+class Fact:
+    """An event's kind and body. `statement` are the signed bytes, `signatures` their rows."""
+
+    id: str
+    kind: str
+    actor: str
+    facts: Mapping[str, Any]
+    statement: bytes | None
+    signatures: Sequence[Mapping[str, Any]]
+
+
+def fact(event: Event) -> Fact:
+    body = json.loads(bytes(event.body))
+    statement = base64.b64decode(body["statement"]) if "statement" in body else None
+    return Fact(str(event.id), event.kind, body.get("actor", ""), body, statement, body.get("sigs", []))
+
+
+def _facts(events: QuerySet[Event]) -> list[Fact]:
+    return [fact(event) for event in events]
+
+
+def authority_facts() -> list[Fact]:
+    """Everything that decides authority: sequenced events in the log's order, then those not sequenced yet."""
+    events = Event.objects.filter(kind__in=AUTHORITY).select_related("leaf")
+    rows = sorted(events, key=lambda e: (0, e.leaf.index) if hasattr(e, "leaf") else (1, e.id.int))
+    return [fact(event) for event in rows]
+
+
+def facts_of_run(run: UUID) -> list[Fact]:
+    return _facts(Event.objects.filter(run=run).order_by("n"))
+
+
+def version_facts(version: UUID) -> list[Fact]:
+    """Submission, reviews and decisions of one version."""
+    events = Event.objects.filter(kind__startswith="version.") | Event.objects.filter(kind="review.made")
+    return [f for f in _facts(events.order_by("id")) if f.facts.get("version") == str(version)]
+
+
+def accepted_digests(*, procedure: UUID) -> set[str]:
+    """Digests of a procedure that the log says were accepted and not revoked since."""
+    events = Event.objects.filter(procedure=procedure, kind__in=("version.accepted", "version.revoked")).order_by("id")
+    accepted: set[str] = set()
+    for row in _facts(events):
+        accepted.add(row.facts["digest"]) if row.kind == "version.accepted" else accepted.discard(row.facts["digest"])
+    return accepted

@@ -1,0 +1,155 @@
+"""The sequencer: takes events from the outbox into the log and signs a checkpoint, once a second. It alone reads the key."""
+
+from __future__ import annotations
+
+import json
+import os
+import threading
+from datetime import datetime, timedelta
+from pathlib import Path
+
+import structlog
+from django.db import DatabaseError, connection, transaction
+
+from procedures.domain.clock import now
+from procedures.domain.errors import OpsError
+from procedures.evidence.models import Checkpoint, Event, Leaf, Outbox, Tile
+from procedures.evidence.notes import LogKey, checkpoint_text
+from procedures.evidence.record import record
+from procedures.evidence.tree import Frontier, leaf_hash
+
+log = structlog.get_logger(__name__)
+BATCH = 500
+TILE = 256
+HEARTBEAT = timedelta(minutes=10)
+LOCK = 0x0B5_E41D
+
+
+class LogWentBack(OpsError):
+    """The database's log is smaller than what was published, or differs from it: a restored backup or a fork."""
+
+    code = "evidence.log-went-back"
+    next_step = "Do not go on with this database: restore the newest one, or open a new log that names the old one."
+
+
+class Sequencer:
+    """One per database. `published` remembers, beside the key, the last checkpoint that left this process."""
+
+    def __init__(self, key: LogKey, published: Path) -> None:
+        self.key = key
+        self.published = published
+
+    def step(self, at: datetime) -> int:
+        """Append at most 500 events and sign the new checkpoint; how many were appended. Raises LogWentBack."""
+        with transaction.atomic(durable=True):
+            if not self._alone():
+                return 0
+            last = Checkpoint.objects.order_by("-size").first()
+            self._not_behind(last)
+            events = [row.event for row in Outbox.objects.select_related("event").order_by("event_id")[:BATCH]]
+            if not events:
+                return 0
+            frontier = load_frontier(last.size if last else 0)
+            self._append(frontier, events)
+            Outbox.objects.filter(event__in=events).delete()
+            note = self.key.sign(checkpoint_text(self.key.name, frontier.size, frontier.root()))
+            Checkpoint.objects.create(size=frontier.size, root=frontier.root(), note=note, at=at)
+        self._publish(frontier)
+        return len(events)
+
+    def _alone(self) -> bool:
+        if connection.vendor != "postgresql":
+            return True
+        with connection.cursor() as cursor:
+            cursor.execute("SELECT pg_try_advisory_xact_lock(%s)", [LOCK])
+            return bool(cursor.fetchone()[0])
+
+    def _not_behind(self, last: Checkpoint | None) -> None:
+        if not self.published.exists():
+            return
+        seen = json.loads(self.published.read_text())
+        row = Checkpoint.objects.filter(pk=seen["size"]).first()
+        if row is None or bytes(row.root).hex() != seen["root"]:
+            have = last.size if last else 0
+            raise LogWentBack(f"A checkpoint of size {seen['size']} was published; this database stands at {have}.")
+
+    def _append(self, frontier: Frontier, events: list[Event]) -> None:
+        leaves = []
+        for event in events:
+            hash = leaf_hash(bytes(event.header))
+            leaves.append(Leaf(index=frontier.size, event=event, leaf_hash=hash))
+            for level, index, full in frontier.append(hash):
+                if level % 8 == 0:
+                    _into_tile(level // 8, index, full)
+        Leaf.objects.bulk_create(leaves)
+
+    def _publish(self, frontier: Frontier) -> None:
+        temporary = self.published.with_suffix(".new")
+        temporary.write_text(json.dumps({"size": frontier.size, "root": frontier.root().hex()}))
+        os.replace(temporary, self.published)
+
+
+def _into_tile(level: int, index: int, hash: bytes) -> None:
+    number = index // TILE
+    tile, made = Tile.objects.get_or_create(level=level, number=number, defaults={"hashes": hash})
+    if not made:
+        kept = bytes(tile.hashes)[: (index % TILE) * 32]
+        Tile.objects.filter(pk=tile.pk).update(hashes=kept + hash)
+
+
+def load_frontier(size: int) -> Frontier:
+    """The frontier of the tree of `size` leaves, from tiles: about eight hashes a level."""
+    stack: list[bytes] = []
+    start = 0
+    for bit in reversed(range(size.bit_length())):
+        if size >> bit & 1:
+            stack.append(subtree(bit, start >> bit))
+            start += 1 << bit
+    return Frontier(size, stack)
+
+
+def subtree(level: int, index: int) -> bytes:
+    """The root of the full subtree `index` of height `level`, from the tile that holds it or what is below it."""
+    base = level - level % 8
+    first = index << (level - base)
+    tile = Tile.objects.get(level=base // 8, number=first // TILE)
+    offset = first % TILE
+    count = 1 << (level - base)
+    hashes = bytes(tile.hashes)[offset * 32 : (offset + count) * 32]
+    frontier = Frontier()
+    for i in range(count):
+        frontier.append(hashes[i * 32 : (i + 1) * 32])
+    return frontier.root()
+
+
+def range_root(start: int, end: int) -> bytes:
+    """The root over leaves [start, end) of the stored log, where start is a multiple of the range's largest power."""
+    size, stack, at = end - start, [], start
+    for bit in reversed(range(size.bit_length())):
+        if size >> bit & 1:
+            stack.append(subtree(bit, at >> bit))
+            at += 1 << bit
+    return Frontier(size, stack).root()
+
+
+def beat(at: datetime) -> bool:
+    """A heartbeat leaf when ten minutes passed without one, so that silence differs from deletion (G7)."""
+    with transaction.atomic(durable=True):
+        last = Event.objects.filter(kind="heartbeat").order_by("-id").first()
+        if last is not None and at - last.at < HEARTBEAT:
+            return False
+        record("heartbeat", actor=None, at=at, facts={})
+        return True
+
+
+def run_forever(sequencer: Sequencer, stop: threading.Event, *, every_s: float = 1.0) -> None:
+    """Once a second until `stop`; a database fault is told and tried again, a log that went back ends it."""
+    while not stop.is_set():
+        try:
+            beat(now())
+            while sequencer.step(now()) == BATCH:
+                continue
+        except DatabaseError as problem:
+            log.warning("sequencer.database", problem=str(problem))
+            connection.close()
+        stop.wait(every_s)

@@ -1,0 +1,63 @@
+"""Append-only, held by the database itself: nobody updates or deletes what evidence is."""
+
+from __future__ import annotations
+
+import re
+
+from django.db.backends.base.base import BaseDatabaseWrapper
+
+FIXED = ("evidence_event", "evidence_leaf", "evidence_checkpoint")
+
+
+def _sqlite() -> dict[str, str]:
+    return {
+        f"{table}_{act.lower()}": f"CREATE TRIGGER {table}_{act.lower()} BEFORE {act} ON {table} "
+        f"BEGIN SELECT RAISE(ABORT, 'evidence is append-only'); END"
+        for table in FIXED
+        for act in ("UPDATE", "DELETE")
+    }
+
+
+POSTGRES = """
+CREATE OR REPLACE FUNCTION opsportal_append_only() RETURNS trigger LANGUAGE plpgsql AS $$ BEGIN
+  RAISE EXCEPTION 'evidence is append-only' USING ERRCODE = 'integrity_constraint_violation'; END $$;
+CREATE OR REPLACE FUNCTION opsportal_event_xid() RETURNS trigger LANGUAGE plpgsql AS $$ BEGIN
+  NEW.xid := pg_current_xact_id()::text::bigint; RETURN NEW; END $$;
+DROP TRIGGER IF EXISTS opsportal_event_xid ON evidence_event;
+CREATE TRIGGER opsportal_event_xid BEFORE INSERT ON evidence_event
+  FOR EACH ROW EXECUTE FUNCTION opsportal_event_xid();
+"""
+POSTGRES_TABLE = """
+DROP TRIGGER IF EXISTS opsportal_append_only ON {table};
+CREATE TRIGGER opsportal_append_only BEFORE UPDATE OR DELETE ON {table}
+  FOR EACH ROW EXECUTE FUNCTION opsportal_append_only();
+DROP TRIGGER IF EXISTS opsportal_no_truncate ON {table};
+CREATE TRIGGER opsportal_no_truncate BEFORE TRUNCATE ON {table}
+  FOR EACH STATEMENT EXECUTE FUNCTION opsportal_append_only();
+"""
+
+
+def install(connection: BaseDatabaseWrapper) -> None:
+    """Put every trigger in place; safe to repeat."""
+    with connection.cursor() as cursor:
+        if connection.vendor == "sqlite":
+            for name, sql in _sqlite().items():
+                cursor.execute(f"DROP TRIGGER IF EXISTS {name}")
+                cursor.execute(sql)
+            return
+        cursor.execute(POSTGRES)
+        for table in FIXED:
+            cursor.execute(POSTGRES_TABLE.format(table=table))
+
+
+def missing(connection: BaseDatabaseWrapper) -> list[str]:
+    """Names of triggers that are absent or differ; empty when all is well."""
+    with connection.cursor() as cursor:
+        if connection.vendor == "sqlite":
+            cursor.execute("SELECT name, sql FROM sqlite_master WHERE type = 'trigger'")
+            found = {name: re.sub(r"\s+", " ", sql) for name, sql in cursor.fetchall()}
+            return [name for name, sql in _sqlite().items() if found.get(name) != sql]
+        cursor.execute("SELECT tgrelid::regclass::text, tgname FROM pg_trigger WHERE tgenabled <> 'D'")
+        present = set(cursor.fetchall())
+    wanted = {(t, name) for t in FIXED for name in ("opsportal_append_only", "opsportal_no_truncate")}
+    return [f"{name} on {table}" for table, name in sorted(wanted - present)]

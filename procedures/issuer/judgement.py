@@ -1,0 +1,149 @@
+"""May this run have this credential for this step and target, judged from signed events alone (rules 14, 15, 18)?"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from datetime import datetime
+from typing import Any
+
+from procedures.domain import filters, parameters
+from procedures.domain.canonical import moment
+from procedures.domain.controls import Authority
+from procedures.domain.ports import Binding, Target
+from procedures.domain.profiles import approvals_missing, missing_duties, review_requirement
+from procedures.domain.statements import strong_enough
+from procedures.evidence.queries import Fact, facts_of_run, version_facts
+from procedures.issuer.refusals import LeaseRefused
+from procedures.issuer.replay import checked, statement_of
+from procedures.models import Run
+
+
+def judge_run(authority: Authority, run: Run, plan: Mapping[str, Any], *, at: datetime) -> tuple[str, ...]:
+    """Refuse unless acceptance, grant and approvals of this run stand. Returns the approvers' subjects."""
+    production = run.environment_id in authority.production
+    _acceptance(authority, run, production=production)
+    facts = facts_of_run(run.id)
+    _grant(authority, run, facts, plan, at)
+    return _approvals(authority, run, facts, plan, production=production)
+
+
+def _acceptance(authority: Authority, run: Run, *, production: bool) -> None:
+    facts = version_facts(run.version_id)
+    kinds = {f.kind for f in facts if f.facts.get("digest") == run.digest}
+    if "version.accepted" not in kinds:
+        raise LeaseRefused(f"The log holds no acceptance of {run.digest}.")
+    if "version.revoked" in kinds:
+        raise LeaseRefused("The version was revoked.")
+    if not production:
+        return
+    submitted = next(f for f in facts if f.kind == "version.submitted")
+    authors = {submitted.facts["submitter"], *submitted.facts["authors"]}
+    given: dict[str, list[str]] = {}
+    for fact in facts:
+        if fact.kind != "review.made" or fact.facts["digest"] != run.digest or fact.facts["verdict"] != "accept":
+            continue
+        statement = statement_of(fact)
+        proven = {s.by for s in checked(authority, fact.statement, fact.signatures) if s.valid}
+        if statement.get("digest") == run.digest and statement.get("verdict") == "accept" and fact.actor in proven - authors:
+            held = authority.duties_of(fact.actor)
+            given[fact.actor] = [duty for duty in statement["duties"] if duty in held]
+    lacking = missing_duties(review_requirement(authority.profile, run.risk), given)  # type: ignore[arg-type]
+    if lacking:
+        raise LeaseRefused(f"The acceptance lacks a signed review for: {', '.join(lacking)}.")
+
+
+def _grant(authority: Authority, run: Run, facts: list[Fact], plan: Mapping[str, Any], at: datetime) -> None:
+    """Some standing grant covers requester, procedure, environment, parameters and targets, now."""
+    requester = str(run.requester.subject)
+    requested = next((f for f in facts if f.kind == "run.requested"), None)
+    if requested is None or requested.facts["requester"] != requester:
+        raise LeaseRefused("The log holds no request of this run by its requester.")
+    why = "No grant that stands by itself covers this request."
+    for name, grant in authority.grants.items():
+        if "run" not in grant["verbs"] or requester not in authority.holders(grant["principal"]):
+            continue
+        if not grant["stands"]:
+            why = f"Grant {name} is asserted by the platform alone: {authority.asserted.get(name, 'it is not signed')}."
+            continue
+        if _covers(grant, run, plan, at):
+            return
+    raise LeaseRefused(why)
+
+
+def _covers(grant: Mapping[str, Any], run: Run, plan: Mapping[str, Any], at: datetime) -> bool:
+    now = moment(at)
+    if not grant["not_before"] <= now < grant["expires_at"]:
+        return False
+    if grant["environments"] and run.environment_id not in grant["environments"]:
+        return False
+    if grant.get("procedure", run.procedure.name) != run.procedure.name:
+        return False
+    if grant.get("selector") and not set(grant["selector"]) <= set(run.procedure.labels):
+        return False
+    if grant.get("constraint") is not None and parameters.check_constraint(grant["constraint"], plan["parameters"]):
+        return False
+    if grant.get("target_filter"):
+        bound = filters.parse(grant["target_filter"]).bind({})
+        rows = [target_port(authority_target) for authority_target in plan["targets"]]
+        return all(bound.matches(row) for row in rows)
+    return True
+
+
+def target_port(row: Mapping[str, Any]) -> Mapping[str, Any]:
+    return {"name": row["name"], "tags": row.get("tags", {})}
+
+
+def _approvals(
+    authority: Authority, run: Run, facts: list[Fact], plan: Mapping[str, Any], *, production: bool
+) -> tuple[str, ...]:
+    rules = authority.environments.get(run.environment_id)
+    if rules is None:
+        raise LeaseRefused(f"The log knows no environment {run.environment_id}.")
+    needed = dict(rules["approvals"].get(run.risk, {}))
+    if authority.profile == "pair" and run.risk == "high" and not needed:
+        needed = {"operations": 1}
+    requested = next(f for f in facts if f.kind == "run.requested")
+    chain = {link["by"] for link in requested.facts["chain"]}
+    given: dict[str, list[str]] = {}
+    for fact in facts:
+        if fact.kind != "run.approved" or fact.facts["gate"]:
+            continue
+        statement = statement_of(fact)
+        same = statement.get("run") == str(run.id) and statement.get("plan_digest") == run.plan_digest
+        if not same or statement.get("verdict") != "approve" or fact.actor in chain:
+            continue
+        rows = checked(authority, fact.statement, fact.signatures)
+        strength = "signed" if any(s.valid and s.by == fact.actor for s in rows) else "session"
+        if not production and rows:
+            strength = max(strength, rows[0].strength, key=("session", "totp", "signed").index)
+        if strong_enough(strength, rules["min_strength"]):
+            given[fact.actor] = [duty for duty in fact.facts["duties"] if duty in authority.duties_of(fact.actor)]
+    lacking = approvals_missing(needed, given)
+    if lacking:
+        raise LeaseRefused(f"Approvals are missing: {', '.join(f'{n} × {duty}' for duty, n in lacking.items())}.")
+    return tuple(sorted(given))
+
+
+def judge_binding(authority: Authority, binding: Binding, planned: Mapping[str, Any]) -> None:
+    """The binding is the one that the approved plan names, and stands by itself (H2)."""
+    fact = authority.bindings.get((binding.environment, binding.name))
+    if planned["binding"] != binding.digest:
+        raise LeaseRefused(f"The binding {binding.name} is not the one that the plan was approved with.")
+    if fact is None or not fact["stands"]:
+        raise LeaseRefused(f"The binding {binding.name} is asserted by the platform alone.")
+    if fact["role"] != binding.role or fact["provider"] != binding.provider or fact["ceiling"] != binding.ceiling:
+        raise LeaseRefused(f"The binding {binding.name} in the table is not the one that was confirmed.")
+
+
+def judge_target(authority: Authority, target: Target, planned: Mapping[str, Any]) -> None:
+    """The target is the plan's, with the host key that was confirmed for this environment (H41, rule 18)."""
+    fact = authority.targets.get(target.name)
+    if fact is None or not fact["stands"]:
+        raise LeaseRefused(f"The target {target.name} is asserted by the platform alone.")
+    same = (
+        fact["environment"] == target.environment and fact["host_key"] == target.host_key
+        and fact["address"] == target.address and fact["port"] == target.port
+        and planned["host_key"] == target.host_key_sha256
+    )
+    if not same:
+        raise LeaseRefused(f"The target {target.name} in the table is not the one that was confirmed.")

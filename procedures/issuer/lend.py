@@ -1,0 +1,155 @@
+"""Lending: intent on record, then the side effect, then issued on record, and back at the end whatever happens."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator, Mapping
+from contextlib import contextmanager
+from datetime import datetime, timedelta
+from typing import Any
+from uuid import UUID
+
+from django.db import transaction
+
+from procedures.domain import plan
+from procedures.domain.canonical import parse
+from procedures.domain.clock import now
+from procedures.domain.ids import uuid7
+from procedures.domain.ports import Action, Lease, Provider, RunContext, Target
+from procedures.domain.secrets import Secret
+from procedures.domain.states import RunState
+from procedures.issuer.judgement import judge_binding, judge_run, judge_target
+from procedures.issuer.refusals import LeaseRefused
+from procedures.issuer.replay import replay
+from procedures.models import CredentialBinding, Run, Runner
+from procedures.services import leases, plans
+from procedures.services.claims import Claimed
+
+Open = Callable[[Run], Mapping[str, Secret]]
+Scope = Callable[[Claimed], Mapping[str, Any]]
+
+
+class Issuer:
+    """One per runner process with the embedded default. `providers` by name; `open_secrets` by the pool's key."""
+
+    def __init__(
+        self, providers: Mapping[str, Provider], actions: Mapping[str, Action], runner: Runner, *, open_secrets: Open,
+        outputs: Scope,
+    ) -> None:
+        self.providers, self.actions, self.runner = providers, actions, runner
+        self._open, self._outputs = open_secrets, outputs
+
+    @contextmanager
+    def lend(
+        self, *, claimed: Claimed, step: str, target: str, attempt: int, credential: str
+    ) -> Iterator[Lease]:
+        """A lease for one (run, step, target, attempt). Raises LeaseRefused; nothing is lent then."""
+        try:
+            lease, provider = self._issue(claimed, step, target, attempt, credential, at=now())
+        except LeaseRefused as refusal:
+            leases.refused(run=claimed.run.id, step=step, target=target, credential=credential,
+                           why=refusal.message, at=now())
+            raise
+        try:
+            yield lease
+        finally:
+            how = provider.revoke(lease.handle, "the step has ended")
+            leases.revoked(lease=lease.id, how=how, why="the step has ended", at=now())
+
+    def _issue(
+        self, claimed: Claimed, step_id: str, target_name: str, attempt: int, credential: str, *, at: datetime
+    ) -> tuple[Lease, Provider]:
+        run = self._running(claimed)
+        approved = parse(bytes(run.plan))
+        row = self._planned_step(approved, step_id, target_name, attempt, credential)
+        authority = replay()
+        approvers = judge_run(authority, run, approved, at=at)
+        binding = self._binding(run, credential)
+        judge_binding(authority, binding, approved["credentials"][credential])
+        target = self._target(claimed, target_name)
+        if target is not None:
+            judge_target(authority, target, next(t for t in approved["targets"] if t["name"] == target.name))
+        provider = self.providers.get(binding.provider)
+        if provider is None:
+            raise LeaseRefused(f"No provider named {binding.provider} is installed here.")
+        need = claimed.definition.credentials[credential]
+        provider.validate(need, binding)
+        deadline = run.deadline_at or at
+        grace = 300 if row["phase"] != "steps" else 0
+        left = max(int((deadline - at).total_seconds()), grace)
+        ttl = min(need.ttl_s, binding.max_ttl_s, left)
+        if ttl < provider.min_ttl_s or ttl <= 0:
+            raise LeaseRefused("The run's time is nearly over: no credential is lent any more.")
+        lease_id = uuid7()
+        leases.intended(id=lease_id, run=run.id, step=step_id, target=target_name, attempt=attempt,
+                        credential=credential, provider=binding.provider, at=at)
+        context = RunContext(
+            run_id=run.id, run_no=run.no, step=step_id, attempt=attempt, procedure=run.procedure.name,
+            digest=run.digest, environment=run.environment_id, requester=run.requester.username,
+            approvers=approvers, runner=str(self.runner.id), deadline=at + timedelta(seconds=ttl), target=target,
+            command_sha256=self._command(claimed, step_id, target, attempt, lease_id), timeout_s=row["timeout_s"],
+        )
+        lease = provider.issue(context, need, binding, lease_id, at=at, ttl_s=ttl)
+        leases.issued(lease=lease, at=at)
+        return lease, provider
+
+    def _running(self, claimed: Claimed) -> Run:
+        """The run as it stands now, still running under this very claim."""
+        with transaction.atomic():
+            run = Run.objects.select_related("environment", "procedure", "version", "requester", "claim").get(
+                pk=claimed.run.id
+            )
+        mine = hasattr(run, "claim") and run.claim.token == claimed.token and run.claim.runner_id == self.runner.id
+        if run.state != RunState.RUNNING or not mine:
+            raise LeaseRefused(f"Run #{run.no} is not running under this claim.")
+        if run.environment_id not in self.runner.environments:
+            raise LeaseRefused(f"The runner {self.runner.name} does not serve {run.environment_id}.")
+        if run.environment.stopped_at is not None:
+            raise LeaseRefused(f"{run.environment_id} is stopped.")
+        if plan.plan_digest(bytes(run.plan)) != run.plan_digest:
+            raise LeaseRefused("The stored plan is not the one that was approved.")
+        return run
+
+    @staticmethod
+    def _planned_step(
+        approved: Mapping[str, Any], step: str, target: str, attempt: int, credential: str
+    ) -> Mapping[str, Any]:
+        for row in approved["steps"]:
+            if row["id"] != step:
+                continue
+            if credential not in row["credentials"]:
+                raise LeaseRefused(f"The plan's step {step} uses no credential {credential}.")
+            if not any(target in effect["targets"] for effect in row["effects"]):
+                raise LeaseRefused(f"The plan's step {step} does not act on {target or 'no target'}.")
+            if attempt > row["attempts"]:
+                raise LeaseRefused(f"The plan allows {row['attempts']} attempts of {step}.")
+            found: Mapping[str, Any] = row
+            return found
+        raise LeaseRefused(f"The plan has no step {step}.")
+
+    @staticmethod
+    def _binding(run: Run, name: str) -> Any:
+        row = CredentialBinding.objects.filter(
+            environment=run.environment, name=name, ended_at__isnull=True
+        ).first()
+        if row is None:
+            raise LeaseRefused(f"{run.environment_id} no longer binds {name}.")
+        return plans.binding_port(row)
+
+    @staticmethod
+    def _target(claimed: Claimed, name: str) -> Target | None:
+        return next((t for t in claimed.ask.targets if t.name == name), None)
+
+    def _command(
+        self, claimed: Claimed, step_id: str, target: Target | None, attempt: int, lease: UUID
+    ) -> str | None:
+        """What the credential is bound to, derived here from accepted bytes and the approved parameters (H5)."""
+        _, step = claimed.definition.step(step_id)
+        scope = plan.scope_for(
+            claimed.definition, claimed.ask, steps=self._outputs(claimed), secrets=self._open(claimed.run)
+        )
+        call = plan.call_for(
+            claimed.definition, claimed.files, claimed.ask, step, target, scope=scope, attempt=attempt
+        )
+        return self.actions[step.action].command_sha256(call, str(lease))
+
+

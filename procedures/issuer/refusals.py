@@ -1,0 +1,12 @@
+"""Why the issuer refuses: each reason said once, each refusal evidence."""
+
+from __future__ import annotations
+
+from procedures.domain.errors import NotAllowed
+
+
+class LeaseRefused(NotAllowed):
+    """The issuer lends nothing: something that the request rests on does not stand by itself."""
+
+    code = "lease.refused"
+    next_step = "Look at the evidence panel of the run; security was told what does not stand."

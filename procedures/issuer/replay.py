@@ -1,0 +1,119 @@
+"""The issuer's own replay of the events that decide authority (rule 14): what stands, and what is only asserted."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from typing import Any
+
+from procedures.domain.canonical import NotCanonical, parse
+from procedures.domain.controls import Authority, Signature, Verdict, apply, gains_from, judge
+from procedures.domain.sshkeys import InvalidSignature, verify_sshsig
+from procedures.domain.statements import NAMESPACE
+from procedures.evidence.queries import Fact, authority_facts
+
+
+def replay(facts: Sequence[Fact] | None = None) -> Authority:
+    """Fold genesis, the bootstrap grant and every confirmed control change, in the order of the log."""
+    authority = Authority()
+    for fact in facts if facts is not None else authority_facts():
+        if fact.kind == "genesis":
+            _genesis(authority, fact.facts)
+        elif fact.kind == "bootstrap.granted":
+            _bootstrap(authority, fact)
+        elif fact.kind == "control.confirmed":
+            _control(authority, fact)
+    return authority
+
+
+def _genesis(authority: Authority, facts: Mapping[str, Any]) -> None:
+    if authority.environments:
+        return
+    authority.profile = facts["profile"]
+    for environment in facts["environments"]:
+        authority.environments[environment["name"]] = dict(environment)
+        if environment["production"]:
+            authority.production.add(environment["name"])
+
+
+def _bootstrap(authority: Authority, fact: Fact) -> None:
+    """The only grant without a second person; a second such event is an attempt, and counts for nothing."""
+    if any(grant.get("bootstrap") for grant in authority.grants.values()):
+        authority.asserted[fact.id] = "a second bootstrap grant"
+        return
+    grant = {
+        "principal": f"person:{fact.facts['subject']}", "verbs": fact.facts["verbs"], "environments": [],
+        "expires_at": fact.facts["expires_at"], "not_before": fact.facts["at"], "bootstrap": True, "stands": True,
+    }
+    authority.grants[fact.facts["grant"]] = grant
+    for key in fact.facts.get("keys", []):
+        authority.keys[key["fingerprint"]] = {"subject": key["subject"], "public": key["public"]}
+
+
+def _control(authority: Authority, fact: Fact) -> None:
+    control, object = fact.facts["control"], fact.facts["object"]
+    verdict = judged(authority, fact)
+    if not verdict.stands:
+        authority.asserted[fact.id] = verdict.why
+    apply(authority, control, object, id=fact.facts["change"], stands=verdict.stands)
+
+
+def judged(authority: Authority, fact: Fact) -> Verdict:
+    """Whether a control event stands, given the authority built so far."""
+    control, object = fact.facts["control"], fact.facts["object"]
+    signatures = [] if not _says(fact, control, object) else checked(authority, fact.statement, fact.signatures)
+    return judge(
+        control, object, signatures, profile=authority.profile, production=authority.production,
+        gains=gains_from(control, object, authority), managers=authority.managers() | _operators(authority, object),
+    )
+
+
+def _operators(authority: Authority, object: Mapping[str, Any]) -> set[str]:
+    """Holders of `operate` for the environment of a binding, target or secret."""
+    found: set[str] = set()
+    for grant in authority.grants.values():
+        where = grant["environments"]
+        if "operate" in grant["verbs"] and grant["stands"] and (not where or object.get("environment") in where):
+            found |= authority.holders(grant["principal"])
+    return found
+
+
+def _says(fact: Fact, control: str, object: Mapping[str, Any]) -> bool:
+    """Whether the signed statement is over this very object, and not a signature moved from elsewhere."""
+    try:
+        statement = parse(fact.statement or b"")
+    except NotCanonical:
+        return False
+    return (
+        isinstance(statement, dict) and statement.get("type") == "opsportal/control/v1"
+        and statement.get("control") == control and statement.get("object") == object
+    )
+
+
+def checked(
+    authority: Authority, statement: bytes | None, rows: Sequence[Mapping[str, Any]]
+) -> list[Signature]:
+    """Each signature row with `valid` set only if it verifies with a key enrolled for that very person by then."""
+    found = []
+    for row in rows:
+        valid = False
+        if statement and row.get("method") == "ssh":
+            try:
+                info = verify_sshsig(str(row["sig"]), statement, NAMESPACE)
+            except (InvalidSignature, ValueError):
+                info = None
+            known = authority.keys.get(info.fingerprint) if info else None
+            valid = known is not None and known["subject"] == row["by"]
+        found.append(Signature(str(row["by"]), str(row["strength"]), str(row.get("role", "")), str(row.get("key", "")),
+                               valid))
+    return found
+
+
+def statement_of(fact: Fact) -> dict[str, Any]:
+    """The parsed statement of an event, or an empty mapping."""
+    try:
+        value = parse(fact.statement or b"")
+    except NotCanonical:
+        return {}
+    return value if isinstance(value, dict) else {}
+
+

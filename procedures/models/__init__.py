@@ -1,0 +1,23 @@
+"""Columns and named constraints, one file per aggregate; no rules."""
+
+from procedures.models.access import ControlChange, Grant, GrantRight, ProcedureGroupPermission, ProcedureUserPermission
+from procedures.models.environments import (
+    CredentialBinding,
+    Environment,
+    PoolKey,
+    PortalSetting,
+    Runner,
+    SealedSecret,
+    Target,
+)
+from procedures.models.people import ApiToken, DenialCount, DutyAssignment, EnrolledKey, Membership, OneTimeLink, Person
+from procedures.models.runs import Approval, ChainLink, Claim, IdempotencyKey, LeaseRecord, LogChunk, Run, Task
+from procedures.models.versions import VERBS, Procedure, Review, Version, VersionAuthor, VersionFile
+
+__all__ = [
+    "VERBS", "ApiToken", "Approval", "ChainLink", "Claim", "ControlChange", "CredentialBinding", "DenialCount", "DutyAssignment",
+    "EnrolledKey", "Environment", "Grant", "GrantRight", "IdempotencyKey", "LeaseRecord", "LogChunk", "Membership",
+    "OneTimeLink", "Person", "PoolKey", "PortalSetting", "Procedure", "ProcedureGroupPermission",
+    "ProcedureUserPermission", "Review", "Run", "Runner", "SealedSecret", "Target", "Task", "Version",
+    "VersionAuthor", "VersionFile",
+]

@@ -1,0 +1,209 @@
+"""Runs and what belongs to one: chain, approvals, tasks, log chunks, leases."""
+
+from __future__ import annotations
+
+from django.db import models
+from django.db.models import F, Q
+
+from procedures.domain.definition import RISKS
+from procedures.domain.ids import uuid7
+from procedures.domain.states import TERMINAL_RUN_STATES, RunState, TaskState
+from procedures.models.environments import Environment, Runner
+from procedures.models.people import Person
+from procedures.models.versions import Procedure, Version
+
+
+class Run(models.Model):
+    """One requested execution. `plan` holds the exact canonical bytes that `plan_digest` is the digest of."""
+
+    id = models.UUIDField(primary_key=True, default=uuid7)
+    no = models.PositiveBigIntegerField(unique=True)
+    procedure = models.ForeignKey(Procedure, on_delete=models.PROTECT, related_name="runs")
+    version = models.ForeignKey(Version, on_delete=models.PROTECT, related_name="runs")
+    digest = models.CharField(max_length=71)
+    environment = models.ForeignKey(Environment, on_delete=models.PROTECT, related_name="runs")
+    requester = models.ForeignKey(Person, on_delete=models.PROTECT, related_name="runs_requested")
+    door = models.CharField(max_length=10)
+    reason = models.TextField(blank=True)
+    parameters = models.JSONField(default=dict)
+    sealed_secrets = models.JSONField(default=dict)
+    narrowed_to = models.JSONField(default=list)
+    grant = models.UUIDField()
+    risk = models.CharField(max_length=8)
+    state = models.CharField(max_length=18)
+    state_since = models.DateTimeField()
+    plan = models.BinaryField(default=b"")
+    plan_digest = models.CharField(max_length=71, blank=True)
+    approvals_needed = models.JSONField(default=dict)
+    approval_expires_at = models.DateTimeField(null=True)
+    min_strength = models.CharField(max_length=8, default="session")
+    requested_at = models.DateTimeField()
+    queued_at = models.DateTimeField(null=True)
+    started_at = models.DateTimeField(null=True)
+    ended_at = models.DateTimeField(null=True)
+    deadline_at = models.DateTimeField(null=True)
+    message = models.TextField(blank=True)
+    output = models.JSONField(default=dict)
+    masked_bytes = models.PositiveBigIntegerField(default=0)
+    cancel_requested_at = models.DateTimeField(null=True)
+    cancel_requested_by = models.ForeignKey(Person, on_delete=models.PROTECT, null=True, related_name="+")
+    continues = models.ForeignKey("self", on_delete=models.PROTECT, null=True, related_name="continued_by")
+    concurrency_group = models.CharField(max_length=500, blank=True)
+    waiting_gate = models.CharField(max_length=100, blank=True)
+    waiting_until_at = models.DateTimeField(null=True)
+
+    class Meta:
+        indexes = [
+            models.Index(fields=["procedure", "-id"], name="run_procedure_newest"),
+            models.Index(fields=["state", "-id"], name="run_state_newest"),
+            models.Index(fields=["requester", "-id"], name="run_requester_newest"),
+        ]
+        constraints = [
+            models.CheckConstraint(condition=Q(state__in=[s.value for s in RunState]), name="run_state_known"),
+            models.CheckConstraint(condition=Q(risk__in=RISKS), name="run_risk_known"),
+            models.CheckConstraint(
+                condition=Q(state__in=[s.value for s in TERMINAL_RUN_STATES], ended_at__isnull=False)
+                | (~Q(state__in=[s.value for s in TERMINAL_RUN_STATES]) & Q(ended_at__isnull=True)),
+                name="run_ended_exactly_when_terminal",
+            ),
+        ]
+
+    def __str__(self) -> str:
+        return f"#{self.no}"
+
+
+class Claim(models.Model):
+    """Which runner drives a run, and when it was last heard of. At most one per run."""
+
+    run = models.OneToOneField(Run, on_delete=models.PROTECT, primary_key=True, related_name="claim")
+    runner = models.ForeignKey(Runner, on_delete=models.PROTECT, related_name="claims")
+    token = models.UUIDField()
+    claimed_at = models.DateTimeField()
+    heartbeat_at = models.DateTimeField()
+
+
+class ChainLink(models.Model):
+    """One person behind a request (rule 16). Nobody in the chain approves."""
+
+    run = models.ForeignKey(Run, on_delete=models.PROTECT, related_name="chain")
+    person = models.ForeignKey(Person, on_delete=models.PROTECT, related_name="+")
+    role = models.CharField(max_length=20)
+
+    class Meta:
+        constraints = [models.UniqueConstraint(fields=["run", "person", "role"], name="chain_link_once")]
+
+
+class Approval(models.Model):
+    """A decision on one run or on a gate inside it, bound to the plan's digest; used by one run, once."""
+
+    class Verdict(models.TextChoices):
+        APPROVE = "approve"
+        REJECT = "reject"
+
+    id = models.UUIDField(primary_key=True, default=uuid7)
+    run = models.ForeignKey(Run, on_delete=models.PROTECT, related_name="approvals")
+    gate = models.CharField(max_length=100, blank=True)
+    approver = models.ForeignKey(Person, on_delete=models.PROTECT, related_name="approvals_made")
+    requester = models.ForeignKey(Person, on_delete=models.PROTECT, related_name="+")
+    plan_digest = models.CharField(max_length=71)
+    verdict = models.CharField(max_length=8, choices=Verdict.choices)
+    duties = models.JSONField(default=list)
+    comment = models.TextField(blank=True)
+    strength = models.CharField(max_length=8)
+    nonce = models.CharField(max_length=64, unique=True)
+    statement = models.BinaryField()
+    signatures = models.JSONField(default=list)
+    at = models.DateTimeField()
+    not_after_at = models.DateTimeField()
+    used_at = models.DateTimeField(null=True)
+
+    class Meta:
+        constraints = [
+            models.UniqueConstraint(
+                fields=["run", "gate", "approver", "plan_digest"], name="approval_once_per_person"
+            ),
+            models.CheckConstraint(condition=~Q(approver=F("requester")), name="approval_not_by_requester"),
+        ]
+
+
+class Task(models.Model):
+    """One step on one target, one attempt. A step's state is derived from these rows and stored nowhere."""
+
+    id = models.UUIDField(primary_key=True, default=uuid7)
+    run = models.ForeignKey(Run, on_delete=models.PROTECT, related_name="tasks")
+    phase = models.CharField(max_length=8)
+    step = models.CharField(max_length=100)
+    position = models.PositiveIntegerField()
+    batch = models.PositiveIntegerField(default=0)
+    target = models.CharField(max_length=200, blank=True)
+    attempt = models.PositiveIntegerField(default=1)
+    state = models.CharField(max_length=12)
+    started_at = models.DateTimeField(null=True)
+    ended_at = models.DateTimeField(null=True)
+    exit_status = models.IntegerField(null=True)
+    output = models.JSONField(default=dict)
+    facts = models.JSONField(default=dict)
+    message = models.TextField(blank=True)
+    remote = models.CharField(max_length=8, blank=True)
+
+    class Meta:
+        ordering = ("position", "batch", "target", "attempt")
+        constraints = [
+            models.UniqueConstraint(fields=["run", "phase", "step", "target", "attempt"], name="task_once"),
+            models.CheckConstraint(condition=Q(state__in=[s.value for s in TaskState]), name="task_state_known"),
+        ]
+
+
+class LogChunk(models.Model):
+    """A piece of masked output, at most 64 KiB; `seq` counts 1.. within the run."""
+
+    id = models.BigAutoField(primary_key=True)
+    run = models.ForeignKey(Run, on_delete=models.PROTECT, related_name="log")
+    seq = models.PositiveBigIntegerField()
+    task = models.ForeignKey(Task, on_delete=models.PROTECT, null=True, related_name="log")
+    step = models.CharField(max_length=100, blank=True)
+    target = models.CharField(max_length=200, blank=True)
+    stream = models.CharField(max_length=6)
+    at = models.DateTimeField()
+    text = models.TextField()
+
+    class Meta:
+        constraints = [models.UniqueConstraint(fields=["run", "seq"], name="log_seq_once")]
+
+
+class LeaseRecord(models.Model):
+    """What the issuer lent: recorded as intent before the side effect, as issued after it."""
+
+    class State(models.TextChoices):
+        INTENT = "intent"
+        ISSUED = "issued"
+        REVOKED = "revoked"
+
+    id = models.UUIDField(primary_key=True, default=uuid7)
+    run = models.ForeignKey(Run, on_delete=models.PROTECT, related_name="leases")
+    step = models.CharField(max_length=100)
+    target = models.CharField(max_length=200, blank=True)
+    attempt = models.PositiveIntegerField()
+    credential = models.CharField(max_length=63)
+    provider = models.CharField(max_length=40)
+    state = models.CharField(max_length=8, choices=State.choices)
+    handle = models.CharField(max_length=300, blank=True)
+    facts = models.JSONField(default=dict)
+    intended_at = models.DateTimeField()
+    issued_at = models.DateTimeField(null=True)
+    expires_at = models.DateTimeField(null=True)
+    ended_at = models.DateTimeField(null=True)
+
+
+class IdempotencyKey(models.Model):
+    """What was answered to a request that carried an Idempotency-Key; kept 24 h."""
+
+    person = models.ForeignKey(Person, on_delete=models.PROTECT, related_name="+")
+    key = models.CharField(max_length=200)
+    body_sha256 = models.CharField(max_length=64)
+    status = models.PositiveSmallIntegerField()
+    response = models.JSONField()
+    at = models.DateTimeField()
+
+    class Meta:
+        constraints = [models.UniqueConstraint(fields=["person", "key"], name="idempotency_key_once")]

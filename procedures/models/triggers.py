@@ -1,0 +1,117 @@
+"""What only a trigger can hold: copies that must not differ, authors who must not review, no change without evidence.
+
+Installed after every migration and compared at start, since Django's SQLite table remake drops triggers.
+"""
+
+from __future__ import annotations
+
+import re
+
+from django.db.backends.base.base import BaseDatabaseWrapper
+
+EVIDENCED = {
+    # table: (column whose change must be evidenced, kinds of event that may stand for it)
+    "procedures_version": ("state", ("version.",)),
+    "procedures_review": (None, ("review.",)),
+    "procedures_grant": ("revoked_at", ("control.", "bootstrap.", "genesis")),
+    "procedures_run": ("state", ("run.",)),
+    "procedures_approval": ("used_at", ("run.", "gate.")),
+    "procedures_leaserecord": ("state", ("lease.",)),
+}
+
+SQLITE = {
+    "opsportal_review_copy": """
+        CREATE TRIGGER opsportal_review_copy BEFORE INSERT ON procedures_review
+        WHEN NEW.submitter_id <> (SELECT submitter_id FROM procedures_version WHERE id = NEW.version_id)
+          OR EXISTS (SELECT 1 FROM procedures_versionauthor a
+                     WHERE a.version_id = NEW.version_id AND a.person_id = NEW.reviewer_id)
+        BEGIN SELECT RAISE(ABORT, 'an author of a version cannot review it'); END""",
+    "opsportal_approval_copy": """
+        CREATE TRIGGER opsportal_approval_copy BEFORE INSERT ON procedures_approval
+        WHEN NEW.requester_id <> (SELECT requester_id FROM procedures_run WHERE id = NEW.run_id)
+          OR EXISTS (SELECT 1 FROM procedures_chainlink c
+                     WHERE c.run_id = NEW.run_id AND c.person_id = NEW.approver_id)
+        BEGIN SELECT RAISE(ABORT, 'nobody in the chain of a run can approve it'); END""",
+    "opsportal_review_fixed": """
+        CREATE TRIGGER opsportal_review_fixed BEFORE UPDATE ON procedures_review
+        WHEN NEW.version_id <> OLD.version_id OR NEW.reviewer_id <> OLD.reviewer_id
+          OR NEW.submitter_id <> OLD.submitter_id OR NEW.verdict <> OLD.verdict OR NEW.digest <> OLD.digest
+        BEGIN SELECT RAISE(ABORT, 'a review cannot be rewritten'); END""",
+    "opsportal_approval_fixed": """
+        CREATE TRIGGER opsportal_approval_fixed BEFORE UPDATE ON procedures_approval
+        WHEN NEW.run_id <> OLD.run_id OR NEW.approver_id <> OLD.approver_id OR NEW.requester_id <> OLD.requester_id
+          OR NEW.verdict <> OLD.verdict OR NEW.plan_digest <> OLD.plan_digest
+        BEGIN SELECT RAISE(ABORT, 'an approval cannot be rewritten'); END""",
+}
+
+POSTGRES_COPIES = """
+CREATE OR REPLACE FUNCTION opsportal_review_copy() RETURNS trigger LANGUAGE plpgsql AS $$ BEGIN
+  IF TG_OP = 'UPDATE' AND (NEW.version_id, NEW.reviewer_id, NEW.submitter_id, NEW.verdict, NEW.digest)
+       IS DISTINCT FROM (OLD.version_id, OLD.reviewer_id, OLD.submitter_id, OLD.verdict, OLD.digest) THEN
+    RAISE EXCEPTION 'a review cannot be rewritten' USING ERRCODE = 'integrity_constraint_violation'; END IF;
+  IF NEW.submitter_id <> (SELECT submitter_id FROM procedures_version WHERE id = NEW.version_id)
+     OR EXISTS (SELECT 1 FROM procedures_versionauthor a
+                WHERE a.version_id = NEW.version_id AND a.person_id = NEW.reviewer_id) THEN
+    RAISE EXCEPTION 'an author of a version cannot review it' USING ERRCODE = 'integrity_constraint_violation';
+  END IF; RETURN NEW; END $$;
+CREATE OR REPLACE FUNCTION opsportal_approval_copy() RETURNS trigger LANGUAGE plpgsql AS $$ BEGIN
+  IF TG_OP = 'UPDATE' AND (NEW.run_id, NEW.approver_id, NEW.requester_id, NEW.verdict, NEW.plan_digest)
+       IS DISTINCT FROM (OLD.run_id, OLD.approver_id, OLD.requester_id, OLD.verdict, OLD.plan_digest) THEN
+    RAISE EXCEPTION 'an approval cannot be rewritten' USING ERRCODE = 'integrity_constraint_violation'; END IF;
+  IF NEW.requester_id <> (SELECT requester_id FROM procedures_run WHERE id = NEW.run_id)
+     OR EXISTS (SELECT 1 FROM procedures_chainlink c
+                WHERE c.run_id = NEW.run_id AND c.person_id = NEW.approver_id) THEN
+    RAISE EXCEPTION 'nobody in the chain of a run can approve it' USING ERRCODE = 'integrity_constraint_violation';
+  END IF; RETURN NEW; END $$;
+DROP TRIGGER IF EXISTS opsportal_review_copy ON procedures_review;
+CREATE TRIGGER opsportal_review_copy BEFORE INSERT OR UPDATE ON procedures_review
+  FOR EACH ROW EXECUTE FUNCTION opsportal_review_copy();
+DROP TRIGGER IF EXISTS opsportal_approval_copy ON procedures_approval;
+CREATE TRIGGER opsportal_approval_copy BEFORE INSERT OR UPDATE ON procedures_approval
+  FOR EACH ROW EXECUTE FUNCTION opsportal_approval_copy();
+"""
+
+POSTGRES_EVIDENCED = """
+CREATE OR REPLACE FUNCTION opsportal_evidenced_{table}() RETURNS trigger LANGUAGE plpgsql AS $$ BEGIN
+  IF NOT EXISTS (SELECT 1 FROM evidence_event e WHERE e.xid = pg_current_xact_id()::text::bigint AND ({kinds})) THEN
+    RAISE EXCEPTION 'a change of {table} without an evidence event' USING ERRCODE = 'integrity_constraint_violation';
+  END IF; RETURN NULL; END $$;
+DROP TRIGGER IF EXISTS opsportal_evidenced ON {table};
+CREATE CONSTRAINT TRIGGER opsportal_evidenced AFTER INSERT OR UPDATE{column} ON {table}
+  DEFERRABLE INITIALLY DEFERRED FOR EACH ROW EXECUTE FUNCTION opsportal_evidenced_{table}();
+"""
+
+
+def _flat(sql: str) -> str:
+    return re.sub(r"\s+", " ", sql).strip().rstrip(";")
+
+
+def install(connection: BaseDatabaseWrapper) -> None:
+    """Put every trigger in place; safe to repeat."""
+    if connection.vendor == "sqlite":
+        with connection.cursor() as cursor:
+            for name, sql in SQLITE.items():
+                cursor.execute(f"DROP TRIGGER IF EXISTS {name}")
+                cursor.execute(sql)
+        return
+    with connection.cursor() as cursor:
+        cursor.execute("SELECT to_regclass('evidence_event')")
+        cursor.execute(POSTGRES_COPIES)
+        for table, (column, kinds) in EVIDENCED.items():
+            tests = " OR ".join(f"e.kind LIKE '{kind}%'" for kind in kinds)
+            of = f" OF {column}" if column else ""
+            cursor.execute(POSTGRES_EVIDENCED.format(table=table, kinds=tests, column=of))
+
+
+def missing(connection: BaseDatabaseWrapper) -> list[str]:
+    """Names of triggers that are absent or differ; empty when all is well."""
+    with connection.cursor() as cursor:
+        if connection.vendor == "sqlite":
+            cursor.execute("SELECT name, sql FROM sqlite_master WHERE type = 'trigger'")
+            found = {name: _flat(sql) for name, sql in cursor.fetchall()}
+            return [name for name, sql in SQLITE.items() if found.get(name) != _flat(sql)]
+        cursor.execute("SELECT tgname, tgrelid::regclass::text FROM pg_trigger WHERE tgenabled <> 'D'")
+        present = set(cursor.fetchall())
+    wanted = {("opsportal_evidenced", table) for table in EVIDENCED}
+    wanted |= {("opsportal_review_copy", "procedures_review"), ("opsportal_approval_copy", "procedures_approval")}
+    return [f"{name} on {table}" for name, table in sorted(wanted - present)]

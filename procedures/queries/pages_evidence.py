@@ -1,0 +1,121 @@
+"""The evidence log as pages show it: events, checkpoints and the health of the log."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from datetime import datetime
+from typing import Any
+from uuid import UUID
+
+from procedures.evidence.models import Checkpoint, Event, Leaf, Outbox
+from procedures.evidence.queries import fact
+from procedures.models import Person, Procedure, Run
+
+PAGE = 60
+LONG = 160
+
+
+@dataclass(frozen=True, slots=True)
+class Shown:
+    """One event for people. `index` is its place in the log, None while it waits for the sequencer."""
+
+    id: UUID
+    kind: str
+    at: datetime
+    n: int | None
+    index: int | None
+    who: str
+    about: str
+    signed_by: list[str] = field(default_factory=list)
+    facts: Mapping[str, Any] = field(default_factory=dict)
+    run: UUID | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Health:
+    """The newest checkpoint, and how many events wait for the sequencer."""
+
+    checkpoint: Checkpoint | None
+    waiting: int
+    last_beat: datetime | None
+
+    @property
+    def root(self) -> str:
+        return bytes(self.checkpoint.root).hex() if self.checkpoint else ""
+
+
+def health() -> Health:
+    beat = Event.objects.filter(kind="heartbeat").order_by("-id").values_list("at", flat=True).first()
+    return Health(Checkpoint.objects.order_by("-size").first(), Outbox.objects.count(), beat)
+
+
+def events_of_run(run: UUID) -> list[Shown]:
+    """Every event of one run, newest first."""
+    return _shown(list(Event.objects.filter(run=run).select_related("leaf").order_by("-n")[:1000]))
+
+
+def events(*, kind: str = "", before: str = "", procedure: str = "", number: str = "") -> tuple[list[Shown], str]:
+    """One page of events, newest first, and the id to go on before (empty at the end). `kind` may be a beginning."""
+    rows = Event.objects.select_related("leaf").order_by("-id")
+    if kind:
+        rows = rows.filter(kind__startswith=kind)
+    else:
+        rows = rows.exclude(kind="heartbeat")
+    if procedure:
+        rows = rows.filter(procedure__in=Procedure.objects.filter(name=procedure).values("id"))
+    if number.isdecimal():
+        rows = rows.filter(run__in=Run.objects.filter(no=int(number)).values("id"))
+    if (place := as_uuid(before)) is not None:
+        rows = rows.filter(id__lt=place)
+    found = list(rows[: PAGE + 1])
+    return _shown(found[:PAGE]), str(found[PAGE - 1].id) if len(found) > PAGE else ""
+
+
+def one_event(event: UUID) -> tuple[Shown, str, str] | None:
+    """An event with the exact text of its header and body."""
+    row = Event.objects.select_related("leaf").filter(pk=event).first()
+    if row is None:
+        return None
+    body = json.dumps(json.loads(bytes(row.body)), indent=2, ensure_ascii=False, sort_keys=True)
+    return _shown([row])[0], bytes(row.header).decode(), body
+
+
+def as_uuid(text: str) -> UUID | None:
+    try:
+        return UUID(text)
+    except ValueError:
+        return None
+
+
+def in_log(run: UUID) -> tuple[int, int]:
+    """(how many events of a run there are, how many of them stand in the log)."""
+    return Event.objects.filter(run=run).count(), Leaf.objects.filter(event__run=run).count()
+
+
+def _shown(rows: list[Event]) -> list[Shown]:
+    names = {p.subject: str(p) for p in Person.objects.filter(subject__in={r.actor for r in rows if r.actor})}
+    runs = dict(Run.objects.filter(pk__in={r.run for r in rows if r.run}).values_list("pk", "no"))
+    shown = []
+    for row in rows:
+        known = fact(row)
+        leaf = getattr(row, "leaf", None)
+        shown.append(
+            Shown(
+                row.id, row.kind, row.at, row.n, leaf.index if leaf else None, names.get(row.actor, "portal"),
+                _about(row, known.facts, runs), [str(s.get("strength", "")) for s in known.signatures], known.facts,
+                row.run,
+            )
+        )
+    return shown
+
+
+def _about(row: Event, facts: Mapping[str, Any], runs: Mapping[UUID, int]) -> str:
+    """A few words that tell one event from its neighbours."""
+    parts = [f"#{runs[row.run]}"] if row.run in runs else []
+    for key in ("procedure", "control", "step", "target", "credential", "gate", "outcome", "verdict", "code", "why"):
+        value = facts.get(key)
+        if isinstance(value, str) and value:
+            parts.append(value)
+    return " · ".join(parts)[:LONG]

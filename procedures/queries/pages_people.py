@@ -1,0 +1,77 @@
+"""People, groups, duties and keys; grants and proposed changes."""
+
+from __future__ import annotations
+
+from datetime import datetime
+from uuid import UUID
+
+from django.contrib.auth.models import Group
+from django.db.models import Prefetch, QuerySet
+
+from procedures import access
+from procedures.domain.errors import NotFound
+from procedures.models import ApiToken, ControlChange, DutyAssignment, EnrolledKey, Grant, Membership, Person
+
+
+def people() -> QuerySet[Person]:
+    """Everybody but the system's own accounts, with memberships, live duties and keys."""
+    return (
+        Person.objects.exclude(kind=Person.Kind.SYSTEM).order_by("-is_active", "name")
+        .prefetch_related(
+            Prefetch("memberships", Membership.objects.select_related("group"), to_attr="in_groups"),
+            Prefetch("duty_assignments", DutyAssignment.objects.filter(ended_at__isnull=True), to_attr="duties"),
+            Prefetch("signing_keys", EnrolledKey.objects.filter(revoked_at__isnull=True), to_attr="keys"),
+        )
+    )
+
+
+def groups() -> QuerySet[Group]:
+    """Groups with their members and live duties."""
+    return Group.objects.order_by("name").prefetch_related(
+        Prefetch("memberships", Membership.objects.select_related("person"), to_attr="members"),
+        Prefetch("duty_assignments", DutyAssignment.objects.filter(ended_at__isnull=True), to_attr="duties"),
+    )
+
+
+def keys_of(person: Person) -> QuerySet[EnrolledKey]:
+    return EnrolledKey.objects.filter(person=person).order_by("-enrolled_at")
+
+
+def tokens_of(person: Person, at: datetime) -> QuerySet[ApiToken]:
+    return ApiToken.objects.filter(made_by=person, revoked_at__isnull=True, expires_at__gt=at).select_related("person")
+
+
+def grants(actor: Person, at: datetime, *, ended: bool = False) -> list[Grant]:
+    """Live grants, or ended ones: all for managers and auditors, else those that concern this person."""
+    rows = Grant.objects.select_related("person", "group", "procedure", "granted_by", "confirmed_by", "revoked_by")
+    if ended:
+        rows = rows.exclude(revoked_at__isnull=True, expires_at__gt=at)
+    else:
+        rows = rows.filter(revoked_at__isnull=True, expires_at__gt=at)
+    found = list(rows.order_by("expires_at")[:500])
+    if any(access.decide(actor, verb, at=at).allowed for verb in ("manage_access", "audit")):
+        return found
+    mine = set(actor.memberships.values_list("group_id", flat=True))
+    return [g for g in found if g.person_id == actor.pk or g.group_id in mine]
+
+
+def proposed_changes() -> QuerySet[ControlChange]:
+    rows = ControlChange.objects.filter(state=ControlChange.State.PROPOSED)
+    return rows.select_related("proposer").order_by("proposed_at")
+
+
+def one_change(actor: Person, change: UUID, at: datetime) -> ControlChange:
+    """The change, for its proposer, managers, operators and auditors. Raises NotFound."""
+    row = ControlChange.objects.select_related("proposer", "confirmer").filter(pk=change).first()
+    verbs = ("manage_access", "operate", "audit")
+    may = row is not None and (
+        row.proposer_id == actor.pk or any(access.decide(actor, verb, at=at).allowed for verb in verbs)
+    )
+    if row is None or not may:
+        raise NotFound("There is no such proposed change.")
+    return row
+
+
+def names_of(subjects: list[str]) -> dict[str, str]:
+    """Names by subject, for showing who is behind a pseudonym."""
+    return {str(p.subject): str(p) for p in Person.objects.filter(subject__in=subjects)}

@@ -1,0 +1,117 @@
+"""What waits for a person: the counts in the rail, and the lists behind them."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from datetime import datetime
+from uuid import UUID
+
+from procedures import access
+from procedures.access.decision import live_rights
+from procedures.domain.states import RunState, VersionState
+from procedures.models import Approval, ControlChange, Person, Run, Version
+
+MOST = 200
+OPERATED = frozenset({"target", "binding", "secret", "runner"})
+
+
+@dataclass(frozen=True, slots=True)
+class Covered:
+    """Where a verb holds, as (procedure or None for every, environment or None for every) pairs."""
+
+    pairs: frozenset[tuple[UUID | None, str | None]]
+
+    def __bool__(self) -> bool:
+        return bool(self.pairs)
+
+    def has(self, procedure: UUID, environment: str | None = None) -> bool:
+        """Whether some pair covers this procedure, and this environment if one is named."""
+        return any(
+            p in {None, procedure} and (environment is None or e in {None, environment}) for p, e in self.pairs
+        )
+
+
+def covered(person: Person, verb: str, at: datetime) -> Covered:
+    """Every place where this person holds that verb now, in one query."""
+    return Covered(frozenset(live_rights(person, verb, at).values_list("procedure_id", "environment_id")))
+
+
+def approvable(person: Person, at: datetime) -> list[Run]:
+    """Runs and gates that wait for a decision which this person may give and has not given, oldest first."""
+    rights = covered(person, "approve", at)
+    if not rights:
+        return []
+    waiting = (
+        Run.objects.filter(state__in=[RunState.AWAITING_APPROVAL.value, RunState.WAITING.value])
+        .exclude(state=RunState.WAITING.value, waiting_gate="")
+        .exclude(requester=person).exclude(chain__person=person)
+        .select_related("procedure", "environment", "requester", "version").order_by("id")[:MOST]
+    )
+    mine = set(Approval.objects.filter(approver=person).values_list("run_id", "gate", "plan_digest"))
+    return [
+        run for run in waiting
+        if rights.has(run.procedure_id, run.environment_id) and (run.id, run.waiting_gate, run.plan_digest) not in mine
+    ]
+
+
+def reviewable(person: Person, at: datetime) -> list[Version]:
+    """Versions in review that this person may decide on and has not decided on, oldest first."""
+    rights = covered(person, "review", at)
+    if not rights:
+        return []
+    waiting = (
+        Version.objects.filter(state=VersionState.IN_REVIEW.value)
+        .exclude(submitter=person).exclude(authors__person=person)
+        .exclude(reviews__reviewer=person, reviews__lifted_at__isnull=True)
+        .select_related("procedure", "submitter").order_by("submitted_at")[:MOST]
+    )
+    return [version for version in waiting if rights.has(version.procedure_id)]
+
+
+def confirmable(person: Person, at: datetime) -> list[ControlChange]:
+    """Proposed changes that this person may confirm, oldest first."""
+    verbs = {verb for verb in ("manage_access", "operate") if access.decide(person, verb, at=at).allowed}
+    if not verbs:
+        return []
+    waiting = (
+        ControlChange.objects.filter(state=ControlChange.State.PROPOSED).exclude(proposer=person)
+        .select_related("proposer").order_by("proposed_at")[:MOST]
+    )
+    return [change for change in waiting if _verb(change.control) in verbs and not _signed(change, person)]
+
+
+def _verb(control: str) -> str:
+    return "operate" if control in OPERATED else "manage_access"
+
+
+def _signed(change: ControlChange, person: Person) -> bool:
+    return any(row["by"] == str(person.subject) for row in change.signatures)
+
+
+
+@dataclass(frozen=True, slots=True)
+class Shell:
+    """What the frame around every page shows."""
+
+    approvals: int
+    reviews: int
+    changes: int
+    manages: bool
+    operates: bool
+    audits: bool
+
+    @property
+    def waiting(self) -> int:
+        return self.approvals + self.reviews + self.changes
+
+
+def shell_for(person: Person, at: datetime) -> Shell:
+    """The counts and doors of the rail for one person."""
+    return Shell(
+        approvals=len(approvable(person, at)),
+        reviews=len(reviewable(person, at)),
+        changes=len(confirmable(person, at)),
+        manages=access.decide(person, "manage_access", at=at).allowed,
+        operates=access.decide(person, "operate", at=at).allowed,
+        audits=access.decide(person, "audit", at=at).allowed,
+    )

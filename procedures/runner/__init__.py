@@ -1,0 +1,1 @@
+"""Celery's room: a message in, one call out."""

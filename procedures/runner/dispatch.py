@@ -1,0 +1,12 @@
+"""Sends the nudge: one id, to the queue of one environment."""
+
+from __future__ import annotations
+
+from uuid import UUID
+
+from procedures.runner.tasks import drive_run
+
+
+def send_run(run: UUID, environment: str) -> None:
+    """Raises whatever the broker raises; the caller treats it as a lost nudge."""
+    drive_run.apply_async((str(run),), queue=f"environment.{environment}", retry=False)

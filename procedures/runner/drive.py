@@ -1,0 +1,80 @@
+"""One run, from the claim to its ending: puts engine, issuer, output and heartbeat together."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from functools import cache, partial
+from pathlib import Path
+from uuid import UUID
+
+import structlog
+from django.conf import settings
+
+from procedures.definitions import registry
+from procedures.domain.canonical import parse
+from procedures.domain.clock import now
+from procedures.domain.masking import Masker
+from procedures.domain.sealing import unseal
+from procedures.domain.secrets import Secret
+from procedures.engine.drive import Drive
+from procedures.engine.output import RunOutput
+from procedures.engine.outputs import outputs_of
+from procedures.engine.step import Tools
+from procedures.engine.watch import Watch
+from procedures.issuer.lend import Issuer
+from procedures.models import Run, Runner
+from procedures.runner.identity import Identity, load_identity, pool_key
+from procedures.runner.providers import providers
+from procedures.services import claims, tasks
+from procedures.services.claims import Claimed
+
+log = structlog.get_logger(__name__)
+
+
+def keys() -> Path:
+    return Path(settings.OPSPORTAL_KEYS_DIR)
+
+
+@cache
+def identity() -> Identity:
+    return load_identity(keys())
+
+
+def drive(run: UUID) -> None:
+    """Claim a run and drive it until it ends or waits. Nothing to claim: nothing happens."""
+    me = Runner.objects.get(pk=identity().id)
+    claimed = claims.claim_run(run=run, runner=me, at=now())
+    if claimed is None:
+        return
+    log.info("run.claimed", run=str(run), no=claimed.run.no)
+    secrets = open_secrets(claimed.run)
+    masker = Masker()
+    for name, secret in secrets.items():
+        masker.register(secret, name)
+    beat = partial(claims.beat, run=run, token=claimed.token)
+    watch = Watch(
+        lambda at: beat(at=at), claimed.deadline, every_s=settings.OPSPORTAL_HEARTBEAT_S,
+        lost_after_s=settings.OPSPORTAL_HEARTBEAT_LOST_S / 2,
+    )
+    output = RunOutput(
+        lambda lines, masked: tasks.append(run=run, token=claimed.token, lines=lines, masked_bytes=masked), masker
+    )
+    issuer = Issuer(
+        providers(keys()), registry.actions(), me, open_secrets=open_secrets, outputs=_outputs
+    )
+    with watch:
+        Drive(Tools(claimed, registry.actions(), issuer, identity(), output, watch, secrets)).go()
+
+
+def _outputs(claimed: Claimed) -> Mapping[str, object]:
+    return outputs_of(claimed.run.tasks.exclude(state__in=["pending", "running"]).order_by("attempt"))
+
+
+def open_secrets(run: Run) -> dict[str, Secret]:
+    """A run's secret parameters, opened with this pool's key alone. Raises WillNotOpen."""
+    found = {}
+    for name, row in run.sealed_secrets.items():
+        _, _, private = pool_key(keys(), run.environment_id)
+        value = parse(unseal(private, bytes.fromhex(row["box"]), info=f"run-secret/{row['mark']}"))
+        found[name] = Secret(value["value"])
+    return found

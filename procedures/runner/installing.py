@@ -1,0 +1,26 @@
+"""The first start of the embedded default: keys for the runner and its pools, genesis, shipped runbooks in review."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+from django.conf import settings
+
+from procedures.domain.clock import now
+from procedures.runner.identity import load_identity, pool_key
+from procedures.services.install import ENVIRONMENTS, install, installed, submit_shipped
+
+
+def install_here() -> None:
+    """Make what a new portal needs; safe to repeat."""
+    folder = Path(settings.OPSPORTAL_KEYS_DIR)
+    if not installed():
+        me = load_identity(folder)
+        pools = {e["name"]: pool_key(folder, e["name"])[:2] for e in ENVIRONMENTS}
+        install(
+            runner={"id": str(me.id), "name": me.name, "public": me.public}, pools=pools,
+            profile=settings.OPSPORTAL_REVIEW_PROFILE, at=now(),
+        )
+    runbooks = Path(settings.OPSPORTAL_RUNBOOKS_DIR)
+    if runbooks.is_dir():
+        submit_shipped(runbooks, at=now())

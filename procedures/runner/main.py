@@ -1,0 +1,33 @@
+"""`opsportal runner --environment NAME`: a Celery worker with threads, for the queues of its environments."""
+
+from __future__ import annotations
+
+import argparse
+
+import django
+
+
+def main(argv: list[str] | None = None) -> None:
+    parser = argparse.ArgumentParser(prog="opsportal runner")
+    parser.add_argument("--environment", action="append", required=True, help="a name, or `all`")
+    names: list[str] = parser.parse_args(argv).environment
+    django.setup()
+    from django.conf import settings
+
+    from opsportal.celery import app
+    from procedures.models import Environment
+    from procedures.runner.watching import start
+
+    served = list(Environment.objects.values_list("name", flat=True)) if "all" in names else names
+    start()
+    app.worker_main(
+        [
+            "worker", "--pool", "threads", "--concurrency", str(settings.OPSPORTAL_RUNNER_THREADS),
+            "--queues", ",".join(f"environment.{name}" for name in served), "--without-gossip", "--without-mingle",
+            "--without-heartbeat", "--loglevel", "WARNING",
+        ]
+    )
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,20 @@
+"""Doorbells: ids only, safe to ring twice, never executed a second time by themselves."""
+
+from __future__ import annotations
+
+from uuid import UUID
+
+from celery import shared_task
+
+from procedures.domain.states import StateConflict
+from procedures.services.claims import ClaimLost
+
+
+@shared_task(acks_late=True, ignore_result=True, name="opsportal.drive_run")
+def drive_run(run_id: str) -> None:
+    from procedures.runner.drive import drive
+
+    try:
+        drive(UUID(run_id))
+    except (StateConflict, ClaimLost):
+        return

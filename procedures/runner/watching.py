@@ -1,0 +1,41 @@
+"""What a runner does beside runs: looks at its sandbox once, and says that it is there."""
+
+from __future__ import annotations
+
+import threading
+
+import structlog
+from django.db import DatabaseError, connections
+
+from opsportal import __version__
+from procedures.domain.clock import now
+from procedures.domain.masking import self_test
+from procedures.models import Runner
+from procedures.runner.drive import identity
+from procedures.sandbox.probe import tier
+
+log = structlog.get_logger(__name__)
+EVERY_S = 5.0
+
+
+class MaskerBroken(RuntimeError):
+    """The canary came through the mask: this runner must not start."""
+
+
+def start() -> None:
+    """Test mask and sandbox, then say every five seconds that this runner lives."""
+    if not self_test():
+        raise MaskerBroken("The masking self-test failed; no run can be driven safely.")
+    threading.Thread(target=_beat, args=(tier(),), name="runner-heartbeat", daemon=True).start()
+
+
+def _beat(found: str) -> None:
+    stop = threading.Event()
+    while True:
+        try:
+            Runner.objects.filter(pk=identity().id).update(heartbeat_at=now(), tier=found, software=__version__)
+        except DatabaseError as problem:
+            log.warning("runner.heartbeat", problem=str(problem))
+        finally:
+            connections.close_all()
+        stop.wait(EVERY_S)

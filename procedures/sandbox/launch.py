@@ -1,0 +1,112 @@
+"""Builds the command that runs one program inside bubblewrap. The launcher drops rights, not the runner."""
+
+from __future__ import annotations
+
+import os
+import shutil
+import subprocess
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from functools import cache
+from pathlib import Path
+from typing import IO, Any
+
+from procedures.domain.errors import OpsError
+from procedures.sandbox.limits import Limits
+
+SYSTEM = ("/usr", "/bin", "/sbin", "/lib", "/lib64", "/lib32")
+ETC = (
+    "/etc/ssl/certs", "/etc/ca-certificates", "/etc/alternatives", "/etc/ld.so.cache", "/etc/nsswitch.conf",
+    "/etc/localtime",
+)
+NETWORK_ETC = ("/etc/resolv.conf", "/etc/hosts")
+
+
+class NoSandbox(OpsError):
+    """This host cannot isolate a local step, so none runs here (tier D)."""
+
+    code = "sandbox.unavailable"
+    next_step = "Install bubblewrap and allow user namespaces on the runner's host (`apt-get install bubblewrap`)."
+
+
+@dataclass(frozen=True, slots=True)
+class Program:
+    """What is to run: argv, environment, and folders of the host seen inside as /scratch and /bundle."""
+
+    argv: Sequence[str]
+    env: Mapping[str, str]
+    scratch: Path
+    bundle: Path
+    uid: int
+    network: bool = False
+    limits: Limits = Limits()
+
+
+@cache
+def bubblewrap() -> str:
+    """The path of bwrap. Raises NoSandbox."""
+    found = shutil.which("bwrap")
+    if found is None:
+        raise NoSandbox("bubblewrap is not installed on this runner, and without it no local step runs.")
+    return found
+
+
+def arguments(program: Program) -> list[str]:
+    """The options of bwrap, handed over through a pipe: values of the environment never show in `ps`."""
+    words = [
+        "--unshare-user", "--unshare-ipc", "--unshare-pid", "--unshare-uts", "--unshare-cgroup-try", "--disable-userns",
+        "--die-with-parent", "--new-session", "--hostname", "step", "--uid", "65534", "--gid", "65534",
+        "--cap-drop", "ALL", "--clearenv",
+    ]
+    if not program.network:
+        words.append("--unshare-net")
+    for path in SYSTEM:
+        if os.path.islink(path):
+            words += ["--symlink", os.readlink(path), path]
+        elif os.path.isdir(path):
+            words += ["--ro-bind", path, path]
+    for path in ETC + (NETWORK_ETC if program.network else ()):
+        words += ["--ro-bind-try", path, path]
+    words += ["--proc", "/proc", "--dev", "/dev", "--size", str(64 << 20), "--tmpfs", "/tmp"]  # noqa: S108 - inside
+    words += ["--bind", str(program.scratch), "/scratch", "--ro-bind", str(program.bundle), "/bundle"]
+    words += ["--chdir", "/scratch", "--remount-ro", "/"]
+    for name, value in program.env.items():
+        words += ["--setenv", name, value]
+    return words
+
+
+def start(program: Program) -> subprocess.Popen[bytes]:
+    """Start it, with pipes for the three streams. Raises NoSandbox."""
+    bwrap = bubblewrap()
+    reader, writer = os.pipe()
+    os.set_inheritable(reader, True)
+    command = [bwrap, "--args", str(reader), "--", *program.limits.prlimit(), *program.argv]
+    if os.geteuid() == 0:
+        who = str(program.uid)
+        command = ["/usr/bin/setpriv", "--reuid", who, "--regid", who, "--clear-groups", "--no-new-privs", "--", *command]
+    try:
+        process = subprocess.Popen(
+            command, stdin=subprocess.PIPE, stdout=subprocess.PIPE, stderr=subprocess.PIPE, env={}, cwd="/",
+            pass_fds=(reader,), start_new_session=True,
+        )
+    except OSError as problem:
+        os.close(writer)
+        raise NoSandbox(f"The sandbox does not start: {problem}") from problem
+    finally:
+        os.close(reader)
+    _feed(writer, b"".join(word.encode("utf-8", "surrogateescape") + b"\0" for word in arguments(program)))
+    return process
+
+
+def _feed(writer: int, data: bytes) -> None:
+    with os.fdopen(writer, "wb", buffering=0) as pipe:
+        _write_all(pipe, data)
+
+
+def _write_all(pipe: IO[Any], data: bytes) -> None:
+    view = memoryview(data)
+    try:
+        while view:
+            view = view[pipe.write(view) :]
+    except BrokenPipeError:
+        return

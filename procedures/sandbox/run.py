@@ -1,0 +1,87 @@
+"""Runs a program in the sandbox to its end, its time-out or its cancel; afterwards nothing of it is alive."""
+
+from __future__ import annotations
+
+import os
+import selectors
+import signal
+import subprocess
+import threading
+import time
+from collections.abc import Callable
+from dataclasses import dataclass
+from typing import Literal
+
+from procedures.sandbox.launch import Program, start
+
+READ = 65_536
+Write = Callable[[Literal["stdout", "stderr"], bytes], None]
+
+
+@dataclass(frozen=True, slots=True)
+class Ended:
+    """`status` as a shell would give it (128 + signal when killed by one)."""
+
+    status: int
+    why: Literal["exit", "timeout", "cancel"]
+
+
+def run(
+    program: Program, *, stdin: bytes, seconds: float, cancelled: threading.Event, write: Write
+) -> Ended:
+    """Blocks until everything the program started is gone. Raises NoSandbox."""
+    process = start(program)
+    feeder = threading.Thread(target=_stdin, args=(process, stdin), daemon=True)
+    feeder.start()
+    why = _pump(process, time.monotonic() + seconds, cancelled, write)
+    if why != "exit":
+        _kill(process)
+    status = process.wait()
+    for pipe in (process.stdout, process.stderr):
+        if pipe is not None:
+            pipe.close()
+    return Ended(status if status >= 0 else 128 - status, why)
+
+
+def _stdin(process: subprocess.Popen[bytes], data: bytes) -> None:
+    if process.stdin is None:
+        return
+    try:
+        process.stdin.write(data)
+        process.stdin.close()
+    except (BrokenPipeError, ValueError):
+        return
+
+
+def _pump(
+    process: subprocess.Popen[bytes], end: float, cancelled: threading.Event, write: Write
+) -> Literal["exit", "timeout", "cancel"]:
+    """Hand over output as it comes; returns when both streams are closed, or why it must stop."""
+    names: dict[int, Literal["stdout", "stderr"]] = {}
+    with selectors.DefaultSelector() as selector:
+        for pipe, name in ((process.stdout, "stdout"), (process.stderr, "stderr")):
+            if pipe is not None:
+                selector.register(pipe, selectors.EVENT_READ)
+                names[pipe.fileno()] = name  # type: ignore[assignment]
+        while selector.get_map():
+            if cancelled.is_set():
+                return "cancel"
+            if time.monotonic() >= end:
+                return "timeout"
+            for key, _ in selector.select(timeout=0.05):
+                data = os.read(key.fd, READ)
+                if data:
+                    write(names[key.fd], data)
+                else:
+                    selector.unregister(key.fileobj)
+            if process.poll() is not None and not selector.select(timeout=0):
+                break
+    return "exit"
+
+
+def _kill(process: subprocess.Popen[bytes]) -> None:
+    """End the outer process; the pid namespace, whose first process dies with it, takes every descendant along."""
+    try:
+        os.killpg(process.pid, signal.SIGKILL)
+    except ProcessLookupError:
+        return

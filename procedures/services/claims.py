@@ -1,0 +1,229 @@
+"""The claim: in one act a runner takes a run, recomputes what it is about to execute, and decides again (rule 15)."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from datetime import datetime, timedelta
+from typing import Any, Literal
+from uuid import UUID, uuid4
+
+from django.db import transaction
+
+from procedures import access
+from procedures.domain import plan
+from procedures.domain.canonical import parse
+from procedures.domain.definition import Definition
+from procedures.domain.errors import InvalidInput, OpsError
+from procedures.domain.profiles import approvals_missing
+from procedures.domain.states import RunState, VersionState
+from procedures.domain.statements import strong_enough
+from procedures.evidence.queries import accepted_digests
+from procedures.models import Approval, Claim, Environment, Run, Runner
+from procedures.services import plans
+from procedures.services.run_states import end, move, note
+from procedures.services.versions import recomputed
+
+UNDER_WAY = (RunState.RUNNING.value, RunState.WAITING.value)
+
+
+@dataclass(frozen=True, slots=True)
+class Claimed:
+    """A run that this runner now drives. `token` fences: whoever lost the claim can write nothing more."""
+
+    run: Run
+    token: UUID
+    definition: Definition
+    files: Mapping[str, bytes]
+    ask: plan.Ask
+    deadline: datetime
+
+
+class ClaimLost(OpsError):
+    """Another runner, the sweeper or a cancel ended this claim."""
+
+    code = "claim.lost"
+    next_step = "Nothing: the runner stops what it was doing."
+
+
+class _Refused(Exception):
+    """Why a claim refuses the run, in words."""
+
+
+class _Drifted(Exception):
+    """Targets or plan are no longer those that were approved."""
+
+
+def claim_run(*, run: UUID, runner: Runner, at: datetime) -> Claimed | None:
+    """Take a queued run, or None if there is nothing to take (claimed already, refused, drifted, group busy)."""
+    with transaction.atomic(durable=True):
+        row = (
+            Run.objects.select_for_update(of=("self",))
+            .select_related("environment", "procedure", "version", "requester").filter(pk=run).first()
+        )
+        if row is None or row.state != RunState.QUEUED or _group_is_busy(row):
+            return None
+        if row.approval_expires_at is not None and row.approval_expires_at <= at and not row.started_at:
+            end(row, RunState.EXPIRED, at=at, actor=None, who=runner.name, message="The approval expired.")
+            return None
+        try:
+            definition, files = _decide_again(row, runner, at)
+            planned = _same_plan(row, definition, files)
+            _use_approvals(row, at)
+        except _Refused as refusal:
+            end(row, RunState.DENIED, at=at, actor=None, who=runner.name, message=str(refusal),
+                facts={"runner": str(runner.id)})
+            return None
+        except _Drifted as drift:
+            _ask_again(row, definition, files, str(drift), at)
+            return None
+        return _take(row, runner, definition, files, planned, at)
+
+
+def _group_is_busy(run: Run) -> bool:
+    if not run.concurrency_group:
+        return False
+    same = Run.objects.filter(concurrency_group=run.concurrency_group, state__in=UNDER_WAY).exclude(pk=run.pk)
+    return same.exists()
+
+
+def _decide_again(run: Run, runner: Runner, at: datetime) -> tuple[Definition, Mapping[str, bytes]]:
+    """Everything that the request was allowed by, from scratch; no state column is believed."""
+    environment = Environment.objects.get(pk=run.environment_id)
+    if environment.stopped_at is not None:
+        raise _Refused(f"{environment.name} is stopped.")
+    if environment.frozen_until_at is not None and environment.frozen_until_at > at:
+        raise _Refused(f"{environment.name} is frozen until {environment.frozen_until_at:%Y-%m-%d %H:%M} UTC.")
+    if environment.name not in runner.environments or runner.ended_at is not None:
+        raise _Refused(f"The runner {runner.name} does not serve {environment.name}.")
+    definition, files = _same_bytes(run)
+    version = run.version
+    fine = version.state == VersionState.ACCEPTED or (
+        version.state == VersionState.SUPERSEDED and run.requested_at <= version.state_since
+    )
+    if not fine:
+        raise _Refused(f"The version is {version.state}.")
+    if version.expires_at is None or version.expires_at <= at:
+        raise _Refused("The acceptance of this version has expired.")
+    decision = access.decide(
+        run.requester, "run", at=at, procedure=run.procedure, environment=environment, resolved=run.parameters,
+        targets=plans.targets_for(definition, environment, run.parameters, run.narrowed_to),
+    )
+    if not decision.allowed:
+        raise _Refused(f"The request is no longer allowed: {decision.reason}")
+    return definition, files
+
+
+def _same_bytes(run: Run) -> tuple[Definition, Mapping[str, bytes]]:
+    """The bytes about to be executed, if their digest is the run's and stands accepted in the evidence log."""
+    try:
+        loaded, files, found = recomputed(run.version)
+    except InvalidInput as problem:
+        raise _Refused(f"The stored bytes do not even load: {problem.message}") from problem
+    if found != run.digest:
+        raise _Refused(f"The stored bytes have the digest {found}, accepted was {run.digest}.")
+    if run.digest not in accepted_digests(procedure=run.procedure_id):
+        raise _Refused(f"The evidence log holds no acceptance of {run.digest}.")
+    return loaded.definition, files
+
+
+def _same_plan(run: Run, definition: Definition, files: Mapping[str, bytes]) -> plans.Planned:
+    approved = parse(bytes(run.plan))
+    if plan.plan_digest(bytes(run.plan)) != run.plan_digest:
+        raise _Refused("The stored plan is not the one that was approved.")
+    try:
+        planned = plans.make(run, definition, files, secret_marks=approved["secrets"])
+    except OpsError as problem:
+        raise _Drifted(problem.message) from problem
+    if planned.digest != run.plan_digest:
+        raise _Drifted("Targets, bindings or rules changed since the plan was made.")
+    return planned
+
+
+def _use_approvals(run: Run, at: datetime) -> None:
+    """The approvals that the plan needs are there, strong enough, in time, and used by this run alone."""
+    needed = parse(bytes(run.plan))["approvals"]
+    if not needed:
+        return
+    rows = Approval.objects.filter(
+        run=run, gate="", plan_digest=run.plan_digest, verdict=Approval.Verdict.APPROVE
+    ).select_related("approver")
+    chain = set(run.chain.values_list("person_id", flat=True)) | {run.requester_id}
+    counted = {
+        str(row.approver.subject): row.duties for row in rows
+        if row.approver_id not in chain and strong_enough(row.strength, run.min_strength)
+        and (row.used_at is not None or row.not_after_at > at)
+    }
+    lacking = approvals_missing(needed, counted)
+    if lacking:
+        raise _Refused(f"Approvals are missing: {', '.join(f'{n} × {duty}' for duty, n in lacking.items())}.")
+    rows.filter(used_at__isnull=True).update(used_at=at)
+
+
+def _ask_again(run: Run, definition: Definition, files: Mapping[str, bytes], why: str, at: datetime) -> None:
+    """Plan anew; where nobody has to approve, the new plan simply runs (rule 4)."""
+    marks = parse(bytes(run.plan))["secrets"]
+    try:
+        planned = plans.make(run, definition, files, secret_marks=marks)
+    except OpsError as problem:
+        end(run, RunState.DENIED, at=at, actor=None, who="claim", message=problem.message)
+        return
+    needed = dict(planned.ask.approvals)
+    fields: dict[str, Any] = {
+        "plan": planned.data, "plan_digest": planned.digest, "approvals_needed": needed,
+        "min_strength": planned.ask.min_strength,
+    }
+    note(
+        "run.drifted", run, at=at, actor=None,
+        facts={"why": why, "was": run.plan_digest, "plan_digest": planned.digest, "approvals": needed},
+    )
+    if needed:
+        until = at + timedelta(seconds=run.environment.approval_expiry_s)
+        move(run, RunState.AWAITING_APPROVAL, at=at, who="claim", approval_expires_at=until, **fields)
+        note("run.awaiting_approval", run, at=at, actor=None, facts={"plan_digest": run.plan_digest})
+    else:
+        Run.objects.filter(pk=run.pk).update(**fields)
+
+
+def _take(
+    run: Run, runner: Runner, definition: Definition, files: Mapping[str, bytes], planned: plans.Planned, at: datetime
+) -> Claimed:
+    token = uuid4()
+    started = run.started_at or at
+    deadline = run.deadline_at or started + timedelta(seconds=definition.timeout_s)
+    move(run, RunState.RUNNING, at=at, who=runner.name, started_at=started, deadline_at=deadline)
+    Claim.objects.create(run=run, runner=runner, token=token, claimed_at=at, heartbeat_at=at)
+    note(
+        "run.claimed", run, at=at, actor=None,
+        facts={
+            "runner": str(runner.id), "digest": run.digest, "plan_digest": run.plan_digest, "tier": runner.tier,
+            "software": runner.software, "claim": str(token),
+        },
+    )
+    return Claimed(run, token, definition, files, planned.ask, deadline)
+
+
+def beat(*, run: UUID, token: UUID, at: datetime) -> Literal["", "cancel", "stop"]:
+    """Say that the runner lives; hear whether the run must stop. Raises ClaimLost.
+
+    `stop`: its version was revoked or its environment's stop switch was thrown (rule 20).
+    """
+    if not Claim.objects.filter(pk=run, token=token).update(heartbeat_at=at):
+        raise ClaimLost("This run is claimed by somebody else, or has ended.")
+    asked, state, stopped = Run.objects.values_list(
+        "cancel_requested_at", "version__state", "environment__stopped_at"
+    ).get(pk=run)
+    if state == VersionState.REVOKED or stopped is not None:
+        return "stop"
+    return "cancel" if asked is not None else ""
+
+
+def hold(run: UUID, token: UUID) -> Run:
+    """The run, locked, if this claim still holds it. Call inside a transaction. Raises ClaimLost."""
+    claim = Claim.objects.select_for_update().filter(pk=run, token=token).first()
+    if claim is None:
+        raise ClaimLost("This run is claimed by somebody else, or has ended.")
+    return Run.objects.select_related("environment", "procedure", "version", "requester").get(pk=run)
+
+
+__all__ = ["Claimed", "ClaimLost", "beat", "claim_run", "hold"]

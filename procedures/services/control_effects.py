@@ -1,0 +1,224 @@
+"""What each confirmed control change does to the tables. Called by services/controls alone, inside its transaction."""
+
+from __future__ import annotations
+
+import base64
+from collections.abc import Callable, Mapping
+from datetime import datetime
+from typing import Any
+from uuid import UUID
+
+from django.contrib.auth.models import Group
+
+from procedures.domain import filters
+from procedures.domain.canonical import digest, parse_moment
+from procedures.domain.errors import InvalidInput, NotAllowed, OpsError
+from procedures.domain.sshkeys import fingerprint
+from procedures.models import (
+    ControlChange,
+    CredentialBinding,
+    DutyAssignment,
+    EnrolledKey,
+    Environment,
+    Grant,
+    Membership,
+    Person,
+    PoolKey,
+    PortalSetting,
+    Procedure,
+    Runner,
+    SealedSecret,
+    Target,
+)
+from procedures.services import grant_rights
+
+
+class TargetElsewhere(OpsError):
+    """A host key, address or name belongs to one environment only (rule 18)."""
+
+    code = "target.belongs-elsewhere"
+    next_step = "End the target in the other environment first; two environments never share a host."
+
+
+class SecretElsewhere(OpsError):
+    """The same secret value may not stand in two environments (rule 18)."""
+
+    code = "secret.in-two-environments"
+    next_step = "Use another value in this environment."
+
+
+def check(control: str, object: Mapping[str, Any]) -> None:
+    """Refuse, with a pointer, what names things that are not there. Raises InvalidInput."""
+    problems: list[tuple[str, str]] = []
+    environments = object.get("environments") or ([object["environment"]] if "environment" in object else [])
+    known = set(Environment.objects.values_list("name", flat=True))
+    for index, name in enumerate(environments):
+        if name not in known:
+            pointer = f"/object/environments/{index}" if "environments" in object else "/object/environment"
+            problems.append((pointer, f"there is no environment {name!r}"))
+    if "procedure" in object and not Procedure.objects.filter(name=object["procedure"]).exists():
+        problems.append(("/object/procedure", f"there is no procedure {object['procedure']!r}"))
+    if "principal" in object and principal(object["principal"]) is None:
+        problems.append(("/object/principal", f"there is no {object['principal']}"))
+    if control == "membership" and not Person.objects.filter(subject=object["person"]).exists():
+        problems.append(("/object/person", "there is no such person"))
+    if control in {"grant", "target"}:
+        problems += _texts(object)
+    if control == "key" and fingerprint(object["public"]) != object["fingerprint"]:
+        problems.append(("/object/fingerprint", "is not the fingerprint of this public key"))
+    if control == "grant_end" and not Grant.objects.filter(pk=object["grant"], revoked_at__isnull=True).exists():
+        problems.append(("/object/grant", "there is no such live grant"))
+    if problems:
+        raise InvalidInput(problems)
+
+
+def _texts(object: Mapping[str, Any]) -> list[tuple[str, str]]:
+    problems = []
+    if "target_filter" in object:
+        try:
+            filters.parse(object["target_filter"])
+        except OpsError as problem:
+            problems.append(("/object/target_filter", problem.message))
+    if "host_key" in object:
+        try:
+            fingerprint(object["host_key"])
+        except (OpsError, ValueError) as problem:
+            problems.append(("/object/host_key", str(problem)))
+    return problems
+
+
+def principal(text: str) -> Person | Group | None:
+    kind, _, name = text.partition(":")
+    if kind == "person":
+        return Person.objects.filter(subject=name).first()
+    return Group.objects.filter(name=name).first()
+
+
+def apply(change: ControlChange, *, at: datetime, event: UUID) -> None:
+    """Carry out a confirmed change."""
+    EFFECTS[change.control](change, change.object, at, event)
+
+
+def _grant(change: ControlChange, object: Mapping[str, Any], at: datetime, event: UUID) -> None:
+    who = principal(object["principal"])
+    grant = Grant.objects.create(
+        id=change.pk,
+        person=who if isinstance(who, Person) else None, group=who if isinstance(who, Group) else None,
+        verbs=object["verbs"], procedure=Procedure.objects.filter(name=object.get("procedure")).first(),
+        selector=object.get("selector", []), environments=object["environments"],
+        constraint=object.get("constraint"), target_filter=object.get("target_filter", ""),
+        not_before_at=parse_moment(object["not_before"]), expires_at=parse_moment(object["expires_at"]),
+        reason=object["reason"], granted_by=change.proposer, confirmed_by=change.confirmer, event=event, created_at=at,
+    )
+    grant_rights.expand(grant)
+
+
+def _grant_end(change: ControlChange, object: Mapping[str, Any], at: datetime, event: UUID) -> None:
+    grant = Grant.objects.select_for_update().get(pk=object["grant"])
+    Grant.objects.filter(pk=grant.pk).update(revoked_at=at, revoked_by=change.proposer)
+    grant_rights.end(grant, at=at)
+
+
+def _membership(change: ControlChange, object: Mapping[str, Any], at: datetime, event: UUID) -> None:
+    person = Person.objects.get(subject=object["person"])
+    group, _ = Group.objects.get_or_create(name=object["group"])
+    if object["action"] == "add":
+        Membership.objects.get_or_create(
+            person=person, group=group, defaults={"since_at": at, "added_by": change.proposer}
+        )
+    else:
+        Membership.objects.filter(person=person, group=group).delete()
+
+
+def _duty(change: ControlChange, object: Mapping[str, Any], at: datetime, event: UUID) -> None:
+    who = principal(object["principal"])
+    person, group = (who, None) if isinstance(who, Person) else (None, who)
+    live = DutyAssignment.objects.filter(person=person, group=group, duty=object["duty"], ended_at__isnull=True)
+    if object["action"] == "remove":
+        live.update(ended_at=at)
+    elif not live.exists():
+        DutyAssignment.objects.create(person=person, group=group, duty=object["duty"], since_at=at)
+
+
+def _environment(change: ControlChange, object: Mapping[str, Any], at: datetime, event: UUID) -> None:
+    fields = {key: value for key, value in object.items() if key != "name"}
+    row, made = Environment.objects.get_or_create(name=object["name"], defaults=fields)
+    if not made:
+        Environment.objects.filter(pk=row.pk).update(**fields, revision=row.revision + 1)
+
+
+def _binding(change: ControlChange, object: Mapping[str, Any], at: datetime, event: UUID) -> None:
+    live = CredentialBinding.objects.filter(
+        environment_id=object["environment"], name=object["name"], ended_at__isnull=True
+    )
+    last = CredentialBinding.objects.filter(environment_id=object["environment"], name=object["name"]).count()
+    live.update(ended_at=at)
+    CredentialBinding.objects.create(
+        environment_id=object["environment"], name=object["name"], revision=last + 1, provider=object["provider"],
+        role=object["role"], ceiling=object["ceiling"], max_ttl_s=object["max_ttl_s"], reach=object["reach"],
+        digest=digest(dict(object)), since_at=at,
+    )
+
+
+def _target(change: ControlChange, object: Mapping[str, Any], at: datetime, event: UUID) -> None:
+    live = Target.objects.filter(ended_at__isnull=True)
+    mark = fingerprint(object["host_key"])
+    clash = (
+        live.filter(host_key_sha256=mark) | live.filter(address=object["address"], port=object["port"])
+        | live.filter(name=object["name"])
+    ).exclude(environment_id=object["environment"], name=object["name"]).first()
+    if clash is not None and object["action"] == "set":
+        raise TargetElsewhere(
+            f"This host is already the target {clash.name} of {clash.environment_id}.", pointer="/object/host_key"
+        )
+    live.filter(environment_id=object["environment"], name=object["name"]).update(ended_at=at)
+    if object["action"] == "set":
+        fields = {key: object[key] for key in ("name", "address", "port", "host_key", "trust", "tags", "attributes")}
+        Target.objects.create(
+            environment_id=object["environment"], host_key_sha256=mark, since_at=at, **fields
+        )
+
+
+def _secret(change: ControlChange, object: Mapping[str, Any], at: datetime, event: UUID) -> None:
+    live = SealedSecret.objects.filter(ended_at__isnull=True)
+    if live.filter(value_fingerprint=object["fingerprint"]).exclude(environment_id=object["environment"]).exists():
+        raise SecretElsewhere("This secret stands in another environment already.", pointer="/object/fingerprint")
+    if not PoolKey.objects.filter(environment_id=object["environment"], key_id=object["pool_key_id"]).exists():
+        raise InvalidInput([("/object/pool_key_id", "is not a key of this environment's pool")])
+    same = live.filter(environment_id=object["environment"], name=object["name"])
+    revision = SealedSecret.objects.filter(environment_id=object["environment"], name=object["name"]).count() + 1
+    same.update(ended_at=at)
+    SealedSecret.objects.create(
+        environment_id=object["environment"], name=object["name"], revision=revision,
+        pool_key_id=object["pool_key_id"], ciphertext=base64.b64decode(object["ciphertext"]),
+        value_fingerprint=object["fingerprint"], made_by=change.proposer, since_at=at,
+    )
+
+
+def _profile(change: ControlChange, object: Mapping[str, Any], at: datetime, event: UUID) -> None:
+    PortalSetting.objects.update_or_create(name="profile", defaults={"value": object["profile"], "since_at": at})
+
+
+def _key(change: ControlChange, object: Mapping[str, Any], at: datetime, event: UUID) -> None:
+    if EnrolledKey.objects.filter(fingerprint=object["fingerprint"]).exists():
+        raise NotAllowed("This key is enrolled already.")
+    EnrolledKey.objects.create(
+        person=Person.objects.get(subject=object["subject"]), public=object["public"],
+        fingerprint=object["fingerprint"], enrolled_at=at,
+    )
+
+
+def _runner(change: ControlChange, object: Mapping[str, Any], at: datetime, event: UUID) -> None:
+    Runner.objects.update_or_create(
+        id=object["runner"],
+        defaults={
+            "name": object["name"], "public": object["public"], "environments": object["environments"],
+            "enrolled_at": at,
+        },
+    )
+
+
+EFFECTS: Mapping[str, Callable[[ControlChange, Mapping[str, Any], datetime, UUID], None]] = {
+    "grant": _grant, "grant_end": _grant_end, "membership": _membership, "duty": _duty, "environment": _environment,
+    "binding": _binding, "target": _target, "secret": _secret, "profile": _profile, "key": _key, "runner": _runner,
+}

@@ -1,0 +1,204 @@
+"""Changes of what decides authority: proposed, confirmed by the people that the profile names, then in force."""
+
+from __future__ import annotations
+
+from collections.abc import Collection, Mapping
+from datetime import datetime
+from typing import Any
+from uuid import UUID
+
+from django.conf import settings
+
+from procedures import access
+from procedures.domain import control_shapes, controls, statements
+from procedures.domain.errors import IllegalState, NotAllowed, NotFound
+from procedures.evidence.record import record
+from procedures.models import ControlChange, Environment, Membership, Person
+from procedures.services import control_effects
+from procedures.services.portal import profile_in_force
+from procedures.services.signing import Decided, decided
+from procedures.services.unit import SecondPersonRequired, thing
+
+
+class NothingToConfirm(IllegalState):
+    """The change was already confirmed or refused."""
+
+    code = "control.already-decided"
+    next_step = "Look at the list of proposed changes."
+
+
+def production_names() -> set[str]:
+    return set(Environment.objects.filter(production=True).values_list("name", flat=True))
+
+
+def statement_for(*, actor: Person, control: str, object: Mapping[str, Any]) -> dict[str, Any]:
+    """A fresh statement over a control change, for `actor` to sign as its proposer. Raises InvalidInput."""
+    control_shapes.check(control, object)
+    return statements.control_statement(
+        control=control, object=object, proposer=actor.subject, portal=settings.OPSPORTAL_PUBLIC_URL,
+        fresh=statements.nonce(),
+    )
+
+
+def minimum_strength(control: str, object: Mapping[str, Any]) -> str:
+    """The strongest minimum of the environments that the change weighs on."""
+    rows = Environment.objects.all()
+    named: list[str] = object.get("environments") or []
+    if isinstance(object.get("environment"), str):
+        named = [object["environment"]]
+    if control == "environment":
+        named = [object["name"]]
+    if control not in controls.PORTAL_WIDE and named:
+        rows = rows.filter(name__in=named)
+    return max((row.min_strength for row in rows), key=statements.STRENGTHS.index, default="session")
+
+
+def who_gains(control: str, object: Mapping[str, Any]) -> set[str]:
+    """Subjects who gain authority from the change, groups opened up as they stand now."""
+    principal = str(object.get("principal", ""))
+    if control in {"grant", "duty"} and object.get("action", "add") == "add":
+        kind, _, name = principal.partition(":")
+        if kind == "person":
+            return {name}
+        return {str(s) for s in Membership.objects.filter(group__name=name).values_list("person__subject", flat=True)}
+    if control == "membership" and object["action"] == "add":
+        return {str(object["person"])}
+    return {str(object["subject"])} if control == "key" else set()
+
+
+@thing
+def propose(
+    *, actor: Person, control: str, object: Mapping[str, Any], signature: Mapping[str, Any] | None, at: datetime,
+    bearer: bool = False,
+) -> ControlChange:
+    """Propose a change; it takes effect at once where one person suffices, else it waits for its confirmer.
+
+    Raises NotAllowed, SecondPersonRequired, TooWeak, BadSignature, StatementMismatch, InvalidInput.
+    """
+    control_shapes.check(control, object)
+    control_effects.check(control, object)
+    gains = who_gains(control, object)
+    if control == "key":
+        if gains != {str(actor.subject)}:
+            raise NotAllowed("A key is enrolled by the person whose key it is.")
+    else:
+        access.require(actor, _verb_for(control), at=at, **_where(control, object))
+        _not_oneself(actor, gains)
+    expected = statement_for(actor=actor, control=control, object=object)
+    minimum = "session" if control == "key" else minimum_strength(control, object)
+    decision = decided(actor, expected, signature, minimum=minimum, bearer=bearer, role="proposer")
+    production = production_names()
+    change = ControlChange.objects.create(
+        control=control, object=dict(object), proposer=actor, statement=decision.statement,
+        signatures=[decision.signature], proposed_at=at,
+        production=controls.touches_production(control, object, production),
+    )
+    if _needed(change, gains) == 0:
+        return _put_in_force(change, actor, gains, at)
+    record(
+        "control.proposed", actor=actor.subject, at=at, statement=decision.statement, signatures=change.signatures,
+        facts=_facts(change, gains),
+    )
+    return change
+
+
+@thing
+def confirm(
+    *, actor: Person, change: UUID, signature: Mapping[str, Any] | None, at: datetime, bearer: bool = False
+) -> ControlChange:
+    """Confirm a proposed change as a further person; the last one needed puts it in force."""
+    row = ControlChange.objects.select_for_update().filter(pk=change).first()
+    if row is None:
+        raise NotFound("There is no such proposed change.")
+    if row.state != ControlChange.State.PROPOSED:
+        raise NothingToConfirm(f"This change is already {row.state}.")
+    gains = who_gains(row.control, row.object)
+    access.require(actor, _verb_for(row.control), at=at, **_where(row.control, row.object))
+    if actor.pk == row.proposer_id or any(s["by"] == str(actor.subject) for s in row.signatures):
+        raise SecondPersonRequired("You proposed or confirmed this change already: another person must confirm it.")
+    _not_oneself(actor, gains)
+    decision = _decision(actor, row, signature, bearer=bearer)
+    row.signatures = [*row.signatures, decision.signature]
+    row.confirmer = actor
+    row.save(update_fields=["signatures", "confirmer"])
+    if len(row.signatures) - 1 >= _needed(row, gains):
+        return _put_in_force(row, actor, gains, at)
+    record(
+        "control.proposed", actor=actor.subject, at=at, statement=bytes(row.statement), signatures=row.signatures,
+        facts=_facts(row, gains),
+    )
+    return row
+
+
+@thing
+def refuse(*, actor: Person, change: UUID, reason: str, at: datetime) -> ControlChange:
+    """Refuse a proposed change; its proposer may withdraw it the same way."""
+    row = ControlChange.objects.select_for_update().filter(pk=change).first()
+    if row is None:
+        raise NotFound("There is no such proposed change.")
+    if row.proposer_id != actor.pk:
+        access.require(actor, _verb_for(row.control), at=at, **_where(row.control, row.object))
+    if row.state != ControlChange.State.PROPOSED:
+        raise NothingToConfirm(f"This change is already {row.state}.")
+    row.state, row.decided_at = ControlChange.State.REFUSED, at
+    row.save(update_fields=["state", "decided_at"])
+    record(
+        "control.refused", actor=actor.subject, at=at,
+        facts={"control": row.control, "change": str(row.pk), "reason": reason[:2000]},
+    )
+    return row
+
+
+def _decision(actor: Person, row: ControlChange, signature: Mapping[str, Any] | None, *, bearer: bool) -> Decided:
+    expected = statements.control_statement(
+        control=row.control, object=row.object, proposer=row.proposer.subject, portal=settings.OPSPORTAL_PUBLIC_URL,
+        fresh="",
+    )
+    decision = decided(
+        actor, expected, signature, minimum=minimum_strength(row.control, row.object), bearer=bearer, role="confirmer"
+    )
+    if signature is not None and decision.statement != bytes(row.statement):
+        raise statements.StatementMismatch("You signed another statement than the one that was proposed.")
+    return Decided(bytes(row.statement), decision.signature)
+
+
+def _verb_for(control: str) -> str:
+    return "operate" if control in {"target", "binding", "secret", "runner"} else "manage_access"
+
+
+def _where(control: str, object: Mapping[str, Any]) -> dict[str, Any]:
+    name = object.get("environment")
+    if control in {"target", "binding", "secret"} and isinstance(name, str):
+        return {"environment": Environment.objects.filter(pk=name).first()}
+    return {}
+
+
+def _not_oneself(actor: Person, gains: Collection[str]) -> None:
+    if str(actor.subject) in gains:
+        raise SecondPersonRequired("Nobody grants to themselves: you would gain from this change.")
+
+
+def _needed(change: ControlChange, gains: Collection[str]) -> int:
+    return controls.confirmers_needed(
+        change.control, profile=profile_in_force(), production=change.production, somebody_gains=bool(gains)
+    )
+
+
+def _facts(change: ControlChange, gains: Collection[str]) -> dict[str, Any]:
+    return {
+        "control": change.control, "change": str(change.pk), "object": change.object, "production": change.production,
+        "profile": profile_in_force(), "gains": sorted(gains),
+        "confirmers": [s["by"] for s in change.signatures if s["role"] == "confirmer"],
+    }
+
+
+def _put_in_force(change: ControlChange, actor: Person, gains: Collection[str], at: datetime) -> ControlChange:
+    facts = _facts(change, gains)
+    event = record(
+        "control.confirmed", actor=actor.subject, at=at, statement=bytes(change.statement),
+        signatures=change.signatures, facts=facts,
+    )
+    control_effects.apply(change, at=at, event=event.id)
+    change.state, change.decided_at = ControlChange.State.CONFIRMED, at
+    change.save(update_fields=["state", "decided_at"])
+    return change

@@ -1,0 +1,141 @@
+"""How runs end: by themselves, by a person's cancel, by a lost runner. Always the truth, always once."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from datetime import datetime, timedelta
+from typing import Any
+from uuid import UUID
+
+from django.conf import settings
+from django.db import transaction
+
+from procedures import access
+from procedures.domain.errors import IllegalState, NotFound
+from procedures.domain.states import TERMINAL_RUN_STATES, RunState, TaskState
+from procedures.models import Claim, LeaseRecord, Person, Run, Task
+from procedures.services.claims import hold
+from procedures.services.run_states import end, move, note
+from procedures.services.runs import queue
+from procedures.services.tasks import Signer, close, sign
+from procedures.services.unit import thing
+
+
+class AlreadyEnded(IllegalState):
+    """The run has ended; nothing is left to cancel."""
+
+    code = "run.already-ended"
+    next_step = "Look at the run's page for how it ended."
+
+
+def finish_run(
+    *, run: UUID, token: UUID, outcome: RunState, message: str, output: Mapping[str, Any], signer: Signer, at: datetime
+) -> None:
+    """The runner says how the run ended; its statement over every task is in the seal."""
+    with transaction.atomic(durable=True):
+        row = hold(run, token)
+        tasks = [
+            {"step": t.step, "target": t.target, "attempt": t.attempt, "state": t.state}
+            for t in row.tasks.order_by("id")
+        ]
+        Run.objects.filter(pk=run).update(output=dict(output))
+        envelope = sign(
+            signer, "run",
+            {"run": str(run), "digest": row.digest, "plan_digest": row.plan_digest, "outcome": outcome.value,
+             "tasks": tasks},
+        )
+        end(row, outcome, at=at, actor=None, who="runner", message=message,
+            facts={"runner": str(signer.id), "dsse": envelope, "tasks": len(tasks), "plan_digest": row.plan_digest})
+
+
+def wait_at_gate(*, run: UUID, token: UUID, step: str, message: str, expires_s: int, wakes: bool, at: datetime) -> None:
+    """Park a run at a gate: no runner is held (decisions.md, 8). `wakes`: go on by itself when the time has come."""
+    with transaction.atomic(durable=True):
+        row = hold(run, token)
+        move(row, RunState.WAITING, at=at, who="runner", waiting_gate="" if wakes else step,
+             waiting_until_at=at + timedelta(seconds=expires_s), message=message)
+        Claim.objects.filter(run=row).delete()
+        note("run.waiting", row, at=at, actor=None,
+             facts={"gate": step, "message": message[:2000], "expires_s": expires_s})
+
+
+@thing
+def cancel_run(*, actor: Person, run: UUID, reason: str, at: datetime) -> Run:
+    """Stop a run: at once if no runner has it, else the runner is told within a heartbeat.
+
+    Raises NotAllowed, NotFound, AlreadyEnded.
+    """
+    row = Run.objects.select_for_update(of=("self",)).select_related("environment", "procedure").filter(pk=run).first()
+    if row is None:
+        raise NotFound("There is no such run.")
+    if row.requester_id != actor.pk:
+        access.require(actor, "cancel", at=at, procedure=row.procedure, environment=row.environment)
+    if row.state in {s.value for s in TERMINAL_RUN_STATES}:
+        raise AlreadyEnded(f"Run #{row.no} has {row.state.replace('_', ' ')} already.")
+    if row.state == RunState.RUNNING:
+        if row.cancel_requested_at is None:
+            Run.objects.filter(pk=row.pk).update(cancel_requested_at=at, cancel_requested_by=actor)
+            note("run.cancel_asked", row, at=at, actor=actor.subject, facts={"reason": reason[:2000]})
+    else:
+        end(row, RunState.CANCELED, at=at, actor=actor.subject, who=actor.username,
+            message=reason or f"Canceled by {actor.name}.")
+    row.refresh_from_db()
+    return row
+
+
+def interrupt_lost(*, at: datetime) -> list[UUID]:
+    """End as `interrupted` every run whose runner was not heard of for too long. Returns their ids."""
+    limit = at - timedelta(seconds=settings.OPSPORTAL_HEARTBEAT_LOST_S)
+    lost = list(Claim.objects.filter(heartbeat_at__lt=limit).values_list("run_id", "token"))
+    return [run for run, token in lost if _interrupt(run, token, limit, at)]
+
+
+def _interrupt(run: UUID, token: UUID, limit: datetime, at: datetime) -> bool:
+    with transaction.atomic(durable=True):
+        claim = Claim.objects.select_for_update().filter(pk=run, token=token, heartbeat_at__lt=limit).first()
+        if claim is None:
+            return False
+        row = Run.objects.select_related("environment", "procedure").get(pk=run)
+        for task in row.tasks.filter(state=TaskState.RUNNING.value):
+            _lose(task, row, at)
+        for lease in row.leases.exclude(state=LeaseRecord.State.REVOKED):
+            LeaseRecord.objects.filter(pk=lease.pk).update(state=LeaseRecord.State.REVOKED, ended_at=at)
+            note("lease.revoked", row, at=at, actor=None,
+                 facts={"lease": str(lease.id), "how": "expires-only", "why": "runner lost"})
+        end(row, RunState.INTERRUPTED, at=at, actor=None, who="sweeper",
+            message="Lost contact with the runner: the outcome is unknown.", facts={"runner": str(claim.runner_id)})
+        return True
+
+
+def _lose(task: Task, run: Run, at: datetime) -> None:
+    remote = "unknown" if task.target else "dead"
+    close(task, TaskState.INTERRUPTED, at=at, who="sweeper", remote=remote,
+          message="Lost contact with the runner while this was under way.")
+    note("task.interrupted", run, at=at, actor=None,
+         facts={"task": str(task.id), "step": task.step, "target": task.target, "remote": remote})
+
+
+def expire_overdue(*, at: datetime) -> int:
+    """Runs whose approval or gate was not given in time, and timed waits that are over. Returns how many moved."""
+    moved = 0
+    late = Run.objects.filter(state=RunState.AWAITING_APPROVAL.value, approval_expires_at__lte=at)
+    due = Run.objects.filter(state=RunState.WAITING.value, waiting_until_at__lte=at)
+    for pk in [*late.values_list("pk", flat=True)[:500], *due.values_list("pk", flat=True)[:500]]:
+        with transaction.atomic(durable=True):
+            row = Run.objects.select_for_update(of=("self",)).select_related("environment", "procedure").get(pk=pk)
+            moved += _overdue(row, at)
+    return moved
+
+
+def _overdue(run: Run, at: datetime) -> int:
+    if run.state == RunState.AWAITING_APPROVAL and run.approval_expires_at and run.approval_expires_at <= at:
+        end(run, RunState.EXPIRED, at=at, actor=None, who="scheduler", message="Nobody approved it in time.")
+        return 1
+    if run.state != RunState.WAITING or run.waiting_until_at is None or run.waiting_until_at > at:
+        return 0
+    if run.waiting_gate:
+        end(run, RunState.TIMED_OUT, at=at, actor=None, who="scheduler",
+            message=f"Nobody answered the gate {run.waiting_gate} in time.")
+    else:
+        queue(run, at=at, who="scheduler")
+    return 1

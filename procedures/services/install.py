@@ -1,0 +1,81 @@
+"""The first start: genesis event, environments, the runner and pool keys, and the shipped runbooks in review."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from datetime import datetime
+from pathlib import Path
+from typing import Any
+from uuid import UUID
+
+from django.conf import settings
+from django.db import transaction
+
+from procedures.definitions.archive import read_folder
+from procedures.domain.ids import uuid7
+from procedures.evidence.record import record
+from procedures.models import Environment, Person, PoolKey, PortalSetting, Procedure, Runner
+from procedures.services import versions
+
+ENVIRONMENTS: tuple[dict[str, Any], ...] = (
+    {
+        "name": "development", "title": "Development", "position": 1, "production": False, "drafts": True,
+        "approvals": {}, "min_strength": "session", "approval_expiry_s": 86_400, "reason_required": False,
+    },
+    {
+        "name": "staging", "title": "Staging", "position": 2, "production": False, "drafts": False,
+        "approvals": {"high": {"operations": 1}}, "min_strength": "session", "approval_expiry_s": 86_400,
+        "reason_required": True,
+    },
+    {
+        "name": "production", "title": "Production", "position": 3, "production": True, "drafts": False,
+        "approvals": {"moderate": {"operations": 1}, "high": {"operations": 1}}, "min_strength": "signed",
+        "approval_expiry_s": 86_400, "reason_required": True,
+    },
+)
+SYSTEM = (("system:shipped", "Shipped with OpsPortal"), ("system:sweeper", "The sweeper"))
+
+
+def installed() -> bool:
+    return Environment.objects.exists()
+
+
+@transaction.atomic(durable=True)
+def install(*, runner: Mapping[str, str], pools: Mapping[str, tuple[str, str]], profile: str, at: datetime) -> None:
+    """Write genesis once. `runner`: id, name, public; `pools`: environment → (key id, public key). Safe to repeat."""
+    if installed():
+        return
+    everywhere = [e["name"] for e in ENVIRONMENTS]
+    record(
+        "genesis", actor=None, at=at,
+        facts={
+            "portal": settings.OPSPORTAL_PUBLIC_URL, "profile": profile, "environments": list(ENVIRONMENTS),
+            "runners": [{"runner": runner["id"], "name": runner["name"], "public": runner["public"],
+                         "environments": everywhere}],
+            "keys": [], "managers": [],
+        },
+    )
+    for fields in ENVIRONMENTS:
+        Environment.objects.create(**fields)
+    PortalSetting.objects.create(name="profile", value=profile, since_at=at)
+    Runner.objects.create(id=UUID(runner["id"]), name=runner["name"], public=runner["public"], environments=everywhere,
+                          enrolled_at=at)
+    for name, (key_id, public) in pools.items():
+        PoolKey.objects.create(environment_id=name, key_id=key_id, public=public, since_at=at)
+    for username, title in SYSTEM:
+        Person.objects.create(username=username, name=title, kind=Person.Kind.SYSTEM, subject=uuid7(), password="!")
+
+
+def submit_shipped(folder: Path, *, at: datetime) -> list[str]:
+    """Put each shipped runbook that this portal has never seen into review, author `vendor:opsportal`."""
+    shipper = Person.objects.get(username="system:shipped")
+    done = []
+    for path in sorted(p for p in folder.iterdir() if (p / "procedure.yaml").is_file()):
+        if Procedure.objects.filter(name=path.name).exists():
+            continue
+        versions.submit_version(
+            actor=shipper, files=read_folder(path), note="Shipped with OpsPortal.", at=at,
+            author_label="vendor:opsportal",
+        )
+        done.append(path.name)
+    return done

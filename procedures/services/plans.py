@@ -1,0 +1,116 @@
+"""Making the plan of a run from accepted bytes, today's targets and today's bindings."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+from procedures.definitions import registry
+from procedures.domain import filters, plan, ports
+from procedures.domain.definition import Definition
+from procedures.domain.errors import InvalidInput, OpsError
+from procedures.domain.profiles import approvals_union
+from procedures.domain.statements import STRENGTHS
+from procedures.models import CredentialBinding, Environment, Run, Target
+from procedures.services.portal import profile_in_force
+
+
+class NoTarget(OpsError):
+    """The filter matches nothing in this environment."""
+
+    code = "run.no-target"
+    next_step = "Check the parameters that choose targets, or ask an operator to add the target."
+
+
+class NotBound(OpsError):
+    """The environment does not say what to make of a credential."""
+
+    code = "run.credential-not-bound"
+    next_step = "Ask an operator to bind the credential in this environment."
+
+
+@dataclass(frozen=True, slots=True)
+class Planned:
+    """A plan's bytes, its digest, and the values that it was made from."""
+
+    data: bytes
+    digest: str
+    ask: plan.Ask
+
+
+def as_port(target: Target) -> ports.Target:
+    return ports.Target(
+        id=target.id, name=target.name, environment=target.environment_id, address=target.address, port=target.port,
+        host_key=target.host_key, host_key_sha256=target.host_key_sha256, trust=target.trust,  # type: ignore[arg-type]
+        tags=target.tags, attributes=target.attributes,
+    )
+
+
+def binding_port(binding: CredentialBinding) -> ports.Binding:
+    return ports.Binding(
+        environment=binding.environment_id, name=binding.name, provider=binding.provider, role=binding.role,
+        ceiling=binding.ceiling, max_ttl_s=binding.max_ttl_s, reach=binding.reach, digest=binding.digest,
+    )
+
+
+def targets_for(
+    definition: Definition, environment: Environment, parameters: Mapping[str, Any], narrowed_to: Sequence[str] = ()
+) -> list[ports.Target]:
+    """The live targets of this environment that the procedure's filter matches, by name. Raises NoTarget."""
+    if definition.targets is None:
+        if narrowed_to:
+            raise InvalidInput([("/targets", "this procedure acts on no targets")])
+        return []
+    bound = filters.parse(definition.targets.filter).bind({"parameters": parameters})
+    rows = Target.objects.filter(environment=environment, ended_at__isnull=True).order_by("name")
+    matching = [port for port in map(as_port, rows) if bound.matches(port)]
+    try:
+        chosen = plan.narrowed(matching, narrowed_to)
+    except KeyError as missing:
+        raise InvalidInput([("/targets", f"{missing} is not among the matching targets")]) from missing
+    if not chosen:
+        raise NoTarget(f"No target in {environment.name} matches.", pointer="/parameters")
+    if len(chosen) > 5000:
+        raise InvalidInput([("/targets", f"{len(chosen)} targets match; a run takes at most 5,000")])
+    return chosen
+
+
+def bindings_for(definition: Definition, environment: Environment) -> dict[str, ports.Binding]:
+    """What this environment makes of each credential the procedure names. Raises NotBound."""
+    rows = CredentialBinding.objects.filter(environment=environment, ended_at__isnull=True)
+    known = {row.name: binding_port(row) for row in rows}
+    lacking = [name for name in definition.credentials if name not in known]
+    if lacking:
+        raise NotBound(f"{environment.name} binds no credential named {lacking[0]}.")
+    return {name: known[name] for name in definition.credentials}
+
+
+def approvals_for(environment: Environment, risk: str, *, profile: str) -> dict[str, int]:
+    """How many of which duty must approve a run (environment's rules; `pair` asks one more for high)."""
+    needed = approvals_union(environment.approvals.get(risk, {}))
+    if profile == "pair" and risk == "high" and not needed:
+        needed = {"operations": 1}
+    return needed
+
+
+def make(
+    run: Run, definition: Definition, files: Mapping[str, bytes], *, secret_marks: Mapping[str, str]
+) -> Planned:
+    """Build the plan of a run as things stand now. Raises what planning raises."""
+    environment = run.environment
+    profile = profile_in_force()
+    ask = plan.Ask(
+        run=run.id, run_no=run.no, procedure=run.procedure.name, digest=run.digest, environment=environment.name,
+        requester=str(run.requester.subject), reason=run.reason, parameters=run.parameters, secret_marks=secret_marks,
+        targets=targets_for(definition, environment, run.parameters, run.narrowed_to),
+        bindings=bindings_for(definition, environment),
+        approvals=approvals_for(environment, run.risk, profile=profile),
+        min_strength=stronger(environment.min_strength), risk=run.risk, profile=profile,
+    )
+    data = plan.build(definition, files, ask, registry.actions())
+    return Planned(data, plan.plan_digest(data), ask)
+
+
+def stronger(*strengths: str) -> str:
+    return max(strengths, key=STRENGTHS.index)

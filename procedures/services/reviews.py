@@ -1,0 +1,165 @@
+"""Reviews: a reviewer accepts, rejects or asks for changes on exact bytes; the last one needed accepts the version."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from datetime import datetime, timedelta
+from typing import Any
+from uuid import UUID
+
+from django.conf import settings
+
+from procedures import access
+from procedures.domain import statements
+from procedures.domain.errors import IllegalState, InvalidInput, NotFound, OpsError
+from procedures.domain.profiles import combined_duties, missing_duties, review_requirement
+from procedures.domain.states import VersionState
+from procedures.evidence.record import record
+from procedures.models import Environment, Person, Procedure, Review, Version
+from procedures.queries.duties import duties_of
+from procedures.services.portal import profile_in_force
+from procedures.services.signing import decided
+from procedures.services.unit import SecondPersonRequired, thing
+from procedures.services.versions import accepted_reviews, move, recomputed
+
+ACCEPTED_FOR = timedelta(days=365)
+
+
+class AlreadyReviewed(OpsError):
+    """One person counts once per version."""
+
+    code = "review.already-given"
+    next_step = "Your decision stands; another reviewer must give theirs."
+
+
+class BytesChanged(OpsError):
+    """The stored bytes are no longer those of the digest."""
+
+    code = "version.bytes-changed"
+    next_step = "Tell security at once: stored files were changed behind the portal's back."
+
+
+def minimum_strength(version: Version) -> str:
+    """The strongest minimum of the environments that the version may run in."""
+    rows = Environment.objects.filter(name__in=version.definition["environments"])
+    return max((row.min_strength for row in rows), key=statements.STRENGTHS.index, default="session")
+
+
+def statement_for(*, actor: Person, version: Version, verdict: str, duties: Sequence[str]) -> dict[str, Any]:
+    return statements.review_statement(
+        version=version.id, procedure=version.procedure.name, digest=version.digest, verdict=verdict,
+        duties=list(duties), reviewer=actor.subject, portal=settings.OPSPORTAL_PUBLIC_URL, fresh=statements.nonce(),
+    )
+
+
+@thing
+def review_version(
+    *, actor: Person, version: UUID, digest: str, verdict: str, duties: Sequence[str], comment: str,
+    signature: Mapping[str, Any] | None, at: datetime, bearer: bool = False,
+) -> Version:
+    """Record one reviewer's decision; accept the version when the profile's requirement is met.
+
+    Raises NotAllowed, SecondPersonRequired, TooWeak, BadSignature, InvalidInput, IllegalState, AlreadyReviewed.
+    """
+    row = Version.objects.select_for_update().select_related("procedure").filter(pk=version).first()
+    if row is None:
+        raise NotFound("There is no such version.")
+    _not_own_work(actor, row)
+    access.require(actor, "review", at=at, procedure=row.procedure)
+    _fits(row, digest, verdict, duties, actor)
+    expected = statement_for(actor=actor, version=row, verdict=verdict, duties=duties)
+    decision = decided(actor, expected, signature, minimum=minimum_strength(row), bearer=bearer, role="reviewer")
+    Review.objects.create(
+        version=row, reviewer=actor, submitter=row.submitter, digest=digest, verdict=verdict, duties=list(duties),
+        comment=comment, strength=decision.strength, statement=decision.statement,
+        signatures=[decision.signature], at=at,
+    )
+    record(
+        "review.made", actor=actor.subject, at=at, procedure=row.procedure_id, statement=decision.statement,
+        signatures=[decision.signature],
+        facts={
+            "version": str(row.id), "digest": digest, "verdict": verdict, "duties": list(duties),
+            "strength": decision.strength, "comment": comment[:2000],
+        },
+    )
+    if verdict == Review.Verdict.REJECT:
+        _reject(row, actor, at)
+    elif verdict == Review.Verdict.ACCEPT:
+        _accept_if_met(row, actor, at)
+    return row
+
+
+def _not_own_work(actor: Person, version: Version) -> None:
+    if version.submitter_id == actor.pk or version.authors.filter(person=actor).exists():
+        raise SecondPersonRequired(f"You wrote or submitted this version of {version.procedure.name}: "
+                                   "you cannot review it.")
+
+
+def _fits(version: Version, digest: str, verdict: str, duties: Sequence[str], actor: Person) -> None:
+    if version.state != VersionState.IN_REVIEW:
+        raise IllegalState(f"This version is {version.state}, not in review.")
+    if digest != version.digest:
+        raise statements.StatementMismatch("The digest is not that of the version in review.", pointer="/digest")
+    if verdict not in Review.Verdict.values:
+        raise InvalidInput([("/verdict", f"{verdict!r} is not one of {', '.join(Review.Verdict.values)}")])
+    held = duties_of(actor)
+    strange = [duty for duty in duties if duty not in held]
+    if strange:
+        raise InvalidInput([("/duties", f"you do not fill the duty {strange[0]}")])
+    if not duties and verdict == Review.Verdict.ACCEPT:
+        raise InvalidInput([("/duties", "name the duties for which you accept")])
+    if version.reviews.filter(reviewer=actor, lifted_at__isnull=True).exists():
+        raise AlreadyReviewed("You already decided on this version.")
+
+
+def _reject(version: Version, actor: Person, at: datetime) -> None:
+    move(version, VersionState.REJECTED, at=at, who=actor.username)
+    record(
+        "version.rejected", actor=actor.subject, at=at, procedure=version.procedure_id,
+        facts={"version": str(version.id), "digest": version.digest},
+    )
+
+
+def still_missing(version: Version) -> list[str]:
+    """Duties (or persons) that the profile in force still asks for; empty when the version may be accepted."""
+    requirement = review_requirement(profile_in_force(), version.risk)  # type: ignore[arg-type]
+    given = {str(r.reviewer.subject): r.duties for r in accepted_reviews(version)}
+    return missing_duties(requirement, given)
+
+
+def _accept_if_met(version: Version, actor: Person, at: datetime) -> None:
+    blocked = version.reviews.filter(verdict=Review.Verdict.REQUEST_CHANGES, lifted_at__isnull=True).exists()
+    profile = profile_in_force()
+    if blocked or still_missing(version):
+        return
+    if profile == "pair" and version.risk == "high" and at - version.submitted_at < timedelta(hours=4):
+        return
+    loaded, _, found = recomputed(version)
+    if found != version.digest:
+        raise BytesChanged(f"The stored files have the digest {found}, the review was of {version.digest}.")
+    for earlier in version.procedure.versions.filter(state=VersionState.ACCEPTED):
+        move(earlier, VersionState.SUPERSEDED, at=at, who=actor.username)
+        record(
+            "version.superseded", actor=actor.subject, at=at, procedure=version.procedure_id,
+            facts={"version": str(earlier.id), "digest": earlier.digest, "by": version.digest},
+        )
+    move(version, VersionState.ACCEPTED, at=at, who=actor.username)
+    Version.objects.filter(pk=version.pk).update(accepted_at=at, expires_at=at + ACCEPTED_FOR, profile=profile)
+    definition = loaded.definition
+    Procedure.objects.filter(pk=version.procedure_id).update(
+        title=definition.title, description=definition.description, owner=definition.owner
+    )
+    _record_acceptance(version, actor, profile, at)
+
+
+def _record_acceptance(version: Version, actor: Person, profile: str, at: datetime) -> None:
+    reviews = accepted_reviews(version)
+    given = {str(r.reviewer.subject): list(r.duties) for r in reviews}
+    record(
+        "version.accepted", actor=actor.subject, at=at, procedure=version.procedure_id,
+        facts={
+            "version": str(version.id), "procedure": version.procedure.name, "number": version.number,
+            "digest": version.digest, "profile": profile, "risk": version.risk, "reviewers": given,
+            "combined": combined_duties(given), "environments": version.definition["environments"],
+        },
+    )

@@ -1,0 +1,52 @@
+"""The one place where a run's state is written, and where a run is sealed."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from datetime import datetime
+from typing import Any
+from uuid import UUID
+
+from procedures.domain.states import RUN_MOVES, TERMINAL_RUN_STATES, RunState, StateConflict, require_move
+from procedures.evidence.record import record, seal
+from procedures.models import Claim, Run
+
+
+def move(run: Run, new: RunState, *, at: datetime, who: str, **fields: Any) -> None:
+    """Change a run's state if nobody moved first. Raises StateConflict."""
+    old = RunState(run.state)
+    require_move(RUN_MOVES, old, new, who=who)
+    fields |= {"state": new.value, "state_since": at}
+    if new in TERMINAL_RUN_STATES:
+        fields["ended_at"] = at
+    if not Run.objects.filter(pk=run.pk, state=old.value).update(**fields):
+        raise StateConflict(f"Run #{run.no} is no longer {old} (asked by {who}).")
+    for name, value in fields.items():
+        setattr(run, name, value)
+
+
+def end(
+    run: Run, new: RunState, *, at: datetime, actor: UUID | None, who: str, message: str = "",
+    facts: Mapping[str, Any] | None = None, statement: bytes | None = None,
+) -> None:
+    """Move a run to a terminal state and seal it: exactly one seal per run, whatever dies."""
+    started = RunState(run.state)
+    kind = SEAL_KINDS[new]
+    move(run, new, at=at, who=who, message=message)
+    Claim.objects.filter(run=run).delete()
+    seal(
+        run.id, kind=kind, outcome=new.value, risk=run.risk, actor=actor, at=at, procedure=run.procedure_id,
+        facts={"from": started.value, "message": message, "digest": run.digest, **(facts or {})},
+    )
+
+
+SEAL_KINDS: dict[RunState, str] = {
+    RunState.SUCCEEDED: "run.finished", RunState.FAILED: "run.finished", RunState.TIMED_OUT: "run.finished",
+    RunState.CANCELED: "run.canceled", RunState.DENIED: "run.denied", RunState.REJECTED: "run.rejected",
+    RunState.EXPIRED: "run.expired", RunState.INTERRUPTED: "run.interrupted",
+}
+
+
+def note(kind: str, run: Run, *, at: datetime, actor: UUID | None, facts: Mapping[str, Any], **more: Any) -> Any:
+    """An evidence event within a run. Returns the event."""
+    return record(kind, actor=actor, at=at, run=run.id, procedure=run.procedure_id, facts=facts, **more)

@@ -1,0 +1,239 @@
+"""Requests: a person asks for a run; it is refused whole, waits for approval, or is queued."""
+
+from __future__ import annotations
+
+import hashlib
+import secrets as random_bytes
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
+from datetime import datetime, timedelta
+from typing import Any
+
+from procedures import access
+from procedures.domain import expressions, parameters
+from procedures.domain.canonical import NotCanonical, canon
+from procedures.domain.definition import Definition
+from procedures.domain.errors import IllegalState, InvalidInput, NotAllowed, OpsError
+from procedures.domain.sealing import seal as seal_to_pool
+from procedures.domain.states import TERMINAL_RUN_STATES, RunState, VersionState
+from procedures.evidence.record import next_run_number, pseudonym
+from procedures.models import ChainLink, Environment, Person, PoolKey, Procedure, Run, Version
+from procedures.services import dispatch, plans
+from procedures.services.run_states import end, move, note
+from procedures.services.unit import thing
+from procedures.services.versions import read, stored_files
+
+RUNS_A_MINUTE = 30
+
+
+class NotRunnable(IllegalState):
+    """No accepted version, or not the one that was named."""
+
+    code = "run.not-accepted"
+    next_step = "Wait for the reviewers, or run the version that is accepted now."
+
+
+class TooManyRuns(OpsError):
+    """More runs within a minute than a person may ask for."""
+
+    code = "run.too-many"
+    next_step = "Wait a minute and ask again."
+
+
+class GroupBusy(IllegalState):
+    """Another run of the same concurrency group is under way and the procedure rejects a second."""
+
+    code = "run.group-busy"
+    next_step = "Wait until the other run has ended."
+
+
+@dataclass(frozen=True, slots=True)
+class Wish:
+    """What a door hands in. `secrets` are plain values, sealed before anything is stored."""
+
+    procedure: str
+    environment: str
+    parameters: Mapping[str, Any] = field(default_factory=dict)
+    secrets: Mapping[str, str] = field(default_factory=dict)
+    targets: Sequence[str] = ()
+    reason: str = ""
+    digest: str | None = None
+    door: str = "api"
+
+
+@thing
+def request_run(*, actor: Person, wish: Wish, at: datetime, chain: Sequence[tuple[Person, str]] = ()) -> Run:
+    """Ask for a run. The run is recorded before it is sent (rule 8).
+
+    Raises NotAllowed, InvalidInput, NotRunnable, TooManyRuns, NoTarget, NotBound, GroupBusy.
+    """
+    procedure = Procedure.objects.filter(name=wish.procedure).first()
+    environment = Environment.objects.filter(name=wish.environment).first()
+    if procedure is None or environment is None:
+        raise NotAllowed(f"No grant lets {actor.username} run {wish.procedure} in {wish.environment}.")
+    access.require(actor, "run", at=at, procedure=procedure, environment=environment)
+    _not_too_many(actor, at)
+    version = _accepted(procedure, wish.digest, at)
+    definition = read(stored_files(version)).definition
+    resolved, marks, sealed = _inputs(definition, environment, wish)
+    targets = plans.targets_for(definition, environment, resolved, wish.targets)
+    decision = access.require(
+        actor, "run", at=at, procedure=procedure, environment=environment, resolved=resolved, targets=targets
+    )
+    if decision.grant is None:
+        raise NotAllowed("No grant decided this request.")
+    run = Run.objects.create(
+        no=next_run_number(), procedure=procedure, version=version, digest=version.digest, environment=environment,
+        requester=actor, door=wish.door, reason=wish.reason, parameters=resolved, sealed_secrets=sealed,
+        narrowed_to=list(wish.targets), grant=decision.grant.id, risk=version.risk, state=RunState.REQUESTED.value,
+        state_since=at, requested_at=at, concurrency_group=_group(definition, environment, resolved),
+        min_strength=environment.min_strength,
+    )
+    _chain(run, actor, chain)
+    _record_request(run, decision.grant.id, at)
+    _group_allows(run, definition)
+    _plan_and_go(run, definition, stored_files(version), marks, at)
+    return run
+
+
+def _not_too_many(actor: Person, at: datetime) -> None:
+    recent = Run.objects.filter(requester=actor, requested_at__gt=at - timedelta(minutes=1)).count()
+    if recent >= RUNS_A_MINUTE:
+        raise TooManyRuns(f"You asked for {recent} runs within a minute; {RUNS_A_MINUTE} are the limit.")
+
+
+def _accepted(procedure: Procedure, digest: str | None, at: datetime) -> Version:
+    version = procedure.versions.filter(state=VersionState.ACCEPTED.value, expires_at__gt=at).first()
+    if version is None:
+        raise NotRunnable(f"{procedure.name} has no accepted version.")
+    if digest is not None and digest != version.digest:
+        raise NotRunnable(f"The accepted version of {procedure.name} is {version.digest}, not {digest}.",
+                          pointer="/digest")
+    return version
+
+
+def _inputs(
+    definition: Definition, environment: Environment, wish: Wish
+) -> tuple[dict[str, Any], dict[str, str], dict[str, Any]]:
+    """(resolved parameters, salted marks of secrets, sealed secrets). Raises InvalidInput."""
+    problems: list[tuple[str, str]] = []
+    if environment.name not in definition.environments:
+        problems.append(("/environment", f"{definition.name} does not run in {environment.name}"))
+    if environment.reason_required and not wish.reason.strip():
+        problems.append(("/reason", "say why: this environment asks for a reason"))
+    if len(wish.reason) > 2000:
+        problems.append(("/reason", "is longer than 2,000 characters"))
+    if "\x00" in wish.reason:
+        problems.append(("/reason", "contains a NUL character"))
+    resolved: dict[str, Any] = {}
+    try:
+        canon(wish.reason)
+    except NotCanonical as problem:
+        problems.append(("/reason", str(problem)))
+    for name, schema, given in (("parameters", definition.parameters, wish.parameters),
+                                ("secrets", definition.secrets or {}, wish.secrets)):
+        try:
+            value = parameters.resolve(schema, given, prefix=f"/{name}")
+            resolved = value if name == "parameters" else resolved
+        except InvalidInput as problem:
+            problems += problem.problems
+    if problems:
+        raise InvalidInput(problems)
+    marks, sealed = _seal_secrets(environment, wish.secrets)
+    return resolved, marks, sealed
+
+
+def _seal_secrets(environment: Environment, given: Mapping[str, str]) -> tuple[dict[str, str], dict[str, Any]]:
+    """Salted hashes for the plan, and values sealed to the pool so that the web tier can open none of them."""
+    if not given:
+        return {}, {}
+    key = PoolKey.objects.filter(environment=environment, ended_at__isnull=True).order_by("-since_at").first()
+    if key is None:
+        raise NotRunnable(f"No runner pool of {environment.name} has a key yet, so secrets cannot be handed over.")
+    marks, sealed = {}, {}
+    for name, value in given.items():
+        salt = random_bytes.token_bytes(16)
+        marks[name] = hashlib.sha256(salt + value.encode()).hexdigest()
+        box = seal_to_pool(key.public, canon({"salt": salt.hex(), "value": value}), info=f"run-secret/{marks[name]}")
+        sealed[name] = {"key": key.key_id, "box": box.hex(), "mark": marks[name]}
+    return marks, sealed
+
+
+def _group(definition: Definition, environment: Environment, resolved: Mapping[str, Any]) -> str:
+    """A concurrency group lives inside its procedure and environment (H19)."""
+    if definition.concurrency is None:
+        return ""
+    scope = {"parameters": resolved, "environment": environment.name}
+    return f"{environment.name}/{definition.name}/{expressions.render(definition.concurrency.group, scope)}"[:500]
+
+
+def _group_allows(run: Run, definition: Definition) -> None:
+    if definition.concurrency is None or definition.concurrency.on_conflict == "queue":
+        return
+    others = Run.objects.filter(concurrency_group=run.concurrency_group).exclude(pk=run.pk)
+    busy = others.exclude(state__in=[s.value for s in TERMINAL_RUN_STATES]).first()
+    if busy is not None:
+        raise GroupBusy(f"Run #{busy.no} of the same group is {busy.state}.")
+
+
+def _chain(run: Run, actor: Person, more: Sequence[tuple[Person, str]]) -> None:
+    links = {(actor.pk, "requester"): actor}
+    if actor.owner is not None:
+        links[(actor.owner.pk, "owner")] = actor.owner
+    for person, role in more:
+        links[(person.pk, role)] = person
+    ChainLink.objects.bulk_create(ChainLink(run=run, person=p, role=role) for (_, role), p in links.items())
+
+
+def _record_request(run: Run, grant: Any, at: datetime) -> None:
+    chain = [{"by": str(link.person.subject), "role": link.role} for link in run.chain.select_related("person")]
+    note(
+        "run.requested", run, at=at, actor=run.requester.subject,
+        header={"e": run.environment_id, "q": pseudonym(run.requester.subject), "no": run.no},
+        facts={
+            "no": run.no, "procedure": run.procedure.name, "digest": run.digest, "version": str(run.version_id),
+            "environment": run.environment_id, "requester": str(run.requester.subject), "door": run.door,
+            "grant": str(grant), "chain": chain, "risk": run.risk,
+        },
+        sensitive={"/reason": run.reason} if run.reason else {},
+    )
+
+
+def _plan_and_go(
+    run: Run, definition: Definition, files: Mapping[str, bytes], marks: Mapping[str, str], at: datetime
+) -> None:
+    planned = plans.make(run, definition, files, secret_marks=marks)
+    fields = {
+        "plan": planned.data, "plan_digest": planned.digest, "approvals_needed": dict(planned.ask.approvals),
+        "min_strength": planned.ask.min_strength,
+    }
+    Run.objects.filter(pk=run.pk).update(**fields)
+    for name, value in fields.items():
+        setattr(run, name, value)
+    note(
+        "run.planned", run, at=at, actor=run.requester.subject,
+        facts={
+            "plan_digest": planned.digest, "digest": run.digest, "approvals": dict(planned.ask.approvals),
+            "min_strength": planned.ask.min_strength, "targets": [t.name for t in planned.ask.targets],
+        },
+    )
+    await_or_queue(run, at=at)
+
+
+def await_or_queue(run: Run, *, at: datetime) -> None:
+    """The step after planning: approvals, if the environment asks for any, else the queue."""
+    if run.environment.stopped_at is not None:
+        end(run, RunState.DENIED, at=at, actor=None, who="stop switch",
+            message=f"{run.environment_id} is stopped: no run starts.")
+    elif run.approvals_needed:
+        until = at + timedelta(seconds=run.environment.approval_expiry_s)
+        move(run, RunState.AWAITING_APPROVAL, at=at, who="planning", approval_expires_at=until)
+        note("run.awaiting_approval", run, at=at, actor=None, facts={"plan_digest": run.plan_digest})
+    else:
+        queue(run, at=at, who="planning")
+
+
+def queue(run: Run, *, at: datetime, who: str) -> None:
+    move(run, RunState.QUEUED, at=at, who=who, queued_at=at, waiting_gate="", waiting_until_at=None)
+    note("run.queued", run, at=at, actor=None, facts={"plan_digest": run.plan_digest})
+    dispatch.after_commit(run.id, run.environment_id)

@@ -1,0 +1,34 @@
+"""What the scheduler does every second: send again, expire, interrupt the lost, count refusals."""
+
+from __future__ import annotations
+
+from datetime import datetime, timedelta
+
+from procedures.domain.states import RunState
+from procedures.models import Run
+from procedures.services import dispatch
+from procedures.services.endings import expire_overdue, interrupt_lost
+from procedures.services.unit import coalesced_denials
+
+RESEND_AFTER = timedelta(seconds=3)
+
+
+def sweep(*, at: datetime) -> dict[str, int]:
+    """One round; how many of each. Every part is safe to repeat and to run beside another sweeper."""
+    return {
+        "interrupted": len(interrupt_lost(at=at)),
+        "expired": expire_overdue(at=at),
+        "sent_again": send_again(at=at),
+        "denials": coalesced_denials(at),
+    }
+
+
+def send_again(*, at: datetime) -> int:
+    """Nudge for runs that have stood in the queue for more than three seconds; stops at the first broker failure."""
+    waiting = Run.objects.filter(state=RunState.QUEUED.value, state_since__lt=at - RESEND_AFTER).order_by("id")
+    sent = 0
+    for run, environment in waiting.values_list("id", "environment_id")[:200]:
+        if not dispatch.nudge(run, environment):
+            break
+        sent += 1
+    return sent

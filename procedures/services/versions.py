@@ -1,0 +1,171 @@
+"""Versions: submitted as exact bytes, decided on by reviewers, revoked at once when need be."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Mapping
+from dataclasses import asdict
+from datetime import datetime
+from typing import Any
+from uuid import UUID
+
+from django.db.models import Max
+
+from procedures import access
+from procedures.definitions import registry
+from procedures.definitions.load import Loaded, load
+from procedures.domain import bundle, plan
+from procedures.domain.canonical import sha256_hex
+from procedures.domain.definition import Definition
+from procedures.domain.errors import InvalidInput, NotFound, OpsError
+from procedures.domain.states import VERSION_MOVES, StateConflict, VersionState, require_move
+from procedures.evidence.record import record
+from procedures.models import Person, Procedure, Review, Version, VersionAuthor, VersionFile
+from procedures.services.risks import version_risk
+from procedures.services.unit import thing
+
+
+class SameBytes(OpsError):
+    """These exact bytes are already submitted."""
+
+    code = "version.same-bytes"
+    next_step = "Change something, or look at the version that already stands."
+
+
+def move(version: Version, new: VersionState, *, at: datetime, who: str) -> None:
+    """The one place where a version's state is written. Raises StateConflict."""
+    old = VersionState(version.state)
+    require_move(VERSION_MOVES, old, new, who=who)
+    fields: dict[str, Any] = {"state": new.value, "state_since": at}
+    if not Version.objects.filter(pk=version.pk, state=old).update(**fields):
+        raise StateConflict(f"Version {version.number} of {version.procedure.name} moved on meanwhile (asked by {who}).")
+    version.state, version.state_since = new.value, at
+
+
+def read(files: Mapping[str, bytes]) -> Loaded:
+    """Load and lint a bundle; errors refuse it. Raises InvalidInput with one problem per finding."""
+    loaded = load(files, registry.actions())
+    errors = [f for f in loaded.findings if f.severity == "error"]
+    if errors:
+        raise InvalidInput(
+            [(f"/bundle/{f.file}", f"{f.file}:{f.line}:{f.column}: {f.code}: {f.message}") for f in errors],
+            f"The bundle has {len(errors)} error{'s' if len(errors) > 1 else ''}.",
+        )
+    return loaded
+
+
+@thing
+def submit_version(
+    *, actor: Person, files: Mapping[str, bytes], note: str, at: datetime, author_label: str = ""
+) -> Version:
+    """Put a bundle into review; a version still in review of the same procedure is withdrawn (decisions.md, 9).
+
+    Raises NotAllowed, InvalidInput, SameBytes.
+    """
+    loaded = read(files)
+    definition = loaded.definition
+    procedure = Procedure.objects.select_for_update().filter(name=definition.name).first()
+    if actor.kind != Person.Kind.SYSTEM:
+        access.require(actor, "author", at=at, procedure=procedure)
+    if procedure is None:
+        procedure = Procedure.objects.create(name=definition.name, title=definition.title, created_at=at)
+    closure = bundle.closure(definition, files, registry.action_marks(), {})
+    digest = bundle.closure_digest(closure)
+    alive = [VersionState.IN_REVIEW.value, VersionState.ACCEPTED.value]
+    if procedure.versions.filter(digest=digest, state__in=alive).exists():
+        raise SameBytes(f"Exactly these bytes of {procedure.name} are already submitted.")
+    for earlier in procedure.versions.filter(state=VersionState.IN_REVIEW):
+        withdraw(earlier, actor=actor, at=at, why="a newer version was submitted")
+    version = _store(procedure, loaded, files, closure, digest, actor=actor, note=note, at=at, label=author_label)
+    record(
+        "version.submitted", actor=actor.subject, at=at, procedure=procedure.id,
+        facts={
+            "version": str(version.id), "procedure": procedure.name, "number": version.number, "digest": digest,
+            "bundle": version.bundle_digest, "closure": plan.plain(closure), "submitter": str(actor.subject),
+            "authors": [str(actor.subject)], "author_label": author_label, "risk": version.risk,
+            "risk_reasons": version.risk_reasons, "note": note[:2000],
+        },
+    )
+    return version
+
+
+def _store(
+    procedure: Procedure, loaded: Loaded, files: Mapping[str, bytes], closure: dict[str, Any], digest: str, *,
+    actor: Person, note: str, at: datetime, label: str,
+) -> Version:
+    risk, reasons = version_risk(loaded.definition)
+    last = procedure.versions.aggregate(last=Max("number"))["last"] or 0
+    version = Version.objects.create(
+        procedure=procedure, number=last + 1, digest=digest, bundle_digest=bundle.bundle_digest(files),
+        closure=closure, definition=as_json(loaded.definition), state=VersionState.IN_REVIEW.value, state_since=at, risk=risk,
+        risk_reasons=reasons, findings=[f.as_dict() for f in loaded.findings], note=note, submitter=actor,
+        author_label=label, submitted_at=at,
+    )
+    VersionAuthor.objects.create(version=version, person=actor)
+    VersionFile.objects.bulk_create(
+        VersionFile(version=version, path=path, content=content, size_bytes=len(content),
+                    content_sha256=sha256_hex(content))
+        for path, content in sorted(files.items())
+    )
+    return version
+
+
+def withdraw(version: Version, *, actor: Person, at: datetime, why: str) -> None:
+    move(version, VersionState.WITHDRAWN, at=at, who=actor.username)
+    record(
+        "version.withdrawn", actor=actor.subject, at=at, procedure=version.procedure_id,
+        facts={"version": str(version.id), "digest": version.digest, "reason": why},
+    )
+
+
+@thing
+def withdraw_version(*, actor: Person, version: UUID, at: datetime) -> Version:
+    """Its submitter takes a version back out of review."""
+    row = Version.objects.select_for_update().filter(pk=version).first()
+    if row is None:
+        raise NotFound("There is no such version.")
+    if row.submitter_id != actor.pk:
+        access.require(actor, "author", at=at, procedure=row.procedure)
+    withdraw(row, actor=actor, at=at, why="withdrawn by a person")
+    return row
+
+
+@thing
+def revoke_version(*, actor: Person, version: UUID, reason: str, at: datetime) -> Version:
+    """Stop new runs of a version at once; what is queued is refused at its claim."""
+    row = Version.objects.select_for_update().filter(pk=version).first()
+    if row is None:
+        raise NotFound("There is no such version.")
+    access.require(actor, "review", at=at, procedure=row.procedure)
+    move(row, VersionState.REVOKED, at=at, who=actor.username)
+    record(
+        "version.revoked", actor=actor.subject, at=at, procedure=row.procedure_id,
+        facts={"version": str(row.id), "digest": row.digest, "reason": reason[:2000]},
+    )
+    return row
+
+
+def stored_files(version: Version) -> dict[str, bytes]:
+    """The bytes as they stand in the table now, path by path; never trusted before `recomputed` agrees."""
+    return {f.path: bytes(f.content) for f in version.files.all()}
+
+
+def recomputed(version: Version) -> tuple[Loaded, dict[str, bytes], str]:
+    """Load the stored bytes again and compute the closure digest from them alone (rule 3)."""
+    files = stored_files(version)
+    loaded = read(files)
+    closure = bundle.closure(loaded.definition, files, registry.action_marks(), {})
+    return loaded, files, bundle.closure_digest(closure)
+
+
+def accepted_reviews(version: Version) -> list[Review]:
+    return list(
+        version.reviews.filter(verdict=Review.Verdict.ACCEPT, lifted_at__isnull=True, digest=version.digest)
+        .select_related("reviewer").order_by("at")
+    )
+
+
+def as_json(definition: Definition) -> dict[str, Any]:
+    """A definition as plain JSON, for faces."""
+    value: dict[str, Any] = json.loads(json.dumps(asdict(definition), default=dict))
+    return value

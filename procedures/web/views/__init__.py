@@ -1,0 +1,1 @@
+"""One file per noun; each view asks a query or calls a service and renders the answer."""

@@ -1,0 +1,75 @@
+"""The evidence log: its events, its health, and evidence files to download."""
+
+from __future__ import annotations
+
+from datetime import UTC, datetime
+from importlib import import_module
+from importlib.util import find_spec
+from uuid import UUID
+
+from django.http import HttpRequest, HttpResponse
+from django.views.decorators.http import require_POST, require_safe
+
+from procedures import access
+from procedures.domain.clock import now
+from procedures.domain.errors import InvalidInput, NotFound, OpsError
+from procedures.evidence.events import KINDS
+from procedures.queries import pages_evidence
+from procedures.web.doors import page, person_of, show
+
+EXPORT = "procedures.services.exports"
+FAMILIES = sorted({kind.partition(".")[0] for kind in KINDS})
+
+
+class NoExport(OpsError):
+    """This installation cannot write evidence files by page."""
+
+    code = "evidence.no-export"
+    next_step = "Use `opsportal evidence export` on the portal's machine."
+
+
+@page
+@require_safe
+def listing(request: HttpRequest) -> HttpResponse:
+    access.require(person_of(request), "audit", at=now())
+    request.session["saw_evidence"] = True
+    wanted = {key: request.GET.get(key, "") for key in ("kind", "procedure", "number")}
+    rows, more = pages_evidence.events(before=request.GET.get("before", ""), **wanted)
+    return show(
+        request, "evidence.html",
+        {"events": rows, "more": more, "health": pages_evidence.health(), "families": FAMILIES, **wanted},
+        nav="evidence",
+    )
+
+
+@page
+@require_safe
+def event(request: HttpRequest, event: UUID) -> HttpResponse:
+    access.require(person_of(request), "audit", at=now())
+    found = pages_evidence.one_event(event)
+    if found is None:
+        raise NotFound("There is no such event.")
+    return show(request, "event.html", {"event": found[0], "header": found[1], "body": found[2]}, nav="evidence")
+
+
+@page
+@require_POST
+def export(request: HttpRequest) -> HttpResponse:
+    """An evidence file for a period, by the service that writes them."""
+    if find_spec(EXPORT) is None:
+        raise NoExport("Evidence files are not written by this page here.")
+    since, until = (_day(request, name) for name in ("since", "until"))
+    data: bytes = import_module(EXPORT).export_pack(actor=person_of(request), since=since, until=until, at=now())
+    answer = HttpResponse(data, content_type="application/zip")
+    answer["Content-Disposition"] = f'attachment; filename="evidence-{now():%Y%m%dT%H%M%SZ}.zip"'
+    return answer
+
+
+def _day(request: HttpRequest, name: str) -> datetime | None:
+    text = request.POST.get(name, "")
+    if not text:
+        return None
+    try:
+        return datetime.fromisoformat(text).replace(tzinfo=UTC)
+    except ValueError as problem:
+        raise InvalidInput([(f"/{name}", "is not a date such as 2026-11-24")]) from problem

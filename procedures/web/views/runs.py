@@ -1,0 +1,117 @@
+"""The list of runs, and one run: its steps on its targets, its output, its plan and its evidence."""
+
+from __future__ import annotations
+
+from typing import Any
+from uuid import UUID
+
+from django.http import HttpRequest, HttpResponse
+from django.shortcuts import redirect, render
+from django.views.decorators.http import require_POST, require_safe
+
+from procedures.domain.clock import now
+from procedures.domain.errors import OpsError
+from procedures.domain.states import RunState
+from procedures.models import Environment, Run
+from procedures.queries import pages_evidence, pages_log, pages_runs
+from procedures.services import endings
+from procedures.web import timeline, words
+from procedures.web.doors import page, person_of, show
+
+CELLS = 12
+SHOWN_CHUNKS = 500
+TABS = ("steps", "plan", "outputs")
+
+
+@page
+@require_safe
+def listing(request: HttpRequest) -> HttpResponse:
+    """Runs, newest first, fifty a page, by keyset."""
+    before = request.GET.get("before", "")
+    wanted = pages_runs.RunFilter(
+        state=request.GET.get("state", ""), environment=request.GET.get("environment", ""),
+        procedure=request.GET.get("procedure", ""), mine=request.GET.get("mine") == "1",
+        before=int(before) if before.isdecimal() else None,
+    )
+    rows, more = pages_runs.list_runs(person_of(request), wanted, now())
+    at = now()
+    return show(
+        request, "runs.html",
+        {
+            "runs": [(row, pages_runs.took_s(row, at)) for row in rows], "more": more, "wanted": wanted,
+            "environments": Environment.objects.all(), "states": words.RUN.items(),
+        },
+        nav="runs",
+    )
+
+
+@page
+@require_safe
+def one(request: HttpRequest, run: UUID) -> HttpResponse:
+    me = person_of(request)
+    row = pages_runs.one_run(me, run, now())
+    tab = request.GET.get("tab", "steps")
+    context = _live(request, row) | {"tab": tab if tab in TABS else "steps", "reads": pages_runs.may_read_output(me, row, now())}
+    if context["reads"]:
+        lines, seq, earlier = pages_log.newest(
+            row.id, step=context["step"], target=context["target"], most=SHOWN_CHUNKS
+        )
+        context |= {"lines": lines, "seq": seq, "earlier": earlier}
+    context |= {"events": pages_evidence.events_of_run(row.id), "leases": row.leases.order_by("intended_at")}
+    return show(request, "run.html", context, nav="runs")
+
+
+@page
+@require_safe
+def live(request: HttpRequest, run: UUID) -> HttpResponse:
+    """The parts of a run's page that move: head, progress, steps and cells."""
+    row = pages_runs.one_run(person_of(request), run, now())
+    return render(request, "parts/run_live.html", _live(request, row))
+
+
+def _live(request: HttpRequest, run: Run) -> dict[str, Any]:
+    at = now()
+    plan = pages_runs.plan_of(run)
+    steps = pages_runs.steps_of(run, plan)
+    axis, bars = timeline.draw(run, steps, at)
+    parts, done, total = pages_runs.shares(steps)
+    targets = [target["name"] for target in plan.get("targets", [])]
+    columns = targets if len(targets) <= CELLS else []
+    return {
+        "run": run, "plan": plan, "rows": list(zip(steps, bars, strict=True)), "axis": axis, "parts": parts, "done": done,
+        "total": total, "targets": targets, "columns": columns, "took": pages_runs.took_s(run, at),
+        "usual": pages_runs.usual_s(run.procedure_id, run.environment_id), "over": run.state in pages_runs.ENDED,
+        "approvals": run.approvals.select_related("approver").order_by("at"), "me": person_of(request), "now": at,
+        "step": request.GET.get("step", "")[:100], "target": request.GET.get("target", "")[:200],
+        "waits": run.state in {RunState.AWAITING_APPROVAL, RunState.WAITING},
+    }
+
+
+@page
+@require_POST
+def cancel(request: HttpRequest, run: UUID) -> HttpResponse:
+    endings.cancel_run(actor=person_of(request), run=run, reason=request.POST.get("reason", "")[:2000], at=now())
+    return redirect("web:run", run)
+
+
+@page
+@require_safe
+def text(request: HttpRequest, run: UUID) -> HttpResponse:
+    """The whole output as plain text, for keeping."""
+    me = person_of(request)
+    row = pages_runs.one_run(me, run, now())
+    if not pages_runs.may_read_output(me, row, now()):
+        raise OutputNotShown("You may see this run, but not what it printed.")
+    chunks = pages_log.chunks(row.id, step=request.GET.get("step", ""), target=request.GET.get("target", ""))
+    body = "".join(chunk.text for chunk in chunks[:20_000].iterator())
+    answer = HttpResponse(body, content_type="text/plain; charset=utf-8")
+    answer["Content-Disposition"] = f'attachment; filename="run-{row.no}.txt"'
+    answer["Content-Security-Policy"] = "sandbox"
+    return answer
+
+
+class OutputNotShown(OpsError):
+    """Seeing a run and reading its output are two rights."""
+
+    code = "run.output-not-shown"
+    next_step = "Ask an access manager for the right to read output."

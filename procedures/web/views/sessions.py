@@ -1,0 +1,80 @@
+"""Signing in and out, and the two one-time links: the first access manager's and an invitation."""
+
+from __future__ import annotations
+
+from django.contrib.auth import authenticate, login, logout
+from django.http import HttpRequest, HttpResponse
+from django.shortcuts import redirect
+from django.utils.http import url_has_allowed_host_and_scheme
+from django.views.decorators.cache import never_cache
+from django.views.decorators.debug import sensitive_post_parameters
+from django.views.decorators.http import require_http_methods, require_POST
+
+from procedures.domain.clock import now
+from procedures.domain.errors import OpsError
+from procedures.models import Person
+from procedures.services import bootstrap
+from procedures.web.doors import show, status_of
+
+BACKEND = "procedures.access.backend.PasswordBackend"
+
+
+@sensitive_post_parameters("password")
+@never_cache
+@require_http_methods(["GET", "POST"])
+def sign_in(request: HttpRequest) -> HttpResponse:
+    """Sign in by name and password; then on to the page that was asked for."""
+    onward = request.POST.get("next") or request.GET.get("next") or "/"
+    if not url_has_allowed_host_and_scheme(onward, allowed_hosts={request.get_host()}):
+        onward = "/"
+    if request.user.is_authenticated:
+        return redirect(onward)
+    context = {"next": onward, "username": request.POST.get("username", "")}
+    if request.method == "GET":
+        return show(request, "login.html", context)
+    person = authenticate(request, username=request.POST.get("username", ""), password=request.POST.get("password", ""))
+    if person is None:
+        return show(request, "login.html", context | {"wrong": True}, status=401)
+    login(request, person, backend=BACKEND)
+    return redirect(onward)
+
+
+@require_POST
+def sign_out(request: HttpRequest) -> HttpResponse:
+    logout(request)
+    return redirect("web:login")
+
+
+@sensitive_post_parameters("password")
+@never_cache
+@require_http_methods(["GET", "POST"])
+def welcome(request: HttpRequest, token: str) -> HttpResponse:
+    """The first access manager names an account; the link works once."""
+    if request.method == "GET":
+        return show(request, "welcome.html", {"first": True})
+    typed = {name: request.POST.get(name, "") for name in ("username", "name", "password", "public_key")}
+    try:
+        person = bootstrap.use_first_link(token=token, at=now(), **typed)
+    except OpsError as problem:
+        typed.pop("password")
+        return show(request, "welcome.html", {"first": True, "problem": problem, **typed}, status=status_of(problem))
+    return _in(request, person)
+
+
+@sensitive_post_parameters("password")
+@never_cache
+@require_http_methods(["GET", "POST"])
+def join(request: HttpRequest, token: str) -> HttpResponse:
+    """An invited person sets a password; the link works once."""
+    if request.method == "GET":
+        return show(request, "welcome.html", {"first": False})
+    try:
+        person = bootstrap.accept_invite(token=token, password=request.POST.get("password", ""), at=now())
+    except OpsError as problem:
+        return show(request, "welcome.html", {"first": False, "problem": problem}, status=status_of(problem))
+    return _in(request, person)
+
+
+def _in(request: HttpRequest, person: Person) -> HttpResponse:
+    login(request, person, backend=BACKEND)
+    return redirect("web:home")

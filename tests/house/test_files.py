@@ -1,0 +1,65 @@
+"""What holds for every file."""
+
+from __future__ import annotations
+
+import ast
+import re
+
+from tests.house import tree
+
+LONGEST = 300
+NAMES_WITHOUT_A_NOUN = {"utils", "util", "helpers", "helper", "common", "core", "misc", "lib", "base_utils"}
+# Put together here, so that this file does not contain what it looks for.
+REGISTRY_HOSTS = ["py" + "pi.org", "python" + "hosted.org", "npm" + "js.org", "npm" + "js.com", "crates" + ".io"]
+REMINDERS = re.compile(r"\b(" + "|".join(["TO" + "DO", "FIX" + "ME", "XX" + "X", "HA" + "CK"]) + r")\b")
+
+
+def test_no_file_is_longer_than_three_hundred_lines() -> None:
+    long = {
+        tree.short(path): lines
+        for path in tree.python_files()
+        if (lines := len(path.read_text().splitlines())) > LONGEST
+    }
+    assert not long, f"split these by noun, not by layer: {long}"
+
+
+def test_every_name_is_a_noun_of_the_house() -> None:
+    homeless = [
+        tree.short(path)
+        for path in tree.python_files()
+        if {part.removesuffix(".py") for part in path.relative_to(tree.ROOT).parts} & NAMES_WITHOUT_A_NOUN
+    ]
+    assert not homeless, f"a homeless function means a missing noun: {homeless}"
+
+
+def test_every_module_opens_with_why_it_exists() -> None:
+    silent = [
+        tree.short(path)
+        for path in tree.python_files()
+        if path.read_text().strip() and not ast.get_docstring(tree.parsed(path))
+    ]
+    assert not silent, f"one sentence at the top of each: {silent}"
+
+
+def test_nothing_names_the_host_of_a_package_registry() -> None:
+    naming = [tree.short(path) for path in tree.text_files() if _names_a_host(path.read_text(errors="ignore"))]
+    assert not naming, f"locks and pages name packages, not where they come from: {naming}"
+
+
+def test_nothing_is_left_for_later_in_code() -> None:
+    left = [tree.short(path) for path in tree.python_files() if REMINDERS.search(path.read_text())]
+    assert not left, f"do it or say it in an issue: {left}"
+
+
+def test_nothing_swallows_an_exception_in_silence() -> None:
+    silent = [
+        f"{tree.short(path)}:{node.lineno}"
+        for path in tree.python_files("opsportal", "procedures")
+        for node in ast.walk(tree.parsed(path))
+        if isinstance(node, ast.ExceptHandler) and len(node.body) == 1 and isinstance(node.body[0], ast.Pass)
+    ]
+    assert not silent, f"use contextlib.suppress with the narrowest type, or act: {silent}"
+
+
+def _names_a_host(text: str) -> bool:
+    return any(host in text for host in REGISTRY_HOSTS)

@@ -1,0 +1,127 @@
+"""A checkout makes its own environment, mends a broken one, and tells an old Python what is missing."""
+
+from __future__ import annotations
+
+import ast
+import subprocess
+import sys
+import threading
+from pathlib import Path
+
+import pytest
+
+from opsportal import bootstrap
+from opsportal.bootstrap import Environment
+from opsportal.editable import link_project
+
+MANAGE = bootstrap.ROOT / "manage.py"
+PROJECT = """
+[project]
+name = "sample"
+version = "2.5"
+[project.scripts]
+greet = "greeting:main"
+[project.entry-points."sample.plugins"]
+one = "greeting:main"
+"""
+
+
+@pytest.fixture
+def project(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+    """A checkout whose locks are empty, so that nothing is fetched."""
+    root = tmp_path / "checkout"
+    root.mkdir()
+    (root / "pyproject.toml").write_text(PROJECT)
+    (root / "greeting.py").write_text("def main():\n    print('good morning')\n    return 0\n")
+    for lock in bootstrap.LOCKS.values():
+        (root / lock).write_text("")
+    monkeypatch.setattr(bootstrap, "ROOT", root)
+    return root
+
+
+def run(*argv: str | Path) -> str:
+    return subprocess.run(list(map(str, argv)), capture_output=True, text=True, check=True).stdout.strip()
+
+
+def test_old_python_is_told_in_one_sentence() -> None:
+    program = f"import sys; sys.version_info = (3, 8, 0); exec(open({str(MANAGE)!r}).read())"
+    ended = subprocess.run([sys.executable, "-c", program], capture_output=True, text=True, check=False)
+    assert ended.returncode == 1
+    assert ended.stderr == "OpsPortal needs Python 3.11 or newer; this is 3.8. Run the same command with a newer one.\n"
+
+
+def test_manage_parses_on_any_python_three() -> None:
+    module = ast.parse(MANAGE.read_text(), feature_version=(3, 0))
+    modern = (ast.JoinedStr, ast.NamedExpr, ast.AnnAssign, ast.AsyncFunctionDef, ast.Match)
+    assert not [node for node in ast.walk(module) if isinstance(node, modern)]
+
+
+def test_environment_is_made_and_knows_the_project(project: Path, tmp_path: Path) -> None:
+    environment = Environment(tmp_path / "venv")
+    environment.require("run")
+    assert run(tmp_path / "venv/bin/greet") == "good morning"
+    question = "from importlib.metadata import entry_points, version; print(version('sample'), len(entry_points(group='sample.plugins')))"  # noqa: E501
+    assert run(environment.python, "-c", question) == "2.5 1"
+
+
+def test_environment_that_fits_is_left_alone(project: Path, tmp_path: Path) -> None:
+    environment = Environment(tmp_path / "venv")
+    environment.require("test")
+    stamp = tmp_path / "venv/.opsportal-test"
+    before = stamp.stat().st_mtime_ns
+    environment.require("test")
+    environment.require("run")
+    assert stamp.stat().st_mtime_ns == before
+    assert not (tmp_path / "venv/.opsportal-run").exists()
+
+
+def test_interrupted_installation_is_done_again(project: Path, tmp_path: Path) -> None:
+    environment = Environment(tmp_path / "venv")
+    environment.require("run")
+    (tmp_path / "venv/.opsportal-run").unlink()
+    (tmp_path / "venv/bin/greet").unlink()
+    environment.require("run")
+    assert run(tmp_path / "venv/bin/greet") == "good morning"
+
+
+def test_changed_lock_is_installed_again(project: Path, tmp_path: Path) -> None:
+    environment = Environment(tmp_path / "venv")
+    environment.require("run")
+    former = (tmp_path / "venv/.opsportal-run").read_text()
+    (project / "requirements.lock").write_text("# another\n")
+    environment.require("run")
+    assert (tmp_path / "venv/.opsportal-run").read_text() != former
+
+
+def test_broken_environment_is_made_anew(project: Path, tmp_path: Path) -> None:
+    environment = Environment(tmp_path / "venv")
+    environment.require("run")
+    environment.python.unlink()
+    environment.python.symlink_to("/nowhere/python")
+    environment.require("run")
+    assert run(environment.python, "-c", "print('mended')") == "mended"
+
+
+def test_two_starts_at_once_install_once(project: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    starts = [threading.Thread(target=Environment(tmp_path / "venv").require, args=("run",)) for _ in range(3)]
+    for start in starts:
+        start.start()
+    for start in starts:
+        start.join()
+    assert capsys.readouterr().err.count("setting up") == 1
+
+
+def test_project_can_be_linked_without_pip(project: Path, tmp_path: Path) -> None:
+    run(sys.executable, "-m", "venv", "--without-pip", tmp_path / "bare")
+    link_project(project, tmp_path / "bare/bin/python")
+    link_project(project, tmp_path / "bare/bin/python")
+    assert run(tmp_path / "bare/bin/python", "-c", "import greeting; greeting.main()") == "good morning"
+
+
+def test_no_bootstrap_leaves_everything_as_it_is(
+    project: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("OPSPORTAL_NO_BOOTSTRAP", "1")
+    monkeypatch.setenv("OPSPORTAL_VENV", str(tmp_path / "venv"))
+    bootstrap.prepare(["manage.py", "check"])
+    assert not (tmp_path / "venv").exists()

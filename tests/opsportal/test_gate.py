@@ -1,0 +1,46 @@
+"""The gate tells the truth in its last line, and with CI=true a skipped test fails it."""
+
+from __future__ import annotations
+
+import os
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+from tests.gate import ROOT
+
+PASSES = "def test_it_holds():\n    assert True\n"
+SKIPS = "import pytest\n@pytest.mark.skip(reason='no counterpart')\ndef test_it_is_left_out():\n    assert True\n"
+FAILS = "def test_it_does_not_hold():\n    assert not True\n"
+ERRS = "import nothing_of_that_name\n"
+
+
+def gate(folder: Path, source: str, *, ci: bool) -> subprocess.CompletedProcess[str]:
+    (folder / "test_sample.py").write_text(source)
+    program = "import sys; from tests.gate import main; sys.exit(main(sys.argv[1:]))"
+    environ = {name: value for name, value in os.environ.items() if not name.startswith("PYTEST_")}
+    argv = [sys.executable, "-c", program, "-n", "0", str(folder / "test_sample.py")]
+    return subprocess.run(
+        argv, cwd=ROOT, env={**environ, "CI": "true" if ci else ""}, capture_output=True, text=True, check=False
+    )
+
+
+@pytest.mark.parametrize(
+    ("source", "ci", "code", "last_line"),
+    [
+        (PASSES, True, 0, "1 passed, 0 skipped"),
+        (PASSES + SKIPS, True, 1, "1 passed, 1 skipped"),
+        (PASSES + SKIPS, False, 0, "1 passed, 1 skipped"),
+        (PASSES + FAILS, False, 1, "1 passed, 0 skipped, 1 failed"),
+        (ERRS, False, 1, "0 passed, 0 skipped, 1 failed"),
+        ("", True, 1, "0 passed, 0 skipped"),
+    ],
+)
+def test_last_line_and_exit_code_say_how_it_went(
+    tmp_path: Path, source: str, *, ci: bool, code: int, last_line: str
+) -> None:
+    ended = gate(tmp_path, source, ci=ci)
+    assert ended.stdout.rstrip().rpartition("\n")[2] == last_line, ended.stdout + ended.stderr
+    assert ended.returncode == code
