@@ -63,13 +63,15 @@ def judged(authority: Authority, fact: Fact) -> Verdict:
     signatures = [] if not _says(fact, control, object) else checked(authority, fact.statement, fact.signatures)
     return judge(
         control, object, signatures, profile=authority.profile, production=authority.production,
-        gains=gains_from(control, object, authority), managers=authority.managers() | _operators(authority, object),
+        gains=gains_from(control, object, authority), managers=authority.managers() | _operators(authority, control, object),
     )
 
 
-def _operators(authority: Authority, object: Mapping[str, Any]) -> set[str]:
-    """Holders of `operate` for the environment of a binding, target or secret."""
+def _operators(authority: Authority, control: str, object: Mapping[str, Any]) -> set[str]:
+    """Holders of `operate` for the environment of a binding, target, secret or runner."""
     found: set[str] = set()
+    if control not in {"binding", "target", "secret", "runner"}:
+        return found
     for grant in authority.grants.values():
         where = grant["environments"]
         if "operate" in grant["verbs"] and grant["stands"] and (not where or object.get("environment") in where):

@@ -7,7 +7,7 @@ import threading
 import structlog
 from django.db import DatabaseError, connections
 
-from opsportal import __version__
+from django.conf import settings
 from procedures.domain.clock import now
 from procedures.domain.masking import self_test
 from procedures.models import Runner
@@ -33,7 +33,7 @@ def _beat(found: str) -> None:
     stop = threading.Event()
     while True:
         try:
-            Runner.objects.filter(pk=identity().id).update(heartbeat_at=now(), tier=found, software=__version__)
+            Runner.objects.filter(pk=identity().id).update(heartbeat_at=now(), tier=found, software=settings.OPSPORTAL_VERSION)
         except DatabaseError as problem:
             log.warning("runner.heartbeat", problem=str(problem))
         finally:

@@ -1,0 +1,140 @@
+"""Makes an evidence pack: every header, the bodies that the filter asks for, proofs, reports, and the verifier itself."""
+
+from __future__ import annotations
+
+import base64
+import time
+from collections.abc import Mapping
+from datetime import datetime
+from pathlib import Path
+from typing import Any
+from uuid import UUID
+
+from django.db import transaction
+
+from django.conf import settings
+from procedures.domain.canonical import canon, moment, sha256_hex
+from procedures.domain.errors import OpsError
+from procedures.evidence import reports, verify
+from procedures.evidence.models import Checkpoint, Disclosure, Event, Leaf
+from procedures.evidence.record import disclosed, record
+from procedures.evidence.sequence import range_root
+from procedures.evidence.tree import inclusion
+
+WAIT_S = 15.0
+README = """\
+OpsPortal evidence pack
+
+1. Get verify.py and the log's public key by another way than this pack; compare their fingerprints by phone.
+2. Run: python3 verify.py {name} --log-key KEY
+3. Read the last line: it names the level that was reached, never a bare "verified".
+
+Range: leaves 0 to {end} of {origin}. Log key: {key}
+Separation between processes: {separation}.
+
+What this does not prove: {limits}.
+"""
+
+
+class NotSequenced(OpsError):
+    """The sequencer does not take events into the log."""
+
+    code = "evidence.not-sequenced"
+    next_step = "Look at the sequencer: `opsportal doctor` says whether it runs and what stops it."
+
+
+def export_pack(
+    *, wanted: Mapping[str, str], exporter: UUID, log_key: str, at: datetime, separation: str
+) -> tuple[bytes, dict[str, Any]]:
+    """(the pack's bytes, its summary). `wanted` may name run, procedure, environment, requester, from, to.
+
+    The manifest's digest becomes an event of the log first, so the sequencer must be running. Raises NotSequenced.
+    """
+    checkpoint = Checkpoint.objects.order_by("-size").first()
+    if checkpoint is None:
+        raise NotSequenced("The log is still empty.")
+    members = _members(checkpoint, wanted, log_key, separation)
+    manifest = _manifest(members, checkpoint, wanted, exporter, at)
+    members["manifest.json"] = canon(manifest)
+    with transaction.atomic(durable=True):
+        event = record(
+            "export.made", actor=exporter, at=at,
+            facts={"manifest": sha256_hex(members["manifest.json"]), "range": manifest["range"],
+                   "exporter": str(exporter), "filter": dict(wanted)},
+        )
+    members["export.tlog-proof"] = _proof(event)
+    data = verify.zip_bytes(members)
+    return data, {"events": checkpoint.size, "runs": manifest["counts"]["runs"], "event": str(event.id)}
+
+
+def _members(
+    checkpoint: Checkpoint, wanted: Mapping[str, str], log_key: str, separation: str
+) -> dict[str, bytes]:
+    rows = list(Leaf.objects.filter(index__lt=checkpoint.size).order_by("index").select_related("event"))
+    lines = [bytes(row.event.header) for row in rows]
+    headers = [verify.parse("log/headers.jsonl", line) for line in lines]
+    scope = verify.in_scope(headers, wanted)
+    members: dict[str, bytes] = {}
+    bodies: dict[str, Any] = {}
+    for row, header in zip(rows, headers, strict=True):
+        if verify.needs_body(header, scope):
+            data = bytes(row.event.body)
+            members[f"bodies/{header['id']}.json"] = data
+            bodies[header["id"]] = verify.parse("bodies", data)
+            _attest(members, header, bodies[header["id"]])
+    _disclosures(members, [row.event for row in rows if str(row.event_id) in bodies])
+    _, tables = verify.tell(headers, bodies, scope)
+    members |= tables
+    members["log/headers.jsonl"] = b"".join(line + b"\n" for line in lines)
+    members["log/checkpoint.end"] = checkpoint.note.encode()
+    members["verify.py"] = Path(verify.__file__).read_bytes()
+    members |= reports.standards(headers, bodies, scope)
+    members["README.txt"] = README.format(
+        name="pack.zip", end=checkpoint.size, origin=log_key.split("+")[0], key=log_key,
+        limits="; ".join(verify.LIMITS), separation=separation,
+    ).encode()
+    return members
+
+
+def _attest(members: dict[str, bytes], header: Mapping[str, Any], body: Mapping[str, Any]) -> None:
+    if header["k"] in verify.SEALS and "dsse" in body:
+        members[f"attest/run-{header['run']}.dsse.json"] = canon(body["dsse"])
+
+
+def _disclosures(members: dict[str, bytes], events: list[Event]) -> None:
+    for number, row in enumerate(Disclosure.objects.filter(event__in=events).order_by("event_id", "pointer")):
+        data = disclosed(row)
+        if data is not None:
+            members[f"disclosures/{row.event_id}.{number}.json"] = data
+
+
+def _manifest(
+    members: Mapping[str, bytes], checkpoint: Checkpoint, wanted: Mapping[str, str], exporter: UUID, at: datetime
+) -> dict[str, Any]:
+    runs = sum(1 for line in members["reports/population.csv"].splitlines()) - 1
+    return {
+        "v": 1, "range": {"start": 0, "end": checkpoint.size}, "frontier": [], "filter": dict(wanted),
+        "counts": {"events": checkpoint.size, "runs": runs,
+                   "bodies": sum(1 for name in members if name.startswith("bodies/"))},
+        "withheld": [], "files": {name: sha256_hex(data) for name, data in members.items()},
+        "software": f"opsportal {settings.OPSPORTAL_VERSION}", "exporter": str(exporter), "made_at": moment(at),
+        "query": "opsportal evidence export",
+    }
+
+
+def _proof(event: Event) -> bytes:
+    """The C2SP tlog-proof that an event is in the log; waits until the sequencer took it."""
+    end = time.monotonic() + WAIT_S
+    while True:
+        leaf = Leaf.objects.filter(event=event).first()
+        checkpoint = Checkpoint.objects.order_by("-size").first()
+        if leaf is not None and checkpoint is not None and checkpoint.size > leaf.index:
+            break
+        if time.monotonic() > end:
+            raise NotSequenced(f"The log did not take the export's event within {WAIT_S:.0f} s.")
+        time.sleep(0.1)
+    proof = inclusion(leaf.index, checkpoint.size, range_root)
+    extra = canon({"header": bytes(event.header).decode(), "body": bytes(event.body).decode()})
+    rows = ["c2sp.org/tlog-proof@v1", "extra " + base64.b64encode(extra).decode(), f"index {leaf.index}"]
+    rows += [base64.b64encode(hash).decode() for hash in proof]
+    return ("\n".join(rows) + "\n\n" + checkpoint.note).encode()

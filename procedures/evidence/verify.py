@@ -1,0 +1,787 @@
+#!/usr/bin/env python3
+"""Verifies an OpsPortal evidence pack offline, with Python's standard library and the log's public key alone.
+
+    python3 verify.py pack.zip --log-key KEYTEXT|FILE [--require INTACT|SIGNED] [--json]
+
+Exit status: 0 verified at the level asked for, 1 failed, 2 malformed, 3 undetermined, 64 wrong use.
+The last line is `verdict: LEVEL`. What this cannot prove is printed with every result.
+"""
+
+import argparse
+import base64
+import csv
+import hashlib
+import io
+import json
+import struct
+import sys
+import zlib
+
+LEVELS = ("INTACT", "SIGNED", "WITNESSED", "TIMESTAMPED")
+NAMESPACE = b"opsportal-approval"
+SEALS = {"run.finished", "run.canceled", "run.denied", "run.rejected", "run.expired", "run.interrupted"}
+LIMITS = (
+    "that a runner saw the truth", "that nothing happened outside the portal",
+    "that people understood what they approved", "that a control is effective",
+    "anything after the checkpoint of this pack",
+)
+
+
+class Failed(Exception):
+    """A check failed. `member` names the file of the pack, `code` the exit status."""
+
+    def __init__(self, member, reason, code=1):
+        super().__init__("%s: %s" % (member, reason))
+        self.member, self.reason, self.code = member, reason, code
+
+
+# --- bytes ---------------------------------------------------------------------------------------------------------
+
+
+def canon(value):
+    return json.dumps(value, sort_keys=True, separators=(",", ":"), ensure_ascii=False).encode()
+
+
+def _pairs(rows):
+    found = dict(rows)
+    if len(found) != len(rows):
+        raise ValueError("a key stands twice")
+    return found
+
+
+def _no_float(text):
+    raise ValueError("a number that is not whole: " + text)
+
+
+def parse(member, data):
+    """The value of canonical bytes; anything else is malformed."""
+    try:
+        value = json.loads(data.decode(), object_pairs_hook=_pairs, parse_float=_no_float, parse_constant=_no_float)
+        same = canon(value) == data
+    except (ValueError, UnicodeError, RecursionError) as problem:
+        raise Failed(member, "is not canonical JSON (%s)" % problem, 2)
+    if not same:
+        raise Failed(member, "is not in canonical form", 2)
+    return value
+
+
+def sha256(data):
+    return hashlib.sha256(data).hexdigest()
+
+
+def zip_bytes(members):
+    """The one ZIP of these members: stored, sorted, fixed metadata."""
+    body, directory, offset = [], [], 0
+    for name in sorted(members):
+        data, raw = members[name], name.encode()
+        crc, size = zlib.crc32(data), len(data)
+        common = struct.pack("<HHHHHIIIHH", 20, 0x800, 0, 0, 0x21, crc, size, size, len(raw), 0)
+        local = b"PK\x03\x04" + common + raw
+        body += [local, data]
+        directory.append(b"PK\x01\x02" + struct.pack("<H", 20) + common + struct.pack("<HHHII", 0, 0, 0, 0, offset) + raw)
+        offset += len(local) + size
+    central = b"".join(directory)
+    end = b"PK\x05\x06" + struct.pack("<HHHHIIH", 0, 0, len(members), len(members), len(central), offset, 0)
+    return b"".join(body) + central + end
+
+
+def unzip(data):
+    """Members of a canonical ZIP; each deviation is malformed and named."""
+    members, at, last = {}, 0, ""
+    while data[at : at + 4] == b"PK\x03\x04":
+        if len(data) < at + 30:
+            raise Failed("container", "ends inside a header", 2)
+        version, flags, method, time, date, crc, packed, size, namelen, extra = struct.unpack(
+            "<HHHHHIIIHH", data[at + 4 : at + 30]
+        )
+        start = at + 30 + namelen
+        try:
+            name = data[at + 30 : start].decode("ascii")
+        except UnicodeDecodeError:
+            raise Failed("container", "a member's name after %s is not ASCII" % (last or "the start"), 2)
+        if (version, flags, method, time, date, extra) != (20, 0x800, 0, 0, 0x21, 0) or packed != size:
+            raise Failed(name, "its header is not the canonical one", 2)
+        if name <= last or start + size > len(data):
+            raise Failed(name, "is out of order or longer than the pack", 2)
+        members[name] = data[start : start + size]
+        if zlib.crc32(members[name]) != crc:
+            raise Failed(name, "its bytes were changed (CRC)", 2)
+        at, last = start + size, name
+    if not members or zip_bytes(members) != data:
+        raise Failed("container", "is not the canonical ZIP of its members", 2)
+    return members
+
+
+# --- keys and signatures -------------------------------------------------------------------------------------------
+
+P = 2**255 - 19
+L = 2**252 + 27742317777372353535851937790883648493
+D = -121665 * pow(121666, P - 2, P) % P
+ROOT = pow(2, (P - 1) // 4, P)
+
+
+def _ed_x(y, sign):
+    if y >= P:
+        return None
+    x2 = (y * y - 1) * pow(D * y * y + 1, P - 2, P) % P
+    x = pow(x2, (P + 3) // 8, P)
+    if (x * x - x2) % P:
+        x = x * ROOT % P
+    if (x * x - x2) % P or (x == 0 and sign):
+        return None
+    return P - x if x & 1 != sign else x
+
+
+def _ed_add(a, b):
+    x1, y1, z1, t1 = a
+    x2, y2, z2, t2 = b
+    m, n = (y1 - x1) * (y2 - x2) % P, (y1 + x1) * (y2 + x2) % P
+    c, d = 2 * t1 * t2 * D % P, 2 * z1 * z2 % P
+    e, f, g, h = n - m, d - c, d + c, n + m
+    return e * f % P, g * h % P, f * g % P, e * h % P
+
+
+def _ed_mul(k, point):
+    out = (0, 1, 1, 0)
+    while k:
+        if k & 1:
+            out = _ed_add(out, point)
+        point = _ed_add(point, point)
+        k >>= 1
+    return out
+
+
+def _ed_point(raw):
+    y = int.from_bytes(raw, "little")
+    x = _ed_x(y & ((1 << 255) - 1), y >> 255)
+    return None if x is None else (x, y & ((1 << 255) - 1), 1, x * (y & ((1 << 255) - 1)) % P)
+
+
+_BASE = _ed_point(bytes([0x58]) + b"\x66" * 31)
+
+
+def ed25519(public, message, signature):
+    """RFC 8032 verification (cofactorless, canonical s)."""
+    if len(public) != 32 or len(signature) != 64:
+        return False
+    a, r, s = _ed_point(public), _ed_point(signature[:32]), int.from_bytes(signature[32:], "little")
+    if a is None or r is None or s >= L:
+        return False
+    h = int.from_bytes(hashlib.sha512(signature[:32] + public + message).digest(), "little") % L
+    left, right = _ed_mul(s, _BASE), _ed_add(r, _ed_mul(h, a))
+    return not ((left[0] * right[2] - right[0] * left[2]) % P or (left[1] * right[2] - right[1] * left[2]) % P)
+
+
+QP = 2**256 - 2**224 + 2**192 + 2**96 - 1
+QN = 0xFFFFFFFF00000000FFFFFFFFFFFFFFFFBCE6FAADA7179E84F3B9CAC2FC632551
+QB = 0x5AC635D8AA3A93E7B3EBBD55769886BC651D06B0CC53B0F63BCE3C3E27D2604B
+QG = (
+    0x6B17D1F2E12C4247F8BCE6E563A440F277037D812DEB33A0F4A13945D898C296,
+    0x4FE342E2FE1A7F9B8EE7EB4A7C0F9E162BCE33576B315ECECBB6406837BF51F5,
+)
+
+
+def _p_add(a, b):
+    if a is None or b is None:
+        return b if a is None else a
+    if a[0] == b[0]:
+        if (a[1] + b[1]) % QP == 0:
+            return None
+        slope = (3 * a[0] * a[0] - 3) * pow(2 * a[1], QP - 2, QP)
+    else:
+        slope = (b[1] - a[1]) * pow(b[0] - a[0], QP - 2, QP)
+    x = (slope * slope - a[0] - b[0]) % QP
+    return x, (slope * (a[0] - x) - a[1]) % QP
+
+
+def _p_mul(k, point):
+    out = None
+    while k:
+        if k & 1:
+            out = _p_add(out, point)
+        point = _p_add(point, point)
+        k >>= 1
+    return out
+
+
+def p256(x, y, message, r, s):
+    """ECDSA over P-256 with SHA-256."""
+    if not (0 < r < QN and 0 < s < QN and 0 <= x < QP and 0 <= y < QP) or (y * y - x**3 + 3 * x - QB) % QP:
+        return False
+    w, e = pow(s, QN - 2, QN), int.from_bytes(hashlib.sha256(message).digest(), "big")
+    point = _p_add(_p_mul(e * w % QN, QG), _p_mul(r * w % QN, (x, y)))
+    return point is not None and point[0] % QN == r
+
+
+def rsa(n, e, message, signature, name):
+    """RSASSA-PKCS1-v1_5, the whole padding compared."""
+    prefix = {
+        "sha256": "3031300d060960864801650304020105000420", "sha512": "3051300d060960864801650304020305000440"
+    }[name]
+    size = (n.bit_length() + 7) // 8
+    tail = bytes.fromhex(prefix) + hashlib.new(name, message).digest()
+    if len(signature) != size or size < len(tail) + 11 or n.bit_length() < 2048:
+        return False
+    want = b"\x00\x01" + b"\xff" * (size - len(tail) - 3) + b"\x00" + tail
+    return pow(int.from_bytes(signature, "big"), e, n) == int.from_bytes(want, "big")
+
+
+def _take(data):
+    (size,) = struct.unpack(">I", data[:4])
+    if size > len(data) - 4:
+        raise ValueError("too short")
+    return data[4 : 4 + size], data[4 + size :]
+
+
+def sshsig(armored, message):
+    """The fingerprint of the SSH key that signed `message` for our purpose, or None."""
+    try:
+        text = armored.strip().split("\n")
+        blob = base64.b64decode("".join(text[1:-1]), validate=True)
+        if blob[:10] != b"SSHSIG\x00\x00\x00\x01" or "BEGIN SSH SIGNATURE" not in text[0]:
+            return None
+        key, rest = _take(blob[10:])
+        space, rest = _take(rest)
+        _, rest = _take(rest)
+        name, rest = _take(rest)
+        wrapped, rest = _take(rest)
+        if rest or space != NAMESPACE or name not in (b"sha256", b"sha512"):
+            return None
+        digest = hashlib.new(name.decode(), message).digest()
+        data = b"SSHSIG" + b"".join(struct.pack(">I", len(v)) + v for v in (space, b"", name, digest))
+        good = _ssh_check(key, wrapped, data)
+    except (ValueError, IndexError, struct.error):
+        return None
+    return "SHA256:" + base64.b64encode(hashlib.sha256(key).digest()).decode().rstrip("=") if good else None
+
+
+def _ssh_check(key, wrapped, data):
+    kind, rest = _take(key)
+    algorithm, raw = _take(wrapped)
+    raw, _ = _take(raw)
+    if kind == b"ssh-ed25519" == algorithm:
+        return ed25519(_take(rest)[0], data, raw)
+    if kind == b"ecdsa-sha2-nistp256" == algorithm:
+        point = _take(_take(rest)[1])[0]
+        r, more = _take(raw)
+        numbers = (int.from_bytes(r, "big"), int.from_bytes(_take(more)[0], "big"))
+        return point[:1] == b"\x04" and p256(
+            int.from_bytes(point[1:33], "big"), int.from_bytes(point[33:65], "big"), data, *numbers
+        )
+    if kind == b"ssh-rsa" and algorithm in (b"rsa-sha2-256", b"rsa-sha2-512"):
+        e, more = _take(rest)
+        return rsa(int.from_bytes(_take(more)[0], "big"), int.from_bytes(e, "big"), data, raw, "sha" + algorithm[-3:].decode())
+    return False
+
+
+# --- the log -------------------------------------------------------------------------------------------------------
+
+
+def node(left, right):
+    return hashlib.sha256(b"\x01" + left + right).digest()
+
+
+def root_of(hashes):
+    stack, size = [], 0
+    for value in hashes:
+        index = size
+        while index & 1:
+            value, index = node(stack.pop(), value), index >> 1
+        stack.append(value)
+        size += 1
+    if not stack:
+        return hashlib.sha256(b"").digest()
+    root = stack[-1]
+    for left in reversed(stack[:-1]):
+        root = node(left, root)
+    return root
+
+
+def leaf(data):
+    return hashlib.sha256(b"\x00" + data).digest()
+
+
+def included(value, index, size, proof, root):
+    """RFC 9162, 2.1.3.2."""
+    if index >= size:
+        return False
+    fn, sn = index, size - 1
+    for p in proof:
+        if sn == 0:
+            return False
+        if fn & 1 or fn == sn:
+            value = node(p, value)
+            while fn and not fn & 1:
+                fn, sn = fn >> 1, sn >> 1
+        else:
+            value = node(value, p)
+        fn, sn = fn >> 1, sn >> 1
+    return sn == 0 and value == root
+
+
+def open_note(member, note, key):
+    """(origin, size, root) of a checkpoint that `key` signed; every signature line must be by it."""
+    name, mark, encoded = key.strip().split("+", 2)
+    public = base64.b64decode(encoded)[1:]
+    text, blank, lines = note.rpartition("\n\n")
+    if not blank or not lines.endswith("\n") or lines.count("\n") != 1:
+        raise Failed(member, "is not a note with exactly one signature line", 2)
+    want = "\u2014 %s " % name
+    if not lines.startswith(want):
+        raise Failed(member, "is signed under another name than the log's", 2)
+    try:
+        signature = base64.b64decode(lines[len(want) : -1], validate=True)
+    except ValueError:
+        raise Failed(member, "has a broken signature line", 2)
+    if base64.b64encode(signature).decode() != lines[len(want) : -1]:
+        raise Failed(member, "has a signature line in another form", 2)
+    if signature[:4].hex() != mark or not ed25519(public, (text + "\n").encode(), signature[4:]):
+        raise Failed(member, "the signature is not by the log's key")
+    rows = text.split("\n")
+    try:
+        size, root = int(rows[1]), base64.b64decode(rows[2], validate=True)
+        plain = "%s\n%d\n%s" % (rows[0], size, base64.b64encode(root).decode())
+    except (IndexError, ValueError):
+        raise Failed(member, "is not a checkpoint", 2)
+    if plain != text or rows[0] != name or len(root) != 32:
+        raise Failed(member, "is not a checkpoint of this log", 2)
+    return rows[0], size, root
+
+
+# --- who had authority, replayed -----------------------------------------------------------------------------------
+
+PORTAL_WIDE = {"membership", "duty", "profile", "key", "runner"}
+OPERATED = {"binding", "target", "secret", "runner"}
+
+
+class Authority:
+    """What control events say, in the order of the log; what does not carry its signatures is asserted only."""
+
+    def __init__(self):
+        self.profile, self.production, self.keys, self.runners = "team", set(), {}, {}
+        self.members, self.grants, self.asserted, self.bootstrapped = {}, {}, [], False
+
+    def holders(self, principal):
+        kind, _, name = principal.partition(":")
+        return {name} if kind == "person" else set(self.members.get(name, ()))
+
+    def managers(self, control, thing):
+        found = set()
+        for grant in self.grants.values():
+            verbs, where = grant["verbs"], grant.get("environments") or []
+            operates = control in OPERATED and "operate" in verbs and (not where or thing.get("environment") in where)
+            if "manage_access" in verbs or operates:
+                found |= self.holders(grant["principal"])
+        return found
+
+    def signed_by(self, body):
+        """Subjects whose enrolled key signed the body's statement."""
+        statement, found = base64.b64decode(body.get("statement", "")), set()
+        for row in body.get("sigs", []):
+            key = sshsig(row.get("sig", ""), statement) if row.get("method") == "ssh" else None
+            if key and self.keys.get(key) == row.get("by"):
+                found.add(row["by"])
+        return found
+
+    def take(self, index, kind, body):
+        if kind == "genesis" and index == 0:
+            self.profile = body["profile"]
+            self.production = {e["name"] for e in body["environments"] if e["production"]}
+            self.runners = {r["runner"]: r["public"] for r in body["runners"]}
+        elif kind == "bootstrap.granted":
+            if self.bootstrapped:
+                self.asserted.append((index, "bootstrap", "a second bootstrap grant"))
+                return
+            self.bootstrapped = True
+            self.grants[body["grant"]] = {"principal": "person:" + body["subject"], "verbs": body["verbs"]}
+            self.keys.update({k["fingerprint"]: k["subject"] for k in body["keys"]})
+        elif kind == "control.confirmed":
+            self.control(index, body)
+
+    def control(self, index, body):
+        control, thing = body["control"], body["object"]
+        why = self.lacks(control, thing, body)
+        if why:
+            self.asserted.append((index, control, why))
+            return
+        add = thing.get("action", "add") in ("add", "set")
+        if control == "grant":
+            self.grants[body["change"]] = thing
+        elif control == "grant_end":
+            self.grants.pop(thing["grant"], None)
+        elif control == "membership":
+            group = self.members.setdefault(thing["group"], set())
+            (group.add if add else group.discard)(thing["person"])
+        elif control == "environment":
+            (self.production.add if thing["production"] else self.production.discard)(thing["name"])
+        elif control == "profile":
+            self.profile = thing["profile"]
+        elif control == "key":
+            self.keys[thing["fingerprint"]] = thing["subject"]
+        elif control == "runner":
+            self.runners[thing["runner"]] = thing["public"]
+
+    def lacks(self, control, thing, body):
+        """Why a control change does not stand by itself, or an empty string."""
+        named = thing.get("environments") or []
+        if control in PORTAL_WIDE or control == "grant_end":
+            touches = bool(self.production)
+        elif control == "grant":
+            touches = not named or bool(set(named) & self.production)
+        elif control == "environment":
+            touches = thing.get("production") or thing.get("name") in self.production
+        else:
+            touches = thing.get("environment") in self.production
+        if not touches:
+            return ""
+        gains, add = set(), thing.get("action", "add") == "add"
+        if control == "grant" or (control == "duty" and add):
+            gains = self.holders(thing["principal"])
+        elif control == "membership" and add:
+            gains = {thing["person"]}
+        elif control == "key":
+            gains = {thing["subject"]}
+        wide = self.profile == "separate"
+        if control == "key":
+            need = 2 if wide else 1
+        else:
+            need = 1 + (0 if control == "grant_end" else 1 if wide else 0 if gains else 1)
+        have = 0
+        try:
+            statement = json.loads(base64.b64decode(body.get("statement", "")))
+            if statement.get("control") == control and statement.get("object") == thing:
+                have = len((self.signed_by(body) & self.managers(control, thing)) - gains)
+        except (ValueError, AttributeError):
+            have = 0
+        return "" if have >= need else "needs %d signatures of managers who do not gain, carries %d" % (need, have)
+
+
+# --- the story of each run -----------------------------------------------------------------------------------------
+
+
+def in_scope(headers, wanted):
+    """Runs that a filter names, decided from headers alone."""
+    runs = {}
+    for header in headers:
+        if header["k"] == "run.requested":
+            same = (
+                wanted.get("run") in (None, header["run"]) and wanted.get("environment") in (None, header.get("e"))
+                and wanted.get("procedure") in (None, header.get("p")) and wanted.get("requester") in (None, header.get("q"))
+                and wanted.get("from", "") <= header["at"] and header["at"] <= wanted.get("to", "~")
+            )
+            runs[header["run"]] = same
+    return {run for run, same in runs.items() if same}
+
+
+def needs_body(header, scope):
+    return "run" not in header or header["run"] in scope
+
+
+def population(headers, scope):
+    """A row per run of the scope, from headers alone."""
+    rows = {}
+    for header in headers:
+        run = header.get("run")
+        if run not in scope:
+            continue
+        if header["k"] == "run.requested":
+            rows[run] = [str(header["no"]), run, header["p"], header["e"], header["q"], header["at"], "", "", ""]
+        elif header["k"] in SEALS:
+            rows[run][6:] = [header["o"], header["risk"], header["at"]]
+    return [["no", "run", "procedure", "environment", "requester", "requested_at", "outcome", "risk", "ended_at"]] + sorted(
+        rows.values(), key=lambda row: int(row[0])
+    )
+
+
+def _cell(value):
+    text = str(value)
+    return "'" + text if text[:1] in ("=", "+", "-", "@", "\t", "\r") else text
+
+
+def table(rows):
+    out = io.StringIO()
+    csv.writer(out, lineterminator="\r\n").writerows([[_cell(v) for v in row] for row in rows])
+    return out.getvalue().encode()
+
+
+def tell(headers, bodies, scope):
+    """Replay every body: authority, order, separation of duties, digests, signatures. Returns (Authority, tables)."""
+    authority, versions, accepted, runs = Authority(), {}, {}, {}
+    strengths, denials, chains = {"session": 0, "totp": 0, "signed": 0}, [], {}
+    for index, header in enumerate(headers):
+        body, member = bodies.get(header["id"]), "bodies/%s.json" % header["id"]
+        if body is None:
+            continue
+        kind = header["k"]
+        try:
+            authority.take(index, kind, body)
+            if kind == "version.submitted":
+                versions[body["version"]] = set(body["authors"]) | {body["submitter"]}
+            elif kind == "review.made":
+                _review(authority, versions, strengths, body, member)
+            elif kind in ("version.accepted", "version.revoked"):
+                accepted.setdefault(body["digest"], []).append(kind == "version.accepted")
+            elif kind in ("access.denied", "lease.refused", "run.denied"):
+                denials.append([index, kind, body.get("code", ""), body.get("reason") or body.get("why") or body["message"]])
+            if "run" in header:
+                _run_event(authority, accepted, runs, strengths, header, body, member)
+            if "dsse" in body:
+                _dsse(authority, chains, body["dsse"], header, body, member)
+        except (KeyError, TypeError, ValueError, AttributeError) as problem:
+            raise Failed(member, "lacks what its kind must say (%s)" % problem)
+    asserted = [[str(i), control, why] for i, control, why in authority.asserted]
+    return authority, {
+        "reports/population.csv": table(population(headers, scope)),
+        "reports/asserted.csv": table([["index", "control", "why"]] + asserted),
+        "reports/refusals.csv": table([["index", "kind", "code", "reason"]] + denials),
+        "reports/strengths.csv": table([["strength", "decisions"]] + sorted([k, str(v)] for k, v in strengths.items())),
+    }
+
+
+def _proven(authority, body, member, strengths):
+    """Count a decision by what its signatures support; a claimed signature that does not hold fails."""
+    claimed = body["strength"]
+    strengths[claimed] += 1
+    if claimed == "signed" and body["actor"] not in authority.signed_by(body):
+        raise Failed(member, "claims a signature that no key enrolled for this person made")
+    return json.loads(base64.b64decode(body["statement"]))
+
+
+def _review(authority, versions, strengths, body, member):
+    statement = _proven(authority, body, member, strengths)
+    if body["actor"] in versions.get(body["version"], ()):
+        raise Failed(member, "somebody reviewed their own work")
+    if (statement["digest"], statement["verdict"], statement["reviewer"]) != (body["digest"], body["verdict"], body["actor"]):
+        raise Failed(member, "the signed statement is about another review")
+
+
+def _run_event(authority, accepted, runs, strengths, header, body, member):
+    kind, run = header["k"], runs.setdefault(header["run"], {"approved": [], "plan": None})
+    if kind == "run.requested":
+        run["chain"] = {link["by"] for link in body["chain"]} | {body["requester"]}
+        run["digest"] = body["digest"]
+    elif kind in ("run.planned", "run.drifted"):
+        run["plan"] = body["plan_digest"]
+        run["needed"] = sum(body["approvals"].values())
+    elif kind == "run.approved":
+        statement = _proven(authority, body, member, strengths)
+        if body["actor"] in run["chain"]:
+            raise Failed(member, "somebody in the chain of the request approved it")
+        same = (statement["run"], statement["plan_digest"], statement["approver"])
+        if same != (header["run"], body["plan_digest"], body["actor"]):
+            raise Failed(member, "the signed statement is about another run or plan")
+        run["approved"].append((body["plan_digest"], body["actor"], body["gate"]))
+    elif kind == "run.claimed":
+        if body["digest"] != run["digest"] or not accepted.get(body["digest"], [False])[-1]:
+            raise Failed(member, "what was claimed is not what was accepted")
+        people = {who for plan, who, gate in run["approved"] if plan == body["plan_digest"] and not gate}
+        if body["plan_digest"] != run["plan"] or len(people) < run["needed"]:
+            raise Failed(member, "it was claimed without the approvals that its plan needs")
+
+
+def _dsse(authority, chains, envelope, header, body, member):
+    payload = base64.b64decode(envelope["payload"], validate=True)
+    kind = envelope["payloadType"].encode()
+    data = b"DSSEv1 %d %s %d %s" % (len(kind), kind, len(payload), payload)
+    said = parse(member, payload)["predicate"]
+    public = authority.runners.get(said["runner"])
+    if public is None or not ed25519(base64.b64decode(public), data, base64.b64decode(envelope["signatures"][0]["sig"])):
+        raise Failed(member, "the runner's statement is not by an enrolled runner's key")
+    last = chains.get(said["runner"])
+    if last and said["sequence"] <= last[0]:
+        raise Failed(member, "the runner's statements are out of sequence")
+    if last and said["sequence"] == last[0] + 1 and said["previous"] != last[1]:
+        raise Failed(member, "the runner's statement does not follow the one before")
+    chains[said["runner"]] = (said["sequence"], sha256(payload))
+    facts = said["facts"]
+    for name in ("step", "target", "attempt", "outcome", "exit", "transcript"):
+        if header["k"] == "task.finished" and facts.get(name) != body.get(name):
+            raise Failed(member, "the event and the runner's statement differ in %s" % name)
+    if facts["run"] != header["run"] or (header["k"] == "run.finished" and facts["outcome"] != header["o"]):
+        raise Failed(member, "the runner's statement is about another run or outcome")
+
+
+# --- the pack ------------------------------------------------------------------------------------------------------
+
+
+def check_headers(members, manifest):
+    """Parse every header; sizes, gap-free runs, seals' places, gap-free run numbers."""
+    member = "log/headers.jsonl"
+    raw = members[member]
+    if raw and not raw.endswith(b"\n"):
+        raise Failed(member, "does not end with a newline", 2)
+    lines = raw.split(b"\n")[:-1]
+    headers, counts, sealed, number = [parse(member, line) for line in lines], {}, set(), 0
+    if len(headers) != manifest["range"]["end"] - manifest["range"]["start"]:
+        raise Failed(member, "does not hold every header of the range")
+    for header in headers:
+        run = header.get("run")
+        if run is None:
+            continue
+        if run in sealed or header["n"] != counts.get(run, 0) + 1:
+            raise Failed(member, "run %s has a gap, or an event after its seal" % run)
+        counts[run] = header["n"]
+        if header["k"] in SEALS:
+            sealed.add(run)
+        if header["k"] == "run.requested":
+            number += 1
+    numbers = sorted(h["no"] for h in headers if h["k"] == "run.requested")
+    if numbers != list(range(1, number + 1)):
+        raise Failed(member, "run numbers have a gap")
+    return headers, lines
+
+
+def check_bodies(members, manifest, headers, lines, scope):
+    """Every body that the filter asks for is there and is the one that its header commits to; seals hold."""
+    bodies, by_run, wanted = {}, {}, set()
+    for header, line in zip(headers, lines):
+        if "run" in header:
+            by_run.setdefault(header["run"], []).append(leaf(line))
+        if not needs_body(header, scope):
+            continue
+        member = "bodies/%s.json" % header["id"]
+        wanted.add(member)
+        data = members.get(member)
+        if data is None:
+            raise Failed(member, "is withheld without a redaction event")
+        if sha256(data) != header["b"]:
+            raise Failed(member, "is not what the log committed to")
+        body = bodies[header["id"]] = parse(member, data)
+        if header["k"] in SEALS:
+            hashes = by_run[header["run"]][:-1]
+            if body["seal"] != {"n": header["n"], "root": root_of(hashes).hex()}:
+                raise Failed(member, "the seal does not fit the run's headers")
+    strange = [m for m in members if m.startswith("bodies/") and m not in wanted]
+    if strange:
+        raise Failed(strange[0], "belongs to no header of the scope")
+    return bodies
+
+
+def check_disclosures(members, bodies):
+    for member, data in members.items():
+        if member.startswith("disclosures/"):
+            event = member[len("disclosures/") :].split(".")[0]
+            row = parse(member, data)
+            if event not in bodies or sha256(data) not in bodies[event].get("sd", []) or len(row) != 3:
+                raise Failed(member, "is not a disclosure that its event committed to")
+
+
+def check_proof(members, manifest_bytes, key):
+    """The manifest itself is in the log, later than everything that it speaks of."""
+    member = "export.tlog-proof"
+    text = members[member].decode("utf-8", "replace")
+    head, blank, note = text.partition("\n\n")
+    rows = head.split("\n")
+    try:
+        if rows[0] != "c2sp.org/tlog-proof@v1" or not rows[1].startswith("extra ") or not rows[2].startswith("index "):
+            raise ValueError("its first lines")
+        extra = parse(member, base64.b64decode(rows[1][6:], validate=True))
+        header, body = extra["header"].encode(), extra["body"].encode()
+        index, proof = int(rows[2][6:]), [base64.b64decode(row, validate=True) for row in rows[3:]]
+        again = ["c2sp.org/tlog-proof@v1", "extra " + base64.b64encode(canon(extra)).decode(), "index %d" % index]
+        again += [base64.b64encode(h).decode() for h in proof]
+        if "\n".join(again) + "\n\n" + note != text or not blank:
+            raise ValueError("its form")
+        said = parse(member, body)
+        if parse(member, header)["b"] != sha256(body) or said["manifest"] != sha256(manifest_bytes):
+            raise Failed(member, "is about another manifest")
+    except (ValueError, KeyError, IndexError, TypeError) as problem:
+        raise Failed(member, "is malformed in %s" % problem, 2)
+    if key is not None:
+        _, size, root = open_note(member, note, key)
+        if not included(leaf(header), index, size, proof, root):
+            raise Failed(member, "does not prove that the manifest is in the log")
+
+
+def verify(data, key, require="SIGNED"):
+    """Check a whole pack in memory. Returns a dict of what was found; raises Failed."""
+    members = unzip(data)
+    for name in ("manifest.json", "export.tlog-proof", "log/headers.jsonl", "log/checkpoint.end", "README.txt"):
+        if name not in members:
+            raise Failed(name, "is missing", 2)
+    manifest = parse("manifest.json", members["manifest.json"])
+    try:
+        files = manifest["files"]
+        for name in members:
+            if name not in ("manifest.json", "export.tlog-proof") and files.get(name) != sha256(members[name]):
+                raise Failed(name, "is not the file that the manifest lists")
+        missing = sorted(set(files) - set(members))
+        if missing:
+            raise Failed(missing[0], "is listed and missing")
+        scope_filter, first = manifest["filter"], manifest["range"]["start"]
+        if first != 0 or manifest["frontier"] != []:
+            raise Failed("manifest.json", "this verifier reads packs that begin with the log", 2)
+        headers, lines = check_headers(members, manifest)
+        scope = in_scope(headers, scope_filter)
+        bodies = check_bodies(members, manifest, headers, lines, scope)
+    except (KeyError, TypeError, AttributeError) as problem:
+        raise Failed("manifest.json", "lacks %s" % problem, 2)
+    check_disclosures(members, bodies)
+    authority, tables = tell(headers, bodies, scope)
+    for name, text in tables.items():
+        if members.get(name) != text:
+            raise Failed(name, "is not what the log says")
+    for name in members:
+        if name.startswith("attest/"):
+            run = name[len("attest/run-") :].split(".")[0]
+            seals = [bodies[h["id"]].get("dsse") for h in headers if h.get("run") == run and h["k"] in SEALS and h["id"] in bodies]
+            if not seals or parse(name, members[name]) != seals[0]:
+                raise Failed(name, "is not the statement of the run's seal")
+    level = "INTACT"
+    note = members["log/checkpoint.end"].decode("utf-8", "replace")
+    if key is not None:
+        _, size, root = open_note("log/checkpoint.end", note, key)
+        if size != manifest["range"]["end"] or root != root_of([leaf(line) for line in lines]):
+            raise Failed("log/headers.jsonl", "does not give the root that the log signed")
+        level = "SIGNED"
+    check_proof(members, members["manifest.json"], key)
+    if LEVELS.index(level) < LEVELS.index(require):
+        raise Failed("log/checkpoint.end", "reaches %s, and %s is asked for" % (level, require), 3)
+    return {
+        "verdict": level, "events": len(headers), "runs": len(scope), "bodies": len(bodies),
+        "asserted": [{"index": i, "control": c, "why": w} for i, c, w in authority.asserted],
+        "not_proven": list(LIMITS),
+    }
+
+
+def main(argv):
+    parser = argparse.ArgumentParser(prog="verify.py", description=__doc__.split("\n")[0])
+    parser.add_argument("pack")
+    parser.add_argument("--log-key", help="the log's key as text, or a file that holds it")
+    parser.add_argument("--require", choices=LEVELS, default="SIGNED")
+    parser.add_argument("--json", action="store_true")
+    try:
+        given = parser.parse_args(argv)
+        with open(given.pack, "rb") as file:
+            data = file.read()
+        key = given.log_key
+        if key and "+" not in key:
+            with open(key) as file:
+                key = file.read().strip()
+    except (OSError, SystemExit) as problem:
+        if isinstance(problem, SystemExit) and problem.code == 0:
+            return 0
+        print("cannot begin: %s" % problem)
+        return 64
+    try:
+        found = verify(data, key, given.require)
+    except Failed as problem:
+        verdict = {1: "FAILED", 2: "MALFORMED", 3: "UNDETERMINED"}[problem.code]
+        if given.json:
+            print(json.dumps({"verdict": verdict, "member": problem.member, "reason": problem.reason}))
+        else:
+            print("%s\nverdict: %s" % (problem, verdict))
+        return problem.code
+    if given.json:
+        print(json.dumps(found))
+        return 0
+    print("%(events)d events, %(runs)d runs in scope, %(bodies)d bodies: every hash, proof and seal holds." % found)
+    for row in found["asserted"]:
+        print("ASSERTED BY PLATFORM: leaf %(index)d, %(control)s: %(why)s" % row)
+    print("Not proven by this: " + "; ".join(found["not_proven"]) + ".")
+    print("verdict: " + found["verdict"])
+    return 0
+
+
+if __name__ == "__main__":
+    sys.exit(main(sys.argv[1:]))
