@@ -82,6 +82,10 @@ VARIABLES = {
             "User ids, first-last, under which a runner that is root puts its sandboxes.",
         ),
         Variable("OPSPORTAL_RUNNER_THREADS", "integer", "8", "How many runs one runner drives at once."),
+        Variable(
+            "OPSPORTAL_RUNNER_ADDRESS", "text", "",
+            "Address or network under which targets see this runner; certificates hold from there alone.",
+        ),
         Variable("OPSPORTAL_HEARTBEAT_S", "integer", "1", "Seconds between two signs of life of a run's runner."),
         Variable("OPSPORTAL_HEARTBEAT_LOST_S", "integer", "10", "Silence after which a runner counts as lost."),
         Variable(

@@ -6,7 +6,7 @@ from django.http import HttpRequest, JsonResponse
 from django.urls import path
 from drf_spectacular.views import SpectacularAPIView, SpectacularSwaggerView
 
-from procedures.api import control, runs, session, versions
+from procedures.api import control, evidence, runs, session, versions
 from procedures.definitions.registry import actions
 from procedures.definitions.schema import procedure_schema
 
@@ -47,6 +47,10 @@ urlpatterns = [
     path("v1/runs/<str:pk>/cancel/", runs.Cancel.as_view()),
     path("v1/runs/<str:pk>/tasks/", runs.Tasks.as_view()),
     path("v1/runs/<str:pk>/log/", runs.Log.as_view()),
+    path("v1/runs/<str:pk>/events/", evidence.RunEvents.as_view()),
+    path("v1/evidence/exports/", evidence.Exports.as_view()),
+    path("v1/evidence/log/", evidence.Log.as_view()),
+    path("v1/evidence/events/<str:pk>/", evidence.OneEvent.as_view()),
     path("v1/grants/", control.Grants.as_view()),
     path("v1/controls/", control.Changes.as_view()),
     path("v1/controls/statement/", control.Statement.as_view()),

@@ -15,7 +15,12 @@ from procedures.domain.ports import Action, Provider
 
 OURS = {
     "procedures.actions.local": ("LocalCommand", "LocalScript"),
+    "procedures.actions.ssh": ("SshCommand", "SshScript", "SshCopy"),
     "procedures.actions.gate": ("GateApproval", "GateWait"),
+}
+OUR_PROVIDERS = {
+    "ssh-certificate": ("procedures.credentials.ssh_certificate", "SshCertificate"),
+    "ssh-key": ("procedures.credentials.ssh_key", "SshKey"),
 }
 CONTRACT = "1"
 
@@ -59,6 +64,11 @@ def _package_mark(point: EntryPoint) -> str:
     return f"{point.dist.name}:{point.dist.version}:{hashlib.sha256(record.encode()).hexdigest()}"
 
 
-def other_providers() -> dict[str, type[Provider]]:
-    """Providers of other packages, by name."""
-    return {point.name: point.load() for point in entry_points(group="opsportal.providers")}
+def provider_kinds() -> dict[str, type[Provider]]:
+    """The class of every provider by name. Raises DuplicatePlugin."""
+    found = {name: getattr(import_module(module), kind) for name, (module, kind) in OUR_PROVIDERS.items()}
+    for point in entry_points(group="opsportal.providers"):
+        if point.name in found:
+            raise DuplicatePlugin(f"The provider {point.name} is offered twice, the second time by {point.value}.")
+        found[point.name] = point.load()
+    return found

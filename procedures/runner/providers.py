@@ -1,16 +1,37 @@
-"""The credential providers of this runner's issuer, by name."""
+"""The credential providers of this runner's issuer, by name, each with what it needs of this host."""
 
 from __future__ import annotations
 
 from collections.abc import Mapping
-from functools import cache
 from pathlib import Path
+from typing import Any
+
+from django.conf import settings
 
 from procedures.definitions import registry
 from procedures.domain.ports import Provider
+from procedures.domain.sealing import WillNotOpen, unseal
+from procedures.domain.secrets import Secret
+from procedures.models import SealedSecret
+from procedures.runner.identity import pool_key
 
 
-@cache
 def providers(keys: Path) -> Mapping[str, Provider]:
-    """Ours and those of other packages. `keys` is the folder of this issuer's private keys."""
-    return {name: kind() for name, kind in registry.other_providers().items()}
+    """`keys` is the folder of this issuer's private keys."""
+
+    def fetch(environment: str, name: str) -> Secret:
+        return sealed_secret(keys, environment, name)
+
+    needs: Mapping[str, tuple[Any, ...]] = {
+        "ssh-certificate": (keys, settings.OPSPORTAL_RUNNER_ADDRESS), "ssh-key": (fetch,),
+    }
+    return {name: kind(*needs.get(name, ())) for name, kind in registry.provider_kinds().items()}
+
+
+def sealed_secret(keys: Path, environment: str, name: str) -> Secret:
+    """Open a static secret with this pool's key. Raises WillNotOpen."""
+    row = SealedSecret.objects.filter(environment_id=environment, name=name, ended_at__isnull=True).first()
+    if row is None:
+        raise WillNotOpen(f"{environment} holds no sealed secret named {name}.")
+    _, _, private = pool_key(keys, environment)
+    return Secret(unseal(private, bytes(row.ciphertext), info=f"secret/{environment}/{name}"))

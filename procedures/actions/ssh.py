@@ -1,0 +1,192 @@
+"""`ssh:command`, `ssh:script`, `ssh:copy`: on each target, with the credential lent for this run, host key pinned."""
+
+from __future__ import annotations
+
+import hashlib
+from collections.abc import Mapping
+from typing import Any, ClassVar
+
+from procedures.domain import script_output
+from procedures.domain.errors import OpsError
+from procedures.domain.expressions import Unresolved
+from procedures.domain.ports import Action, ActionCall, ActionIO, ActionResult, Lease, Outcome
+from procedures.domain.remote import ARGV_SCRIPT, Payload, payload
+from procedures.ssh.session import Said, drive
+from procedures.ssh.stub import command
+from procedures.ssh.transport import HostKeyRefused, Unreachable, connect
+
+ENV = {"type": "object", "additionalProperties": {"type": ["string", "integer", "boolean", "number"]}}
+COMMON: Mapping[str, Any] = {
+    "env": ENV, "stdin": {"type": "string"},
+    "expect": {"type": "array", "items": {"type": "integer", "minimum": 0, "maximum": 255}},
+}
+COPY_SCRIPT = b"""#!/bin/sh
+# Puts a file in place in one move, so that nobody ever reads half of it.
+set -eu
+target=$OPS_TARGET
+new=$(mktemp "$(dirname "$target")/.opsportal.XXXXXXXX")
+cat >"$new"
+chmod "$OPS_MODE" "$new"
+mv -f "$new" "$target"
+"""
+
+
+class _Ssh(Action):
+    per_target: ClassVar[bool] = True
+    credential_kinds: ClassVar[frozenset[str]] = frozenset({"ssh"})
+    floor: ClassVar = "moderate"
+
+    def script(self, call: ActionCall) -> bytes:
+        raise OpsError("An SSH action without a script.")
+
+    def words(self, call: ActionCall) -> list[str]:
+        return []
+
+    def extra_env(self, call: ActionCall) -> dict[str, bytes]:
+        return {}
+
+    def stdin(self, call: ActionCall) -> bytes:
+        return call.stdin.reveal() if call.stdin else b""
+
+    def shown(self, call: ActionCall) -> Mapping[str, Any]:
+        return {}
+
+    def plan(self, call: ActionCall) -> Mapping[str, Any]:
+        return {**self.shown(call), "environment": sorted([*call.env, *call.secret_env])}
+
+    def payload(self, call: ActionCall, salt: str) -> Payload:
+        if call.target is None:
+            raise OpsError("An SSH step without a target.")
+        env = {name: value.encode("utf-8", "surrogateescape") for name, value in call.env.items()}
+        env |= {name: secret.reveal() for name, secret in call.secret_env.items()}
+        return payload(
+            script=self.script(call), argv=self.words(call), env=env | self.extra_env(call), stdin=self.stdin(call),
+            parameters=call.parameters, run=call.run_id, step=call.step, host=call.target.name, attempt=call.attempt,
+            salt=salt,
+        )
+
+    def command_sha256(self, call: ActionCall, salt: str) -> str | None:
+        return self.payload(call, salt).sha256
+
+    def run(self, call: ActionCall, io: ActionIO) -> ActionResult:
+        lease, target = call.lease, call.target
+        if lease is None or target is None:
+            return ActionResult("failed", message="No credential was lent for this step.")
+        facts = {"host_key": target.host_key_sha256, "account": lease.material["account"].reveal().decode(),
+                 "level": "certificate" if "certificate" in lease.material else "key"}
+        if "serial" in lease.evidence:
+            facts["serial"] = lease.evidence["serial"]
+        try:
+            transport = _connect(call, lease)
+        except (Unreachable, HostKeyRefused) as problem:
+            io.write("system", (problem.message + "\n").encode())
+            return ActionResult("unreachable", message=problem.message, facts={**facts, "refused": problem.code})
+        wanted = self.payload(call, str(lease.id))
+        try:
+            said = drive(
+                transport, command(wanted.sha256, max(1, int(call.seconds_left))), wanted, seconds=call.seconds_left,
+                cancelled=io.cancelled, write=io.write,
+            )
+        finally:
+            transport.close()
+        return _result(said, call, io, facts)
+
+
+def _connect(call: ActionCall, lease: Lease) -> Any:
+    target = call.target
+    if target is None:
+        raise Unreachable("There is no target.")
+    certificate = lease.material.get("certificate")
+    return connect(
+        address=target.address, port=target.port, host_key=target.host_key,
+        account=lease.material["account"].reveal().decode(), private_key=lease.material["private_key"].reveal(),
+        certificate=certificate.reveal().decode() if certificate else None,
+    )
+
+
+def _result(said: Said, call: ActionCall, io: ActionIO, facts: Mapping[str, Any]) -> ActionResult:
+    output, problems = script_output.parse(said.output)
+    for problem in problems:
+        io.write("system", (problem + "\n").encode())
+    remote = "dead" if said.left == "dead" else "unknown"
+    if said.why != "exit":
+        ends: Mapping[str, Outcome] = {"timeout": "timed_out", "cancel": "canceled", "lost": "failed"}
+        message = {"timeout": "It took longer than its timeout.", "cancel": "Canceled.",
+                   "lost": "The connection was lost: the outcome on the host is unknown."}[said.why]
+        return ActionResult(ends[said.why], said.status if said.why == "exit" else None, output, facts,
+                            remote=remote, message=message)  # type: ignore[arg-type]
+    good = said.status in call.input.get("expect", [0])
+    message = "" if good else f"It ended with exit status {said.status}."
+    return ActionResult("succeeded" if good else "failed", said.status, output, facts, message=message)
+
+
+class SshCommand(_Ssh):
+    """A program of the target with its arguments."""
+
+    id: ClassVar[str] = "ssh:command"
+    summary: ClassVar[str] = "Runs a command on each target."
+    input_schema: ClassVar[Mapping[str, Any]] = {
+        "type": "object", "required": ["argv"], "additionalProperties": False,
+        "properties": {"argv": {"type": "array", "minItems": 1, "items": {"type": ["string", "integer"]}}, **COMMON},
+    }
+
+    def script(self, call: ActionCall) -> bytes:
+        return ARGV_SCRIPT
+
+    def words(self, call: ActionCall) -> list[str]:
+        return [w.describe() if isinstance(w, Unresolved) else str(w) for w in call.input["argv"]]
+
+    def shown(self, call: ActionCall) -> Mapping[str, Any]:
+        return {"argv": list(call.input["argv"])}
+
+
+class SshScript(_Ssh):
+    """A script of the bundle."""
+
+    id: ClassVar[str] = "ssh:script"
+    summary: ClassVar[str] = "Runs a script of the bundle on each target."
+    input_schema: ClassVar[Mapping[str, Any]] = {
+        "type": "object", "required": ["script"], "additionalProperties": False,
+        "properties": {"script": {"type": "string", "minLength": 1}, **COMMON},
+    }
+
+    def check(self, input: Mapping[str, Any], files: Mapping[str, bytes]) -> list[tuple[str, str]]:
+        path = str(input.get("script", ""))
+        return [] if path in files else [("/script", f"There is no file {path!r} in the bundle.")]
+
+    def script(self, call: ActionCall) -> bytes:
+        return call.files[str(call.input["script"])]
+
+    def shown(self, call: ActionCall) -> Mapping[str, Any]:
+        return {"script": call.input["script"], "sha256": hashlib.sha256(self.script(call)).hexdigest()}
+
+
+class SshCopy(_Ssh):
+    """A file of the bundle to a path on the target, in one move."""
+
+    id: ClassVar[str] = "ssh:copy"
+    summary: ClassVar[str] = "Copies a file of the bundle to each target."
+    input_schema: ClassVar[Mapping[str, Any]] = {
+        "type": "object", "required": ["file", "to"], "additionalProperties": False,
+        "properties": {
+            "file": {"type": "string", "minLength": 1}, "to": {"type": "string", "pattern": "^/"},
+            "mode": {"type": "string", "pattern": "^0?[0-7]{3}$"},
+        },
+    }
+
+    def check(self, input: Mapping[str, Any], files: Mapping[str, bytes]) -> list[tuple[str, str]]:
+        path = str(input.get("file", ""))
+        return [] if path in files else [("/file", f"There is no file {path!r} in the bundle.")]
+
+    def script(self, call: ActionCall) -> bytes:
+        return COPY_SCRIPT
+
+    def extra_env(self, call: ActionCall) -> dict[str, bytes]:
+        return {"OPS_TARGET": str(call.input["to"]).encode(), "OPS_MODE": str(call.input.get("mode", "0644")).encode()}
+
+    def stdin(self, call: ActionCall) -> bytes:
+        return call.files[str(call.input["file"])]
+
+    def shown(self, call: ActionCall) -> Mapping[str, Any]:
+        content = call.files[str(call.input["file"])]
+        return {"file": call.input["file"], "to": call.input["to"], "sha256": hashlib.sha256(content).hexdigest()}

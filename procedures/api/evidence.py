@@ -1,0 +1,61 @@
+"""Evidence over REST: the log's key, its latest checkpoint, events of a run, and packs."""
+
+from __future__ import annotations
+
+import json
+
+from django.http import HttpResponse
+from rest_framework.request import Request
+from rest_framework.response import Response
+
+from procedures import access
+from procedures.api import inputs, shapes
+from procedures.api.door import Door, uuid
+from procedures.api.runs import RunDoor
+from procedures.domain.clock import now
+from procedures.domain.errors import NotFound
+from procedures.evidence.models import Checkpoint, Event
+from procedures.services import exports
+
+
+class Exports(Door):
+    def post(self, request: Request) -> HttpResponse:
+        wanted = inputs.checked(inputs.EXPORT, request.data or {})
+        data, summary = exports.export(actor=self.actor, wanted=wanted, at=now())
+        answer = HttpResponse(data, content_type="application/zip")
+        answer["Content-Disposition"] = 'attachment; filename="pack.zip"'
+        answer["X-Evidence-Events"] = str(summary["events"])
+        return answer
+
+
+class Log(Door):
+    def get(self, request: Request) -> Response:
+        access.require(self.actor, "audit", at=now())
+        last = Checkpoint.objects.order_by("-size").first()
+        return Response({"log_key": exports.log_key(), "checkpoint": last.note if last else None,
+                         "size": last.size if last else 0})
+
+
+class RunEvents(RunDoor):
+    """Every event of one run, with its place in the log once it has one."""
+
+    def get(self, request: Request, pk: str) -> Response:
+        run = self.run(pk)
+        rows = [
+            {"n": e.n, "kind": e.kind, "at": shapes.at(e.at), "id": str(e.id),
+             "index": e.leaf.index if hasattr(e, "leaf") else None, "facts": json.loads(bytes(e.body))}
+            for e in Event.objects.filter(run=run.pk).select_related("leaf").order_by("n")
+        ]
+        return Response({"results": rows, "next": None})
+
+
+class OneEvent(Door):
+    """Where one event stands in the log, for its actor and for auditors."""
+
+    def get(self, request: Request, pk: str) -> Response:
+        row = Event.objects.select_related("leaf").filter(pk=uuid(pk)).first()
+        mine = row is not None and row.actor == self.actor.subject
+        if row is None or not (mine or access.decide(self.actor, "audit", at=now()).allowed):
+            raise NotFound("There is no such event.")
+        return Response({"id": str(row.id), "kind": row.kind, "at": shapes.at(row.at),
+                         "index": row.leaf.index if hasattr(row, "leaf") else None})

@@ -1,0 +1,1 @@
+"""Plug-ins: where credentials come from, one file each."""

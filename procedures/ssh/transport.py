@@ -1,0 +1,106 @@
+"""A paramiko transport that checks the pinned host key inside the key exchange, before the first authentication byte.
+
+Two private names of paramiko are used, hence `paramiko>=5.1,<6` and a test per refusal.
+"""
+
+from __future__ import annotations
+
+import base64
+import io
+import socket
+from typing import Any
+
+import paramiko
+from cryptography.hazmat.primitives.serialization import Encoding, NoEncryption, PrivateFormat, load_ssh_private_key
+
+from procedures.domain.errors import OpsError
+
+CONNECT_S = 10.0
+QUICKACK = getattr(socket, "TCP_QUICKACK", None)
+
+
+class HostKeyRefused(OpsError):
+    """The host showed another key than the one that was confirmed for it."""
+
+    code = "ssh.host-key-refused"
+    next_step = "Do not go on. If the host was really rebuilt, an operator confirms its new key."
+
+
+class Unreachable(OpsError):
+    """The host did not answer, or did not let this credential in."""
+
+    code = "ssh.unreachable"
+    next_step = "Check that the host is up and set up (`opsportal target check`)."
+
+
+class _QuickSocket:
+    """A socket without delays: NODELAY, and QUICKACK armed again before each read, since Linux disarms it."""
+
+    def __init__(self, raw: socket.socket) -> None:
+        self._raw = raw
+        raw.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
+
+    def recv(self, size: int) -> bytes:
+        if QUICKACK is not None:
+            self._raw.setsockopt(socket.IPPROTO_TCP, QUICKACK, 1)
+        return self._raw.recv(size)
+
+    def __getattr__(self, name: str) -> Any:
+        return getattr(self._raw, name)
+
+
+class PinnedTransport(paramiko.Transport):
+    """Negotiates the pinned key's type alone and compares the key itself."""
+
+    pinned: bytes = b""
+    pinned_type: str = ""
+
+    @property
+    def preferred_keys(self) -> tuple[str, ...]:
+        if self.pinned_type == "ssh-rsa":
+            return ("rsa-sha2-512", "rsa-sha2-256")
+        return (self.pinned_type,)
+
+    def _verify_key(self, host_key: bytes, sig: bytes) -> None:
+        if not self.pinned or host_key != self.pinned:
+            raise paramiko.SSHException("host key is not the pinned one")
+        super()._verify_key(host_key, sig)  # type: ignore[misc]
+
+
+def connect(
+    *, address: str, port: int, host_key: str, account: str, private_key: bytes, certificate: str | None
+) -> PinnedTransport:
+    """An authenticated transport. Raises HostKeyRefused, Unreachable."""
+    kind, encoded = host_key.split()[:2]
+    try:
+        raw = socket.create_connection((address, port), timeout=CONNECT_S)
+    except OSError as problem:
+        raise Unreachable(f"{address} port {port} does not answer: {problem}.") from problem
+    transport = PinnedTransport(_QuickSocket(raw))  # type: ignore[arg-type]
+    transport.pinned, transport.pinned_type = base64.b64decode(encoded), kind
+    try:
+        transport.start_client(timeout=CONNECT_S)
+        transport.auth_publickey(account, _key(private_key, certificate))
+    except paramiko.AuthenticationException as problem:
+        transport.close()
+        raise Unreachable(f"{address} does not let {account} in with this credential.") from problem
+    except (paramiko.SSHException, OSError, EOFError) as problem:
+        transport.close()
+        if "pinned" in str(problem) or "no acceptable host key" in str(problem).lower():
+            raise HostKeyRefused(f"{address} shows another host key than the one confirmed for it.") from problem
+        raise Unreachable(f"{address} ended the connection: {problem}.") from problem
+    return transport
+
+
+def _key(private_key: bytes, certificate: str | None) -> paramiko.PKey:
+    """The key in memory, whatever its kind, with its certificate if there is one."""
+    loaded = load_ssh_private_key(private_key, None)
+    text = loaded.private_bytes(Encoding.PEM, PrivateFormat.OpenSSH, NoEncryption()).decode()
+    kinds = {"Ed25519PrivateKey": paramiko.Ed25519Key, "RSAPrivateKey": paramiko.RSAKey}
+    kind: Any = kinds.get(type(loaded).__name__, paramiko.ECDSAKey)
+    key: paramiko.PKey = kind(file_obj=io.StringIO(text)) if kind is paramiko.Ed25519Key else kind.from_private_key(
+        io.StringIO(text)
+    )
+    if certificate is not None:
+        key.load_certificate(certificate)
+    return key

@@ -1,0 +1,163 @@
+"""What was typed into a form about authority, as the control object that people sign."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Callable
+from datetime import timedelta
+from typing import Any
+
+from django.http import QueryDict
+
+from procedures.domain.canonical import moment
+from procedures.domain.clock import now
+from procedures.domain.definition import DUTIES, RISKS
+from procedures.domain.errors import InvalidInput, NotFound, OpsError
+from procedures.domain.sshkeys import fingerprint
+from procedures.models import Person
+
+Object = dict[str, Any]
+
+
+def build(control: str, posted: QueryDict, actor: Person) -> Object:
+    """The object of one control from a form. Raises InvalidInput, NotFound."""
+    maker = MAKERS.get(control)
+    if maker is None:
+        raise NotFound(f"There is no form for {control}.")
+    return maker(posted, actor)
+
+
+def _whole(posted: QueryDict, name: str) -> int:
+    try:
+        return int(posted.get(name, ""))
+    except ValueError as problem:
+        raise InvalidInput([(f"/object/{name}", "is not a whole number")]) from problem
+
+
+def _json(posted: QueryDict, name: str) -> Object:
+    text = posted.get(name, "").strip()
+    try:
+        value = json.loads(text or "{}")
+    except ValueError as problem:
+        raise InvalidInput([(f"/object/{name}", f"is not JSON: {problem}")]) from problem
+    if not isinstance(value, dict):
+        raise InvalidInput([(f"/object/{name}", "is not a JSON object")])
+    return value
+
+
+def _pairs(posted: QueryDict, name: str) -> dict[str, str]:
+    """`role=web zone=a`, with blanks or commas or on lines of their own."""
+    found = {}
+    for part in posted.get(name, "").replace(",", " ").split():
+        key, equals, value = part.partition("=")
+        if not equals or not key:
+            raise InvalidInput([(f"/object/{name}", f"{part!r} is not name=value")])
+        found[key] = value
+    return found
+
+
+def _grant(posted: QueryDict, actor: Person) -> Object:
+    begins = now()
+    days = _whole(posted, "days")
+    if not 1 <= days <= 365:
+        raise InvalidInput([("/object/days", "is 1 to 365")])
+    made: Object = {
+        "principal": posted.get("principal", ""), "verbs": posted.getlist("verbs"),
+        "environments": posted.getlist("environments"), "not_before": moment(begins),
+        "expires_at": moment(begins + timedelta(days=days)), "reason": posted.get("reason", "").strip(),
+    }
+    for name in ("procedure", "target_filter"):
+        if text := posted.get(name, "").strip():
+            made[name] = text
+    if posted.get("selector", "").strip():
+        made["selector"] = posted["selector"].replace(",", " ").split()
+    if posted.get("constraint", "").strip():
+        made["constraint"] = _json(posted, "constraint")
+    return made
+
+
+def _environment(posted: QueryDict, actor: Person) -> Object:
+    approvals: dict[str, dict[str, int]] = {}
+    for risk in RISKS:
+        asked = {duty: _whole(posted, f"{risk}.{duty}") for duty in DUTIES if posted.get(f"{risk}.{duty}", "").strip()}
+        if needed := {duty: count for duty, count in asked.items() if count}:
+            approvals[risk] = needed
+    return {
+        "name": posted.get("name", ""), "title": posted.get("title", "").strip(), "position": _whole(posted, "position"),
+        "production": "production" in posted, "drafts": "drafts" in posted, "approvals": approvals,
+        "min_strength": posted.get("min_strength", ""), "approval_expiry_s": _whole(posted, "hours") * 3600,
+        "reason_required": "reason_required" in posted,
+    }
+
+
+def _binding(posted: QueryDict, actor: Person) -> Object:
+    return {
+        "environment": posted.get("environment", ""), "name": posted.get("name", ""), "provider": posted.get("provider", ""),
+        "role": posted.get("role", "").strip(), "ceiling": _json(posted, "ceiling"),
+        "max_ttl_s": _whole(posted, "max_ttl_s"), "reach": _json(posted, "reach"),
+    }
+
+
+def _target(posted: QueryDict, actor: Person) -> Object:
+    return {
+        "environment": posted.get("environment", ""), "name": posted.get("name", "").strip(),
+        "address": posted.get("address", "").strip(), "port": _whole(posted, "port"),
+        "host_key": " ".join(posted.get("host_key", "").split()[:2]), "trust": posted.get("trust", ""),
+        "tags": _pairs(posted, "tags"), "attributes": _pairs(posted, "attributes"), "action": posted.get("action", "set"),
+    }
+
+
+def _key(posted: QueryDict, actor: Person) -> Object:
+    public = " ".join(posted.get("public", "").split()[:2])
+    try:
+        mark = fingerprint(public)
+    except (OpsError, ValueError) as problem:
+        raise InvalidInput([("/object/public", f"not an OpenSSH public key: {problem}")]) from problem
+    return {"subject": str(actor.subject), "public": public, "fingerprint": mark}
+
+
+def _plain(*names: str) -> Callable[[QueryDict, Person], Object]:
+    return lambda posted, actor: {name: posted.get(name, "").strip() for name in names}
+
+
+MAKERS: dict[str, Callable[[QueryDict, Person], Object]] = {
+    "grant": _grant, "grant_end": _plain("grant", "reason"), "membership": _plain("person", "group", "action"),
+    "duty": _plain("principal", "duty", "action"), "environment": _environment, "binding": _binding, "target": _target,
+    "profile": _plain("profile"), "key": _key,
+}
+
+
+def told(control: str, object: Object, names: dict[str, str]) -> str:
+    """One sentence that says what a change does. `names` are people by subject."""
+
+    def who(principal: str) -> str:
+        kind, _, name = principal.partition(":")
+        return names.get(name, name) if kind == "person" else f"group {name}"
+
+    adds = object.get("action", "add") == "add"
+    sentences: dict[str, Callable[[], str]] = {
+        "grant": lambda: f"{who(object['principal'])} may {', '.join(object['verbs']).replace('_', ' ')} "
+                         f"{object.get('procedure') or 'every procedure'} in "
+                         f"{', '.join(object['environments']) or 'every environment'}",
+        "grant_end": lambda: "An access ends at once",
+        "membership": lambda: f"{names.get(object['person'], object['person'])} "
+                              f"{'joins' if adds else 'leaves'} the group {object['group']}",
+        "duty": lambda: f"{who(object['principal'])} {'fills' if adds else 'no longer fills'} the duty {object['duty']}",
+        "environment": lambda: f"New rules for {object['name']}",
+        "binding": lambda: f"{object['environment']} binds {object['name']} to {object['provider']} as {object['role']}",
+        "target": lambda: f"{object['name']} ({object['address']}:{object['port']}) "
+                          f"{'leaves' if object.get('action') == 'end' else 'belongs to'} {object['environment']}",
+        "secret": lambda: f"A new value of {object['name']} in {object['environment']}",
+        "profile": lambda: f"The review profile becomes {object['profile']}",
+        "key": lambda: f"{names.get(object['subject'], 'Somebody')} enrols the key {object['fingerprint']}",
+        "runner": lambda: f"The runner {object['name']} is enrolled",
+    }
+    return sentences[control]() if control in sentences else control
+
+
+def subjects_in(object: Object) -> list[str]:
+    """Subjects that a control object names."""
+    named = [object.get("person", ""), object.get("subject", ""), str(object.get("principal", "")).removeprefix("person:")]
+    return [text for text in named if len(text) == 36]
+
+

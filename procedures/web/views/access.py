@@ -1,0 +1,37 @@
+"""Who may do what, where, until when; and what waits for a second person."""
+
+from __future__ import annotations
+
+from django.contrib.auth.models import Group
+from django.http import HttpRequest, HttpResponse
+from django.views.decorators.http import require_safe
+
+from procedures.domain.clock import now
+from procedures.models import VERBS, ControlChange, Environment, Person, Procedure
+from procedures.queries import pages_people
+from procedures.web import control_forms
+from procedures.web.doors import page, person_of, show
+
+
+@page
+@require_safe
+def listing(request: HttpRequest) -> HttpResponse:
+    """Access that holds now; that which ended with `?ended=1`; `?procedure=` and `?verb=` fill the form."""
+    me, at, ended = person_of(request), now(), request.GET.get("ended") == "1"
+    return show(
+        request, "access.html",
+        {
+            "grants": pages_people.grants(me, at, ended=ended), "ended": ended, "verbs": VERBS,
+            "changes": [(row, _told(row)) for row in pages_people.proposed_changes()],
+            "environments": Environment.objects.all(), "procedures": Procedure.objects.order_by("title")[:500],
+            "people": Person.objects.filter(is_active=True).exclude(kind=Person.Kind.SYSTEM).exclude(pk=me.pk).order_by("name"),
+            "groups": Group.objects.order_by("name"), "procedure": request.GET.get("procedure", ""),
+            "asked": request.GET.getlist("verb"),
+        },
+        nav="access",
+    )
+
+
+def _told(change: ControlChange) -> str:
+    names = pages_people.names_of(control_forms.subjects_in(change.object))
+    return control_forms.told(change.control, change.object, names)

@@ -1,0 +1,111 @@
+"""Changes of what decides authority: shown in full, signed by their proposer, confirmed by somebody else."""
+
+from __future__ import annotations
+
+import json
+from typing import Any
+from uuid import UUID
+
+from django.contrib import messages
+from django.http import HttpRequest, HttpResponse
+from django.shortcuts import redirect
+from django.utils.http import url_has_allowed_host_and_scheme
+from django.views.decorators.http import require_http_methods, require_POST
+
+from procedures.domain import controls as rules
+from procedures.domain.canonical import canon
+from procedures.domain.clock import now
+from procedures.domain.errors import InvalidInput, OpsError
+from procedures.models import ControlChange, Person
+from procedures.queries import pages_people
+from procedures.services import controls
+from procedures.services.portal import profile_in_force
+from procedures.web import control_forms, signing
+from procedures.web.doors import page, person_of, show, status_of
+
+
+@page
+@require_POST
+def new(request: HttpRequest, control: str) -> HttpResponse:
+    """First the form's object is shown to be signed; then, with `object`, it is proposed."""
+    me = person_of(request)
+    if "object" not in request.POST:
+        object = control_forms.build(control, request.POST, me)
+        return show(request, "propose.html", _proposal(request, me, control, object))
+    object = _object(request.POST["object"])
+    try:
+        change = controls.propose(
+            actor=me, control=control, object=object, signature=signing.given(request.POST), at=now()
+        )
+    except InvalidInput:
+        raise
+    except OpsError as problem:
+        context = _proposal(request, me, control, object) | {"problem": problem}
+        return show(request, "propose.html", context, status=status_of(problem))
+    if change.state == ControlChange.State.CONFIRMED:
+        messages.success(request, "The change is in force and in the evidence.")
+        return redirect(_back(request))
+    return redirect("web:change", change.pk)
+
+
+def _object(text: str) -> dict[str, Any]:
+    try:
+        value = json.loads(text)
+    except ValueError as problem:
+        raise InvalidInput([("/object", "is not JSON")]) from problem
+    if not isinstance(value, dict):
+        raise InvalidInput([("/object", "is not a JSON object")])
+    return value
+
+
+def _back(request: HttpRequest) -> str:
+    back = request.POST.get("next", "/")
+    return back if url_has_allowed_host_and_scheme(back, allowed_hosts={request.get_host()}) else "/"
+
+
+def _proposal(request: HttpRequest, me: Person, control: str, object: dict[str, Any]) -> dict[str, Any]:
+    statement = controls.statement_for(actor=me, control=control, object=object)
+    gains = controls.who_gains(control, object)
+    production = rules.touches_production(control, object, controls.production_names())
+    minimum = "session" if control == "key" else controls.minimum_strength(control, object)
+    return {
+        "control": control, "object": canon(object).decode(), "facts": sorted(object.items()), "next": _back(request),
+        "told": control_forms.told(control, object, pages_people.names_of(control_forms.subjects_in(object))),
+        "ask": signing.ask(statement, minimum), "production": production,
+        "confirmers": rules.confirmers_needed(
+            control, profile=profile_in_force(), production=production, somebody_gains=bool(gains)
+        ),
+    }
+
+
+@page
+@require_http_methods(["GET", "POST"])
+def one(request: HttpRequest, change: UUID) -> HttpResponse:
+    """A proposed change; POST confirms or refuses it."""
+    me = person_of(request)
+    row = pages_people.one_change(me, change, now())
+    if request.method == "GET":
+        return show(request, "change.html", _context(me, row), nav="access")
+    try:
+        if request.POST.get("verdict") == "refuse":
+            controls.refuse(actor=me, change=row.pk, reason=request.POST.get("reason", ""), at=now())
+        else:
+            controls.confirm(actor=me, change=row.pk, signature=signing.given(request.POST), at=now())
+    except OpsError as problem:
+        row.refresh_from_db()
+        return show(request, "change.html", _context(me, row) | {"problem": problem}, status=status_of(problem), nav="access")
+    return redirect("web:change", row.pk)
+
+
+def _context(me: Person, change: ControlChange) -> dict[str, Any]:
+    names = pages_people.names_of([row["by"] for row in change.signatures] + control_forms.subjects_in(change.object))
+    waits = change.state == ControlChange.State.PROPOSED
+    signed = any(row["by"] == str(me.subject) for row in change.signatures)
+    gains = str(me.subject) in controls.who_gains(change.control, change.object)
+    minimum = controls.minimum_strength(change.control, change.object)
+    return {
+        "change": change, "facts": sorted(change.object.items()), "waits": waits, "mine": change.proposer_id == me.pk,
+        "told": control_forms.told(change.control, change.object, names), "gains": gains, "signed": signed,
+        "signers": [(names.get(row["by"], row["by"]), row) for row in change.signatures],
+        "ask": signing.ask(bytes(change.statement), minimum) if waits and not signed and not gains else None,
+    }

@@ -1,0 +1,43 @@
+"""People, groups and duties; inviting somebody."""
+
+from __future__ import annotations
+
+from django.conf import settings
+from django.contrib.auth.models import Group
+from django.http import HttpRequest, HttpResponse
+from django.views.decorators.http import require_POST, require_safe
+
+from procedures.domain.clock import now
+from procedures.domain.definition import DUTIES
+from procedures.domain.errors import OpsError
+from procedures.domain.profiles import PROFILES
+from procedures.queries import pages_people
+from procedures.services import people
+from procedures.web.doors import page, person_of, show, status_of
+
+
+def _lists() -> dict[str, object]:
+    return {
+        "people": pages_people.people(), "groups": pages_people.groups(), "duties": DUTIES, "profiles": PROFILES,
+        "group_names": Group.objects.order_by("name").values_list("name", flat=True),
+    }
+
+
+@page
+@require_safe
+def listing(request: HttpRequest) -> HttpResponse:
+    return show(request, "people.html", _lists(), nav="people")
+
+
+@page
+@require_POST
+def invite(request: HttpRequest) -> HttpResponse:
+    """A person without rights, and a link to hand over that is shown once."""
+    typed = {name: request.POST.get(name, "").strip() for name in ("username", "name", "email", "kind")}
+    try:
+        person, path = people.invite_person(actor=person_of(request), at=now(), **typed)
+    except OpsError as problem:
+        return show(request, "people.html", _lists() | {"problem": problem, "typed": typed}, status=status_of(problem),
+                    nav="people")
+    return show(request, "people.html", _lists() | {"invited": person, "link": settings.OPSPORTAL_PUBLIC_URL + path},
+                status=201, nav="people")
