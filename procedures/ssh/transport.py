@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import base64
 import io
+import logging
 import socket
 from typing import Any
 
@@ -16,6 +17,7 @@ from cryptography.hazmat.primitives.serialization import Encoding, NoEncryption,
 from procedures.domain.errors import OpsError
 
 CONNECT_S = 10.0
+logging.getLogger("paramiko").setLevel(logging.CRITICAL)  # it prints tracebacks for refusals that we report ourselves
 QUICKACK = getattr(socket, "TCP_QUICKACK", None)
 
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import shlex
 from collections.abc import Mapping
 from datetime import UTC, datetime, timedelta
 from typing import Any
@@ -12,6 +13,7 @@ from django.utils.html import format_html, format_html_join
 from django.utils.safestring import SafeString
 
 from procedures.domain.clock import now
+from procedures.domain.text import visible
 from procedures.web import words
 
 register = template.Library()
@@ -149,7 +151,6 @@ def left(moment: datetime | None) -> str:
     return "time is up" if seconds <= 0 else f"{length(seconds)} left"
 
 
-@register.filter
 def length(seconds: float | None) -> str:
     """A length as `38 s`, `4 m 12 s`, `2 h 05 m`, `3 d`; a dash for none."""
     if seconds is None:
@@ -224,3 +225,84 @@ def size(count: int) -> str:
             return f"{amount:.0f} {unit}" if unit == "B" else f"{amount:.1f} {unit}"
         amount /= 1000
     return f"{amount:.1f} GB"
+
+
+@register.filter
+def words_of(text: str) -> list[str]:
+    """`"low high"` as a list, to loop over in a template."""
+    return text.split()
+
+
+@register.filter
+def length_of(seconds: float | None) -> str:
+    """The filter `length` under a name that Django's own does not take."""
+    return length(seconds)
+
+
+@register.filter
+def accepted_word(number_: int) -> str:
+    return f"v{number_} accepted"
+
+
+@register.filter
+def targets_in(step: Mapping[str, Any]) -> int:
+    """On how many targets a planned step acts."""
+    return sum(len(effect["targets"]) for effect in step["effects"])
+
+
+@register.filter
+def does(value: Any) -> str:
+    """What a planned effect does, in one or more lines that a person can read; every control character visible."""
+    return visible(_told(value)) if value else ""
+
+
+def _told(value: Any) -> str:
+    if isinstance(value, dict):
+        if set(value) == {"secret"}:
+            return "«secret»"
+        if set(value) == {"decided at run time by"}:
+            return f"«decided at run time by {value['decided at run time by']}»"
+        if isinstance(value.get("argv"), list):
+            rest = {k: v for k, v in value.items() if k != "argv" and v not in ({}, [], "", None)}
+            line = " ".join(shlex.quote(part) if isinstance(part, str) else _told(part) for part in value["argv"])
+            return line + (" " + _told(rest) if rest else "")
+        return " ".join(f"{k}={_told(v)}" for k, v in value.items() if v not in ({}, [], "", None))
+    if isinstance(value, list):
+        return ", ".join(_told(item) for item in value)
+    return str(value)
+
+
+@register.filter
+def state_and_time(run: Any, at: datetime) -> str:
+    """The word of a run's state; while it runs, for how long."""
+    word = words.status("run", run.state).word
+    if run.state == "running" and run.started_at:
+        return f"{word} {length((at - run.started_at).total_seconds())}"
+    return word
+
+
+@register.filter
+def strength(name: str) -> str:
+    return words.STRENGTH.get(name, name)
+
+
+@register.filter
+def tail_of(name: str) -> str:
+    """What tells neighbouring targets apart in a narrow column: the end of the first label."""
+    return name.split(".")[0][-3:]
+
+
+@register.filter
+def as_text(value: Any) -> str:
+    return str(value)
+
+
+@register.filter
+def all_in_log(events: list[Any]) -> bool:
+    """Whether every event stands in the log."""
+    return bool(events) and all(event.index is not None for event in events)
+
+
+@register.simple_tag(takes_context=True)
+def chosen_cell(context: Any, row: Any, target: str) -> bool:
+    return bool(context.get("step") == row.id and context.get("target") == target)

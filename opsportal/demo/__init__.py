@@ -1,0 +1,1 @@
+"""A throw-away company: its hosts, its people, and one day of its work."""
