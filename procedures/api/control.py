@@ -16,7 +16,7 @@ from procedures.api.door import Door, uuid
 from procedures.domain.canonical import canon, moment
 from procedures.domain.clock import now
 from procedures.domain.errors import InvalidInput, NotFound
-from procedures.models import ControlChange, Environment, Grant, Person, PoolKey, Target
+from procedures.models import ControlChange, Environment, Grant, Person, PoolKey, PortalSetting, Target
 from procedures.services import controls, people
 
 
@@ -140,8 +140,10 @@ class Tokens(Door):
 
 class Environments(Door):
     def get(self, request: Request) -> Response:
+        setting = PortalSetting.objects.filter(pk="ssh-authorities").first()
+        authorities = setting.value if setting else {}
         rows = [
-            {"name": e.name, "title": e.title, "production": e.production, "approvals": e.approvals,
+            {"name": e.name, "ssh_authority": authorities.get(e.name), "title": e.title, "production": e.production, "approvals": e.approvals,
              "min_strength": e.min_strength, "reason_required": e.reason_required,
              "pool_key": key.public if (key := PoolKey.objects.filter(environment=e, ended_at=None).first()) else None}
             for e in Environment.objects.all()

@@ -3,15 +3,23 @@
 from __future__ import annotations
 
 import os
+import threading
 import time
 from uuid import UUID
 
+_lock = threading.Lock()
+_last = 0
+
 
 def uuid7() -> UUID:
-    """A new UUIDv7: 48 bits of Unix milliseconds, the rest random."""
-    millis = time.time_ns() // 1_000_000
-    noise = int.from_bytes(os.urandom(10), "big")
-    value = (millis & ((1 << 48) - 1)) << 80 | noise
-    value = (value & ~(0xF << 76)) | (0x7 << 76)
-    value = (value & ~(0x3 << 62)) | (0x2 << 62)
+    """A new UUIDv7: 48 bits of Unix milliseconds, 12 bits of their fraction, the rest random.
+
+    Ids made in one process always grow (RFC 9562, 6.2, method 3); between processes they grow with the clock.
+    """
+    global _last
+    with _lock:
+        stamp = (time.time_ns() << 12) // 1_000_000
+        _last = stamp = max(stamp, _last + 1)
+    noise = int.from_bytes(os.urandom(8), "big") & ((1 << 62) - 1)
+    value = (stamp >> 12) << 80 | 0x7 << 76 | (stamp & 0xFFF) << 64 | 0x2 << 62 | noise
     return UUID(int=value)

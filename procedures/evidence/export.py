@@ -16,7 +16,7 @@ from django.conf import settings
 from procedures.domain.canonical import canon, moment, sha256_hex
 from procedures.domain.errors import OpsError
 from procedures.evidence import reports, verify
-from procedures.evidence.models import Checkpoint, Disclosure, Event, Leaf
+from procedures.evidence.models import Checkpoint, Disclosure, Event, Leaf, Outbox
 from procedures.evidence.record import disclosed, record
 from procedures.evidence.sequence import range_root
 from procedures.evidence.tree import inclusion
@@ -50,9 +50,7 @@ def export_pack(
 
     The manifest's digest becomes an event of the log first, so the sequencer must be running. Raises NotSequenced.
     """
-    checkpoint = Checkpoint.objects.order_by("-size").first()
-    if checkpoint is None:
-        raise NotSequenced("The log is still empty.")
+    checkpoint = _up_to_now()
     members = _members(checkpoint, wanted, log_key, separation)
     manifest = _manifest(members, checkpoint, wanted, exporter, at)
     members["manifest.json"] = canon(manifest)
@@ -65,6 +63,20 @@ def export_pack(
     members["export.tlog-proof"] = _proof(event)
     data = verify.zip_bytes(members)
     return data, {"events": checkpoint.size, "runs": manifest["counts"]["runs"], "event": str(event.id)}
+
+
+def _up_to_now() -> Checkpoint:
+    """The checkpoint over everything that was recorded before this call. Raises NotSequenced."""
+    newest = Outbox.objects.order_by("-id").values_list("id", flat=True).first() or 0
+    end = time.monotonic() + WAIT_S
+    while Outbox.objects.filter(id__lte=newest).exists():
+        if time.monotonic() > end:
+            raise NotSequenced(f"The log did not take what was recorded within {WAIT_S:.0f} s.")
+        time.sleep(0.1)
+    checkpoint = Checkpoint.objects.order_by("-size").first()
+    if checkpoint is None:
+        raise NotSequenced("The log is still empty.")
+    return checkpoint
 
 
 def _members(

@@ -31,9 +31,13 @@ class Event(models.Model):
 
 
 class Outbox(models.Model):
-    """An event that is not in the log yet; the sequencer deletes the row in the transaction that appends the leaf."""
+    """An event that is not in the log yet; the sequencer deletes the row in the transaction that appends the leaf.
 
-    event = models.OneToOneField(Event, on_delete=models.PROTECT, primary_key=True)
+    `id` keeps the order of events of one run, since those are written one after another under the run's lock.
+    """
+
+    id = models.BigAutoField(primary_key=True)
+    event = models.OneToOneField(Event, on_delete=models.PROTECT)
 
 
 class Leaf(models.Model):

@@ -46,7 +46,7 @@ class Sequencer:
                 return 0
             last = Checkpoint.objects.order_by("-size").first()
             self._not_behind(last)
-            events = [row.event for row in Outbox.objects.select_related("event").order_by("event_id")[:BATCH]]
+            events = [row.event for row in Outbox.objects.select_related("event").order_by("id")[:BATCH]]
             if not events:
                 return 0
             frontier = load_frontier(last.size if last else 0)

@@ -41,8 +41,11 @@ def installed() -> bool:
 
 
 @transaction.atomic(durable=True)
-def install(*, runner: Mapping[str, str], pools: Mapping[str, tuple[str, str]], profile: str, at: datetime) -> None:
-    """Write genesis once. `runner`: id, name, public; `pools`: environment → (key id, public key). Safe to repeat."""
+def install(*, runner: Mapping[str, str], pools: Mapping[str, tuple[str, str]], authorities: Mapping[str, str],
+            profile: str, at: datetime) -> None:
+    """Write genesis once. `runner`: id, name, public; `pools`: environment → (key id, public key);
+    `authorities`: environment → public key of its SSH certificate authority. Safe to repeat.
+    """
     if installed():
         return
     everywhere = [e["name"] for e in ENVIRONMENTS]
@@ -52,12 +55,13 @@ def install(*, runner: Mapping[str, str], pools: Mapping[str, tuple[str, str]], 
             "portal": settings.OPSPORTAL_PUBLIC_URL, "profile": profile, "environments": list(ENVIRONMENTS),
             "runners": [{"runner": runner["id"], "name": runner["name"], "public": runner["public"],
                          "environments": everywhere}],
-            "keys": [], "managers": [],
+            "keys": [], "managers": [], "authorities": dict(authorities),
         },
     )
     for fields in ENVIRONMENTS:
         Environment.objects.create(**fields)
     PortalSetting.objects.create(name="profile", value=profile, since_at=at)
+    PortalSetting.objects.create(name="ssh-authorities", value=dict(authorities), since_at=at)
     Runner.objects.create(id=UUID(runner["id"]), name=runner["name"], public=runner["public"], environments=everywhere,
                           enrolled_at=at)
     for name, (key_id, public) in pools.items():

@@ -17,11 +17,11 @@ FAILS = "def test_it_does_not_hold():\n    assert not True\n"
 ERRS = "import nothing_of_that_name\n"
 
 
-def gate(folder: Path, source: str, *, ci: bool) -> subprocess.CompletedProcess[str]:
+def gate(folder: Path, source: str, *switches: str, ci: bool) -> subprocess.CompletedProcess[str]:
     (folder / "test_sample.py").write_text(source)
     program = "import sys; from tests.gate import main; sys.exit(main(sys.argv[1:]))"
     environ = {name: value for name, value in os.environ.items() if not name.startswith("PYTEST_")}
-    argv = [sys.executable, "-c", program, "-n", "0", str(folder / "test_sample.py")]
+    argv = [sys.executable, "-c", program, "-n", "0", *switches, str(folder / "test_sample.py")]
     return subprocess.run(
         argv, cwd=ROOT, env={**environ, "CI": "true" if ci else ""}, capture_output=True, text=True, check=False
     )
@@ -41,6 +41,12 @@ def gate(folder: Path, source: str, *, ci: bool) -> subprocess.CompletedProcess[
 def test_last_line_and_exit_code_say_how_it_went(
     tmp_path: Path, source: str, *, ci: bool, code: int, last_line: str
 ) -> None:
-    ended = gate(tmp_path, source, ci=ci)
+    ended = gate(tmp_path, source, "--database=sqlite", ci=ci)
     assert ended.stdout.rstrip().rpartition("\n")[2] == last_line, ended.stdout + ended.stderr
     assert ended.returncode == code
+
+
+def test_database_tests_run_on_both_and_are_counted_together(tmp_path: Path) -> None:
+    on_both = "import pytest\n@pytest.mark.both\ndef test_on_both():\n    assert True\n"
+    ended = gate(tmp_path, PASSES + on_both, ci=True)
+    assert ended.stdout.rstrip().rpartition("\n")[2] == "3 passed, 0 skipped", ended.stdout + ended.stderr

@@ -114,7 +114,7 @@ def progress(parts: list[tuple[str, float]]) -> SafeString:
 @register.simple_tag
 def ago(moment: datetime | None) -> SafeString:
     """A relative time with the exact one on hover; a dash for none."""
-    if moment is None:
+    if not moment:
         return SafeString("–")
     exact = moment.astimezone(UTC)
     return format_html(
@@ -145,7 +145,7 @@ def relative(moment: datetime, at: datetime) -> str:
 @register.filter
 def left(moment: datetime | None) -> str:
     """How long until a moment: `42 min left`."""
-    if moment is None:
+    if not moment:
         return "no limit"
     seconds = (moment - now()).total_seconds()
     return "time is up" if seconds <= 0 else f"{length(seconds)} left"
@@ -211,9 +211,9 @@ def sentence(text: str) -> str:
 
 
 @register.filter
-def number(value: int | None) -> str:
+def number(value: Any) -> str:
     """`12 943`, with thin spaces; a dash for none."""
-    return "–" if value is None else f"{value:,}".replace(",", "\u202f")
+    return f"{value:,}".replace(",", "\u202f") if isinstance(value, int) else "–"
 
 
 @register.filter

@@ -2,30 +2,22 @@
 
 from __future__ import annotations
 
-from datetime import UTC, datetime
-from importlib import import_module
-from importlib.util import find_spec
+from datetime import UTC, date, datetime, time
 from uuid import UUID
 
 from django.http import HttpRequest, HttpResponse
 from django.views.decorators.http import require_POST, require_safe
 
 from procedures import access
+from procedures.domain.canonical import moment
 from procedures.domain.clock import now
-from procedures.domain.errors import InvalidInput, NotFound, OpsError
+from procedures.domain.errors import InvalidInput, NotFound
 from procedures.evidence.events import KINDS
 from procedures.queries import pages_evidence
+from procedures.services import exports
 from procedures.web.doors import page, person_of, show
 
-EXPORT = "procedures.services.exports"
 FAMILIES = sorted({kind.partition(".")[0] for kind in KINDS})
-
-
-class NoExport(OpsError):
-    """This installation cannot write evidence files by page."""
-
-    code = "evidence.no-export"
-    next_step = "Use `opsportal evidence export` on the portal's machine."
 
 
 @page
@@ -55,21 +47,22 @@ def event(request: HttpRequest, event: UUID) -> HttpResponse:
 @page
 @require_POST
 def export(request: HttpRequest) -> HttpResponse:
-    """An evidence file for a period, by the service that writes them."""
-    if find_spec(EXPORT) is None:
-        raise NoExport("Evidence files are not written by this page here.")
-    since, until = (_day(request, name) for name in ("since", "until"))
-    data: bytes = import_module(EXPORT).export_pack(actor=person_of(request), since=since, until=until, at=now())
+    """An evidence file for a period and place, by the service that writes them."""
+    wanted = {name: request.POST.get(name, "") for name in ("procedure", "environment")}
+    wanted |= {"from": _day(request, "from"), "to": _day(request, "to", last=True)}
+    data, _ = exports.export(actor=person_of(request), wanted=wanted, at=now())
     answer = HttpResponse(data, content_type="application/zip")
     answer["Content-Disposition"] = f'attachment; filename="evidence-{now():%Y%m%dT%H%M%SZ}.zip"'
     return answer
 
 
-def _day(request: HttpRequest, name: str) -> datetime | None:
+def _day(request: HttpRequest, name: str, *, last: bool = False) -> str:
+    """A day's first moment, or its last one, as evidence writes moments; empty if none was given."""
     text = request.POST.get(name, "")
     if not text:
-        return None
+        return ""
     try:
-        return datetime.fromisoformat(text).replace(tzinfo=UTC)
+        day = date.fromisoformat(text)
     except ValueError as problem:
         raise InvalidInput([(f"/{name}", "is not a date such as 2026-11-24")]) from problem
+    return moment(datetime.combine(day, time.max if last else time.min, tzinfo=UTC))

@@ -66,7 +66,7 @@ def one(request: HttpRequest, run: UUID) -> HttpResponse:
 def live(request: HttpRequest, run: UUID) -> HttpResponse:
     """The parts of a run's page that move: head, progress, steps and cells."""
     row = pages_runs.one_run(person_of(request), run, now())
-    return render(request, "parts/run_live.html", _live(request, row))
+    return render(request, "parts/run_moving.html", _live(request, row))
 
 
 def _live(request: HttpRequest, run: Run) -> dict[str, Any]:

@@ -1,0 +1,80 @@
+// What every page gains from JavaScript: copying, the palette, and a plan that follows the form.
+const $ = (selector, root = document) => root.querySelector(selector);
+const csrf = () => $("input[name=csrfmiddlewaretoken]")?.value ?? "";
+
+for (const block of document.querySelectorAll("[data-copy-me]")) {
+  const button = document.createElement("button");
+  button.type = "button";
+  button.className = "btn s26";
+  button.textContent = "Copy";
+  button.addEventListener("click", async () => {
+    await navigator.clipboard.writeText(block.textContent);
+    button.textContent = "Copied";
+    setTimeout(() => { button.textContent = "Copy"; }, 1500);
+  });
+  block.after(button);
+}
+document.addEventListener("click", (event) => {
+  const mark = event.target.closest?.("[data-copy]");
+  if (mark) navigator.clipboard?.writeText(mark.dataset.copy);
+});
+
+const PAGES = [["Home", "/"], ["Procedures", "/procedures/"], ["Runs", "/runs/"], ["Approvals", "/approvals/"], ["Reviews", "/reviews/"], ["Access", "/access/"], ["People", "/people/"], ["Environments", "/environments/"], ["Evidence", "/evidence/"], ["Settings", "/settings/"]];
+const palette = $("#palette"), box = $("#palette input"), list = $("#palette ul");
+let asked = 0, chosen = 0;
+
+function fill(rows) {
+  chosen = 0;
+  list.replaceChildren(...rows.slice(0, 14).map(([title, url, hint], index) => {
+    const item = document.createElement("li"), link = document.createElement("a"), more = document.createElement("span");
+    link.href = url;
+    link.setAttribute("role", "option");
+    link.setAttribute("aria-selected", index === 0);
+    link.append(title, more);
+    more.className = "ink-3";
+    more.textContent = hint ?? "";
+    item.append(link);
+    return item;
+  }));
+}
+async function look() {
+  const mine = ++asked, words = box.value.trim().toLowerCase();
+  const pages = PAGES.filter(([title]) => title.toLowerCase().includes(words)).map(([title, url]) => [title, url, "page"]);
+  const answer = await fetch(`/procedures/find/?q=${encodeURIComponent(words)}`, { headers: { Accept: "application/json" } });
+  const found = answer.ok ? (await answer.json()).results.map((row) => [row.title, row.url, row.hint]) : [];
+  if (mine === asked) fill([...found, ...pages]);
+}
+function step(by) {
+  const links = [...list.querySelectorAll("a")];
+  if (!links.length) return;
+  links[chosen]?.setAttribute("aria-selected", false);
+  chosen = (chosen + by + links.length) % links.length;
+  links[chosen].setAttribute("aria-selected", true);
+  links[chosen].scrollIntoView({ block: "nearest" });
+}
+document.addEventListener("keydown", (event) => {
+  if ((event.ctrlKey || event.metaKey) && event.key.toLowerCase() === "k") {
+    event.preventDefault();
+    palette.showModal();
+    box.select();
+    look();
+  }
+});
+box?.addEventListener("input", look);
+box?.addEventListener("keydown", (event) => {
+  if (event.key === "ArrowDown" || event.key === "ArrowUp") { event.preventDefault(); step(event.key === "ArrowDown" ? 1 : -1); }
+  if (event.key === "Enter") { event.preventDefault(); list.querySelectorAll("a")[chosen]?.click(); }
+});
+
+const ask = $("#ask");
+if (ask) {
+  let timer = 0, turn = 0;
+  const show = async () => {
+    const mine = ++turn;
+    const answer = await fetch(ask.dataset.preview, { method: "POST", body: new FormData(ask), headers: { "X-CSRFToken": csrf() } });
+    const page = new DOMParser().parseFromString(await answer.text(), "text/html"), panel = page.querySelector("#will-happen");
+    if (mine === turn && panel && answer.ok) $("#will-happen").replaceWith(document.adoptNode(panel));
+  };
+  ask.addEventListener("input", () => { clearTimeout(timer); timer = setTimeout(show, 350); });
+  if (!$("#will-happen .steps") && !$(".note.bad")) show();
+}
