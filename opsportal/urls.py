@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
-from importlib.util import find_spec
-
 from django.urls import URLPattern, URLResolver, include, path
 
+from procedures.api import health
+
 urlpatterns: list[URLPattern | URLResolver] = [
-    path(prefix, include(door))
-    for prefix, door in (("api/", "procedures.api.urls"), ("", "procedures.web.urls"))
-    if find_spec(door.rpartition(".")[0]) and find_spec(door)
+    path("healthz", health.healthz),
+    path("readyz", health.readyz),
+    path("metrics", health.metrics),
+    path("api/", include("procedures.api.urls")),
+    path("", include("procedures.web.urls")),
 ]

@@ -5,7 +5,6 @@ from __future__ import annotations
 import hashlib
 import json
 from collections.abc import Callable
-from datetime import timedelta
 from typing import Any
 from uuid import UUID
 
@@ -16,18 +15,9 @@ from rest_framework.views import APIView
 
 from procedures.api.authentication import is_bearer
 from procedures.domain.clock import now
-from procedures.domain.errors import NotFound, OpsError
-from procedures.models import IdempotencyKey, Person
-from procedures.services import unit
-
-LIVES = timedelta(hours=24)
-
-
-class SameKeyOtherBody(OpsError):
-    """An Idempotency-Key was used before, for another request."""
-
-    code = "idempotency.other-body"
-    next_step = "Use a fresh key for a new request."
+from procedures.domain.errors import NotFound
+from procedures.models import Person
+from procedures.services import idempotency, unit
 
 
 class Door(APIView):
@@ -68,17 +58,8 @@ def once(request: Request, person: Person, act: Callable[[], tuple[int, dict[str
         status, data = act()
         return Response(data, status=status)
     mark = hashlib.sha256(json.dumps(request.data, sort_keys=True, default=str).encode()).hexdigest()
-    IdempotencyKey.objects.filter(person=person, key=key, at__lt=now() - LIVES).delete()
-    known = IdempotencyKey.objects.filter(person=person, key=key).first()
-    if known is None:
-        status, data = act()
-        known, _ = IdempotencyKey.objects.get_or_create(
-            person=person, key=key,
-            defaults={"body_sha256": mark, "status": status, "response": data, "at": now()},
-        )
-    if known.body_sha256 != mark:
-        raise SameKeyOtherBody("This Idempotency-Key was used for another request.")
-    return Response(known.response, status=known.status)
+    status, data = idempotency.once(person=person, key=key, body_sha256=mark, act=act, at=now())
+    return Response(data, status=status)
 
 
 def page(rows: list[Any], size: int, shape: Callable[[Any], dict[str, Any]], mark: Callable[[Any], str]) -> dict[str, Any]:

@@ -10,11 +10,12 @@ from rest_framework.response import Response
 
 from procedures.domain.errors import IllegalState, InvalidInput, NotAllowed, NotFound, OpsError
 from procedures.domain.statements import BadSignature, StatementMismatch, TooWeak
+from procedures.services.idempotency import SameKeyOtherBody
 from procedures.services.runs import TooManyRuns
 
 STATUS: tuple[tuple[type[OpsError], int], ...] = (
     (InvalidInput, 400), (NotFound, 404), (TooWeak, 403), (BadSignature, 403), (NotAllowed, 403),
-    (StatementMismatch, 409), (TooManyRuns, 429), (IllegalState, 409),
+    (StatementMismatch, 409), (TooManyRuns, 429), (SameKeyOtherBody, 422), (IllegalState, 409),
 )
 
 

@@ -5,9 +5,8 @@ No calls, no underscore names, bounded steps and size. For every string s, `${{ 
 
 from __future__ import annotations
 
-import json
 import re
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping
 from dataclasses import dataclass
 from functools import lru_cache
 from typing import Any
@@ -16,31 +15,11 @@ from jinja2 import Environment, nodes
 from jinja2.exceptions import TemplateSyntaxError
 
 from procedures.domain import expression_filters
-from procedures.domain.errors import OpsError
-from procedures.domain.secrets import Secret
+from procedures.domain.expression_walk import ExpressionRefused, Unresolved, Walk, joined, text_of
 
-MAX_STEPS = 10_000
-MAX_BYTES = 1_000_000
 MAX_TEXT = 65_536
 _OPEN, _CLOSE = "${{", "}}"
 _JINJA = Environment(autoescape=False)  # noqa: S701 - only its parser is used; nothing is rendered by Jinja
-
-
-class ExpressionRefused(OpsError):
-    """An expression that does not parse, uses what is not allowed, names what is not there, or grows too big."""
-
-    code = "expression.refused"
-    next_step = "Use names, items, comparisons, and/or/not and the documented filters alone."
-
-
-@dataclass(frozen=True, slots=True)
-class Unresolved:
-    """A value that a step will produce at run time. Reading parts of it, or mixing it in, stays unresolved."""
-
-    step: str
-
-    def describe(self) -> str:
-        return f"step {self.step}"
 
 
 @dataclass(frozen=True, slots=True)
@@ -126,161 +105,15 @@ def _allow(node: nodes.Node) -> None:
         raise ExpressionRefused(f"There is no filter {node.name!r}.")
 
 
-class _Walk:
-    """One evaluation with its budget of steps."""
-
-    def __init__(self, scope: Mapping[str, Any]) -> None:
-        self.scope = scope
-        self.steps = 0
-
-    def value(self, node: nodes.Node) -> Any:
-        self.steps += 1
-        if self.steps > MAX_STEPS:
-            raise ExpressionRefused("The expression takes too many steps.")
-        return getattr(self, f"_{type(node).__name__.lower()}")(node)
-
-    def _const(self, node: nodes.Const) -> Any:
-        return node.value
-
-    def _name(self, node: nodes.Name) -> Any:
-        if node.name not in self.scope:
-            raise ExpressionRefused(f"There is no {node.name!r} here; known are {', '.join(sorted(self.scope))}.")
-        return self.scope[node.name]
-
-    def _getattr(self, node: nodes.Getattr) -> Any:
-        return self._item(self.value(node.node), node.attr)
-
-    def _getitem(self, node: nodes.Getitem) -> Any:
-        return self._item(self.value(node.node), self.value(node.arg))
-
-    def _item(self, holder: Any, key: Any) -> Any:
-        if isinstance(holder, Unresolved):
-            return holder
-        if isinstance(key, str) and key.startswith("_"):
-            raise ExpressionRefused("Names that begin with an underscore are not allowed.")
-        if isinstance(holder, Mapping) and isinstance(key, str):
-            return holder.get(key)
-        if isinstance(holder, list | tuple) and isinstance(key, int) and not isinstance(key, bool):
-            return holder[key] if -len(holder) <= key < len(holder) else None
-        if holder is None:
-            return None
-        raise ExpressionRefused(f"{type(holder).__name__} has no part {key!r}.")
-
-    def _compare(self, node: nodes.Compare) -> Any:
-        left = self.value(node.expr)
-        for operand in node.ops:
-            right = self.value(operand.expr)
-            if isinstance(left, Unresolved) or isinstance(right, Unresolved):
-                return left if isinstance(left, Unresolved) else right
-            if not _compare(operand.op, left, right):
-                return False
-            left = right
-        return True
-
-    def _and(self, node: nodes.And) -> Any:
-        left = self.value(node.left)
-        return self.value(node.right) if isinstance(left, Unresolved) or _true(left) else left
-
-    def _or(self, node: nodes.Or) -> Any:
-        left = self.value(node.left)
-        return left if isinstance(left, Unresolved) or _true(left) else self.value(node.right)
-
-    def _not(self, node: nodes.Not) -> Any:
-        inner = self.value(node.node)
-        return inner if isinstance(inner, Unresolved) else not _true(inner)
-
-    def _condexpr(self, node: nodes.CondExpr) -> Any:
-        test = self.value(node.test)
-        if isinstance(test, Unresolved):
-            return test
-        if _true(test):
-            return self.value(node.expr1)
-        return self.value(node.expr2) if node.expr2 is not None else None
-
-    def _neg(self, node: nodes.Neg) -> Any:
-        inner = self.value(node.node)
-        if isinstance(inner, int | float) and not isinstance(inner, bool):
-            return -inner
-        raise ExpressionRefused("Only a number can be negated.")
-
-    def _list(self, node: nodes.List) -> list[Any]:
-        return [self.value(item) for item in node.items]
-
-    def _dict(self, node: nodes.Dict) -> dict[str, Any]:
-        return {str(self.value(pair.key)): self.value(pair.value) for pair in node.items}
-
-    def _concat(self, node: nodes.Concat) -> Any:
-        return _joined([self.value(part) for part in node.nodes])
-
-    def _filter(self, node: nodes.Filter) -> Any:
-        if node.node is None:
-            raise ExpressionRefused("A filter needs a value.")
-        value = self.value(node.node)
-        arguments = [self.value(argument) for argument in node.args]
-        if isinstance(value, Unresolved):
-            return value
-        if isinstance(value, Secret) or any(isinstance(a, Secret) for a in arguments):
-            raise ExpressionRefused("Filters do not take secrets.")
-        try:
-            result = expression_filters.FILTERS[node.name](value, *arguments)
-        except (TypeError, ValueError, AttributeError) as problem:
-            raise ExpressionRefused(f"The filter {node.name} does not take this value: {problem}") from problem
-        _bounded(result)
-        return result
-
-
-def _compare(op: str, left: Any, right: Any) -> bool:
-    if isinstance(left, Secret) or isinstance(right, Secret):
-        raise ExpressionRefused("A secret cannot be compared.")
-    if op in {"eq", "ne"}:
-        same = left == right and isinstance(left, bool) == isinstance(right, bool)
-        return same if op == "eq" else not same
-    if op in {"in", "notin"}:
-        if not isinstance(right, str | list | tuple | Mapping) or (isinstance(right, str) and not isinstance(left, str)):
-            raise ExpressionRefused("`in` wants a text, a list or an object on its right.")
-        return (left in right) == (op == "in")
-    numbers = all(isinstance(v, int | float) and not isinstance(v, bool) for v in (left, right))
-    if not numbers and not (isinstance(left, str) and isinstance(right, str)):
-        raise ExpressionRefused("Only two numbers or two texts have an order.")
-    return bool({"gt": left > right, "gteq": left >= right, "lt": left < right, "lteq": left <= right}[op])
-
-
-def _true(value: Any) -> bool:
-    if isinstance(value, Secret):
-        raise ExpressionRefused("A secret cannot decide anything.")
-    return bool(value)
-
-
-def _bounded(value: Any) -> None:
-    if isinstance(value, str | bytes) and len(value) > MAX_BYTES:
-        raise ExpressionRefused("The result is larger than 1 MB.")
-
-
-def text_of(value: Any) -> str:
-    """How a value reads inside a text: strings as they are, other types as JSON."""
-    return value if isinstance(value, str) else json.dumps(value, ensure_ascii=False, separators=(",", ":"))
-
-
-def _joined(values: Sequence[Any]) -> Any:
-    unresolved = next((v for v in values if isinstance(v, Unresolved)), None)
-    if unresolved is not None:
-        return unresolved
-    if any(isinstance(v, Secret) for v in values):
-        return Secret(b"".join(v.reveal() if isinstance(v, Secret) else text_of(v).encode() for v in values))
-    joined = "".join(map(text_of, values))
-    _bounded(joined)
-    return joined
-
-
 def render(value: Any, scope: Mapping[str, Any]) -> Any:
     """`value` with every expression in it evaluated; a text that is one expression keeps its type."""
     if isinstance(value, str):
         template = parse(value)
         if template.literal:
             return value
-        walk = _Walk(scope)
+        walk = Walk(scope)
         parts = [part if isinstance(part, str) else walk.value(part) for part in template.parts]
-        return parts[0] if template.whole else _joined(parts)
+        return parts[0] if template.whole else joined(parts)
     if isinstance(value, Mapping):
         return {key: render(item, scope) for key, item in value.items()}
     if isinstance(value, list | tuple):
@@ -293,7 +126,7 @@ def evaluate(text: str, scope: Mapping[str, Any]) -> Any:
     template = parse(text)
     if not template.whole:
         raise ExpressionRefused(f"{text!r} must be one expression.")
-    result = _Walk(scope).value(template.parts[0])  # type: ignore[arg-type]
+    result = Walk(scope).value(template.parts[0])  # type: ignore[arg-type]
     if isinstance(result, Unresolved):
         raise ExpressionRefused(f"{text!r} is not known yet: {result.describe()} has not run.")
     return result
@@ -335,3 +168,7 @@ def _path(node: nodes.Node) -> tuple[str, ...]:
 
 
 has_expression = re.compile(re.escape(_OPEN)).search
+
+__all__ = [
+    "ExpressionRefused", "Template", "Unresolved", "evaluate", "has_expression", "names_used", "parse", "render", "text_of",
+]

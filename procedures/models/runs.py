@@ -13,6 +13,9 @@ from procedures.models.people import Person
 from procedures.models.versions import Procedure, Version
 
 
+ENDED = sorted(state.value for state in TERMINAL_RUN_STATES)
+
+
 class Run(models.Model):
     """One requested execution. `plan` holds the exact canonical bytes that `plan_digest` is the digest of."""
 
@@ -62,8 +65,8 @@ class Run(models.Model):
             models.CheckConstraint(condition=Q(state__in=[s.value for s in RunState]), name="run_state_known"),
             models.CheckConstraint(condition=Q(risk__in=RISKS), name="run_risk_known"),
             models.CheckConstraint(
-                condition=Q(state__in=[s.value for s in TERMINAL_RUN_STATES], ended_at__isnull=False)
-                | (~Q(state__in=[s.value for s in TERMINAL_RUN_STATES]) & Q(ended_at__isnull=True)),
+                condition=Q(state__in=ENDED, ended_at__isnull=False)
+                | (~Q(state__in=ENDED) & Q(ended_at__isnull=True)),
                 name="run_ended_exactly_when_terminal",
             ),
         ]

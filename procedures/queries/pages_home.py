@@ -75,7 +75,7 @@ def often_used(person: Person, at: datetime) -> list[Procedure]:
 
 def environments_now() -> list[tuple[Environment, int, int]]:
     """Environments with how many runs are at work and how many stand in the queue."""
-    rows = Environment.objects.annotate(
+    rows = Environment.objects.order_by("position", "name").annotate(
         busy=Count("runs", filter=Q(runs__state=RunState.RUNNING.value)),
         queued=Count("runs", filter=Q(runs__state=RunState.QUEUED.value)),
     )

@@ -149,7 +149,8 @@ def _touches(definition: Mapping[str, Any]) -> dict[str, list[str]]:
         "Commands": sorted({c for step in steps if (c := _command(step["input"]))}),
         "Targets": [targets["filter"]] if targets else [],
         "Spread": [_spread(targets["strategy"])] if targets else [],
-        "Credentials": sorted(f"{name} ({need['kind']}), {need['ttl_s']} s" for name, need in needs.items()),
+        "Credentials": sorted(f"{name} ({need['kind']})" for name, need in needs.items()),
+        "Held for, s": [str(max((need["ttl_s"] for need in needs.values()), default=0))],
         "Network": sorted({step["id"] for step in steps if step["input"].get("network")}),
         "Gates": sorted(step["id"] for step in steps if step["action"].startswith("gate:")),
         "Environments": list(definition.get("environments", [])),
@@ -170,6 +171,8 @@ def _effect(name: str, before: list[str], after: list[str]) -> str:
     added, removed = set(after) - set(before), set(before) - set(after)
     if not added and not removed:
         return "same"
+    if name == "Held for, s":
+        return "wider" if int(after[0]) > int((before or ["0"])[0]) else "narrower"
     if name == "Gates":
         added, removed = removed, added
     if added and removed:

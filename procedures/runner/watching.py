@@ -10,9 +10,9 @@ from django.db import DatabaseError, connections
 from django.conf import settings
 from procedures.domain.clock import now
 from procedures.domain.masking import self_test
-from procedures.models import Runner
 from procedures.runner.drive import identity
 from procedures.sandbox.probe import tier
+from procedures.services import runners
 
 log = structlog.get_logger(__name__)
 EVERY_S = 5.0
@@ -33,7 +33,7 @@ def _beat(found: str) -> None:
     stop = threading.Event()
     while True:
         try:
-            Runner.objects.filter(pk=identity().id).update(heartbeat_at=now(), tier=found, software=settings.OPSPORTAL_VERSION)
+            runners.beat(runner=identity().id, tier=found, software=settings.OPSPORTAL_VERSION, at=now())
         except DatabaseError as problem:
             log.warning("runner.heartbeat", problem=str(problem))
         finally:

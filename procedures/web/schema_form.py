@@ -94,7 +94,7 @@ def _hint(rules: Mapping[str, Any]) -> str:
         parts.append(f"{low} to {high}" + (f", default {rules['default']}" if "default" in rules else ""))
     if _kind(rules) == "lines":
         parts.append("One on each line")
-    return ". ".join(parts)
+    return " · ".join(part.rstrip(".") for part in parts)
 
 
 def as_text(made: Field, value: Any) -> Any:

@@ -36,7 +36,7 @@ def draw(run: Run, steps: Sequence[StepRow], at: datetime) -> tuple[Axis, list[l
     start = run.started_at or run.requested_at
     whole = max(1.0, ((run.ended_at or at) - start).total_seconds()) * (1.0 if run.ended_at else 1.06)
     every = next((n for n in NICE if whole / n <= 6), NICE[-1])
-    ticks = [(f"{n / whole * 100:.2f}%", length(n)) for n in range(0, int(whole) + 1, every)][:7]
+    ticks = [(f"{n / whole * 100:.2f}%", length(n) if n else "0") for n in range(0, int(whole) + 1, every)][:7]
     now_x = "" if run.ended_at else f"{100 / 1.06:.2f}%"
     return Axis(ticks, now_x), [_bars(step, start, whole, at) for step in steps]
 

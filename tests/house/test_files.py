@@ -8,6 +8,8 @@ import re
 from tests.house import tree
 
 LONGEST = 300
+# One file on purpose: it travels in every evidence pack and is read and run alone, without us.
+MAY_BE_LONG = {"procedures/evidence/verify.py"}
 NAMES_WITHOUT_A_NOUN = {"utils", "util", "helpers", "helper", "common", "core", "misc", "lib", "base_utils"}
 # Put together here, so that this file does not contain what it looks for.
 REGISTRY_HOSTS = ["py" + "pi.org", "python" + "hosted.org", "npm" + "js.org", "npm" + "js.com", "crates" + ".io"]
@@ -18,7 +20,7 @@ def test_no_file_is_longer_than_three_hundred_lines() -> None:
     long = {
         tree.short(path): lines
         for path in tree.python_files()
-        if (lines := len(path.read_text().splitlines())) > LONGEST
+        if (lines := len(path.read_text().splitlines())) > LONGEST and tree.short(path) not in MAY_BE_LONG
     }
     assert not long, f"split these by noun, not by layer: {long}"
 

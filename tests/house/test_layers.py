@@ -17,12 +17,14 @@ BELONGS_TO = {
     "kombu": ("procedures/runner/",),
     "rest_framework": ("procedures/api/",),
     "drf_spectacular": ("procedures/api/", "opsportal/urls.py"),
-    "paramiko": ("procedures/actions/", "procedures/credentials/", "procedures/management/", "opsportal/demo/"),
+    "paramiko": ("procedures/ssh/", "opsportal/demo/"),
 }
 # Room → what it may not import at all.
 STRANGERS = {
     "procedures/domain": ("django", "celery", "rest_framework", "procedures.models", "opsportal"),
     "procedures/definitions": ("django", "celery", "opsportal"),
+    "procedures/ssh": ("django", "celery", "opsportal"),
+    "procedures/sandbox": ("django", "celery", "opsportal"),
     "procedures/actions": ("django", "celery", "opsportal"),
     "procedures/credentials": ("django", "celery", "opsportal"),
 }

@@ -156,6 +156,8 @@ def length(seconds: float | None) -> str:
     if seconds is None:
         return "–"
     whole = int(seconds)
+    if whole < 1:
+        return "< 1 s"
     if whole < MINUTE:
         return f"{whole} s"
     if whole < HOUR:
@@ -189,8 +191,12 @@ def avatar(person: Any, css: str = "") -> SafeString:
     """Initials; a machine shows an icon."""
     if person.kind != "person":
         return format_html('<span class="avatar {}">{}</span>', css, _use("i-bot", "s"))
-    initials = "".join(part[0] for part in str(person).split()[:2]).upper()
-    return format_html('<span class="avatar {}" aria-hidden="true">{}</span>', css, initials)
+    return format_html('<span class="avatar {}" aria-hidden="true">{}</span>', css, initials(person))
+
+
+@register.filter
+def initials(person: Any) -> str:
+    return "".join(part[0] for part in str(person).split()[:2]).upper()
 
 
 @register.simple_tag
@@ -306,3 +312,15 @@ def all_in_log(events: list[Any]) -> bool:
 @register.simple_tag(takes_context=True)
 def chosen_cell(context: Any, row: Any, target: str) -> bool:
     return bool(context.get("step") == row.id and context.get("target") == target)
+
+
+@register.filter
+def plainly(value: Any) -> str:
+    """A value of a control object or parameter as people read it: yes and no, lists with commas, pairs with colons."""
+    if isinstance(value, bool):
+        return "yes" if value else "no"
+    if isinstance(value, dict):
+        return ", ".join(f"{key}: {plainly(item)}" for key, item in value.items()) or "none"
+    if isinstance(value, list):
+        return ", ".join(plainly(item) for item in value) or "none"
+    return visible(str(value))

@@ -5,13 +5,14 @@ from __future__ import annotations
 from django.http import HttpRequest, HttpResponse
 from django.views.decorators.http import require_safe
 
+from procedures import access
 from procedures.domain.clock import now
 from procedures.domain.definition import DUTIES, RISKS
 from procedures.domain.statements import STRENGTHS
 from procedures.queries import pages_environments
 from procedures.services.portal import profile_in_force
 from procedures.web import words
-from procedures.web.doors import page, show
+from procedures.web.doors import page, person_of, show
 
 PROVIDERS = ("ssh-certificate", "ssh-key", "sealed-secret")
 
@@ -27,6 +28,8 @@ def listing(request: HttpRequest) -> HttpResponse:
 @require_safe
 def one(request: HttpRequest, name: str) -> HttpResponse:
     row = pages_environments.one_environment(name)
+    me, at = person_of(request), now()
+    sees = any(access.decide(me, verb, at=at, environment=row).allowed for verb in ("operate", "manage_access", "audit"))
     rules = [
         (risk, [(duty, row.approvals.get(risk, {}).get(duty, "")) for duty in DUTIES]) for risk in RISKS
     ]
@@ -35,9 +38,10 @@ def one(request: HttpRequest, name: str) -> HttpResponse:
         request, "environment.html",
         {
             "environment": row, "rules": rules, "duties": DUTIES, "strengths": [(s, words.STRENGTH[s]) for s in STRENGTHS],
-            "targets": pages_environments.targets_of(row), "bindings": pages_environments.bindings_of(row),
-            "secrets": pages_environments.secrets_of(row), "tab": tab if tab in {"targets", "bindings", "rules"} else "targets",
-            "trusts": words.TRUST.items(), "providers": PROVIDERS, "hours": row.approval_expiry_s // 3600, "now": now(),
+            "sees": sees, "targets": pages_environments.targets_of(row) if sees else [],
+            "bindings": pages_environments.bindings_of(row) if sees else [],
+            "secrets": pages_environments.secrets_of(row) if sees else [], "tab": tab if tab in {"targets", "bindings", "rules"} else "targets",
+            "trusts": words.TRUST.items(), "providers": PROVIDERS, "hours": row.approval_expiry_s // 3600,
         },
         nav="environments",
     )

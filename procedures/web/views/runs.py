@@ -10,7 +10,7 @@ from django.shortcuts import redirect, render
 from django.views.decorators.http import require_POST, require_safe
 
 from procedures.domain.clock import now
-from procedures.domain.errors import OpsError
+from procedures.domain.errors import NotAllowed
 from procedures.domain.states import RunState
 from procedures.models import Environment, Run
 from procedures.queries import pages_evidence, pages_log, pages_runs
@@ -101,7 +101,7 @@ def text(request: HttpRequest, run: UUID) -> HttpResponse:
     me = person_of(request)
     row = pages_runs.one_run(me, run, now())
     if not pages_runs.may_read_output(me, row, now()):
-        raise OutputNotShown("You may see this run, but not what it printed.")
+        raise NotAllowed("You may see this run, but not what it printed.")
     chunks = pages_log.chunks(row.id, step=request.GET.get("step", ""), target=request.GET.get("target", ""))
     body = "".join(chunk.text for chunk in chunks[:20_000].iterator())
     answer = HttpResponse(body, content_type="text/plain; charset=utf-8")
@@ -109,9 +109,3 @@ def text(request: HttpRequest, run: UUID) -> HttpResponse:
     answer["Content-Security-Policy"] = "sandbox"
     return answer
 
-
-class OutputNotShown(OpsError):
-    """Seeing a run and reading its output are two rights."""
-
-    code = "run.output-not-shown"
-    next_step = "Ask an access manager for the right to read output."
