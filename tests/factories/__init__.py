@@ -1,0 +1,1 @@
+"""Portals, people and versions for tests: exactly the rights that a sentence names, and no more."""

@@ -1,0 +1,139 @@
+"""Separation of duties, on every door that decides something."""
+
+from __future__ import annotations
+
+import pytest
+from django.db import IntegrityError, connection, transaction
+
+from procedures.domain.canonical import canon, moment
+from procedures.domain.clock import now
+from procedures.domain.statements import TooWeak
+from procedures.evidence.models import Event
+from procedures.models import Approval, Person, Review
+from procedures.services import approvals, controls
+from procedures.services.unit import SecondPersonRequired
+from tests.factories.portal import World
+
+
+def test_author_cannot_accept_the_own_version_even_with_the_right(world: World) -> None:
+    adam = world.person("adam", "operations")
+    world.may(adam, "author", "review")
+    version = world.submit(adam)
+    with pytest.raises(SecondPersonRequired, match="you cannot review it"):
+        world.review(adam, version, "operations")
+    assert not Review.objects.exists()
+    assert Event.objects.filter(kind="access.denied").count() == 1
+
+
+def test_database_refuses_a_review_by_the_submitter(world: World) -> None:
+    adam = world.person("adam")
+    world.may(adam, "author")
+    version = world.submit(adam)
+    with pytest.raises(IntegrityError), transaction.atomic():
+        Review.objects.create(
+            version=version, reviewer=adam, submitter=adam, digest=version.digest, verdict="accept", strength="session",
+            statement=b"", at=now(),
+        )
+    assert not Review.objects.exists()
+
+
+def test_trigger_refuses_a_review_whose_submitter_is_a_lie(world: World) -> None:
+    adam = world.person("adam")
+    world.may(adam, "author")
+    version = world.submit(adam)
+    with pytest.raises(IntegrityError, match="cannot review"), transaction.atomic():
+        Review.objects.create(
+            version=version, reviewer=adam, submitter=world.mira, digest=version.digest, verdict="accept",
+            strength="session", statement=b"", at=now(),
+        )
+    assert connection.vendor in {"sqlite", "postgresql"}
+
+
+def test_requester_cannot_approve_the_own_run_even_with_the_right(world: World) -> None:
+    version = world.accepted()
+    quinn = world.person("quinn", "operations")
+    world.may(quinn, "run", "approve", procedure="hello", environments=["staging"])
+    world.propose("environment", environment("staging", approvals={"low": {"operations": 1}}))
+    run = world.ask(quinn, environment="staging")
+    assert run.state == "awaiting_approval"
+    with pytest.raises(SecondPersonRequired, match="cannot approve"):
+        approvals.decide_run(
+            actor=quinn, run=run.id, verdict="approve", plan_digest=run.plan_digest, comment="", signature=None, at=now()
+        )
+    assert not Approval.objects.exists()
+    assert version.state == "accepted"
+
+
+def test_somebody_else_approves_and_the_run_is_queued(world: World) -> None:
+    world.accepted()
+    quinn, petra = world.person("quinn"), world.person("petra", "operations")
+    world.may(quinn, "run", procedure="hello", environments=["staging"])
+    world.may(petra, "approve", "view", procedure="hello", environments=["staging"])
+    world.propose("environment", environment("staging", approvals={"low": {"operations": 1}}))
+    run = world.ask(quinn, environment="staging")
+    after = approvals.decide_run(
+        actor=petra, run=run.id, verdict="approve", plan_digest=run.plan_digest, comment="", signature=None, at=now()
+    )
+    assert after.state == "queued"
+
+
+def test_nobody_grants_to_themselves_directly_or_through_a_group(world: World) -> None:
+    mira = world.mira
+    object = {
+        "principal": f"person:{mira.subject}", "verbs": ["break_glass"], "environments": ["development"],
+        "not_before": moment(now()), "expires_at": "2099-01-01T00:00:00.000000Z", "reason": "mine",
+    }
+    with pytest.raises(SecondPersonRequired, match="Nobody grants to themselves"):
+        controls.propose(actor=mira, control="grant", object=object, signature=None, at=now())
+    member = {"person": str(mira.subject), "group": "everybody", "action": "add"}
+    with pytest.raises(SecondPersonRequired):
+        controls.propose(actor=mira, control="membership", object=member, signature=None, at=now())
+    assert not Event.objects.filter(kind="control.confirmed").exists()
+
+
+def test_production_wants_a_signature_and_a_session_is_too_weak(world: World) -> None:
+    sven = world.person("sven")
+    object = {
+        "principal": f"person:{sven.subject}", "verbs": ["run"], "environments": ["production"],
+        "not_before": moment(now()), "expires_at": "2099-01-01T00:00:00.000000Z", "reason": "work",
+    }
+    with pytest.raises(TooWeak):
+        controls.propose(actor=world.mira, control="grant", object=object, signature=None, at=now())
+    statement = canon(controls.statement_for(actor=world.mira, control="grant", object=object))
+    change = controls.propose(
+        actor=world.mira, control="grant", object=object, signature=world.signed("mira", statement), at=now()
+    )
+    assert change.state == "confirmed"
+
+
+def test_separate_profile_waits_for_a_confirmer_who_is_another_person(world: World) -> None:
+    jonas = world.person("jonas", key=True)
+    world.may(jonas, "manage_access", "operate")
+    change = world.propose("profile", {"profile": "separate"})
+    with pytest.raises(SecondPersonRequired):
+        controls.confirm(
+            actor=world.mira, change=change.id, signature=world.signed("mira", bytes(change.statement)), at=now()
+        )
+    done = controls.confirm(
+        actor=jonas, change=change.id, signature=world.signed("jonas", bytes(change.statement)), at=now()
+    )
+    assert done.state == "confirmed"
+    sven = world.person("sven")
+    object = {
+        "principal": f"person:{sven.subject}", "verbs": ["run"], "environments": ["production"],
+        "not_before": moment(now()), "expires_at": "2099-01-01T00:00:00.000000Z", "reason": "work",
+    }
+    assert world.propose("grant", object).state == "proposed"
+
+
+def test_no_person_can_be_a_superuser(world: World) -> None:
+    with pytest.raises(IntegrityError), transaction.atomic():
+        Person.objects.filter(pk=world.mira.pk).update(is_superuser=True)
+    assert not Person.objects.filter(is_superuser=True).exists()
+
+
+def environment(name: str, **changes: object) -> dict[str, object]:
+    return {
+        "name": name, "title": name.title(), "position": 2, "production": False, "drafts": False, "approvals": {},
+        "min_strength": "session", "approval_expiry_s": 3600, "reason_required": True, **changes,
+    }

@@ -1,0 +1,67 @@
+"""Pages use people's words, carry only files that we know, and stay small."""
+
+from __future__ import annotations
+
+import base64
+import hashlib
+import re
+import tomllib
+from pathlib import Path
+
+import pytest
+
+WEB = Path(__file__).parents[2] / "procedures" / "web"
+STATIC = WEB / "static" / "opsportal"
+TEMPLATES = sorted((WEB / "templates").rglob("*.html"))
+CODE_WORDS = re.compile(r"\b(digest|closure|lease|dossier|the pack|denied|interrupted|superuser)\b", re.IGNORECASE)
+
+
+def text_of(template: Path) -> str:
+    """What people read: without template code, tags and code samples."""
+    html = re.sub(r"{%.*?%}|{{.*?}}|{#.*?#}", " ", template.read_text(), flags=re.DOTALL)
+    return re.sub(r"<[^>]*>", " ", html)
+
+
+@pytest.mark.parametrize("template", TEMPLATES, ids=lambda path: path.name)
+def test_templates_use_the_words_of_the_glossary(template: Path) -> None:
+    assert CODE_WORDS.findall(text_of(template)) == []
+
+
+@pytest.mark.parametrize("template", TEMPLATES, ids=lambda path: path.name)
+def test_templates_hold_no_inline_style_script_or_handler(template: Path) -> None:
+    html = template.read_text()
+    assert " style=" not in html
+    assert not re.search(r"<script(?![^>]*\bsrc=)", html)
+    assert not re.search(r"\son[a-z]+=", html)
+    assert "|safe" not in html
+    assert "autoescape" not in html
+
+
+def test_style_sheet_is_at_most_25_kilobytes() -> None:
+    assert (STATIC / "css" / "opsportal.css").stat().st_size <= 25_000
+
+
+def test_vendored_files_are_exactly_those_that_are_listed() -> None:
+    rows = tomllib.loads((WEB / "vendor.toml").read_text())["file"]
+    for row in rows:
+        found = base64.b64encode(hashlib.sha384((STATIC / row["path"]).read_bytes()).digest()).decode()
+        assert row["integrity"] == f"sha384-{found}", row["path"]
+        assert (STATIC / row["licence_file"]).is_file()
+    listed = {row["path"] for row in rows} | {row["licence_file"] for row in rows}
+    ours = {"css/opsportal.css", "js/page.js", "js/run.js", "favicon.svg"}
+    assert {str(path.relative_to(STATIC)) for path in STATIC.rglob("*") if path.is_file()} == listed | ours
+
+
+def test_scripts_never_write_markup() -> None:
+    for script in (STATIC / "js").glob("*.js"):
+        assert not re.search(r"innerHTML|outerHTML|insertAdjacentHTML|document\.write|\beval\(", script.read_text())
+
+
+def test_every_icon_that_a_template_names_is_in_the_sprite() -> None:
+    sprite = (STATIC / "icons.svg").read_text()
+    for template in TEMPLATES:
+        html = template.read_text()
+        for name in re.findall(r'{% icon "([a-z-]+)"', html) + re.findall(r'with (?:[a-z]+=\S+ )*glyph="([a-z-]+)"', html):
+            assert f'id="i-{name}"' in sprite, (template.name, name)
+        for name in re.findall(r'{% glyph "([a-z_]+)"', html):
+            assert f'id="s-{name}"' in sprite, (template.name, name)
