@@ -1,0 +1,65 @@
+"""The mask: the same however the stream is cut, and nothing of a secret in any form it knows."""
+
+from __future__ import annotations
+
+import base64
+import json
+import shlex
+import urllib.parse
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from procedures.domain.masking import Masker, self_test
+from procedures.domain.secrets import Secret
+
+SECRET = "p&ss w0rd/+'\"ü-9f8e7d6c"
+ALPHABET = st.sampled_from([b"a", b"b", b"ab", b"c", b"ba"])
+
+
+def masker(*secrets: bytes) -> Masker:
+    made = Masker()
+    for secret in secrets:
+        made.register(Secret(secret))
+    return made
+
+
+@given(
+    st.lists(st.lists(ALPHABET, min_size=3, max_size=6).map(b"".join), min_size=1, max_size=3),
+    st.lists(st.lists(ALPHABET, max_size=6).map(b"".join), max_size=12),
+)
+def test_any_chunking_equals_the_whole(secrets: list[bytes], chunks: list[bytes]) -> None:
+    one, many = masker(*secrets), masker(*secrets)
+    whole = one.feed("x", b"".join(chunks)) + one.flush("x")
+    parts = b"".join(many.feed("x", chunk) for chunk in chunks) + many.flush("x")
+    assert parts == whole
+    assert one.masked_bytes == many.masked_bytes
+    assert not any(secret in whole for secret in secrets)
+
+
+FORMS = {
+    "raw": SECRET, "json": json.dumps(SECRET)[1:-1], "url": urllib.parse.quote(SECRET), "plus": urllib.parse.quote_plus(SECRET),
+    "hex": SECRET.encode().hex(), "HEX": SECRET.encode().hex().upper(), "base64": base64.b64encode(SECRET.encode()).decode(),
+    "base64 inside": base64.b64encode(b"user:" + SECRET.encode() + b":x").decode(),
+    "base64url": base64.urlsafe_b64encode(SECRET.encode()).decode(), "utf-16": base64.b64encode(SECRET.encode("utf-16-le")).decode(),
+    "shell": shlex.quote(SECRET), "sql": SECRET.replace("'", "''"),
+}
+
+
+@pytest.mark.parametrize("form", FORMS)
+def test_every_form_is_masked_and_without_the_mask_it_shows(form: str) -> None:
+    text = f"before {FORMS[form]} after"
+    shown = masker(SECRET.encode()).mask_text(text)
+    assert "***" in shown
+    assert FORMS[form] not in shown
+    assert Masker().mask_text(text) == text
+
+
+def test_streams_are_kept_apart() -> None:
+    made = masker(b"abcdef")
+    assert made.feed("a", b"abc") + made.feed("b", b"def") + made.flush("a") + made.flush("b") == b"defabc"
+
+
+def test_the_self_test_passes_here() -> None:
+    assert self_test() is True
