@@ -1,0 +1,135 @@
+"""Each persona's way through the pages, in a real browser."""
+
+from __future__ import annotations
+
+import threading
+from base64 import b64decode
+
+import pytest
+from django.db import connections
+
+from procedures.models import Environment, Review, Run, Version
+from procedures.runner.drive import drive
+from tests.browser.conftest import Portal
+
+# django_db makes sure that a migrated database is there to copy, also when these tests run alone
+pytestmark = [pytest.mark.once, pytest.mark.django_db]
+
+
+def in_background(run: Run) -> threading.Thread:
+    """Drive a run as a runner would, in a thread of its own."""
+
+    def work() -> None:
+        try:
+            drive(run.id)
+        finally:
+            connections.close_all()
+
+    thread = threading.Thread(target=work)
+    thread.start()
+    return thread
+
+
+def test_requester_runs_hello_and_watches_its_output_come(portal: Portal) -> None:
+    portal.town.accept("hello")
+    page = portal.page("mira")
+    complaints: list[str] = []
+    page.on("console", lambda message: complaints.append(message.text) if message.type == "error" else None)
+    page.goto(f"{portal.url}/procedures/hello/")
+    page.fill("[name='p.name']", "Zoë <b>")
+    page.fill("#reason", "to see it")
+    page.wait_for_selector("#will-happen .steps")
+    page.click("#will-happen button.primary")
+    page.wait_for_url("**/runs/*/")
+    driver = in_background(Run.objects.get())
+    page.wait_for_selector("#lines li:has-text('Zoë <b>')", timeout=15_000)
+    page.wait_for_selector("#live[data-state=succeeded]", timeout=15_000)
+    driver.join(10)
+    assert complaints == []
+    assert page.locator("#lines b").count() == 0
+
+
+def test_trigger_works_without_javascript(portal: Portal) -> None:
+    portal.town.accept("hello")
+    page = portal.page("mira", javascript=False, width=390)
+    page.goto(f"{portal.url}/procedures/hello/")
+    page.fill("#reason", "no scripts here")
+    page.click("text=Show what will happen")
+    assert "hello.sh" in page.inner_text("#will-happen")
+    page.click("#will-happen button.primary")
+    page.wait_for_url("**/runs/*/")
+    run = Run.objects.get()
+    in_background(run).join(20)
+    page.reload()
+    assert "Succeeded" in page.inner_text("#live")
+    assert page.locator("#lines li").count() >= 1
+
+
+def test_reviewer_reads_the_files_and_accepts_by_a_plain_button(portal: Portal) -> None:
+    Environment.objects.update(min_strength="session")
+    version = Version.objects.get(procedure__name="hello")
+    page = portal.page("aisha")
+    page.click("nav.rail >> text=Reviews")
+    page.click("text=Say hello v1")
+    assert "hello.sh" in page.inner_text("main")
+    page.fill("#cm", "Read it all.")
+    page.click("button:has-text('Accept as')")
+    page.wait_for_selector(".pill:has-text('Accepted')")
+    version.refresh_from_db()
+    assert version.state == "accepted"
+    assert Review.objects.get(version=version).comment == "Read it all."
+
+
+def test_approver_approves_without_javascript_and_the_requester_could_not(portal: Portal) -> None:
+    portal.town.accept("hello")
+    Environment.objects.filter(pk="staging").update(approvals={"low": {"operations": 1}})
+    run = portal.town.ask(environment="staging")
+    own = portal.page("mira", javascript=False)
+    own.goto(f"{portal.url}/approvals/{run.id}/")
+    assert "somebody else must decide" in own.inner_text("main")
+    assert own.locator("button:has-text('Approve')").count() == 0
+    page = portal.page("aisha", javascript=False)
+    page.click("a.name:has-text('Say hello')")
+    page.click("button:has-text('Approve')")
+    page.wait_for_url("**/runs/*/")
+    run.refresh_from_db()
+    assert run.state == "queued"
+
+
+def test_approver_signs_with_an_ssh_key(portal: Portal) -> None:
+    portal.town.accept("hello")
+    Environment.objects.filter(pk="staging").update(approvals={"low": {"operations": 1}}, min_strength="signed")
+    run = portal.town.ask(environment="staging")
+    page = portal.page("aisha")
+    page.goto(f"{portal.url}/approvals/{run.id}/")
+    assert "ssh-keygen -Y sign -n opsportal-approval" in page.inner_text("main")
+    statement = b64decode(page.get_attribute("input[name=statement]", "value") or "")
+    page.fill("#signature", portal.town.sign("aisha", statement)["signature"])
+    page.click("button:has-text('Approve')")
+    page.wait_for_url("**/runs/*/")
+    assert run.approvals.get().strength == "signed"
+
+
+def test_the_palette_finds_a_procedure_by_keyboard_alone(portal: Portal) -> None:
+    portal.town.accept("hello")
+    page = portal.page("mira")
+    page.keyboard.press("Control+k")
+    page.keyboard.type("hello")
+    page.wait_for_selector("#palette a:has-text('Say hello')")
+    page.keyboard.press("Enter")
+    page.wait_for_url("**/procedures/hello/")
+
+
+@pytest.mark.parametrize("width", [1440, 900, 390])
+def test_no_page_is_wider_than_the_window(portal: Portal, width: int) -> None:
+    portal.town.accept("hello")
+    long = "x" * 200
+    run = portal.town.ask(reason=long, parameters={"name": "y" * 100})
+    in_background(run).join(20)
+    page = portal.page("jonas", width=width)
+    version = Version.objects.get(procedure__name="restart-service")
+    for path in ("/", "/procedures/", "/procedures/hello/", "/runs/", f"/runs/{run.id}/", f"/reviews/{version.id}/",
+                 f"/approvals/{run.id}/", "/people/", "/environments/", "/environments/production/", "/access/",
+                 "/evidence/", "/settings/"):
+        page.goto(portal.url + path)
+        assert page.evaluate("document.documentElement.scrollWidth - innerWidth") <= 0, path
