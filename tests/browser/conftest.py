@@ -15,6 +15,7 @@ from pathlib import Path
 
 import pytest
 from django.conf import settings as django_settings
+from django.db import connections
 from playwright.sync_api import Browser, Page, sync_playwright
 
 from tests.fixtures.databases import FreshDatabase
@@ -83,9 +84,16 @@ def portal(fresh_database: FreshDatabase, tmp_path: Path, monkeypatch: pytest.Mo
                 browser = playwright.chromium.launch(executable_path=_chromium(), args=SWITCHES)
                 yield Portal(town, url, browser)
                 browser.close()
+                _let_go()
         finally:
             server.terminate()
             server.wait(10)
+
+
+def _let_go() -> None:
+    """While Playwright's loop runs, Django keeps this thread's connections apart; the next test needs its own."""
+    connections["default"].close()
+    del connections["default"]
 
 
 def _wait_for(url: str, server: subprocess.Popen[bytes], log: Path) -> None:

@@ -7,13 +7,13 @@ from base64 import b64decode
 
 import pytest
 from django.db import connections
+from django.test import Client
 
 from procedures.models import Environment, Review, Run, Version
 from procedures.runner.drive import drive
 from tests.browser.conftest import Portal
 
-# django_db makes sure that a migrated database is there to copy, also when these tests run alone
-pytestmark = [pytest.mark.once, pytest.mark.django_db]
+pytestmark = pytest.mark.once
 
 
 def in_background(run: Run) -> threading.Thread:
@@ -28,6 +28,11 @@ def in_background(run: Run) -> threading.Thread:
     thread = threading.Thread(target=work)
     thread.start()
     return thread
+
+
+@pytest.mark.django_db
+def test_sign_in_page_answers_before_anybody_is_there() -> None:
+    assert Client(HTTP_HOST="localhost").get("/login/").status_code == 200
 
 
 def test_requester_runs_hello_and_watches_its_output_come(portal: Portal) -> None:

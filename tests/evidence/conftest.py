@@ -1,0 +1,68 @@
+"""A portal with one finished run, its log sequenced, and a pack of it."""
+
+from __future__ import annotations
+
+import threading
+from collections.abc import Iterator
+from dataclasses import dataclass
+from pathlib import Path
+
+import pytest
+from django.db import connection
+
+from procedures.domain.clock import now
+from procedures.evidence import export
+from procedures.evidence.notes import load_key
+from procedures.evidence.sequence import Sequencer
+from procedures.models import Run
+from procedures.runner.drive import drive
+from tests.factories.portal import World, new_world
+
+
+@dataclass(slots=True)
+class Log:
+    """A world, its sequencer, and the one run in it."""
+
+    world: World
+    sequencer: Sequencer
+    run: Run
+
+    @property
+    def key(self) -> str:
+        return self.sequencer.key.verifier
+
+    def sequence(self) -> None:
+        while self.sequencer.step(now()):
+            continue
+
+    def pack(self, **wanted: str) -> bytes:
+        """A pack; the sequencer steps in between, as its own process would."""
+        self.sequence()
+        proof = export._proof
+
+        def stepped(event: object) -> bytes:
+            self.sequence()
+            return proof(event)  # type: ignore[arg-type]
+
+        export._proof = stepped  # type: ignore[assignment]
+        try:
+            data, _ = export.export_pack(
+                wanted=wanted, exporter=self.world.mira.subject, log_key=self.key, at=now(), separation="none"
+            )
+        finally:
+            export._proof = proof
+        return data
+
+
+@pytest.fixture
+def log(db: None, tmp_path: Path) -> Iterator[Log]:
+    world = new_world()
+    world.accepted()
+    quinn = world.person("quinn")
+    world.may(quinn, "run", procedure="hello")
+    run = world.ask(quinn)
+    drive(run.id)
+    run.refresh_from_db()
+    assert run.state == "succeeded"
+    assert connection.in_atomic_block and threading.active_count() >= 1
+    yield Log(world, Sequencer(load_key(tmp_path / "log.key", "test/log"), tmp_path / "log.published"), run)
