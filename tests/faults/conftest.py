@@ -1,0 +1,108 @@
+"""A whole portal with one practice host, and two people on it."""
+
+from __future__ import annotations
+
+import io
+import tarfile
+import tempfile
+from collections.abc import Iterator
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from opsportal.demo.client import Keyboard
+from opsportal.demo.company import Company
+from opsportal.demo.hosts import Host
+from opsportal.supervisor.portal import Portal
+from tests.fixtures.counterparts import need
+
+YAML = b"""\
+apiVersion: opsportal/v1
+kind: Procedure
+metadata: {name: note-down}
+spec:
+  owner: group:default/x
+  type: operation
+  risk: moderate
+  environments: [staging]
+  timeout: 1m
+  parameters: {properties: {word: {type: string, title: Word, maxLength: 100, default: x}}}
+  targets: {filter: "role=web"}
+  credentials: {deploy: {kind: ssh, ttl: 2m}}
+  steps:
+    - {id: write, action: "ssh:script", credentials: [deploy], input: {script: write.sh}, timeout: 20s}
+"""
+SCRIPT = b'echo "$PARAM_WORD" >>"$HOME/notes"\nsleep 1\necho "done $PARAM_WORD" >>"$HOME/notes"\n'
+
+
+@dataclass(slots=True)
+class Site:
+    """A running portal, its host, and the keyboards of Mira (manager) and Adam (author)."""
+
+    portal: Portal
+    host: Host
+    company: Company
+
+    @property
+    def mira(self) -> Keyboard:
+        return self.company["mira"]
+
+    def notes(self) -> list[str]:
+        """What the host itself wrote down."""
+        path = self.host.home / "notes"
+        return path.read_text().splitlines() if path.exists() else []
+
+    def ask(self, word: str) -> Any:
+        return self.mira.call(
+            "POST", "/api/v1/runs/",
+            {"procedure": "note-down", "environment": "staging", "reason": "a fault", "parameters": {"word": word}},
+        )
+
+
+@pytest.fixture(scope="module")
+def site() -> Iterator[Site]:
+    need("sshd")
+    with tempfile.TemporaryDirectory(prefix="opsportal-faults-", dir="/var/tmp") as name:
+        folder = Path(name)
+        folder.chmod(0o711)
+        host = Host("web-01", folder / "web-01", 50)
+        host.start()
+        environ = {"OPSPORTAL_RUNNER_ADDRESS": "127.0.0.1/32", "OPSPORTAL_HEARTBEAT_LOST_S": "3"}
+        portal = Portal(folder / "portal", environ=environ)
+        portal.start()
+        try:
+            yield _furnish(portal, host, folder)
+        finally:
+            portal.stop()
+            host.stop()
+
+
+def _furnish(portal: Portal, host: Host, folder: Path) -> Site:
+    keys = folder / "people"
+    keys.mkdir(mode=0o700)
+    company = Company(portal.url, keys)
+    assert portal.first_link is not None
+    company.found(portal.first_link)
+    mira, adam = company["mira"], company["adam"]
+    invited = mira.good("POST", "/api/v1/people/", {"username": "adam", "name": "Adam"})
+    from opsportal.demo.client import PASSWORD
+
+    adam.good("POST", "/api/v1/join/", {"token": invited["invitation"].strip("/").rpartition("/")[2], "password": PASSWORD})
+    adam.login()
+    company.people["jonas"] = mira
+    company.grant("adam", ["author"], [])
+    raw = io.BytesIO()
+    with tarfile.open(fileobj=raw, mode="w:gz") as tar:
+        for path, content in {"procedure.yaml": YAML, "write.sh": SCRIPT, "README.md": b"x"}.items():
+            entry = tarfile.TarInfo(path)
+            entry.size = len(content)
+            tar.addfile(entry, io.BytesIO(content))
+    company.add_hosts({"staging": [host]})
+    version = adam.good("POST", "/api/v1/versions/", files={"bundle": ("b.tar.gz", raw.getvalue())})
+    mira.good(
+        "POST", "/api/v1/reviews/",
+        {"version": version["id"], "digest": version["digest"], "verdict": "accept", "duties": ["operations", "security"]},
+    )
+    return Site(portal, host, company)
