@@ -8,7 +8,7 @@ from datetime import datetime
 
 from procedures.models import Run
 from procedures.queries.pages_runs import StepRow
-from procedures.web.templatetags.ops import length
+from procedures.web.templatetags.readings import length
 
 NICE = (1, 2, 5, 10, 15, 30, 60, 120, 300, 600, 900, 1800, 3600, 7200, 14_400, 43_200, 86_400)
 CLASS = {"running": "l", "succeeded": "d", "waiting": "w"}

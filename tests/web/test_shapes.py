@@ -11,7 +11,7 @@ from django.utils import timezone
 
 from procedures.queries.pages_log import lines, parts_of
 from procedures.web import prose, schema_form
-from procedures.web.templatetags import ops
+from procedures.web.templatetags import readings
 
 PAYLOADS = (
     "<script>alert(1)</script>", "<img src=x onerror=alert(1)>", "[x](javascript:alert(1))", "[x](data:text/html,x)",
@@ -82,4 +82,4 @@ def test_secrets_are_never_put_back_into_a_form() -> None:
     ("seconds", "text"), [(None, "–"), (0.2, "< 1 s"), (38, "38 s"), (252, "4 m 12 s"), (7500, "2 h 05 m"), (400_000, "4 d")]
 )
 def test_lengths_have_one_style(seconds: float | None, text: str) -> None:
-    assert ops.length(seconds) == text
+    assert readings.length(seconds) == text

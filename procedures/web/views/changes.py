@@ -27,20 +27,20 @@ from procedures.web.doors import page, person_of, show, status_of
 @page
 @require_POST
 def new(request: HttpRequest, control: str) -> HttpResponse:
-    """First the form's object is shown to be signed; then, with `object`, it is proposed."""
+    """First the form's made is shown to be signed; then, with `object`, it is proposed."""
     me = person_of(request)
     if "object" not in request.POST:
-        object = control_forms.build(control, request.POST, me)
-        return show(request, "propose.html", _proposal(request, me, control, object))
-    object = _object(request.POST["object"])
+        made = control_forms.build(control, request.POST, me)
+        return show(request, "propose.html", _proposal(request, me, control, made))
+    made = _object(request.POST["object"])
     try:
         change = controls.propose(
-            actor=me, control=control, object=object, signature=signing.given(request.POST), at=now()
+            actor=me, control=control, object=made, signature=signing.given(request.POST), at=now()
         )
     except InvalidInput:
         raise
     except OpsError as problem:
-        context = _proposal(request, me, control, object) | {"problem": problem}
+        context = _proposal(request, me, control, made) | {"problem": problem}
         return show(request, "propose.html", context, status=status_of(problem))
     if change.state == ControlChange.State.CONFIRMED:
         messages.success(request, "The change is in force and in the evidence.")
@@ -63,14 +63,14 @@ def _back(request: HttpRequest) -> str:
     return back if url_has_allowed_host_and_scheme(back, allowed_hosts={request.get_host()}) else "/"
 
 
-def _proposal(request: HttpRequest, me: Person, control: str, object: dict[str, Any]) -> dict[str, Any]:
-    statement = controls.statement_for(actor=me, control=control, object=object)
-    gains = controls.who_gains(control, object)
-    production = rules.touches_production(control, object, controls.production_names())
-    minimum = "session" if control == "key" else controls.minimum_strength(control, object)
+def _proposal(request: HttpRequest, me: Person, control: str, made: dict[str, Any]) -> dict[str, Any]:
+    statement = controls.statement_for(actor=me, control=control, object=made)
+    gains = controls.who_gains(control, made)
+    production = rules.touches_production(control, made, controls.production_names())
+    minimum = "session" if control == "key" else controls.minimum_strength(control, made)
     return {
-        "control": control, "object": canon(object).decode(), "facts": sorted(object.items()), "next": _back(request),
-        "told": control_forms.told(control, object, pages_people.names_of(control_forms.subjects_in(object))),
+        "control": control, "object": canon(made).decode(), "facts": sorted(made.items()), "next": _back(request),
+        "told": control_forms.told(control, made, pages_people.names_of(control_forms.subjects_in(made))),
         "ask": signing.ask(statement, minimum), "production": production,
         "confirmers": rules.confirmers_needed(
             control, profile=profile_in_force(), production=production, somebody_gains=bool(gains)

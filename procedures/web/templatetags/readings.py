@@ -1,0 +1,189 @@
+"""How values read on pages: lengths, numbers, sizes, names, and what a planned step does."""
+
+from __future__ import annotations
+
+import shlex
+from collections.abc import Mapping
+from datetime import datetime, timedelta
+from typing import Any
+
+from django import template
+
+from procedures.domain.clock import now
+from procedures.domain.text import visible
+from procedures.web import words
+
+register = template.Library()
+MINUTE, HOUR, DAY = 60, 3600, 86_400
+
+
+def relative(moment: datetime, at: datetime) -> str:
+    """`4 min ago`, `in 3 h`, `yesterday`, `12 Oct`, `12 Oct 2025`."""
+    gap = (at - moment).total_seconds()
+    size = abs(gap)
+    if size < 45:
+        return "just now" if gap >= 0 else "in a moment"
+    if size < HOUR:
+        words_ = f"{max(1, round(size / MINUTE))} min"
+    elif size < DAY:
+        words_ = f"{round(size / HOUR)} h"
+    elif size < 7 * DAY:
+        if gap > 0 and (at - timedelta(days=1)).date() == moment.date():
+            return "yesterday"
+        words_ = f"{round(size / DAY)} d"
+    else:
+        return moment.strftime("%-d %b" if moment.year == at.year else "%-d %b %Y")
+    return f"{words_} ago" if gap > 0 else f"in {words_}"
+
+
+@register.filter
+def left(moment: datetime | None) -> str:
+    """How long until a moment: `42 min left`."""
+    if not moment:
+        return "no limit"
+    seconds = (moment - now()).total_seconds()
+    return "time is up" if seconds <= 0 else f"{length(seconds)} left"
+
+
+def length(seconds: float | None) -> str:
+    """A length as `38 s`, `4 m 12 s`, `2 h 05 m`, `3 d`; a dash for none."""
+    if seconds is None:
+        return "–"
+    whole = int(seconds)
+    if whole < 1:
+        return "< 1 s"
+    if whole < MINUTE:
+        return f"{whole} s"
+    if whole < HOUR:
+        return f"{whole // MINUTE} m {whole % MINUTE:02d} s" if whole % MINUTE else f"{whole // MINUTE} m"
+    if whole < 2 * DAY:
+        return f"{whole // HOUR} h {whole % HOUR // MINUTE:02d} m" if whole % HOUR >= MINUTE else f"{whole // HOUR} h"
+    return f"{whole // DAY} d"
+
+
+@register.filter
+def groups(digest: str) -> str:
+    """The first 32 digits of a fingerprint in eight groups of four, as people compare it."""
+    plain = digest.removeprefix("sha256:")
+    return " ".join(plain[i : i + 4] for i in range(0, 32, 4))
+
+
+@register.filter
+def initials(person: Any) -> str:
+    return "".join(part[0] for part in str(person).split()[:2]).upper()
+
+
+@register.filter
+def get(mapping: Mapping[str, Any], key: str) -> Any:
+    return mapping.get(key)
+
+
+@register.filter
+def sentence(text: str) -> str:
+    """`awaiting_approval` as people read it."""
+    return str(text).replace("_", " ").capitalize()
+
+
+@register.filter
+def number(value: Any) -> str:
+    """`12 943`, with thin spaces; a dash for none."""
+    return f"{value:,}".replace(",", "\u202f") if isinstance(value, int) else "–"
+
+
+@register.filter
+def size(count: int) -> str:
+    """Bytes as `812 B`, `2.4 kB`, `1.1 MB`."""
+    amount = float(count)
+    for unit in ("B", "kB", "MB"):
+        if amount < 1000:
+            return f"{amount:.0f} {unit}" if unit == "B" else f"{amount:.1f} {unit}"
+        amount /= 1000
+    return f"{amount:.1f} GB"
+
+
+@register.filter
+def words_of(text: str) -> list[str]:
+    """`"low high"` as a list, to loop over in a template."""
+    return text.split()
+
+
+@register.filter
+def length_of(seconds: float | None) -> str:
+    """The filter `length` under a name that Django's own does not take."""
+    return length(seconds)
+
+
+@register.filter
+def accepted_word(number_: int) -> str:
+    return f"v{number_} accepted"
+
+
+@register.filter
+def targets_in(step: Mapping[str, Any]) -> int:
+    """On how many targets a planned step acts."""
+    return sum(len(effect["targets"]) for effect in step["effects"])
+
+
+@register.filter
+def does(value: Any) -> str:
+    """What a planned effect does, in one or more lines that a person can read; every control character visible."""
+    return visible(_told(value)) if value else ""
+
+
+def _told(value: Any) -> str:
+    if isinstance(value, dict):
+        if set(value) == {"secret"}:
+            return "«secret»"
+        if set(value) == {"decided at run time by"}:
+            return f"«decided at run time by {value['decided at run time by']}»"
+        if isinstance(value.get("argv"), list):
+            rest = {k: v for k, v in value.items() if k != "argv" and v not in ({}, [], "", None)}
+            line = " ".join(shlex.quote(part) if isinstance(part, str) else _told(part) for part in value["argv"])
+            return line + (" " + _told(rest) if rest else "")
+        return " ".join(f"{k}={_told(v)}" for k, v in value.items() if v not in ({}, [], "", None))
+    if isinstance(value, list):
+        return ", ".join(_told(item) for item in value)
+    return str(value)
+
+
+@register.filter
+def state_and_time(run: Any, at: datetime) -> str:
+    """The word of a run's state; while it runs, for how long."""
+    word = words.status("run", run.state).word
+    if run.state == "running" and run.started_at:
+        return f"{word} {length((at - run.started_at).total_seconds())}"
+    return word
+
+
+@register.filter
+def strength(name: str) -> str:
+    return words.STRENGTH.get(name, name)
+
+
+@register.filter
+def tail_of(name: str) -> str:
+    """What tells neighbouring targets apart in a narrow column: the end of the first label."""
+    return name.split(".")[0][-3:]
+
+
+@register.filter
+def as_text(value: Any) -> str:
+    return str(value)
+
+
+@register.filter
+def all_in_log(events: list[Any]) -> bool:
+    """Whether every event stands in the log."""
+    return bool(events) and all(event.index is not None for event in events)
+
+
+@register.filter
+def plainly(value: Any) -> str:
+    """A value of a control object or parameter as people read it: yes and no, lists with commas, pairs with colons."""
+    if isinstance(value, bool):
+        return "yes" if value else "no"
+    if isinstance(value, dict):
+        return ", ".join(f"{key}: {plainly(item)}" for key, item in value.items()) or "none"
+    if isinstance(value, list):
+        return ", ".join(plainly(item) for item in value) or "none"
+    return visible(str(value))
