@@ -59,10 +59,7 @@ def events_of_run(run: UUID) -> list[Shown]:
 def events(*, kind: str = "", before: str = "", procedure: str = "", number: str = "") -> tuple[list[Shown], str]:
     """One page of events, newest first, and the id to go on before (empty at the end). `kind` may be a beginning."""
     rows = Event.objects.select_related("leaf").order_by("-id")
-    if kind:
-        rows = rows.filter(kind__startswith=kind)
-    else:
-        rows = rows.exclude(kind="heartbeat")
+    rows = rows.filter(kind__startswith=kind) if kind else rows.exclude(kind="heartbeat")
     if procedure:
         rows = rows.filter(procedure__in=Procedure.objects.filter(name=procedure).values("id"))
     if number.isdecimal():
@@ -103,8 +100,15 @@ def _shown(rows: list[Event]) -> list[Shown]:
         leaf = getattr(row, "leaf", None)
         shown.append(
             Shown(
-                row.id, row.kind, row.at, row.n, leaf.index if leaf else None, names.get(row.actor, "portal"),
-                _about(row, known.facts, runs), [str(s.get("strength", "")) for s in known.signatures], known.facts,
+                row.id,
+                row.kind,
+                row.at,
+                row.n,
+                leaf.index if leaf else None,
+                names.get(row.actor, "portal") if row.actor else "portal",
+                _about(row, known.facts, runs),
+                [str(s.get("strength", "")) for s in known.signatures],
+                known.facts,
                 row.run,
             )
         )
@@ -113,7 +117,7 @@ def _shown(rows: list[Event]) -> list[Shown]:
 
 def _about(row: Event, facts: Mapping[str, Any], runs: Mapping[UUID, int]) -> str:
     """A few words that tell one event from its neighbours."""
-    parts = [f"#{runs[row.run]}"] if row.run in runs else []
+    parts = [f"#{runs[row.run]}"] if row.run and row.run in runs else []
     for key in ("procedure", "control", "step", "target", "credential", "gate", "outcome", "verdict", "code", "why"):
         value = facts.get(key)
         if isinstance(value, str) and value:

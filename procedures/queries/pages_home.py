@@ -45,7 +45,8 @@ def live_runs(person: Person, at: datetime) -> list[Live]:
 def _live(run: Run, at: datetime) -> Live:
     steps = steps_of(run, plan_of(run))
     parts, done, total = shares(steps)
-    return Live(run, parts, done, total, _doing(run, steps), took_s(run, at), usual_s(run.procedure_id, run.environment_id))
+    usual = usual_s(run.procedure_id, run.environment_id)
+    return Live(run, parts, done, total, _doing(run, steps), took_s(run, at), usual)
 
 
 def _doing(run: Run, steps: list[StepRow]) -> str:
@@ -69,8 +70,10 @@ def often_used(person: Person, at: datetime) -> list[Procedure]:
     """What this person runs most, or may run at all, at most six."""
     rights = covered(person, "run", at)
     ready = Procedure.objects.filter(versions__state=VersionState.ACCEPTED.value)
-    rows = ready.annotate(mine=Count("runs", filter=Q(runs__requester=person), distinct=True)).order_by("-mine", "title")
-    return [row for row in rows[:100] if rights.has(row.id)][:6]
+    mine = Count("runs", filter=Q(runs__requester=person), distinct=True)
+    rows = ready.annotate(mine=mine).order_by("-mine", "title")[:100]
+    found: list[Procedure] = [row for row in rows if rights.has(row.id)]
+    return found[:6]
 
 
 def environments_now() -> list[tuple[Environment, int, int]]:

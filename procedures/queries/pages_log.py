@@ -10,8 +10,8 @@ from itertools import groupby
 from uuid import UUID
 
 from django.db.models import F, QuerySet, Sum
-from django.db.models.functions import Length, Replace
 from django.db.models.expressions import Value
+from django.db.models.functions import Length, Replace
 
 from procedures.domain.text import visible
 from procedures.models import LogChunk

@@ -47,8 +47,12 @@ def catalogue(
         Prefetch("versions", Version.objects.filter(state=VersionState.ACCEPTED.value), to_attr="accepted_versions")
     )
     for word in query.split()[:8]:
-        rows = rows.filter(Q(title__icontains=word) | Q(name__icontains=word) | Q(description__icontains=word)
-                           | Q(owner__icontains=word))
+        rows = rows.filter(
+            Q(title__icontains=word)
+            | Q(name__icontains=word)
+            | Q(description__icontains=word)
+            | Q(owner__icontains=word)
+        )
     runnable = covered(person, "run", at)
     entries = [
         _entry(row, runnable.has(row.id, environment or None))
@@ -75,7 +79,12 @@ def _fits(procedure: Procedure, environment: str, risk: str) -> bool:
 def _entry(procedure: Procedure, may_run: bool) -> Entry:
     last = procedure.runs.select_related("environment").order_by("-id").first()
     return Entry(
-        procedure, _version(procedure), may_run, last, usual_s(procedure.id), last_outcomes([procedure.id])[procedure.id]
+        procedure,
+        _version(procedure),
+        may_run,
+        last,
+        usual_s(procedure.id),
+        last_outcomes([procedure.id])[procedure.id],
     )
 
 
@@ -98,12 +107,12 @@ def may_view(person: Person, procedure: Procedure, at: datetime) -> bool:
     )
 
 
-def environments_of(person: Person, version: Version, procedure: Procedure, at: datetime) -> list[tuple[Environment, bool]]:
+def environments_of(
+    person: Person, version: Version, procedure: Procedure, at: datetime
+) -> list[tuple[Environment, bool]]:
     """The environments a version names, each with whether this person may run it there."""
     rows = Environment.objects.filter(name__in=version.definition["environments"])
-    return [
-        (row, access.decide(person, "run", at=at, procedure=procedure, environment=row).allowed) for row in rows
-    ]
+    return [(row, access.decide(person, "run", at=at, procedure=procedure, environment=row).allowed) for row in rows]
 
 
 def readme_of(version: Version) -> str:
@@ -116,7 +125,8 @@ def grants_on(procedure: Procedure, at: datetime) -> list[Grant]:
     """Live access to one procedure, also through everything or a label."""
     rows = Grant.objects.filter(
         Q(rights__procedure=procedure) | Q(rights__procedure__isnull=True, rights__isnull=False),
-        revoked_at__isnull=True, expires_at__gt=at,
+        revoked_at__isnull=True,
+        expires_at__gt=at,
     )
     return list(rows.select_related("person", "group", "procedure").distinct().order_by("expires_at"))
 

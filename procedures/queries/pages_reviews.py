@@ -55,7 +55,8 @@ def reviews_for(person: Person, at: datetime) -> list[Version]:
     seen = covered(person, "view", at)
     rows = Version.objects.filter(state=VersionState.IN_REVIEW.value).select_related("procedure", "submitter")
     return [
-        v for v in rows.order_by("submitted_at")[:200]
+        v
+        for v in rows.order_by("submitted_at")[:200]
         if v.submitter_id == person.pk or rights.has(v.procedure_id) or seen.has(v.procedure_id)
     ]
 
@@ -136,7 +137,8 @@ def reaches(old: Version | None, new: Version) -> list[Reach]:
     before = _touches(old.definition) if old else {}
     after = _touches(new.definition)
     return [
-        Reach(name, before.get(name, []), after[name], _effect(name, before.get(name, []), after[name])) for name in after
+        Reach(name, before.get(name, []), after[name], _effect(name, before.get(name, []), after[name]))
+        for name in after
     ]
 
 

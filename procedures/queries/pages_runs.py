@@ -79,8 +79,8 @@ def may_read_output(person: Person, run: Run, at: datetime) -> bool:
     """Whether this person may read what the run printed: who asked for it, and who holds that right."""
     if run.requester_id == person.pk:
         return True
-    where = {"procedure": run.procedure, "environment": run.environment}
-    return access.decide(person, "read_output", at=at, **where).allowed or access.decide(person, "audit", at=at).allowed
+    reads = access.decide(person, "read_output", at=at, procedure=run.procedure, environment=run.environment)
+    return reads.allowed or access.decide(person, "audit", at=at).allowed
 
 
 def usual_s(procedure: UUID, environment: str | None = None) -> float | None:
@@ -88,7 +88,8 @@ def usual_s(procedure: UUID, environment: str | None = None) -> float | None:
     runs = Run.objects.filter(procedure_id=procedure, state=RunState.SUCCEEDED.value, started_at__isnull=False)
     if environment:
         runs = runs.filter(environment_id=environment)
-    times = [(end - start).total_seconds() for start, end in runs.order_by("-id").values_list("started_at", "ended_at")[:20]]
+    ends = runs.order_by("-id").values_list("started_at", "ended_at")[:20]
+    times = [(ended - began).total_seconds() for began, ended in ends if began and ended]
     return median(times) if times else None
 
 
@@ -153,11 +154,14 @@ def steps_of(run: Run, plan: dict[str, Any]) -> list[StepRow]:
         key = (task["phase"], task["step"])
         begun.add(key)
         row = rows.setdefault(key, StepRow(task["step"], task["step"], "", task["phase"]))
-        row.tasks[task["target"]] = task
+        row.tasks[task["target"]] = dict(task)
         if task["started_at"] and task["state"] != "skipped":
             row.spans.append((task["started_at"], task["ended_at"], task["state"]))
     over = run.state in ENDED
-    return [row for key, row in rows.items() if row.phase == "steps" or key in begun or (row.phase == "always" and not over)]
+    return [
+        row for key, row in rows.items()
+        if row.phase == "steps" or key in begun or (row.phase == "always" and not over)
+    ]
 
 
 def _pending(step: str, target: str) -> dict[str, Any]:
@@ -181,6 +185,6 @@ def last_outcomes(procedures: list[UUID], *, each: int = 10) -> dict[UUID, list[
     """Outcomes of the last ended runs by procedure, oldest first."""
     found: dict[UUID, list[str]] = {}
     for procedure in procedures:
-        states = Run.objects.filter(procedure_id=procedure, state__in=ENDED).order_by("-id").values_list("state", flat=True)
-        found[procedure] = list(states[:each])[::-1]
+        ended = Run.objects.filter(procedure_id=procedure, state__in=ENDED).order_by("-id")
+        found[procedure] = list(ended.values_list("state", flat=True)[:each])[::-1]
     return found

@@ -22,9 +22,11 @@ Object = dict[str, Any]
 def build(control: str, posted: QueryDict, actor: Person) -> Object:
     """The object of one control from a form. Raises InvalidInput, NotFound."""
     maker = MAKERS.get(control)
+    if control == "key":
+        return _key(posted, actor)
     if maker is None:
         raise NotFound(f"There is no form for {control}.")
-    return maker(posted, actor)
+    return maker(posted)
 
 
 def _whole(posted: QueryDict, name: str) -> int:
@@ -56,54 +58,71 @@ def _pairs(posted: QueryDict, name: str) -> dict[str, str]:
     return found
 
 
-def _grant(posted: QueryDict, actor: Person) -> Object:
+def _grant(posted: QueryDict) -> Object:
     begins = now()
     days = _whole(posted, "days")
     if not 1 <= days <= 365:
         raise InvalidInput([("/object/days", "is 1 to 365")])
     made: Object = {
-        "principal": posted.get("principal", ""), "verbs": posted.getlist("verbs"),
-        "environments": posted.getlist("environments"), "not_before": moment(begins),
-        "expires_at": moment(begins + timedelta(days=days)), "reason": posted.get("reason", "").strip(),
+        "principal": posted.get("principal", ""),
+        "verbs": posted.getlist("verbs"),
+        "environments": posted.getlist("environments"),
+        "not_before": moment(begins),
+        "expires_at": moment(begins + timedelta(days=days)),
+        "reason": posted.get("reason", "").strip(),
     }
     for name in ("procedure", "target_filter"):
         if text := posted.get(name, "").strip():
             made[name] = text
-    if posted.get("selector", "").strip():
-        made["selector"] = posted["selector"].replace(",", " ").split()
+    if labels := posted.get("selector", "").replace(",", " ").split():
+        made["selector"] = labels
     if posted.get("constraint", "").strip():
         made["constraint"] = _json(posted, "constraint")
     return made
 
 
-def _environment(posted: QueryDict, actor: Person) -> Object:
+def _environment(posted: QueryDict) -> Object:
     approvals: dict[str, dict[str, int]] = {}
     for risk in RISKS:
         asked = {duty: _whole(posted, f"{risk}.{duty}") for duty in DUTIES if posted.get(f"{risk}.{duty}", "").strip()}
         if needed := {duty: count for duty, count in asked.items() if count}:
             approvals[risk] = needed
     return {
-        "name": posted.get("name", ""), "title": posted.get("title", "").strip(), "position": _whole(posted, "position"),
-        "production": "production" in posted, "drafts": "drafts" in posted, "approvals": approvals,
-        "min_strength": posted.get("min_strength", ""), "approval_expiry_s": _whole(posted, "hours") * 3600,
+        "name": posted.get("name", ""),
+        "title": posted.get("title", "").strip(),
+        "position": _whole(posted, "position"),
+        "production": "production" in posted,
+        "drafts": "drafts" in posted,
+        "approvals": approvals,
+        "min_strength": posted.get("min_strength", ""),
+        "approval_expiry_s": _whole(posted, "hours") * 3600,
         "reason_required": "reason_required" in posted,
     }
 
 
-def _binding(posted: QueryDict, actor: Person) -> Object:
+def _binding(posted: QueryDict) -> Object:
     return {
-        "environment": posted.get("environment", ""), "name": posted.get("name", ""), "provider": posted.get("provider", ""),
-        "role": posted.get("role", "").strip(), "ceiling": _json(posted, "ceiling"),
-        "max_ttl_s": _whole(posted, "max_ttl_s"), "reach": _json(posted, "reach"),
+        "environment": posted.get("environment", ""),
+        "name": posted.get("name", ""),
+        "provider": posted.get("provider", ""),
+        "role": posted.get("role", "").strip(),
+        "ceiling": _json(posted, "ceiling"),
+        "max_ttl_s": _whole(posted, "max_ttl_s"),
+        "reach": _json(posted, "reach"),
     }
 
 
-def _target(posted: QueryDict, actor: Person) -> Object:
+def _target(posted: QueryDict) -> Object:
     return {
-        "environment": posted.get("environment", ""), "name": posted.get("name", "").strip(),
-        "address": posted.get("address", "").strip(), "port": _whole(posted, "port"),
-        "host_key": " ".join(posted.get("host_key", "").split()[:2]), "trust": posted.get("trust", ""),
-        "tags": _pairs(posted, "tags"), "attributes": _pairs(posted, "attributes"), "action": posted.get("action", "set"),
+        "environment": posted.get("environment", ""),
+        "name": posted.get("name", "").strip(),
+        "address": posted.get("address", "").strip(),
+        "port": _whole(posted, "port"),
+        "host_key": " ".join(posted.get("host_key", "").split()[:2]),
+        "trust": posted.get("trust", ""),
+        "tags": _pairs(posted, "tags"),
+        "attributes": _pairs(posted, "attributes"),
+        "action": posted.get("action", "set"),
     }
 
 
@@ -116,48 +135,56 @@ def _key(posted: QueryDict, actor: Person) -> Object:
     return {"subject": str(actor.subject), "public": public, "fingerprint": mark}
 
 
-def _plain(*names: str) -> Callable[[QueryDict, Person], Object]:
-    return lambda posted, actor: {name: posted.get(name, "").strip() for name in names}
+def _plain(*names: str) -> Callable[[QueryDict], Object]:
+    return lambda posted: {name: posted.get(name, "").strip() for name in names}
 
 
-MAKERS: dict[str, Callable[[QueryDict, Person], Object]] = {
-    "grant": _grant, "grant_end": _plain("grant", "reason"), "membership": _plain("person", "group", "action"),
-    "duty": _plain("principal", "duty", "action"), "environment": _environment, "binding": _binding, "target": _target,
-    "profile": _plain("profile"), "key": _key,
+MAKERS: dict[str, Callable[[QueryDict], Object]] = {
+    "grant": _grant,
+    "grant_end": _plain("grant", "reason"),
+    "membership": _plain("person", "group", "action"),
+    "duty": _plain("principal", "duty", "action"),
+    "environment": _environment,
+    "binding": _binding,
+    "target": _target,
+    "profile": _plain("profile"),
 }
 
 
-def told(control: str, object: Object, names: dict[str, str]) -> str:
+def told(control: str, made: Object, names: dict[str, str]) -> str:
     """One sentence that says what a change does. `names` are people by subject."""
 
     def who(principal: str) -> str:
         kind, _, name = principal.partition(":")
         return names.get(name, name) if kind == "person" else f"group {name}"
 
-    adds = object.get("action", "add") == "add"
+    adds = made.get("action", "add") == "add"
     sentences: dict[str, Callable[[], str]] = {
-        "grant": lambda: f"{who(object['principal'])} may {', '.join(object['verbs']).replace('_', ' ')} "
-                         f"{object.get('procedure') or 'every procedure'} in "
-                         f"{', '.join(object['environments']) or 'every environment'}",
+        "grant": lambda: (
+            f"{who(made['principal'])} may {', '.join(made['verbs']).replace('_', ' ')} "
+            f"{made.get('procedure') or 'every procedure'} in "
+            f"{', '.join(made['environments']) or 'every environment'}"
+        ),
         "grant_end": lambda: "An access ends at once",
-        "membership": lambda: f"{names.get(object['person'], object['person'])} "
-                              f"{'joins' if adds else 'leaves'} the group {object['group']}",
-        "duty": lambda: f"{who(object['principal'])} {'fills' if adds else 'no longer fills'} the duty {object['duty']}",
-        "environment": lambda: f"New rules for {object['name']}",
-        "binding": lambda: f"{object['environment']} binds {object['name']} to {object['provider']} as {object['role']}",
-        "target": lambda: f"{object['name']} ({object['address']}:{object['port']}) "
-                          f"{'leaves' if object.get('action') == 'end' else 'belongs to'} {object['environment']}",
-        "secret": lambda: f"A new value of {object['name']} in {object['environment']}",
-        "profile": lambda: f"The review profile becomes {object['profile']}",
-        "key": lambda: f"{names.get(object['subject'], 'Somebody')} enrols the key {object['fingerprint']}",
-        "runner": lambda: f"The runner {object['name']} is enrolled",
+        "membership": lambda: (
+            f"{names.get(made['person'], made['person'])} {'joins' if adds else 'leaves'} the group {made['group']}"
+        ),
+        "duty": lambda: f"{who(made['principal'])} {'fills' if adds else 'no longer fills'} the duty {made['duty']}",
+        "environment": lambda: f"New rules for {made['name']}",
+        "binding": lambda: f"{made['environment']} binds {made['name']} to {made['provider']} as {made['role']}",
+        "target": lambda: (
+            f"{made['name']} ({made['address']}:{made['port']}) "
+            f"{'leaves' if made.get('action') == 'end' else 'belongs to'} {made['environment']}"
+        ),
+        "secret": lambda: f"A new value of {made['name']} in {made['environment']}",
+        "profile": lambda: f"The review profile becomes {made['profile']}",
+        "key": lambda: f"{names.get(made['subject'], 'Somebody')} enrols the key {made['fingerprint']}",
+        "runner": lambda: f"The runner {made['name']} is enrolled",
     }
     return sentences[control]() if control in sentences else control
 
 
-def subjects_in(object: Object) -> list[str]:
+def subjects_in(made: Object) -> list[str]:
     """Subjects that a control object names."""
-    named = [object.get("person", ""), object.get("subject", ""), str(object.get("principal", "")).removeprefix("person:")]
+    named = [made.get("person", ""), made.get("subject", ""), str(made.get("principal", "")).removeprefix("person:")]
     return [text for text in named if len(text) == 36]
-
-

@@ -40,19 +40,29 @@ def pages(schemas: Sequence[Mapping[str, Any]], *, prefix: str = "p", secret: bo
     """The pages of a form. A field's input is named `<prefix>.<name>`."""
     return [
         FormPage(
-            str(schema.get("title", "")), str(schema.get("description", "")),
-            [_field(name, rules, name in schema.get("required", ()), prefix, secret)
-             for name, rules in schema.get("properties", {}).items()],
+            str(schema.get("title", "")),
+            str(schema.get("description", "")),
+            [
+                _field(name, rules, name in schema.get("required", ()), prefix, secret)
+                for name, rules in schema.get("properties", {}).items()
+            ],
         )
-        for schema in schemas if schema.get("properties")
+        for schema in schemas
+        if schema.get("properties")
     ]
 
 
 def _field(name: str, rules: Mapping[str, Any], required: bool, prefix: str, secret: bool) -> Field:
     kind = "secret" if secret or rules.get("writeOnly") else _kind(rules)
     made = Field(
-        name, f"{prefix}.{name}", str(rules.get("title") or name.replace("_", " ").capitalize()), kind, required,
-        hint=_hint(rules), schema=rules, attrs=_attrs(rules, kind),
+        name,
+        f"{prefix}.{name}",
+        str(rules.get("title") or name.replace("_", " ").capitalize()),
+        kind,
+        required,
+        hint=_hint(rules),
+        schema=rules,
+        attrs=_attrs(rules, kind),
     )
     options = rules.get("items", {}).get("enum") if kind == "many" else rules.get("enum")
     made.choices = [(json.dumps(option), str(option)) for option in options or ()]
@@ -65,15 +75,11 @@ def _kind(rules: Mapping[str, Any]) -> str:
     kind = rules.get("type", "string")
     if "enum" in rules:
         return "choice"
-    if kind == "boolean":
-        return "yes"
-    if kind in {"integer", "number"}:
-        return "number"
     if kind == "array":
         items = rules.get("items", {})
         return "many" if "enum" in items else "lines" if items.get("type", "string") != "object" else "json"
     if kind != "string":
-        return "json"
+        return {"boolean": "yes", "integer": "number", "number": "number"}.get(str(kind), "json")
     if rules.get("maxLength", 0) > LONG_TEXT or rules.get("format") == "multiline":
         return "area"
     return {"date": "date", "email": "email", "uri": "url"}.get(str(rules.get("format", "")), "text")
@@ -111,7 +117,7 @@ def as_text(made: Field, value: Any) -> Any:
 
 
 def values(form: Sequence[FormPage], posted: QueryDict) -> dict[str, Any]:
-    """What was typed, with types; an empty optional field is absent. What does not parse stays text, for the checker."""
+    """What was typed, with types. An empty optional field is absent; what does not parse stays text."""
     found: dict[str, Any] = {}
     for one in (f for form_page in form for f in form_page.fields):
         raw = posted.getlist(one.key)

@@ -22,8 +22,13 @@ from tests.fixtures.databases import FreshDatabase
 from tests.web.town import PASSWORD, Town, found
 
 SWITCHES = [
-    "--no-sandbox", "--disable-gpu", "--disable-quic", "--no-first-run", "--disable-background-networking",
-    "--disable-component-update", "--disable-sync",
+    "--no-sandbox",
+    "--disable-gpu",
+    "--disable-quic",
+    "--no-first-run",
+    "--disable-background-networking",
+    "--disable-component-update",
+    "--disable-sync",
 ]
 
 
@@ -72,10 +77,22 @@ def portal(fresh_database: FreshDatabase, tmp_path: Path, monkeypatch: pytest.Mo
     town = found(keys)
     settings_module = os.environ["DJANGO_SETTINGS_MODULE"]
     environ = {
-        **fresh_database.environ, "OPSPORTAL_PORT": str(port), "OPSPORTAL_PUBLIC_URL": url,
-        "DJANGO_SETTINGS_MODULE": settings_module, "OPSPORTAL_DATA_DIR": str(django_settings.OPSPORTAL_DATA_DIR),
+        **fresh_database.environ,
+        "OPSPORTAL_PORT": str(port),
+        "OPSPORTAL_PUBLIC_URL": url,
+        "DJANGO_SETTINGS_MODULE": settings_module,
+        "OPSPORTAL_DATA_DIR": str(django_settings.OPSPORTAL_DATA_DIR),
     }
-    command = [sys.executable, "-m", "uvicorn", "opsportal.asgi:application", "--host", "127.0.0.1", "--port", str(port)]
+    command = [
+        sys.executable,
+        "-m",
+        "uvicorn",
+        "opsportal.asgi:application",
+        "--host",
+        "127.0.0.1",
+        "--port",
+        str(port),
+    ]
     with (tmp_path / "web.log").open("wb") as log:
         server = subprocess.Popen([*command, "--lifespan", "off"], env=environ, stdout=log, stderr=log)
         try:

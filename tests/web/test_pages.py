@@ -14,10 +14,24 @@ from tests.web.town import PASSWORD, Town
 
 pytestmark = pytest.mark.once
 PAGES = (
-    "/", "/procedures/", "/procedures/hello/", "/procedures/hello/?tab=history", "/procedures/hello/?tab=versions",
-    "/procedures/hello/?tab=access", "/runs/", "/runs/?state=live&mine=1", "/approvals/", "/reviews/", "/people/",
-    "/environments/", "/environments/production/", "/environments/production/?tab=rules", "/access/", "/access/?ended=1",
-    "/settings/", "/glossary/",
+    "/",
+    "/procedures/",
+    "/procedures/hello/",
+    "/procedures/hello/?tab=history",
+    "/procedures/hello/?tab=versions",
+    "/procedures/hello/?tab=access",
+    "/runs/",
+    "/runs/?state=live&mine=1",
+    "/approvals/",
+    "/reviews/",
+    "/people/",
+    "/environments/",
+    "/environments/production/",
+    "/environments/production/?tab=rules",
+    "/access/",
+    "/access/?ended=1",
+    "/settings/",
+    "/glossary/",
 )
 UGLY = "<script>alert(1)</script> \u202e{{ me.password }} " + "x" * 300
 
@@ -122,7 +136,12 @@ def test_ugly_text_stays_text_everywhere(town: Town) -> None:
     town.accept("hello")
     run = town.ask(reason=UGLY, parameters={"name": "<b>x</b>"})
     LogChunk.objects.create(
-        run=run, seq=1, step="greet", stream="stdout", at=run.requested_at, text="<img src=x onerror=alert(1)>\x1b[2J\u202e\n"
+        run=run,
+        seq=1,
+        step="greet",
+        stream="stdout",
+        at=run.requested_at,
+        text="<img src=x onerror=alert(1)>\x1b[2J\u202e\n",
     )
     client = town.client("jonas")
     for page in ("/", "/runs/", f"/runs/{run.id}/", f"/runs/{run.id}/?tab=plan", f"/approvals/{run.id}/", "/people/"):
@@ -143,8 +162,12 @@ def test_reviewer_accepts_by_signing_the_statement_that_the_page_shows(town: Tow
     answer = client.post(
         f"/reviews/{version.id}/",
         {
-            "digest": hidden(html, "digest"), "verdict": "accept", "comment": "read it", "statement": statement,
-            "duties": ["operations", "security", "compliance"], "signature": signed["signature"],
+            "digest": hidden(html, "digest"),
+            "verdict": "accept",
+            "comment": "read it",
+            "statement": statement,
+            "duties": ["operations", "security", "compliance"],
+            "signature": signed["signature"],
         },
     )
     assert answer.status_code == 302
@@ -192,7 +215,9 @@ def test_requester_cannot_approve_own_run_and_the_page_says_why(town: Town) -> N
 
 def test_approval_of_another_plan_is_refused(town: Town) -> None:
     run = needs_approval(town)
-    answer = town.client("aisha").post(f"/approvals/{run.id}/", {"verdict": "approve", "plan_digest": "sha256:" + "0" * 64})
+    answer = town.client("aisha").post(
+        f"/approvals/{run.id}/", {"verdict": "approve", "plan_digest": "sha256:" + "0" * 64}
+    )
     assert answer.status_code == 409
 
 
@@ -210,13 +235,19 @@ def test_a_run_is_turned_down_with_a_comment(town: Town) -> None:
 def test_access_is_given_by_a_signed_proposal(town: Town) -> None:
     client = town.client("jonas")
     stranger = town.people["stranger"]
-    form = {"principal": f"person:{stranger.subject}", "verbs": ["run"], "procedure": "hello", "days": "7", "reason": "on call"}
+    form = {
+        "principal": f"person:{stranger.subject}",
+        "verbs": ["run"],
+        "procedure": "hello",
+        "days": "7",
+        "reason": "on call",
+    }
     html = client.post("/changes/grant/new/", form).content.decode()
-    object, statement = hidden(html, "object"), hidden(html, "statement")
+    made, statement = hidden(html, "object"), hidden(html, "statement")
     signed = town.sign("jonas", base64.b64decode(statement))
     answer = client.post(
         "/changes/grant/new/",
-        {"object": object, "statement": statement, "signature": signed["signature"], "next": "/access/"},
+        {"object": made, "statement": statement, "signature": signed["signature"], "next": "/access/"},
     )
     assert answer["Location"] == "/access/"
     assert stranger.grants.get().verbs == ["run"]

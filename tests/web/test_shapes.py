@@ -14,17 +14,37 @@ from procedures.web import prose, schema_form
 from procedures.web.templatetags import readings
 
 PAYLOADS = (
-    "<script>alert(1)</script>", "<img src=x onerror=alert(1)>", "[x](javascript:alert(1))", "[x](data:text/html,x)",
-    "![x](https://evil.example/x.png)", "<iframe src=//evil.example></iframe>", "<style>*{display:none}</style>",
-    "[x](vbscript:x)", "<svg/onload=alert(1)>", "<form action=//evil.example><button>Run</button></form>",
-    "<a href='JaVaScRiPt:alert(1)'>x</a>", "[x](  javascript:alert(1))", "<math><mi//xlink:href='data:x,alert(1)'>",
+    "<script>alert(1)</script>",
+    "<img src=x onerror=alert(1)>",
+    "[x](javascript:alert(1))",
+    "[x](data:text/html,x)",
+    "![x](https://evil.example/x.png)",
+    "<iframe src=//evil.example></iframe>",
+    "<style>*{display:none}</style>",
+    "[x](vbscript:x)",
+    "<svg/onload=alert(1)>",
+    "<form action=//evil.example><button>Run</button></form>",
+    "<a href='JaVaScRiPt:alert(1)'>x</a>",
+    "[x](  javascript:alert(1))",
+    "<math><mi//xlink:href='data:x,alert(1)'>",
 )
 
 
 @pytest.mark.parametrize("payload", PAYLOADS)
 def test_docs_can_do_nothing(payload: str) -> None:
     html = str(prose.html(payload)).lower()
-    for bad in ("<script", "<img", "<iframe", "<style", "<svg", "<form", "<button", 'href="javascript', 'href="data', "<math"):
+    for bad in (
+        "<script",
+        "<img",
+        "<iframe",
+        "<style",
+        "<svg",
+        "<form",
+        "<button",
+        'href="javascript',
+        'href="data',
+        "<math",
+    ):
         assert bad not in html
 
 
@@ -41,9 +61,7 @@ def test_colours_pass_and_every_other_control_character_is_shown() -> None:
 
 
 def test_lines_of_a_piece_are_numbered_on_and_anchored_by_its_sequence() -> None:
-    piece: Any = SimpleNamespace(
-        seq=7, text="a\n\nb\n", at=timezone.now(), step="s", target="", stream="stdout"
-    )
+    piece: Any = SimpleNamespace(seq=7, text="a\n\nb\n", at=timezone.now(), step="s", target="", stream="stdout")
     found = list(lines([piece], first_no=41))
     assert [(line.no, line.key) for line in found] == [(41, "7"), (42, "7.1"), (43, "7.2")]
 
@@ -51,9 +69,13 @@ def test_lines_of_a_piece_are_numbered_on_and_anchored_by_its_sequence() -> None
 SCHEMA: dict[str, Any] = {
     "required": ["name"],
     "properties": {
-        "name": {"type": "string"}, "count": {"type": "integer", "minimum": 1}, "share": {"type": "number"},
-        "level": {"enum": [1, 2, "three"]}, "dry": {"type": "boolean"},
-        "hosts": {"type": "array", "items": {"type": "string"}}, "more": {"type": "object"},
+        "name": {"type": "string"},
+        "count": {"type": "integer", "minimum": 1},
+        "share": {"type": "number"},
+        "level": {"enum": [1, 2, "three"]},
+        "dry": {"type": "boolean"},
+        "hosts": {"type": "array", "items": {"type": "string"}},
+        "more": {"type": "object"},
     },
 }
 
@@ -63,7 +85,13 @@ def test_a_form_gives_back_typed_values() -> None:
         "p.name=a%0D%0Ab&p.count=3&p.share=0.5&p.level=2&p.dry=1&p.hosts=x%0D%0A%0D%0Ay&p.more=%7B%22k%22%3A1%7D"
     )
     assert schema_form.values(schema_form.pages([SCHEMA]), posted) == {
-        "name": "a\nb", "count": 3, "share": 0.5, "level": 2, "dry": True, "hosts": ["x", "y"], "more": {"k": 1},
+        "name": "a\nb",
+        "count": 3,
+        "share": 0.5,
+        "level": 2,
+        "dry": True,
+        "hosts": ["x", "y"],
+        "more": {"k": 1},
     }
 
 
@@ -79,7 +107,8 @@ def test_secrets_are_never_put_back_into_a_form() -> None:
 
 
 @pytest.mark.parametrize(
-    ("seconds", "text"), [(None, "–"), (0.2, "< 1 s"), (38, "38 s"), (252, "4 m 12 s"), (7500, "2 h 05 m"), (400_000, "4 d")]
+    ("seconds", "text"),
+    [(None, "–"), (0.2, "< 1 s"), (38, "38 s"), (252, "4 m 12 s"), (7500, "2 h 05 m"), (400_000, "4 d")],
 )
 def test_lengths_have_one_style(seconds: float | None, text: str) -> None:
     assert readings.length(seconds) == text

@@ -61,7 +61,9 @@ def test_every_icon_that_a_template_names_is_in_the_sprite() -> None:
     sprite = (STATIC / "icons.svg").read_text()
     for template in TEMPLATES:
         html = template.read_text()
-        for name in re.findall(r'{% icon "([a-z-]+)"', html) + re.findall(r'with (?:[a-z]+=\S+ )*glyph="([a-z-]+)"', html):
+        for name in re.findall(r'{% icon "([a-z-]+)"', html) + re.findall(
+            r'with (?:[a-z]+=\S+ )*glyph="([a-z-]+)"', html
+        ):
             assert f'id="i-{name}"' in sprite, (template.name, name)
         for name in re.findall(r'{% glyph "([a-z_]+)"', html):
             assert f'id="s-{name}"' in sprite, (template.name, name)

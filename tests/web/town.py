@@ -43,10 +43,10 @@ class Town:
         armored = subprocess.run(command, input=data, capture_output=True, check=True).stdout.decode()
         return {"statement": base64.b64encode(data).decode(), "signature": armored}
 
-    def change(self, name: str, control: str, object: Mapping[str, Any]) -> None:
+    def change(self, name: str, control: str, made: Mapping[str, Any]) -> None:
         actor = self.people[name]
-        signature = self.sign(name, controls.statement_for(actor=actor, control=control, object=object))
-        controls.propose(actor=actor, control=control, object=object, signature=signature, at=now())
+        signature = self.sign(name, controls.statement_for(actor=actor, control=control, object=made))
+        controls.propose(actor=actor, control=control, object=made, signature=signature, at=now())
 
     def move_in(self, name: str, title: str, verbs: Sequence[str], duties: Sequence[str] = ()) -> Person:
         """A person with access and duties, given by Jonas, and an enrolled key."""
@@ -58,13 +58,24 @@ class Town:
         change = controls.propose(actor=person, control="key", object=made, signature=None, at=now())
         if change.state == change.State.PROPOSED:
             controls.confirm(
-                actor=self.people["jonas"], change=change.pk, signature=self.sign("jonas", bytes(change.statement)), at=now()
+                actor=self.people["jonas"],
+                change=change.pk,
+                signature=self.sign("jonas", bytes(change.statement)),
+                at=now(),
             )
         if verbs:
-            self.change("jonas", "grant", {
-                "principal": f"person:{person.subject}", "verbs": list(verbs), "environments": [],
-                "not_before": moment(now()), "expires_at": moment(now() + timedelta(days=30)), "reason": "works here",
-            })
+            self.change(
+                "jonas",
+                "grant",
+                {
+                    "principal": f"person:{person.subject}",
+                    "verbs": list(verbs),
+                    "environments": [],
+                    "not_before": moment(now()),
+                    "expires_at": moment(now() + timedelta(days=30)),
+                    "reason": "works here",
+                },
+            )
         for duty in duties:
             self.change("jonas", "duty", {"principal": f"person:{person.subject}", "duty": duty, "action": "add"})
         return person
@@ -75,8 +86,14 @@ class Town:
         duties = duties_of(actor)
         statement = reviews.statement_for(actor=actor, version=version, verdict="accept", duties=duties)
         return reviews.review_version(
-            actor=actor, version=version.id, digest=version.digest, verdict="accept", duties=duties, comment="",
-            signature=self.sign(name, statement), at=now(),
+            actor=actor,
+            version=version.id,
+            digest=version.digest,
+            verdict="accept",
+            duties=duties,
+            comment="",
+            signature=self.sign(name, statement),
+            at=now(),
         )
 
     def ask(self, name: str = "mira", environment: str = "development", **wish: Any) -> Run:
@@ -96,8 +113,12 @@ def found(folder: Path) -> Town:
     link = bootstrap.first_link()
     assert link is not None
     jonas = bootstrap.use_first_link(
-        token=link.strip("/").split("/")[1], username="jonas", name="Jonas Weber", password=PASSWORD,
-        public_key=town.key("jonas"), at=now(),
+        token=link.strip("/").split("/")[1],
+        username="jonas",
+        name="Jonas Weber",
+        password=PASSWORD,
+        public_key=town.key("jonas"),
+        at=now(),
     )
     town.people["jonas"] = jonas
     duties = ("operations", "security", "compliance")

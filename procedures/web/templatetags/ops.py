@@ -21,9 +21,7 @@ LINES = {"wider": "i-trending-up", "narrower": "i-trending-down", "same": "i-equ
 
 
 def _use(symbol: str, css: str) -> SafeString:
-    return format_html(
-        '<svg class="{}" aria-hidden="true"><use href="{}#{}"></use></svg>', css, static(SPRITE), symbol
-    )
+    return format_html('<svg class="{}" aria-hidden="true"><use href="{}#{}"></use></svg>', css, static(SPRITE), symbol)
 
 
 @register.simple_tag
@@ -47,9 +45,7 @@ def glyph(name: str) -> SafeString:
 def status(kind: str, state: str, word: str = "", css: str = "") -> SafeString:
     """Icon, word and colour of a state; `word` says it more exactly; `css="pill"` in page headers."""
     known = words.status(kind, state)
-    return format_html(
-        '<span class="st {} {}">{}{}</span>', known.family, css, glyph(known.glyph), word or known.word
-    )
+    return format_html('<span class="st {} {}">{}{}</span>', known.family, css, glyph(known.glyph), word or known.word)
 
 
 @register.simple_tag
@@ -59,8 +55,14 @@ def cell(task: Mapping[str, Any], href: str = "", *, chosen: bool = False) -> Sa
     name = f"{task['step']} on {task['target'] or 'the portal'}: {known.word}"
     tries = format_html("<sup>{}</sup>", task["attempt"]) if task["attempt"] > 1 else ""
     return format_html(
-        '<a class="cell {}" href="{}" title="{}" aria-label="{}"{}>{}{}</a>', known.family, href, name, name,
-        SafeString(' aria-current="true"') if chosen else "", glyph(known.glyph), tries,
+        '<a class="cell {}" href="{}" title="{}" aria-label="{}"{}>{}{}</a>',
+        known.family,
+        href,
+        name,
+        name,
+        SafeString(' aria-current="true"') if chosen else "",
+        glyph(known.glyph),
+        tries,
     )
 
 
@@ -76,11 +78,14 @@ def risk(level: str) -> SafeString:
     """Three bars, as many filled as the risk is high, and the word."""
     count = {"low": 1, "moderate": 2, "high": 3}.get(level, 0)
     bars = format_html_join(
-        "", '<rect x="{}" y="0" width="4" height="10" rx="1"{}/>',
+        "",
+        '<rect x="{}" y="0" width="4" height="10" rx="1"{}/>',
         ((n * 6, SafeString(' class="on"') if n < count else "") for n in range(3)),
     )
     return format_html(
-        '<span class="risk {}"><svg viewBox="0 0 16 10" aria-hidden="true">{}</svg>{}</span>', level, bars,
+        '<span class="risk {}"><svg viewBox="0 0 16 10" aria-hidden="true">{}</svg>{}</span>',
+        level,
+        bars,
         level.capitalize(),
     )
 
@@ -90,7 +95,8 @@ def last_ten(outcomes: list[str]) -> SafeString:
     """Ten thin bars, oldest left, for the outcomes of the last runs."""
     shown = [*["none"] * (10 - len(outcomes)), *(words.status("run", o).family for o in outcomes[-10:])]
     bars = format_html_join(
-        "", '<rect x="{}" y="0" width="3.6" height="12" rx="1" class="{}"/>',
+        "",
+        '<rect x="{}" y="0" width="3.6" height="12" rx="1" class="{}"/>',
         ((n * 5.2, family) for n, family in enumerate(shown)),
     )
     good = sum(outcome == "succeeded" for outcome in outcomes)
@@ -106,7 +112,9 @@ def progress(parts: list[tuple[str, float]]) -> SafeString:
         rows.append((f"{left * 1000:.0f}", f"{max(0.0, share * 1000 - 3):.0f}", name[0]))
         left += share
     bars = format_html_join("", '<rect x="{}" y="0" width="{}" height="5" class="{}"/>', rows)
-    return format_html('<svg class="prog" viewBox="0 0 1000 5" preserveAspectRatio="none" aria-hidden="true">{}</svg>', bars)
+    return format_html(
+        '<svg class="prog" viewBox="0 0 1000 5" preserveAspectRatio="none" aria-hidden="true">{}</svg>', bars
+    )
 
 
 @register.simple_tag
@@ -116,8 +124,10 @@ def ago(moment: datetime | None) -> SafeString:
         return SafeString("–")
     exact = moment.astimezone(UTC)
     return format_html(
-        '<time datetime="{}" title="{} UTC">{}</time>', exact.isoformat().replace("+00:00", "Z"),
-        exact.strftime("%a %-d %b %Y, %H:%M:%S"), relative(exact, now()),
+        '<time datetime="{}" title="{} UTC">{}</time>',
+        exact.isoformat().replace("+00:00", "Z"),
+        exact.strftime("%a %-d %b %Y, %H:%M:%S"),
+        relative(exact, now()),
     )
 
 
@@ -128,8 +138,12 @@ def fingerprint(digest: str, of: str) -> SafeString:
         return SafeString("–")
     plain = digest.removeprefix("sha256:")
     return format_html(
-        '<code class="digest" title="Fingerprint of {}: {}" data-copy="{}">{}…{}</code>', of, digest, digest,
-        plain[:4], plain[-4:],
+        '<code class="digest" title="Fingerprint of {}: {}" data-copy="{}">{}…{}</code>',
+        of,
+        digest,
+        digest,
+        plain[:4],
+        plain[-4:],
     )
 
 

@@ -163,7 +163,7 @@ def strength(name: str) -> str:
 @register.filter
 def tail_of(name: str) -> str:
     """What tells neighbouring targets apart in a narrow column: the end of the first label."""
-    return name.split(".")[0][-3:]
+    return name.partition(".")[0][-3:]
 
 
 @register.filter

@@ -19,13 +19,21 @@ def listing(request: HttpRequest) -> HttpResponse:
     """Access that holds now; that which ended with `?ended=1`; `?procedure=` and `?verb=` fill the form."""
     me, at, ended = person_of(request), now(), request.GET.get("ended") == "1"
     return show(
-        request, "access.html",
+        request,
+        "access.html",
         {
-            "grants": pages_people.grants(me, at, ended=ended), "ended": ended, "verbs": VERBS,
+            "grants": pages_people.grants(me, at, ended=ended),
+            "ended": ended,
+            "verbs": VERBS,
             "changes": [(row, _told(row)) for row in pages_people.proposed_changes()],
-            "environments": Environment.objects.all(), "procedures": Procedure.objects.order_by("title")[:500],
-            "people": Person.objects.filter(is_active=True).exclude(kind=Person.Kind.SYSTEM).exclude(pk=me.pk).order_by("name"),
-            "groups": Group.objects.order_by("name"), "procedure": request.GET.get("procedure", ""),
+            "environments": Environment.objects.all(),
+            "procedures": Procedure.objects.order_by("title")[:500],
+            "people": Person.objects.filter(is_active=True)
+            .exclude(kind=Person.Kind.SYSTEM)
+            .exclude(pk=me.pk)
+            .order_by("name"),
+            "groups": Group.objects.order_by("name"),
+            "procedure": request.GET.get("procedure", ""),
             "asked": request.GET.getlist("verb"),
         },
         nav="access",

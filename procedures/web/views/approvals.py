@@ -39,8 +39,13 @@ def one(request: HttpRequest, run: UUID) -> HttpResponse:
         return show(request, "approval.html", _context(request, me, row), nav="approvals")
     try:
         approvals.decide_run(
-            actor=me, run=row.id, verdict=request.POST.get("verdict", ""), comment=request.POST.get("comment", "")[:2000],
-            plan_digest=request.POST.get("plan_digest", ""), signature=signing.given(request.POST), at=now(),
+            actor=me,
+            run=row.id,
+            verdict=request.POST.get("verdict", ""),
+            comment=request.POST.get("comment", "")[:2000],
+            plan_digest=request.POST.get("plan_digest", ""),
+            signature=signing.given(request.POST),
+            at=now(),
         )
     except OpsError as problem:
         row.refresh_from_db()
@@ -53,9 +58,14 @@ def _context(request: HttpRequest, me: Person, run: Run) -> dict[str, Any]:
     plan = pages_runs.plan_of(run)
     waits = run.state == RunState.AWAITING_APPROVAL or (run.state == RunState.WAITING and bool(run.waiting_gate))
     context: dict[str, Any] = {
-        "run": run, "plan": plan, "waits": waits, "why_not": _why_not(me, run, waits=waits),
-        "chain": run.chain.select_related("person"), "given": run.approvals.select_related("approver").order_by("at"),
-        "usual": pages_runs.usual_s(run.procedure_id, run.environment_id), "earlier": _earlier(run),
+        "run": run,
+        "plan": plan,
+        "waits": waits,
+        "why_not": _why_not(me, run, waits=waits),
+        "chain": run.chain.select_related("person"),
+        "given": run.approvals.select_related("approver").order_by("at"),
+        "usual": pages_runs.usual_s(run.procedure_id, run.environment_id),
+        "earlier": _earlier(run),
         "outcomes": pages_runs.last_outcomes([run.procedure_id])[run.procedure_id],
         "largest": max((len(batch) for batch in plan.get("batches", [])), default=0),
     }
@@ -85,14 +95,18 @@ def _why_not(me: Person, run: Run, *, waits: bool) -> str:
 def _earlier(run: Run) -> dict[str, Any] | None:
     """The last run that somebody approved here, and which parameters differ from it."""
     last = (
-        Run.objects.filter(procedure=run.procedure, environment=run.environment, no__lt=run.no, approvals__verdict="approve")
-        .order_by("-no").first()
+        Run.objects.filter(
+            procedure=run.procedure, environment=run.environment, no__lt=run.no, approvals__verdict="approve"
+        )
+        .order_by("-no")
+        .first()
     )
     if last is None:
         return None
     names = sorted(last.parameters.keys() | run.parameters.keys())
     changed = [
         (name, last.parameters.get(name), run.parameters.get(name))
-        for name in names if last.parameters.get(name) != run.parameters.get(name)
+        for name in names
+        if last.parameters.get(name) != run.parameters.get(name)
     ]
     return {"run": last, "changed": changed, "same_version": last.digest == run.digest}

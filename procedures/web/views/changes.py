@@ -27,7 +27,7 @@ from procedures.web.doors import page, person_of, show, status_of
 @page
 @require_POST
 def new(request: HttpRequest, control: str) -> HttpResponse:
-    """First the form's made is shown to be signed; then, with `object`, it is proposed."""
+    """First the form's object is shown to be signed; then, with `object`, it is proposed."""
     me = person_of(request)
     if "object" not in request.POST:
         made = control_forms.build(control, request.POST, me)
@@ -69,9 +69,13 @@ def _proposal(request: HttpRequest, me: Person, control: str, made: dict[str, An
     production = rules.touches_production(control, made, controls.production_names())
     minimum = "session" if control == "key" else controls.minimum_strength(control, made)
     return {
-        "control": control, "object": canon(made).decode(), "facts": sorted(made.items()), "next": _back(request),
+        "control": control,
+        "object": canon(made).decode(),
+        "facts": sorted(made.items()),
+        "next": _back(request),
         "told": control_forms.told(control, made, pages_people.names_of(control_forms.subjects_in(made))),
-        "ask": signing.ask(statement, minimum), "production": production,
+        "ask": signing.ask(statement, minimum),
+        "production": production,
         "confirmers": rules.confirmers_needed(
             control, profile=profile_in_force(), production=production, somebody_gains=bool(gains)
         ),
@@ -93,7 +97,9 @@ def one(request: HttpRequest, change: UUID) -> HttpResponse:
             controls.confirm(actor=me, change=row.pk, signature=signing.given(request.POST), at=now())
     except OpsError as problem:
         row.refresh_from_db()
-        return show(request, "change.html", _context(me, row) | {"problem": problem}, status=status_of(problem), nav="access")
+        return show(
+            request, "change.html", _context(me, row) | {"problem": problem}, status=status_of(problem), nav="access"
+        )
     return redirect("web:change", row.pk)
 
 
@@ -104,8 +110,13 @@ def _context(me: Person, change: ControlChange) -> dict[str, Any]:
     gains = str(me.subject) in controls.who_gains(change.control, change.object)
     minimum = controls.minimum_strength(change.control, change.object)
     return {
-        "change": change, "facts": sorted(change.object.items()), "waits": waits, "mine": change.proposer_id == me.pk,
-        "told": control_forms.told(change.control, change.object, names), "gains": gains, "signed": signed,
+        "change": change,
+        "facts": sorted(change.object.items()),
+        "waits": waits,
+        "mine": change.proposer_id == me.pk,
+        "told": control_forms.told(change.control, change.object, names),
+        "gains": gains,
+        "signed": signed,
         "signers": [(names.get(row["by"], row["by"]), row) for row in change.signatures],
         "ask": signing.ask(bytes(change.statement), minimum) if waits and not signed and not gains else None,
     }

@@ -31,7 +31,8 @@ def catalogue(request: HttpRequest) -> HttpResponse:
     query = request.GET.get("q", "")
     entries, total = pages_procedures.catalogue(me, now(), query=query, **narrowed)
     return show(
-        request, "procedures.html",
+        request,
+        "procedures.html",
         {"entries": entries, "total": total, "q": query, **narrowed, "environments": Environment.objects.all()},
         nav="procedures",
     )
@@ -43,7 +44,8 @@ def find(request: HttpRequest) -> HttpResponse:
     """What the palette lists: `{"results": [{"title", "hint", "url"}]}`."""
     entries, _ = pages_procedures.catalogue(person_of(request), now(), query=request.GET.get("q", ""))
     found = [
-        {"title": e.procedure.title, "hint": e.procedure.name, "url": f"/procedures/{e.procedure.name}/"} for e in entries
+        {"title": e.procedure.title, "hint": e.procedure.name, "url": f"/procedures/{e.procedure.name}/"}
+        for e in entries
     ]
     return JsonResponse({"results": found[:12]})
 
@@ -56,7 +58,9 @@ def one(request: HttpRequest, name: str) -> HttpResponse:
     procedure = pages_procedures.one_procedure(me, name, at)
     tab = request.GET.get("tab", "run")
     context: dict[str, Any] = {
-        "procedure": procedure, "version": pages_procedures.accepted(procedure, at), "tab": tab if tab in TABS else "run",
+        "procedure": procedure,
+        "version": pages_procedures.accepted(procedure, at),
+        "tab": tab if tab in TABS else "run",
         "may_view": pages_procedures.may_view(me, procedure, at),
     }
     if context["may_view"]:
@@ -84,9 +88,15 @@ def _with_form(
     where = pages_procedures.environments_of(me, version, procedure, now())
     chosen = request.POST.get("environment") or next((e.name for e, may in where if may), "")
     context |= {
-        "form": form, "secrets": secrets, "where": where, "chosen": chosen, "may_run": any(may for _, may in where),
-        "readme": prose.html(pages_procedures.readme_of(version)), "reason": request.POST.get("reason", ""),
-        "narrowed": request.POST.get("targets", ""), "usual": pages_runs.usual_s(procedure.id, chosen or None),
+        "form": form,
+        "secrets": secrets,
+        "where": where,
+        "chosen": chosen,
+        "may_run": any(may for _, may in where),
+        "readme": prose.html(pages_procedures.readme_of(version)),
+        "reason": request.POST.get("reason", ""),
+        "narrowed": request.POST.get("targets", ""),
+        "usual": pages_runs.usual_s(procedure.id, chosen or None),
     }
     if request.method == "GET":
         _prefill(me, request.GET.get("from", ""), form, context)
@@ -114,8 +124,13 @@ def preview(request: HttpRequest, name: str) -> HttpResponse:
         raise NotFound("There is nothing to run.")
     form, secrets = _forms(version)
     environment = request.POST.get("environment", "")
-    context: dict[str, Any] = {"procedure": procedure, "version": version, "may_run": True, "chosen": environment,
-                               "usual": pages_runs.usual_s(procedure.id, environment)}
+    context: dict[str, Any] = {
+        "procedure": procedure,
+        "version": version,
+        "may_run": True,
+        "chosen": environment,
+        "usual": pages_runs.usual_s(procedure.id, environment),
+    }
     try:
         context["preview"] = _preview(me, _wish(request, procedure, form, secrets))
     except OpsError as problem:
@@ -135,10 +150,14 @@ def _wish(
 ) -> runs.Wish:
     targets = request.POST.get("targets", "").replace(",", " ").split()
     return runs.Wish(
-        procedure=procedure.name, environment=request.POST.get("environment", ""),
-        parameters=schema_form.values(form, request.POST), secrets=schema_form.values(secrets, request.POST),
-        targets=targets, reason=request.POST.get("reason", "").replace("\r\n", "\n"),
-        digest=request.POST.get("digest") or None, door="web",
+        procedure=procedure.name,
+        environment=request.POST.get("environment", ""),
+        parameters=schema_form.values(form, request.POST),
+        secrets=schema_form.values(secrets, request.POST),
+        targets=targets,
+        reason=request.POST.get("reason", "").replace("\r\n", "\n"),
+        digest=request.POST.get("digest") or None,
+        door="web",
     )
 
 
@@ -148,8 +167,12 @@ def _preview(me: Person, wish: runs.Wish) -> dict[str, Any]:
     environment = Environment.objects.get(pk=wish.environment)
     procedure = Procedure.objects.get(name=wish.procedure)
     approvers = pages_procedures.approvers_of(procedure, environment, now(), but=me) if plan["approvals"] else 0
-    return {"plan": plan, "environment": environment, "approvers": approvers,
-            "largest": max((len(batch) for batch in plan["batches"]), default=0)}
+    return {
+        "plan": plan,
+        "environment": environment,
+        "approvers": approvers,
+        "largest": max((len(batch) for batch in plan["batches"]), default=0),
+    }
 
 
 def _prefill(me: Person, run: str, form: list[schema_form.FormPage], context: dict[str, Any]) -> None:
@@ -170,10 +193,9 @@ def _errors(
     problem: OpsError, form: list[schema_form.FormPage], secrets: list[schema_form.FormPage], context: dict[str, Any]
 ) -> None:
     rows = problem.field_errors()
-    rest = schema_form.put_errors(form, rows, under="parameters") + [
-        text for text in schema_form.put_errors(secrets, [r for r in rows if r["pointer"].startswith("/secrets")],
-                                                under="secrets")
-    ]
+    sealed = [row for row in rows if row["pointer"].startswith("/secrets")]
+    rest = schema_form.put_errors(form, rows, under="parameters")
+    rest += schema_form.put_errors(secrets, sealed, under="secrets")
     context["problem"] = problem
     context["rest"] = rest if isinstance(problem, InvalidInput) else []
     context["at_field"] = {row["pointer"].lstrip("/"): row["message"] for row in rows}

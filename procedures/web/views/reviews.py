@@ -30,7 +30,10 @@ from procedures.web.doors import page, person_of, show, status_of
 def listing(request: HttpRequest) -> HttpResponse:
     me = person_of(request)
     mine = {version.id for version in pages_shell.reviewable(me, now())}
-    rows = [(version, version.id in mine, reviews.still_missing(version)) for version in pages_reviews.reviews_for(me, now())]
+    rows = [
+        (version, version.id in mine, reviews.still_missing(version))
+        for version in pages_reviews.reviews_for(me, now())
+    ]
     return show(request, "reviews.html", {"rows": rows}, nav="reviews")
 
 
@@ -43,9 +46,14 @@ def one(request: HttpRequest, version: UUID) -> HttpResponse:
         return show(request, "review.html", _context(request, me, row), nav="reviews")
     try:
         reviews.review_version(
-            actor=me, version=row.id, digest=request.POST.get("digest", ""), verdict=request.POST.get("verdict", ""),
-            duties=request.POST.getlist("duties"), comment=request.POST.get("comment", "")[:10_000],
-            signature=signing.given(request.POST), at=now(),
+            actor=me,
+            version=row.id,
+            digest=request.POST.get("digest", ""),
+            verdict=request.POST.get("verdict", ""),
+            duties=request.POST.getlist("duties"),
+            comment=request.POST.get("comment", "")[:10_000],
+            signature=signing.given(request.POST),
+            at=now(),
         )
     except OpsError as problem:
         row.refresh_from_db()
@@ -59,9 +67,14 @@ def _context(request: HttpRequest, me: Person, version: Version) -> dict[str, An
     given = list(version.reviews.filter(lifted_at__isnull=True).select_related("reviewer").order_by("at"))
     requirement = review_requirement(profile_in_force(), version.risk)  # type: ignore[arg-type]
     context: dict[str, Any] = {
-        "version": version, "base": base, "reaches": pages_reviews.reaches(base, version), "given": given,
-        "files": pages_reviews.file_diffs(base, version), "requirement": requirement,
-        "missing": reviews.still_missing(version), "authors": version.authors.select_related("person"),
+        "version": version,
+        "base": base,
+        "reaches": pages_reviews.reaches(base, version),
+        "given": given,
+        "files": pages_reviews.file_diffs(base, version),
+        "requirement": requirement,
+        "missing": reviews.still_missing(version),
+        "authors": version.authors.select_related("person"),
         "why_not": _why_not(me, version, given),
     }
     context["wider"] = sum(reach.effect in {"wider", "changed"} for reach in context["reaches"])
@@ -71,7 +84,11 @@ def _context(request: HttpRequest, me: Person, version: Version) -> dict[str, An
         posted = request.POST if request.method == "POST" else request.GET
         verdict = posted.get("verdict", "accept")
         chosen = [duty for duty in posted.getlist("duties") if duty in held] or held
-        context |= {"held": held, "chosen": chosen, "verdict": verdict if verdict in Review.Verdict.values else "accept"}
+        context |= {
+            "held": held,
+            "chosen": chosen,
+            "verdict": verdict if verdict in Review.Verdict.values else "accept",
+        }
         statement = reviews.statement_for(actor=me, version=version, verdict=context["verdict"], duties=chosen)
         context["ask"] = signing.ask(statement, reviews.minimum_strength(version))
     return context

@@ -29,17 +29,23 @@ def listing(request: HttpRequest) -> HttpResponse:
     """Runs, newest first, fifty a page, by keyset."""
     before = request.GET.get("before", "")
     wanted = pages_runs.RunFilter(
-        state=request.GET.get("state", ""), environment=request.GET.get("environment", ""),
-        procedure=request.GET.get("procedure", ""), mine=request.GET.get("mine") == "1",
+        state=request.GET.get("state", ""),
+        environment=request.GET.get("environment", ""),
+        procedure=request.GET.get("procedure", ""),
+        mine=request.GET.get("mine") == "1",
         before=int(before) if before.isdecimal() else None,
     )
     rows, more = pages_runs.list_runs(person_of(request), wanted, now())
     at = now()
     return show(
-        request, "runs.html",
+        request,
+        "runs.html",
         {
-            "runs": [(row, pages_runs.took_s(row, at)) for row in rows], "more": more, "wanted": wanted,
-            "environments": Environment.objects.all(), "states": words.RUN.items(),
+            "runs": [(row, pages_runs.took_s(row, at)) for row in rows],
+            "more": more,
+            "wanted": wanted,
+            "environments": Environment.objects.all(),
+            "states": words.RUN.items(),
         },
         nav="runs",
     )
@@ -51,7 +57,10 @@ def one(request: HttpRequest, run: UUID) -> HttpResponse:
     me = person_of(request)
     row = pages_runs.one_run(me, run, now())
     tab = request.GET.get("tab", "steps")
-    context = _live(request, row) | {"tab": tab if tab in TABS else "steps", "reads": pages_runs.may_read_output(me, row, now())}
+    context = _live(request, row) | {
+        "tab": tab if tab in TABS else "steps",
+        "reads": pages_runs.may_read_output(me, row, now()),
+    }
     if context["reads"]:
         lines, seq, earlier = pages_log.newest(
             row.id, step=context["step"], target=context["target"], most=SHOWN_CHUNKS
@@ -78,11 +87,23 @@ def _live(request: HttpRequest, run: Run) -> dict[str, Any]:
     targets = [target["name"] for target in plan.get("targets", [])]
     columns = targets if len(targets) <= CELLS else []
     return {
-        "run": run, "plan": plan, "rows": list(zip(steps, bars, strict=True)), "axis": axis, "parts": parts, "done": done,
-        "total": total, "targets": targets, "columns": columns, "took": pages_runs.took_s(run, at),
-        "usual": pages_runs.usual_s(run.procedure_id, run.environment_id), "over": run.state in pages_runs.ENDED,
-        "approvals": run.approvals.select_related("approver").order_by("at"), "me": person_of(request), "now": at,
-        "step": request.GET.get("step", "")[:100], "target": request.GET.get("target", "")[:200],
+        "run": run,
+        "plan": plan,
+        "rows": list(zip(steps, bars, strict=True)),
+        "axis": axis,
+        "parts": parts,
+        "done": done,
+        "total": total,
+        "targets": targets,
+        "columns": columns,
+        "took": pages_runs.took_s(run, at),
+        "usual": pages_runs.usual_s(run.procedure_id, run.environment_id),
+        "over": run.state in pages_runs.ENDED,
+        "approvals": run.approvals.select_related("approver").order_by("at"),
+        "me": person_of(request),
+        "now": at,
+        "step": request.GET.get("step", "")[:100],
+        "target": request.GET.get("target", "")[:200],
         "waits": run.state in {RunState.AWAITING_APPROVAL, RunState.WAITING},
     }
 
@@ -108,4 +129,3 @@ def text(request: HttpRequest, run: UUID) -> HttpResponse:
     answer["Content-Disposition"] = f'attachment; filename="run-{row.no}.txt"'
     answer["Content-Security-Policy"] = "sandbox"
     return answer
-

@@ -25,8 +25,14 @@ def mine(request: HttpRequest) -> HttpResponse:
 def _page(request: HttpRequest, *, secret: str = "") -> HttpResponse:
     me = person_of(request)
     return show(
-        request, "settings.html",
-        {"keys": pages_people.keys_of(me), "tokens": pages_people.tokens_of(me, now()), "held": duties_of(me), "secret": secret},
+        request,
+        "settings.html",
+        {
+            "keys": pages_people.keys_of(me),
+            "tokens": pages_people.tokens_of(me, now()),
+            "held": duties_of(me),
+            "secret": secret,
+        },
         nav="settings",
     )
 

@@ -1,0 +1,1 @@
+"""The console script. Client commands import no Django."""

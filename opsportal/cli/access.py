@@ -1,0 +1,140 @@
+"""Who may do what: grants, other control objects, people and tokens."""
+
+from __future__ import annotations
+
+import json
+from datetime import UTC, datetime, timedelta
+from pathlib import Path
+from typing import Any
+
+import click
+
+from opsportal.cli.portal import ask, show, signed
+
+KEY = click.option("--key", help="SSH key file to sign with; a .pub asks the agent.")
+JSON = click.option("--json", "as_json", is_flag=True)
+
+
+def moment(at: datetime) -> str:
+    return at.astimezone(UTC).strftime("%Y-%m-%dT%H:%M:%S.%fZ")
+
+
+def propose_change(kind: str, thing: dict[str, Any], key: str | None) -> dict[str, Any]:
+    signature = None
+    if key is not None:
+        asked = ask("POST", "/api/v1/controls/statement/", {"control": kind, "object": thing})
+        click.echo(json.dumps(asked["value"], indent=2, ensure_ascii=False), err=True)
+        signature = signed(asked["statement"], key)
+    found: dict[str, Any] = ask("POST", "/api/v1/controls/", {"control": kind, "object": thing, "signature": signature})
+    return found
+
+
+def told(found: dict[str, Any]) -> list[str]:
+    rest = "" if found["state"] == "confirmed" else f"; another person confirms it: opsportal control confirm {found['id']}"
+    return [f"{found['control']} is {found['state']}{rest}"]
+
+
+@click.group()
+def access() -> None:
+    """Who may do what."""
+
+
+@access.command("list")
+@JSON
+def list_grants(as_json: bool) -> None:
+    found = ask("GET", "/api/v1/grants/")
+    rows = [f"{g['id']}  {g['principal']:<20} {','.join(g['verbs']):<24} {g['procedure'] or 'every procedure':<22} "
+            f"{','.join(g['environments']) or 'everywhere'} until {g['expires_at'][:10]}" for g in found["results"]
+            if not g["revoked_at"]]
+    show(found, as_json=as_json, rows=rows or ["No grants."])
+
+
+@access.command()
+@click.argument("principal")
+@click.argument("verbs", nargs=-1, required=True)
+@click.option("--procedure")
+@click.option("--environment", "environments", multiple=True)
+@click.option("--days", default=30, show_default=True)
+@click.option("--reason", required=True)
+@KEY
+@JSON
+def grant(principal: str, verbs: tuple[str, ...], procedure: str | None, environments: tuple[str, ...], days: int,
+          reason: str, key: str | None, as_json: bool) -> None:
+    """Give PRINCIPAL (person:NAME or group:NAME) verbs, for some days."""
+    at = datetime.now(UTC)
+    kind, _, name = principal.partition(":")
+    if kind == "person":
+        people = {p["username"]: p["subject"] for p in ask("GET", "/api/v1/people/")["results"]}
+        principal = f"person:{people.get(name, name)}"
+    thing: dict[str, Any] = {
+        "principal": principal, "verbs": list(verbs), "environments": list(environments), "not_before": moment(at),
+        "expires_at": moment(at + timedelta(days=days)), "reason": reason,
+    }
+    if procedure:
+        thing["procedure"] = procedure
+    found = propose_change("grant", thing, key)
+    show(found, as_json=as_json, rows=told(found))
+
+
+@access.command()
+@click.argument("grant_id")
+@click.option("--reason", required=True)
+@KEY
+def revoke(grant_id: str, reason: str, key: str | None) -> None:
+    """End a grant now."""
+    click.echo("\n".join(told(propose_change("grant_end", {"grant": grant_id, "reason": reason}, key))))
+
+
+@click.group()
+def control() -> None:
+    """Propose and confirm what decides authority."""
+
+
+@control.command()
+@click.argument("kind")
+@click.argument("file", type=click.Path(exists=True, dir_okay=False, path_type=Path))
+@KEY
+@JSON
+def propose(kind: str, file: Path, key: str | None, as_json: bool) -> None:
+    """Propose a change of KIND, whose object stands in FILE as JSON."""
+    found = propose_change(kind, json.loads(file.read_text()), key)
+    show(found, as_json=as_json, rows=told(found))
+
+
+@control.command()
+@click.argument("change")
+@KEY
+def confirm(change: str, key: str | None) -> None:
+    """Confirm what somebody else proposed."""
+    row = ask("GET", f"/api/v1/controls/{change}/")
+    click.echo(json.dumps(row["object"], indent=2, ensure_ascii=False), err=True)
+    found = ask("POST", f"/api/v1/controls/{change}/confirm/", {"signature": signed(row["statement"], key)})
+    click.echo("\n".join(told(found)))
+
+
+@click.group()
+def person() -> None:
+    """Invite people."""
+
+
+@person.command()
+@click.argument("username")
+@click.option("--name", required=True)
+@click.option("--email", default="")
+def invite(username: str, name: str, email: str) -> None:
+    """Make a person without rights, and print the link that lets them join within 24 hours."""
+    found = ask("POST", "/api/v1/people/", {"username": username, "name": name, "email": email})
+    click.echo(found["invitation"])
+
+
+@click.group()
+def token() -> None:
+    """Tokens for programs."""
+
+
+@token.command()
+@click.argument("name")
+@click.option("--days", default=30, show_default=True)
+def make(name: str, days: int) -> None:
+    """A token, shown once. It can ask for runs; it can decide nothing."""
+    click.echo(ask("POST", "/api/v1/tokens/", {"name": name, "days": days})["token"])

@@ -1,0 +1,117 @@
+"""For authors and reviewers: lint a folder, submit it, decide on what was submitted."""
+
+from __future__ import annotations
+
+import base64
+import json
+from pathlib import Path
+from typing import Any
+
+import click
+
+from opsportal.cli.portal import FAILED, ask, show, signed
+from procedures.definitions.findings import Finding
+
+FOLDER = click.Path(exists=True, file_okay=False, path_type=Path)
+
+
+@click.command()
+@click.argument("path", type=FOLDER)
+@click.option("--format", "form", type=click.Choice(["text", "json", "sarif", "github"]), default="text")
+def lint(path: Path, form: str) -> None:
+    """Check a procedure's folder, without a portal. Ends 1 if there are errors."""
+    from procedures.definitions import registry
+    from procedures.definitions.archive import read_folder
+    from procedures.definitions.load import load
+    from procedures.domain.errors import OpsError
+
+    try:
+        findings = load(read_folder(path), registry.actions()).findings
+    except OpsError as problem:
+        findings = [Finding("procedure.yaml", 1, 1, problem.code, "error", problem.message, problem.next_step)]
+    click.echo(written(findings, form))
+    if any(f.severity == "error" for f in findings):
+        raise SystemExit(FAILED)
+
+
+def written(findings: list[Finding], form: str) -> str:
+    """Findings as text, JSON, SARIF 2.1.0, or GitHub's workflow commands."""
+    if form == "json":
+        return json.dumps([f.as_dict() for f in findings], indent=2)
+    if form == "github":
+        return "\n".join(f"::{f.severity} file={f.file},line={f.line},col={f.column}::{f.code}: {f.message}" for f in findings)
+    if form == "sarif":
+        return json.dumps(sarif(findings), indent=2)
+    return "\n".join(map(str, findings)) or "No findings."
+
+
+def sarif(findings: list[Finding]) -> dict[str, Any]:
+    results = [
+        {
+            "ruleId": f.code, "level": f.severity, "message": {"text": f"{f.message} {f.mend}".strip()},
+            "locations": [{"physicalLocation": {"artifactLocation": {"uri": f.file},
+                                                "region": {"startLine": f.line, "startColumn": f.column}}}],
+        }
+        for f in findings
+    ]
+    tool = {"driver": {"name": "opsportal lint", "rules": [{"id": code} for code in sorted({f.code for f in findings})]}}
+    return {"version": "2.1.0", "$schema": "https://json.schemastore.org/sarif-2.1.0.json",
+            "runs": [{"tool": tool, "results": results}]}
+
+
+@click.command()
+@click.argument("path", type=FOLDER)
+@click.option("--note", default="")
+@click.option("--json", "as_json", is_flag=True)
+def submit(path: Path, note: str, as_json: bool) -> None:
+    """Put a folder into review."""
+    from procedures.definitions.archive import pack, read_folder
+
+    found = ask("POST", "/api/v1/versions/", files={"bundle": ("bundle.tar.gz", pack(read_folder(path)))}, params={})
+    rows = [f"{found['procedure']} v{found['number']} is in review, risk {found['risk']}.", found["digest"]]
+    show(found, as_json=as_json, rows=rows)
+
+
+@click.command()
+@click.argument("version")
+@click.option("--accept", "verdict", flag_value="accept")
+@click.option("--reject", "verdict", flag_value="reject")
+@click.option("--request-changes", "verdict", flag_value="request_changes")
+@click.option("--duty", "duties", multiple=True, help="The duty for which you decide; may repeat.")
+@click.option("--comment", default="")
+@click.option("--key", help="SSH key file to sign with; a .pub asks the agent.")
+@click.option("--yes", is_flag=True, help="Do not ask.")
+def review(version: str, verdict: str | None, duties: tuple[str, ...], comment: str, key: str | None, yes: bool) -> None:
+    """Accept, reject or ask for changes on NAME@DIGEST; the statement is signed with your key."""
+    if verdict is None:
+        raise click.UsageError("Say --accept, --reject or --request-changes.")
+    row = _version(version)
+    files = ask("GET", f"/api/v1/versions/{row['id']}/files/")["files"]
+    for path, content in sorted(files.items()):
+        click.echo(f"  {path}  {len(base64.b64decode(content)):,} bytes")
+    if not yes:
+        click.confirm(f"{verdict.replace('_', ' ')} {row['procedure']} v{row['number']} ({row['digest'][:19]}…)?", abort=True)
+    query = {"verdict": verdict, "duties": list(duties)}
+    asked = ask("GET", f"/api/v1/versions/{row['id']}/statement/", params=query)
+    if asked["value"]["digest"] != row["digest"] or asked["value"]["verdict"] != verdict:
+        click.echo("The portal offers another statement than the one you asked for; nothing was signed.", err=True)
+        raise SystemExit(FAILED)
+    done = ask(
+        "POST", "/api/v1/reviews/",
+        {"version": row["id"], "digest": row["digest"], "verdict": verdict, "duties": list(duties), "comment": comment,
+         "signature": signed(asked["statement"], key)},
+    )
+    missing = f"; still missing: {', '.join(done['missing'])}" if done["missing"] and done["state"] == "in_review" else ""
+    click.echo(f"{done['procedure']} v{done['number']} is {done['state'].replace('_', ' ')}{missing}.")
+
+
+def _version(text: str) -> dict[str, Any]:
+    name, _, digest = text.partition("@")
+    rows = ask("GET", "/api/v1/versions/", params={"procedure": name})["results"]
+    digest = digest.removeprefix("sha256:")
+    fitting = [r for r in rows if r["digest"].removeprefix("sha256:").startswith(digest)] if digest else []
+    if len(fitting) != 1:
+        click.echo(f"{text!r} names {len(fitting)} versions that you may see; write NAME@DIGEST.", err=True)
+        raise SystemExit(FAILED)
+    found: dict[str, Any] = fitting[0]
+    return found

@@ -1,0 +1,67 @@
+"""Approving and turning down runs: the plan's bytes are hashed here before anything is signed (H21)."""
+
+from __future__ import annotations
+
+import base64
+import hashlib
+import json
+from typing import Any
+
+import click
+
+from opsportal.cli.portal import FAILED, ask, run_id, signed
+
+
+def plan_of(run: str) -> tuple[str, dict[str, Any]]:
+    """(digest, plan) from the plan's own bytes. Ends 1 if the portal names another digest."""
+    found = ask("GET", f"/api/v1/runs/{run}/plan/")
+    data = base64.b64decode(found["bytes"])
+    digest = "sha256:" + hashlib.sha256(data).hexdigest()
+    if digest != found["plan_digest"]:
+        click.echo("The plan's bytes do not have the digest that the portal names; nothing was signed.", err=True)
+        raise SystemExit(FAILED)
+    return digest, json.loads(data)
+
+
+def tell(plan: dict[str, Any]) -> None:
+    click.secho(f"{plan['procedure']} in {plan['environment']}, risk {plan['risk']}: {plan['reason']}", bold=True)
+    click.echo(f"parameters: {json.dumps(plan['parameters'], ensure_ascii=False)}")
+    click.echo("targets: " + " | ".join(", ".join(batch) for batch in plan["batches"] if batch))
+    for step in plan["steps"]:
+        for effect in step["effects"]:
+            click.echo(f"  {step['phase']:<8} {step['id']:<14} {json.dumps(effect['does'], ensure_ascii=False)[:300]}")
+
+
+def decide(run: str, verdict: str, comment: str, key: str | None, *, yes: bool) -> None:
+    pk = run_id(run)
+    digest, plan = plan_of(pk)
+    tell(plan)
+    if not yes:
+        click.confirm(f"{verdict} this plan ({digest[:19]}…)?", abort=True)
+    asked = ask("GET", f"/api/v1/runs/{pk}/statement/", params={"verdict": verdict})
+    if asked["value"]["plan_digest"] != digest or asked["value"]["run"] != plan["run"]:
+        click.echo("The portal offers a statement over another plan; nothing was signed.", err=True)
+        raise SystemExit(FAILED)
+    found = ask("POST", f"/api/v1/runs/{pk}/{verdict}/",
+                {"plan_digest": digest, "comment": comment, "signature": signed(asked["statement"], key)})
+    click.echo(f"Run #{found['no']} is {found['state'].replace('_', ' ')}.")
+
+
+@click.command()
+@click.argument("run")
+@click.option("--comment", default="")
+@click.option("--key", help="SSH key file to sign with; a .pub asks the agent.")
+@click.option("--yes", is_flag=True)
+def approve(run: str, comment: str, key: str | None, yes: bool) -> None:
+    """See a run's plan and approve it."""
+    decide(run, "approve", comment, key, yes=yes)
+
+
+@click.command()
+@click.argument("run")
+@click.option("--reason", required=True)
+@click.option("--key", help="SSH key file to sign with; a .pub asks the agent.")
+@click.option("--yes", is_flag=True)
+def reject(run: str, reason: str, key: str | None, yes: bool) -> None:
+    """Turn a run down."""
+    decide(run, "reject", reason, key, yes=yes)

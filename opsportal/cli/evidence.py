@@ -1,0 +1,59 @@
+"""Evidence: export a pack, verify one anywhere, check the log of this portal."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import click
+
+from opsportal.cli.portal import ask
+
+
+@click.group()
+def evidence() -> None:
+    """Export, verify and check evidence."""
+
+
+@evidence.command()
+@click.option("--from", "first", help="Runs asked for since this moment.")
+@click.option("--to", "last", help="Runs asked for until this moment.")
+@click.option("--procedure")
+@click.option("--environment")
+@click.option("--run")
+@click.option("-o", "output", required=True, type=click.Path(dir_okay=False, path_type=Path))
+def export(first: str | None, last: str | None, procedure: str | None, environment: str | None, run: str | None, output: Path) -> None:
+    """Write a pack that anybody can verify offline."""
+    wanted = {"from": first, "to": last, "procedure": procedure, "environment": environment, "run": run}
+    output.write_bytes(ask("POST", "/api/v1/evidence/exports/", {k: v for k, v in wanted.items() if v}))
+    click.echo(f"{output}: {output.stat().st_size:,} bytes. Verify it: opsportal evidence verify {output} --log-key KEY")
+
+
+@evidence.command(context_settings={"ignore_unknown_options": True})
+@click.argument("words", nargs=-1, type=click.UNPROCESSED)
+def verify(words: tuple[str, ...]) -> None:
+    """Verify a pack: FILE --log-key KEY [--require LEVEL]. Needs no portal and no network."""
+    from procedures.evidence import verify as verifier
+
+    raise SystemExit(verifier.main(list(words)))
+
+
+@evidence.command()
+def key() -> None:
+    """The log's public key, to be compared by another way."""
+    click.echo(ask("GET", "/api/v1/evidence/log/")["log_key"])
+
+
+@evidence.command()
+def check() -> None:
+    """Check log, tiles, bodies and seals of this portal's own database, from outside its services."""
+    import os
+
+    import django
+
+    os.environ.setdefault("DJANGO_SETTINGS_MODULE", "opsportal.settings")
+    django.setup()
+    from procedures.evidence.check import check as problems
+
+    found = problems()
+    click.echo("\n".join(found) or "Log, tiles, bodies and seals agree.")
+    raise SystemExit(1 if found else 0)

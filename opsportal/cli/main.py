@@ -1,0 +1,59 @@
+"""`opsportal`: the one console script; commands are loaded when they are called."""
+
+from __future__ import annotations
+
+import importlib
+
+import click
+
+COMMANDS = {
+    "login": "session:login", "join": "session:join", "welcome": "session:welcome", "procedures": "procedures:procedures",
+    "show": "procedures:show", "actions": "procedures:actions", "lint": "authoring:lint", "submit": "authoring:submit",
+    "review": "authoring:review", "run": "runs:run", "runs": "runs:runs", "logs": "runs:logs", "cancel": "runs:cancel",
+    "approve": "deciding:approve", "reject": "deciding:reject", "access": "access:access", "control": "access:control",
+    "person": "access:person", "token": "access:token", "evidence": "evidence:evidence", "doctor": "server:doctor",
+    "config": "server:config", "up": "server:up", "runner": "server:runner", "scheduler": "server:scheduler",
+    "sequencer": "server:sequencer",
+}
+HELP = {
+    "login": "Sign in; the session is kept for its owner alone.", "join": "Accept an invitation.",
+    "welcome": "Become the first access manager, by the one-time link.", "procedures": "What there is to run.",
+    "show": "One procedure: parameters and versions.", "actions": "What steps can do.",
+    "lint": "Check a procedure's folder, without a portal.", "submit": "Put a folder into review.",
+    "review": "Accept, reject or ask for changes; signs.", "run": "Run a procedure and follow it.",
+    "runs": "The newest runs you may see.", "logs": "The log of a run.", "cancel": "Stop a run.",
+    "approve": "See a run's plan and approve it; signs.", "reject": "Turn a run down.",
+    "access": "Who may do what.", "control": "Propose and confirm what decides authority.", "person": "Invite people.",
+    "token": "Tokens for programs.", "evidence": "Export, verify and check evidence.",
+    "doctor": "Check every part, and say how to mend it.", "config": "Every setting, its source and its value.",
+    "up": "The whole portal on this machine.", "runner": "A runner.", "scheduler": "Scheduler and sweeper.",
+    "sequencer": "The process that signs the log.",
+}
+
+
+class Lazy(click.Group):
+    """A group that imports a command's module only when it is called, so that `--help` is quick."""
+
+    def list_commands(self, ctx: click.Context) -> list[str]:
+        return list(COMMANDS)
+
+    def get_command(self, ctx: click.Context, name: str) -> click.Command | None:
+        place = COMMANDS.get(name)
+        if place is None:
+            return None
+        module, _, attribute = place.partition(":")
+        command: click.Command = getattr(importlib.import_module(f"opsportal.cli.{module}"), attribute)
+        return command
+
+    def format_commands(self, ctx: click.Context, formatter: click.HelpFormatter) -> None:
+        with formatter.section("Commands"):
+            formatter.write_dl([(name, HELP[name]) for name in COMMANDS])
+
+
+@click.command(cls=Lazy)
+def main() -> None:
+    """Operations as a service: reviewed procedures, approved plans, evidence."""
+
+
+if __name__ == "__main__":
+    main()

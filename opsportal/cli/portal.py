@@ -1,0 +1,108 @@
+"""Talking to a portal over its public API, and saying in plain words what it answers."""
+
+from __future__ import annotations
+
+import json
+import os
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any, NoReturn
+
+import click
+
+FAILED, USAGE, DENIED, WAITING, NO_PORTAL = 1, 2, 3, 4, 5
+
+
+def url() -> str:
+    return os.environ.get("OPSPORTAL_URL", "http://localhost:8000").rstrip("/")
+
+
+def kept() -> Path:
+    """Where the session of `opsportal login` lies, for its owner alone."""
+    folder = Path(os.environ.get("OPSPORTAL_CONFIG_DIR", str(Path.home() / ".config" / "opsportal")))
+    folder.mkdir(mode=0o700, parents=True, exist_ok=True)
+    return folder / "session.json"
+
+
+def client() -> Any:
+    """An httpx client with a token or the kept session."""
+    import httpx
+
+    headers, cookies = {"Referer": url() + "/", "Accept": "application/json"}, {}
+    token = os.environ.get("OPSPORTAL_TOKEN")
+    if token:
+        headers["Authorization"] = f"Bearer {token}"
+    elif kept().exists():
+        session = json.loads(kept().read_text())
+        if session["url"] == url():
+            cookies, headers["X-CSRFToken"] = session["cookies"], session["csrf"]
+    return httpx.Client(base_url=url(), headers=headers, cookies=cookies, timeout=60)
+
+
+def keep(cookies: Mapping[str, str], csrf: str) -> None:
+    fd = os.open(kept(), os.O_WRONLY | os.O_CREAT | os.O_TRUNC, 0o600)
+    with os.fdopen(fd, "w") as file:
+        json.dump({"url": url(), "cookies": dict(cookies), "csrf": csrf}, file)
+
+
+def ask(method: str, path: str, data: Any = None, **more: Any) -> Any:
+    """The answer's JSON (or bytes). Ends the program with the promised exit code on a refusal."""
+    import httpx
+
+    try:
+        with client() as http:
+            answer = http.request(method, path, json=data, **more) if data is not None else http.request(method, path, **more)
+    except httpx.HTTPError as problem:
+        click.echo(f"Cannot reach the portal at {url()}: {problem}. Is it running? Set OPSPORTAL_URL.", err=True)
+        raise SystemExit(NO_PORTAL) from problem
+    if answer.status_code >= 400:
+        _refused(answer)
+    return answer.json() if "json" in answer.headers.get("content-type", "") else answer.content
+
+
+def _refused(answer: Any) -> NoReturn:
+    try:
+        body = answer.json()
+    except ValueError:
+        click.echo(f"The portal answered {answer.status_code}.", err=True)
+        raise SystemExit(FAILED) from None
+    click.echo(body.get("detail", "Refused."), err=True)
+    for row in body.get("errors", []):
+        click.echo(f"  {row['pointer'] or '/'}: {row['message']}", err=True)
+    if body.get("next_step"):
+        click.echo(body["next_step"], err=True)
+    raise SystemExit(DENIED if answer.status_code in (401, 403) else FAILED)
+
+
+def show(data: Any, *, as_json: bool, rows: list[str] | None = None) -> None:
+    """Data as JSON, or the given lines."""
+    click.echo(json.dumps(data, indent=2, ensure_ascii=False) if as_json else "\n".join(rows or []))
+
+
+def run_id(text: str) -> str:
+    """A run's id from its id or its number (`12`, `#12`)."""
+    number = text.removeprefix("#")
+    if not number.isdigit():
+        return text
+    for row in ask("GET", "/api/v1/runs/")["results"]:
+        if row["no"] == int(number):
+            return str(row["id"])
+    click.echo(f"You see no run #{number}.", err=True)
+    raise SystemExit(FAILED)
+
+
+def signed(statement: str, key: str | None) -> dict[str, str] | None:
+    """The statement signed with an SSH key by ssh-keygen (a .pub asks the agent); None without a key."""
+    import base64
+    import subprocess
+
+    if key is None:
+        return None
+    done = subprocess.run(
+        ["ssh-keygen", "-Y", "sign", "-q", "-n", "opsportal-approval", "-f", key], input=base64.b64decode(statement),
+        capture_output=True, check=False,
+    )
+    if done.returncode:
+        click.echo(f"ssh-keygen could not sign with {key}: {done.stderr.decode().strip()}", err=True)
+        raise SystemExit(FAILED)
+    return {"statement": statement, "signature": done.stdout.decode()}

@@ -1,0 +1,161 @@
+"""Running procedures and following them. The flags of `run` come from the procedure's own JSON Schema."""
+
+from __future__ import annotations
+
+import json
+import time
+from pathlib import Path
+from typing import Any
+
+import click
+
+from opsportal.cli.portal import FAILED, WAITING, ask, run_id, show
+
+OWN = {"environment", "reason", "parameters", "secret", "target", "detach", "wait", "json", "help"}
+ENDED = {"succeeded", "failed", "timed_out", "canceled", "denied", "rejected", "expired", "interrupted"}
+
+
+def flags(words: list[str], schema: dict[str, Any]) -> dict[str, Any]:
+    """Parameters from `--name value`, `--x/--no-x`, repeated for lists, JSON or @file for objects (decisions.md, 26)."""
+    properties = schema.get("properties", {})
+    names = {("p-" if key.replace("_", "-") in OWN else "") + key.replace("_", "-"): key for key in properties}
+    found: dict[str, Any] = {}
+    rest = list(words)
+    while rest:
+        word = rest.pop(0)
+        flag, equals, given = word.removeprefix("--").partition("=")
+        off = flag.removeprefix("no-") if flag.startswith("no-") and flag not in names else ""
+        key = names.get(off or flag)
+        if not word.startswith("--") or key is None:
+            raise click.UsageError(f"There is no parameter {word}; `opsportal show NAME` lists them.")
+        kind = properties[key].get("type")
+        if kind == "boolean":
+            found[key] = not off
+            continue
+        if not equals:
+            if not rest:
+                raise click.UsageError(f"{word} wants a value.")
+            given = rest.pop(0)
+        found[key] = [*found.get(key, []), given] if kind == "array" else value(given, kind)
+    return found
+
+
+def value(text: str, kind: Any) -> Any:
+    if kind in {"integer", "number"}:
+        try:
+            return int(text) if kind == "integer" else float(text)
+        except ValueError:
+            return text
+    if kind == "object":
+        return json.loads(Path(text[1:]).read_text() if text.startswith("@") else text)
+    return text
+
+
+@click.command(context_settings={"ignore_unknown_options": True})
+@click.argument("name")
+@click.option("--environment", required=True)
+@click.option("--reason", default="")
+@click.option("--parameters", type=click.Path(exists=True, dir_okay=False, path_type=Path), help="A JSON file.")
+@click.option("--secret", "secrets", multiple=True, help="NAME=@FILE, or NAME to be asked; never on the command line.")
+@click.option("--target", "targets", multiple=True, help="Narrow to these targets.")
+@click.option("--detach", is_flag=True, help="Do not follow.")
+@click.option("--wait", "stay", is_flag=True, help="Wait for the approval too.")
+@click.option("--json", "as_json", is_flag=True)
+@click.argument("words", nargs=-1, type=click.UNPROCESSED)
+def run(
+    name: str, environment: str, reason: str, parameters: Path | None, secrets: tuple[str, ...], targets: tuple[str, ...],
+    detach: bool, stay: bool, as_json: bool, words: tuple[str, ...],
+) -> None:
+    """Run a procedure and follow it: opsportal run NAME --environment E --reason R --FLAG value …"""
+    schema = ask("GET", f"/api/v1/procedures/{name}/").get("parameters") or {} if words else {}
+    given = json.loads(parameters.read_text()) if parameters else {}
+    data = {"procedure": name, "environment": environment, "reason": reason,
+            "parameters": {**given, **flags(list(words), schema)}}
+    if secrets:
+        data["secrets"] = dict(map(secret, secrets))
+    if targets:
+        data["targets"] = list(targets)
+    found = ask("POST", "/api/v1/runs/", data)
+    if not as_json:
+        click.echo(f"Run #{found['no']} is {found['state'].replace('_', ' ')}: {found['url']}", err=True)
+    if found["state"] == "awaiting_approval" and not stay:
+        show(found, as_json=as_json, rows=[])
+        raise SystemExit(WAITING)
+    if detach:
+        show(found, as_json=as_json, rows=[])
+        return
+    finish(follow(found["id"], quiet=as_json), as_json=as_json)
+
+
+def secret(word: str) -> tuple[str, str]:
+    name, equals, place = word.partition("=")
+    if not equals:
+        text: str = click.prompt(name, hide_input=True)
+        return name, text
+    if not place.startswith("@"):
+        raise click.UsageError("A secret is never a flag's value: write NAME=@FILE, or NAME alone.")
+    return name, Path(place[1:]).read_text().rstrip("\n")
+
+
+def follow(run: str, *, quiet: bool = False) -> dict[str, Any]:
+    """Print the log as it comes until the run has ended."""
+    seen, step = 0, ""
+    while True:
+        found: dict[str, Any] = ask("GET", f"/api/v1/runs/{run}/")
+        log = ask("GET", f"/api/v1/runs/{run}/log/", params={"cursor": seen})
+        for chunk in log["results"]:
+            seen = chunk["seq"]
+            if not quiet:
+                if chunk["step"] != step:
+                    step = chunk["step"]
+                    click.secho(f"── {step}", err=True, bold=True)
+                where = f"{chunk['target']:<14} " if chunk["target"] else ""
+                for line in chunk["text"].splitlines():
+                    click.echo(where + line)
+        if found["state"] in ENDED and not log["results"]:
+            return found
+        time.sleep(0.3)
+
+
+def finish(found: dict[str, Any], *, as_json: bool) -> None:
+    if as_json:
+        show(found, as_json=True)
+    else:
+        click.echo(f"Run #{found['no']} {found['state'].replace('_', ' ')}. {found['message']}".strip(), err=True)
+    if found["state"] != "succeeded":
+        raise SystemExit(FAILED)
+
+
+@click.command()
+@click.option("--json", "as_json", is_flag=True)
+def runs(as_json: bool) -> None:
+    """The newest runs you may see."""
+    found = ask("GET", "/api/v1/runs/")
+    rows = [f"#{r['no']:<6} {r['state'].replace('_', ' '):<18} {r['environment']:<12} {r['procedure']:<24} {r['requester']}"
+            for r in found["results"]]
+    show(found, as_json=as_json, rows=rows or ["No runs yet."])
+
+
+@click.command()
+@click.argument("run")
+@click.option("--follow", "stay", is_flag=True)
+def logs(run: str, stay: bool) -> None:
+    """The log of a run."""
+    if stay:
+        finish(follow(run_id(run)), as_json=False)
+        return
+    seen: Any = 0
+    while seen is not None:
+        page = ask("GET", f"/api/v1/runs/{run_id(run)}/log/", params={"cursor": seen})
+        for chunk in page["results"]:
+            click.echo(chunk["text"], nl=False)
+        seen = page["next"]
+
+
+@click.command()
+@click.argument("run")
+@click.option("--reason", default="")
+def cancel(run: str, reason: str) -> None:
+    """Stop a run."""
+    found = ask("POST", f"/api/v1/runs/{run_id(run)}/cancel/", {"reason": reason})
+    click.echo(f"Run #{found['no']} is {found['state']}" + ("; its runner was told to stop." if found["state"] == "running" else "."))

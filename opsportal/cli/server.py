@@ -1,0 +1,81 @@
+"""Commands for whoever operates the portal."""
+
+from __future__ import annotations
+
+import os
+import shutil
+import sys
+
+import click
+
+from opsportal.supervisor.up import command as up
+
+
+def _hand_over(module: str, *words: str) -> None:
+    os.environ.setdefault("DJANGO_SETTINGS_MODULE", "opsportal.settings")
+    os.execv(sys.executable, [sys.executable, "-m", module, *words])
+
+
+@click.command()
+@click.option("--environment", multiple=True, required=True)
+def runner(environment: tuple[str, ...]) -> None:
+    """A runner for the queues of its environments."""
+    _hand_over("procedures.runner.main", *(word for name in environment for word in ("--environment", name)))
+
+
+@click.command()
+def scheduler() -> None:
+    """Scheduler and sweeper; with the embedded default also the sequencer."""
+    _hand_over("procedures.runner.keeper")
+
+
+@click.command()
+def sequencer() -> None:
+    """The one process that reads the log's key."""
+    _hand_over("procedures.evidence.sequencer_main")
+
+
+@click.command()
+@click.option("--json", "as_json", is_flag=True)
+def config(as_json: bool) -> None:
+    """Every setting, its source and its value; secrets are masked."""
+    import json
+
+    from opsportal.settings import env
+
+    rows = env.describe()
+    if as_json:
+        click.echo(json.dumps(rows, indent=2, default=str))
+        return
+    for row in rows:
+        click.echo("  ".join(str(value) for value in (row.values() if isinstance(row, dict) else row)))
+
+
+@click.command()
+def doctor() -> None:
+    """Check every part, and say how to mend it. Ends 1 if something is missing."""
+    checks = {
+        "bubblewrap (local steps)": (shutil.which("bwrap"), "apt-get install bubblewrap"),
+        "ssh-keygen (signing)": (shutil.which("ssh-keygen"), "apt-get install openssh-client"),
+        "setpriv (sandbox users)": (shutil.which("setpriv"), "apt-get install util-linux"),
+    }
+    checks["the portal answers"] = (_answers(), "start it with `opsportal up`, or set OPSPORTAL_URL")
+    bad = 0
+    for name, (fine, mend) in checks.items():
+        click.echo(f"{'ok  ' if fine else 'MISS'}  {name}" + ("" if fine else f": {mend}"))
+        bad += not fine
+    raise SystemExit(1 if bad else 0)
+
+
+def _answers() -> bool:
+    import httpx
+
+    from opsportal.cli.portal import url
+
+    try:
+        return httpx.get(url() + "/readyz", timeout=5).status_code == 200
+    except httpx.HTTPError:
+        return False
+
+
+__all__ = ["config", "doctor", "runner", "scheduler", "sequencer", "up"]

@@ -1,0 +1,65 @@
+"""Signing in, joining, and the first access manager."""
+
+from __future__ import annotations
+
+import sys
+from pathlib import Path
+
+import click
+
+from opsportal.cli.portal import FAILED, ask, client, keep, url
+
+
+def password(from_stdin: bool, *, twice: bool = False) -> str:
+    if from_stdin:
+        return sys.stdin.readline().rstrip("\n")
+    text: str = click.prompt("Password", hide_input=True, confirmation_prompt=twice)
+    return text
+
+
+@click.command()
+@click.option("--username", prompt=True)
+@click.option("--password-stdin", is_flag=True, help="Read the password from standard input.")
+def login(username: str, password_stdin: bool) -> None:
+    """Sign in; the session is kept for its owner alone."""
+    import httpx
+
+    secret = password(password_stdin)
+    try:
+        with client() as http:
+            answer = http.post("/api/v1/session/", json={"username": username, "password": secret})
+            if answer.status_code == 200:
+                keep(dict(http.cookies), answer.json()["csrf"])
+    except httpx.HTTPError as problem:
+        click.echo(f"Cannot reach the portal at {url()}: {problem}.", err=True)
+        raise SystemExit(5) from problem
+    if answer.status_code != 200:
+        click.echo(answer.json().get("detail", "Refused."), err=True)
+        raise SystemExit(3 if answer.status_code == 403 else FAILED)
+    click.echo(f"Signed in as {username}.")
+
+
+@click.command()
+@click.argument("link")
+@click.option("--password-stdin", is_flag=True)
+def join(link: str, password_stdin: bool) -> None:
+    """Accept an invitation."""
+    token = link.strip("/").rpartition("/")[2]
+    person = ask("POST", "/api/v1/join/", {"token": token, "password": password(password_stdin, twice=True)})
+    click.echo(f"Welcome, {person['name']}. Sign in with `opsportal login --username {person['username']}`.")
+
+
+@click.command()
+@click.argument("link")
+@click.option("--username", prompt=True)
+@click.option("--name", prompt=True)
+@click.option("--public-key", type=click.Path(exists=True, dir_okay=False, path_type=Path))
+@click.option("--password-stdin", is_flag=True)
+def welcome(link: str, username: str, name: str, public_key: Path | None, password_stdin: bool) -> None:
+    """Become the first access manager, by the one-time link that `up` prints."""
+    data = {
+        "token": link.strip("/").rpartition("/")[2], "username": username, "name": name,
+        "password": password(password_stdin, twice=True), "public_key": public_key.read_text() if public_key else "",
+    }
+    person = ask("POST", "/api/v1/welcome/", data)
+    click.echo(f"{person['name']} is the first access manager. Sign in with `opsportal login`.")
