@@ -63,6 +63,9 @@ TEMPLATES = [
         "APP_DIRS": True,
         "DIRS": [BASE_DIR / "procedures" / "web" / "templates"],
         "OPTIONS": {
+            "builtins": [
+                "django.templatetags.static", "procedures.web.templatetags.ops", "procedures.web.templatetags.readings",
+            ],
             "context_processors": [
                 "django.template.context_processors.request",
                 "django.contrib.auth.context_processors.auth",
@@ -126,7 +129,7 @@ DEFAULT_AUTO_FIELD = "django.db.models.BigAutoField"
 
 STATIC_URL = "/static/"
 STATIC_ROOT = BASE_DIR / "staticfiles"
-STATICFILES_DIRS: list[Path] = []
+STATICFILES_DIRS: list[Path] = [BASE_DIR / "procedures" / "web" / "static"]
 
 REST_FRAMEWORK = {
     "DEFAULT_AUTHENTICATION_CLASSES": [
