@@ -14,6 +14,8 @@ from tests.actions.calls import processes
 from tests.faults.conftest import Site
 
 ENDED = {"succeeded", "failed", "timed_out", "canceled", "denied", "rejected", "expired", "interrupted"}
+# A noisy machine may take longer to do the same; a publish that tried again would take seconds.
+SLACK_S = 0.7
 pytestmark = [pytest.mark.once, pytest.mark.timeout(900)]
 
 
@@ -70,7 +72,7 @@ def test_a_request_is_quick_when_the_broker_is_down_and_the_run_starts_when_it_i
         began = time.monotonic()
         run = site.ask(f"b{time.time_ns()}")
         took = time.monotonic() - began
-        assert (run["state"], took < 2.0) == ("queued", True)
+        assert (run["state"], took < 0.5 + SLACK_S) == ("queued", True), took
     finally:
         site.portal.kill("broker", signal.SIGCONT)
     assert ended(site, run)["state"] == "succeeded"
