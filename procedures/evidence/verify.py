@@ -7,6 +7,8 @@ Exit status: 0 verified at the level asked for, 1 failed, 2 malformed, 3 undeter
 The last line is `verdict: LEVEL`. What this cannot prove is printed with every result.
 """
 
+from __future__ import annotations
+
 import argparse
 import base64
 import csv
@@ -16,6 +18,11 @@ import json
 import struct
 import sys
 import zlib
+from typing import Any, NoReturn
+
+Row = dict[str, Any]
+Point = tuple[int, int, int, int]
+Affine = tuple[int, int]
 
 LEVELS = ("INTACT", "SIGNED", "WITNESSED", "TIMESTAMPED")
 NAMESPACE = b"opsportal-approval"
@@ -30,7 +37,7 @@ LIMITS = (
 class Failed(Exception):
     """A check failed. `member` names the file of the pack, `code` the exit status."""
 
-    def __init__(self, member, reason, code=1):
+    def __init__(self, member: str, reason: str, code: int = 1) -> None:
         super().__init__("%s: %s" % (member, reason))
         self.member, self.reason, self.code = member, reason, code
 
@@ -38,22 +45,22 @@ class Failed(Exception):
 # --- bytes ---------------------------------------------------------------------------------------------------------
 
 
-def canon(value):
+def canon(value: Any) -> bytes:
     return json.dumps(value, sort_keys=True, separators=(",", ":"), ensure_ascii=False).encode()
 
 
-def _pairs(rows):
+def _pairs(rows: list[tuple[str, Any]]) -> dict[str, Any]:
     found = dict(rows)
     if len(found) != len(rows):
         raise ValueError("a key stands twice")
     return found
 
 
-def _no_float(text):
+def _no_float(text: str) -> NoReturn:
     raise ValueError("a number that is not whole: " + text)
 
 
-def parse(member, data):
+def parse(member: str, data: bytes) -> Any:
     """The value of canonical bytes; anything else is malformed."""
     try:
         value = json.loads(data.decode(), object_pairs_hook=_pairs, parse_float=_no_float, parse_constant=_no_float)
@@ -65,11 +72,11 @@ def parse(member, data):
     return value
 
 
-def sha256(data):
+def sha256(data: bytes) -> str:
     return hashlib.sha256(data).hexdigest()
 
 
-def zip_bytes(members):
+def zip_bytes(members: dict[str, bytes]) -> bytes:
     """The one ZIP of these members: stored, sorted, fixed metadata."""
     body, directory, offset = [], [], 0
     for name in sorted(members):
@@ -85,9 +92,10 @@ def zip_bytes(members):
     return b"".join(body) + central + end
 
 
-def unzip(data):
+def unzip(data: bytes) -> dict[str, bytes]:
     """Members of a canonical ZIP; each deviation is malformed and named."""
-    members, at, last = {}, 0, ""
+    members: dict[str, bytes] = {}
+    at, last = 0, ""
     while data[at : at + 4] == b"PK\x03\x04":
         if len(data) < at + 30:
             raise Failed("container", "ends inside a header", 2)
@@ -120,7 +128,7 @@ D = -121665 * pow(121666, P - 2, P) % P
 ROOT = pow(2, (P - 1) // 4, P)
 
 
-def _ed_x(y, sign):
+def _ed_x(y: int, sign: int) -> int | None:
     if y >= P:
         return None
     x2 = (y * y - 1) * pow(D * y * y + 1, P - 2, P) % P
@@ -132,7 +140,7 @@ def _ed_x(y, sign):
     return P - x if x & 1 != sign else x
 
 
-def _ed_add(a, b):
+def _ed_add(a: Point, b: Point) -> Point:
     x1, y1, z1, t1 = a
     x2, y2, z2, t2 = b
     m, n = (y1 - x1) * (y2 - x2) % P, (y1 + x1) * (y2 + x2) % P
@@ -141,7 +149,7 @@ def _ed_add(a, b):
     return e * f % P, g * h % P, f * g % P, e * h % P
 
 
-def _ed_mul(k, point):
+def _ed_mul(k: int, point: Point) -> Point:
     out = (0, 1, 1, 0)
     while k:
         if k & 1:
@@ -151,7 +159,7 @@ def _ed_mul(k, point):
     return out
 
 
-def _ed_point(raw):
+def _ed_point(raw: bytes) -> Point | None:
     y = int.from_bytes(raw, "little")
     x = _ed_x(y & ((1 << 255) - 1), y >> 255)
     return None if x is None else (x, y & ((1 << 255) - 1), 1, x * (y & ((1 << 255) - 1)) % P)
@@ -160,7 +168,7 @@ def _ed_point(raw):
 _BASE = _ed_point(bytes([0x58]) + b"\x66" * 31)
 
 
-def ed25519(public, message, signature):
+def ed25519(public: bytes, message: bytes, signature: bytes) -> bool:
     """RFC 8032 verification (cofactorless, canonical s)."""
     if len(public) != 32 or len(signature) != 64:
         return False
@@ -181,7 +189,7 @@ QG = (
 )
 
 
-def _p_add(a, b):
+def _p_add(a: Affine | None, b: Affine | None) -> Affine | None:
     if a is None or b is None:
         return b if a is None else a
     if a[0] == b[0]:
@@ -194,7 +202,7 @@ def _p_add(a, b):
     return x, (slope * (a[0] - x) - a[1]) % QP
 
 
-def _p_mul(k, point):
+def _p_mul(k: int, point: Affine) -> Affine | None:
     out = None
     while k:
         if k & 1:
@@ -204,7 +212,7 @@ def _p_mul(k, point):
     return out
 
 
-def p256(x, y, message, r, s):
+def p256(x: int, y: int, message: bytes, r: int, s: int) -> bool:
     """ECDSA over P-256 with SHA-256."""
     if not (0 < r < QN and 0 < s < QN and 0 <= x < QP and 0 <= y < QP) or (y * y - x**3 + 3 * x - QB) % QP:
         return False
@@ -213,7 +221,7 @@ def p256(x, y, message, r, s):
     return point is not None and point[0] % QN == r
 
 
-def rsa(n, e, message, signature, name):
+def rsa(n: int, e: int, message: bytes, signature: bytes, name: str) -> bool:
     """RSASSA-PKCS1-v1_5, the whole padding compared."""
     prefix = {
         "sha256": "3031300d060960864801650304020105000420", "sha512": "3051300d060960864801650304020305000440"
@@ -226,14 +234,14 @@ def rsa(n, e, message, signature, name):
     return pow(int.from_bytes(signature, "big"), e, n) == int.from_bytes(want, "big")
 
 
-def _take(data):
+def _take(data: bytes) -> tuple[bytes, bytes]:
     (size,) = struct.unpack(">I", data[:4])
     if size > len(data) - 4:
         raise ValueError("too short")
     return data[4 : 4 + size], data[4 + size :]
 
 
-def sshsig(armored, message):
+def sshsig(armored: str, message: bytes) -> str | None:
     """The fingerprint of the SSH key that signed `message` for our purpose, or None."""
     try:
         text = armored.strip().split("\n")
@@ -255,7 +263,7 @@ def sshsig(armored, message):
     return "SHA256:" + base64.b64encode(hashlib.sha256(key).digest()).decode().rstrip("=") if good else None
 
 
-def _ssh_check(key, wrapped, data):
+def _ssh_check(key: bytes, wrapped: bytes, data: bytes) -> bool:
     kind, rest = _take(key)
     algorithm, raw = _take(wrapped)
     raw, _ = _take(raw)
@@ -277,12 +285,13 @@ def _ssh_check(key, wrapped, data):
 # --- the log -------------------------------------------------------------------------------------------------------
 
 
-def node(left, right):
+def node(left: bytes, right: bytes) -> bytes:
     return hashlib.sha256(b"\x01" + left + right).digest()
 
 
-def root_of(hashes):
-    stack, size = [], 0
+def root_of(hashes: list[bytes]) -> bytes:
+    stack: list[bytes] = []
+    size = 0
     for value in hashes:
         index = size
         while index & 1:
@@ -297,11 +306,11 @@ def root_of(hashes):
     return root
 
 
-def leaf(data):
+def leaf(data: bytes) -> bytes:
     return hashlib.sha256(b"\x00" + data).digest()
 
 
-def included(value, index, size, proof, root):
+def included(value: bytes, index: int, size: int, proof: list[bytes], root: bytes) -> bool:
     """RFC 9162, 2.1.3.2."""
     if index >= size:
         return False
@@ -319,7 +328,7 @@ def included(value, index, size, proof, root):
     return sn == 0 and value == root
 
 
-def open_note(member, note, key):
+def open_note(member: str, note: str, key: str) -> tuple[str, int, bytes]:
     """(origin, size, root) of a checkpoint that `key` signed; every signature line must be by it."""
     name, mark, encoded = key.strip().split("+", 2)
     public = base64.b64decode(encoded)[1:]
@@ -357,15 +366,20 @@ OPERATED = {"binding", "target", "secret", "runner"}
 class Authority:
     """What control events say, in the order of the log; what does not carry its signatures is asserted only."""
 
-    def __init__(self):
-        self.profile, self.production, self.keys, self.runners = "team", set(), {}, {}
-        self.members, self.grants, self.asserted, self.bootstrapped = {}, {}, [], False
+    def __init__(self) -> None:
+        self.profile, self.bootstrapped = "team", False
+        self.production: set[str] = set()
+        self.keys: dict[str, str] = {}
+        self.runners: dict[str, str] = {}
+        self.members: dict[str, set[str]] = {}
+        self.grants: dict[str, Row] = {}
+        self.asserted: list[tuple[int, str, str]] = []
 
-    def holders(self, principal):
+    def holders(self, principal: str) -> set[str]:
         kind, _, name = principal.partition(":")
         return {name} if kind == "person" else set(self.members.get(name, ()))
 
-    def managers(self, control, thing):
+    def managers(self, control: str, thing: Row) -> set[str]:
         found = set()
         for grant in self.grants.values():
             verbs, where = grant["verbs"], grant.get("environments") or []
@@ -374,7 +388,7 @@ class Authority:
                 found |= self.holders(grant["principal"])
         return found
 
-    def signed_by(self, body):
+    def signed_by(self, body: Row) -> set[str]:
         """Subjects whose enrolled key signed the body's statement."""
         statement, found = base64.b64decode(body.get("statement", "")), set()
         for row in body.get("sigs", []):
@@ -383,7 +397,7 @@ class Authority:
                 found.add(row["by"])
         return found
 
-    def take(self, index, kind, body):
+    def take(self, index: int, kind: str, body: Row) -> None:
         if kind == "genesis" and index == 0:
             self.profile = body["profile"]
             self.production = {e["name"] for e in body["environments"] if e["production"]}
@@ -398,7 +412,7 @@ class Authority:
         elif kind == "control.confirmed":
             self.control(index, body)
 
-    def control(self, index, body):
+    def control(self, index: int, body: Row) -> None:
         control, thing = body["control"], body["object"]
         why = self.lacks(control, thing, body)
         if why:
@@ -421,7 +435,7 @@ class Authority:
         elif control == "runner":
             self.runners[thing["runner"]] = thing["public"]
 
-    def lacks(self, control, thing, body):
+    def lacks(self, control: str, thing: Row, body: Row) -> str:
         """Why a control change does not stand by itself, or an empty string."""
         named = thing.get("environments") or []
         if control in PORTAL_WIDE or control == "grant_end":
@@ -459,7 +473,7 @@ class Authority:
 # --- the story of each run -----------------------------------------------------------------------------------------
 
 
-def in_scope(headers, wanted):
+def in_scope(headers: list[Row], wanted: Row) -> set[str]:
     """Runs that a filter names, decided from headers alone."""
     runs = {}
     for header in headers:
@@ -473,11 +487,11 @@ def in_scope(headers, wanted):
     return {run for run, same in runs.items() if same}
 
 
-def needs_body(header, scope):
+def needs_body(header: Row, scope: set[str]) -> bool:
     return "run" not in header or header["run"] in scope
 
 
-def population(headers, scope):
+def population(headers: list[Row], scope: set[str]) -> list[list[str]]:
     """A row per run of the scope, from headers alone."""
     rows = {}
     for header in headers:
@@ -493,21 +507,25 @@ def population(headers, scope):
     )
 
 
-def _cell(value):
+def _cell(value: Any) -> str:
     text = str(value)
     return "'" + text if text[:1] in ("=", "+", "-", "@", "\t", "\r") else text
 
 
-def table(rows):
+def table(rows: list[list[Any]]) -> bytes:
     out = io.StringIO()
     csv.writer(out, lineterminator="\r\n").writerows([[_cell(v) for v in row] for row in rows])
     return out.getvalue().encode()
 
 
-def tell(headers, bodies, scope):
+def tell(headers: list[Row], bodies: dict[str, Row], scope: set[str]) -> tuple[Authority, dict[str, bytes]]:
     """Replay every body: authority, order, separation of duties, digests, signatures. Returns (Authority, tables)."""
-    authority, versions, accepted, runs = Authority(), {}, {}, {}
-    strengths, denials, chains = {"session": 0, "totp": 0, "signed": 0}, [], {}
+    authority, strengths = Authority(), {"session": 0, "totp": 0, "signed": 0}
+    versions: dict[str, set[str]] = {}
+    accepted: dict[str, list[bool]] = {}
+    runs: dict[str, Row] = {}
+    chains: dict[str, tuple[int, str]] = {}
+    denials: list[list[Any]] = []
     for index, header in enumerate(headers):
         body, member = bodies.get(header["id"]), "bodies/%s.json" % header["id"]
         if body is None:
@@ -538,7 +556,7 @@ def tell(headers, bodies, scope):
     }
 
 
-def _proven(authority, body, member, strengths):
+def _proven(authority: Authority, body: Row, member: str, strengths: dict[str, int]) -> Any:
     """Count a decision by what its signatures support; a claimed signature that does not hold fails."""
     claimed = body["strength"]
     strengths[claimed] += 1
@@ -547,7 +565,9 @@ def _proven(authority, body, member, strengths):
     return json.loads(base64.b64decode(body["statement"]))
 
 
-def _review(authority, versions, strengths, body, member):
+def _review(
+    authority: Authority, versions: dict[str, set[str]], strengths: dict[str, int], body: Row, member: str
+) -> None:
     statement = _proven(authority, body, member, strengths)
     if body["actor"] in versions.get(body["version"], ()):
         raise Failed(member, "somebody reviewed their own work")
@@ -555,7 +575,10 @@ def _review(authority, versions, strengths, body, member):
         raise Failed(member, "the signed statement is about another review")
 
 
-def _run_event(authority, accepted, runs, strengths, header, body, member):
+def _run_event(
+    authority: Authority, accepted: dict[str, list[bool]], runs: dict[str, Row], strengths: dict[str, int],
+    header: Row, body: Row, member: str,
+) -> None:
     kind, run = header["k"], runs.setdefault(header["run"], {"approved": [], "plan": None})
     if kind == "run.requested":
         run["chain"] = {link["by"] for link in body["chain"]} | {body["requester"]}
@@ -579,7 +602,9 @@ def _run_event(authority, accepted, runs, strengths, header, body, member):
             raise Failed(member, "it was claimed without the approvals that its plan needs")
 
 
-def _dsse(authority, chains, envelope, header, body, member):
+def _dsse(
+    authority: Authority, chains: dict[str, tuple[int, str]], envelope: Row, header: Row, body: Row, member: str
+) -> None:
     payload = base64.b64decode(envelope["payload"], validate=True)
     kind = envelope["payloadType"].encode()
     data = b"DSSEv1 %d %s %d %s" % (len(kind), kind, len(payload), payload)
@@ -604,14 +629,16 @@ def _dsse(authority, chains, envelope, header, body, member):
 # --- the pack ------------------------------------------------------------------------------------------------------
 
 
-def check_headers(members, manifest):
+def check_headers(members: dict[str, bytes], manifest: Row) -> tuple[list[Row], list[bytes]]:
     """Parse every header; sizes, gap-free runs, seals' places, gap-free run numbers."""
     member = "log/headers.jsonl"
     raw = members[member]
     if raw and not raw.endswith(b"\n"):
         raise Failed(member, "does not end with a newline", 2)
     lines = raw.split(b"\n")[:-1]
-    headers, counts, sealed, number = [parse(member, line) for line in lines], {}, set(), 0
+    headers = [parse(member, line) for line in lines]
+    counts: dict[str, int] = {}
+    sealed, number = set(), 0
     if len(headers) != manifest["range"]["end"] - manifest["range"]["start"]:
         raise Failed(member, "does not hold every header of the range")
     for header in headers:
@@ -631,9 +658,13 @@ def check_headers(members, manifest):
     return headers, lines
 
 
-def check_bodies(members, manifest, headers, lines, scope):
+def check_bodies(
+    members: dict[str, bytes], headers: list[Row], lines: list[bytes], scope: set[str]
+) -> dict[str, Row]:
     """Every body that the filter asks for is there and is the one that its header commits to; seals hold."""
-    bodies, by_run, wanted = {}, {}, set()
+    bodies: dict[str, Row] = {}
+    by_run: dict[str, list[bytes]] = {}
+    wanted = set()
     for header, line in zip(headers, lines):
         if "run" in header:
             by_run.setdefault(header["run"], []).append(leaf(line))
@@ -657,7 +688,7 @@ def check_bodies(members, manifest, headers, lines, scope):
     return bodies
 
 
-def check_disclosures(members, bodies):
+def check_disclosures(members: dict[str, bytes], bodies: dict[str, Row]) -> None:
     for member, data in members.items():
         if member.startswith("disclosures/"):
             event = member[len("disclosures/") :].split(".")[0]
@@ -666,7 +697,7 @@ def check_disclosures(members, bodies):
                 raise Failed(member, "is not a disclosure that its event committed to")
 
 
-def check_proof(members, manifest_bytes, key):
+def check_proof(members: dict[str, bytes], manifest_bytes: bytes, key: str | None) -> None:
     """The manifest itself is in the log, later than everything that it speaks of."""
     member = "export.tlog-proof"
     text = members[member].decode("utf-8", "replace")
@@ -693,7 +724,7 @@ def check_proof(members, manifest_bytes, key):
             raise Failed(member, "does not prove that the manifest is in the log")
 
 
-def verify(data, key, require="SIGNED"):
+def verify(data: bytes, key: str | None, require: str = "SIGNED") -> Row:
     """Check a whole pack in memory. Returns a dict of what was found; raises Failed."""
     members = unzip(data)
     for name in ("manifest.json", "export.tlog-proof", "log/headers.jsonl", "log/checkpoint.end", "README.txt"):
@@ -713,7 +744,7 @@ def verify(data, key, require="SIGNED"):
             raise Failed("manifest.json", "this verifier reads packs that begin with the log", 2)
         headers, lines = check_headers(members, manifest)
         scope = in_scope(headers, scope_filter)
-        bodies = check_bodies(members, manifest, headers, lines, scope)
+        bodies = check_bodies(members, headers, lines, scope)
     except (KeyError, TypeError, AttributeError) as problem:
         raise Failed("manifest.json", "lacks %s" % problem, 2)
     check_disclosures(members, bodies)
@@ -744,7 +775,7 @@ def verify(data, key, require="SIGNED"):
     }
 
 
-def main(argv):
+def main(argv: list[str]) -> int:
     parser = argparse.ArgumentParser(prog="verify.py", description=__doc__.split("\n")[0])
     parser.add_argument("pack")
     parser.add_argument("--log-key", help="the log's key as text, or a file that holds it")

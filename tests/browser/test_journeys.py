@@ -8,6 +8,7 @@ from base64 import b64decode
 import pytest
 from django.db import connections
 from django.test import Client
+from playwright.sync_api import Route
 
 from procedures.models import Environment, Review, Run, Version
 from procedures.runner.drive import drive
@@ -121,6 +122,22 @@ def test_the_palette_finds_a_procedure_by_keyboard_alone(portal: Portal) -> None
     page.keyboard.press("Control+k")
     page.keyboard.type("hello")
     page.wait_for_selector("#palette a:has-text('Say hello')")
+    page.keyboard.press("Enter")
+    page.wait_for_url("**/procedures/hello/")
+
+
+def test_enter_before_the_palette_has_answered_opens_what_was_typed(portal: Portal) -> None:
+    portal.town.accept("hello")
+    page = portal.page("mira")
+
+    def slowly(route: Route) -> None:
+        page.wait_for_timeout(600)
+        route.continue_()
+
+    page.keyboard.press("Control+k")
+    page.wait_for_selector("#palette a:has-text('Say hello')")
+    page.route("**/procedures/find/?q=hello", slowly)
+    page.keyboard.type("hello")
     page.keyboard.press("Enter")
     page.wait_for_url("**/procedures/hello/")
 

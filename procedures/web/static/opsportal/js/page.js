@@ -21,7 +21,7 @@ document.addEventListener("click", (event) => {
 
 const PAGES = [["Home", "/"], ["Procedures", "/procedures/"], ["Runs", "/runs/"], ["Approvals", "/approvals/"], ["Reviews", "/reviews/"], ["Access", "/access/"], ["People", "/people/"], ["Environments", "/environments/"], ["Evidence", "/evidence/"], ["Settings", "/settings/"]];
 const palette = $("#palette"), box = $("#palette input"), list = $("#palette ul");
-let asked = 0, chosen = 0;
+let asked = 0, answered = 0, chosen = 0, go = false;
 
 function fill(rows) {
   chosen = 0;
@@ -38,11 +38,20 @@ function fill(rows) {
   }));
 }
 async function look() {
+  go = false;
   const mine = ++asked, words = box.value.trim().toLowerCase();
   const pages = PAGES.filter(([title]) => title.toLowerCase().includes(words)).map(([title, url]) => [title, url, "page"]);
   const answer = await fetch(`/procedures/find/?q=${encodeURIComponent(words)}`, { headers: { Accept: "application/json" } });
   const found = answer.ok ? (await answer.json()).results.map((row) => [row.title, row.url, row.hint]) : [];
-  if (mine === asked) fill([...found, ...pages]);
+  if (mine !== asked) return;
+  answered = mine;
+  fill([...found, ...pages]);
+  if (go) open();
+}
+function open() {
+  // Enter may come before the answer to the last letter: what an older word found is never opened.
+  go = answered !== asked;
+  if (!go) list.querySelectorAll("a")[chosen]?.click();
 }
 function step(by) {
   const links = [...list.querySelectorAll("a")];
@@ -63,7 +72,7 @@ document.addEventListener("keydown", (event) => {
 box?.addEventListener("input", look);
 box?.addEventListener("keydown", (event) => {
   if (event.key === "ArrowDown" || event.key === "ArrowUp") { event.preventDefault(); step(event.key === "ArrowDown" ? 1 : -1); }
-  if (event.key === "Enter") { event.preventDefault(); list.querySelectorAll("a")[chosen]?.click(); }
+  if (event.key === "Enter") { event.preventDefault(); open(); }
 });
 
 const ask = $("#ask");
