@@ -19,6 +19,7 @@ def checkers(paths: list[str]) -> dict[str, list[str]]:
     python = [path for path in paths if path.endswith(".py") or Path(path).is_dir()]
     return {
         "ruff": [str(BIN / "ruff"), "check", *everywhere],
+        "format": [str(BIN / "ruff"), "format", "--check", "--quiet", *everywhere],
         "mypy": [sys.executable, "-m", "mypy", *(python or ["opsportal", "procedures"])],
         "layers": [str(BIN / "lint-imports"), "--no-cache"],
         "templates": [str(BIN / "djlint"), "--check", "--lint", "--quiet", "procedures"],
@@ -33,7 +34,10 @@ def main(arguments: list[str]) -> int:
     complaints: list[str] = []
     with tempfile.TemporaryDirectory(prefix="opsportal-lint-") as folder:
         environ = {
-            **os.environ, "OPSPORTAL_DATA_DIR": folder, "OPSPORTAL_PROFILE": "embedded", "PYTHONPATH": str(ROOT),
+            **os.environ,
+            "OPSPORTAL_DATA_DIR": folder,
+            "OPSPORTAL_PROFILE": "embedded",
+            "PYTHONPATH": str(ROOT),
             "DJANGO_SETTINGS_MODULE": "opsportal.settings",
         }
         for name, argv in checkers(paths).items():

@@ -39,7 +39,9 @@ def configure(*, level: str, form: str) -> None:
             "disable_existing_loggers": False,
             "formatters": {
                 "line": {
-                    "()": structlog.stdlib.ProcessorFormatter, "processors": finish, "foreign_pre_chain": SHARED,
+                    "()": structlog.stdlib.ProcessorFormatter,
+                    "processors": finish,
+                    "foreign_pre_chain": SHARED,
                 }
             },
             "handlers": {"stderr": {"class": "logging.StreamHandler", "formatter": "line"}},

@@ -30,7 +30,11 @@ def propose_change(kind: str, thing: dict[str, Any], key: str | None) -> dict[st
 
 
 def told(found: dict[str, Any]) -> list[str]:
-    rest = "" if found["state"] == "confirmed" else f"; another person confirms it: opsportal control confirm {found['id']}"
+    rest = (
+        ""
+        if found["state"] == "confirmed"
+        else f"; another person confirms it: opsportal control confirm {found['id']}"
+    )
     return [f"{found['control']} is {found['state']}{rest}"]
 
 
@@ -43,9 +47,12 @@ def access() -> None:
 @JSON
 def list_grants(as_json: bool) -> None:
     found = ask("GET", "/api/v1/grants/")
-    rows = [f"{g['id']}  {g['principal']:<20} {','.join(g['verbs']):<24} {g['procedure'] or 'every procedure':<22} "
-            f"{','.join(g['environments']) or 'everywhere'} until {g['expires_at'][:10]}" for g in found["results"]
-            if not g["revoked_at"]]
+    rows = [
+        f"{g['id']}  {g['principal']:<20} {','.join(g['verbs']):<24} {g['procedure'] or 'every procedure':<22} "
+        f"{','.join(g['environments']) or 'everywhere'} until {g['expires_at'][:10]}"
+        for g in found["results"]
+        if not g["revoked_at"]
+    ]
     show(found, as_json=as_json, rows=rows or ["No grants."])
 
 
@@ -58,8 +65,16 @@ def list_grants(as_json: bool) -> None:
 @click.option("--reason", required=True)
 @KEY
 @JSON
-def grant(principal: str, verbs: tuple[str, ...], procedure: str | None, environments: tuple[str, ...], days: int,
-          reason: str, key: str | None, as_json: bool) -> None:
+def grant(
+    principal: str,
+    verbs: tuple[str, ...],
+    procedure: str | None,
+    environments: tuple[str, ...],
+    days: int,
+    reason: str,
+    key: str | None,
+    as_json: bool,
+) -> None:
     """Give PRINCIPAL (person:NAME or group:NAME) verbs, for some days."""
     at = datetime.now(UTC)
     kind, _, name = principal.partition(":")
@@ -67,8 +82,12 @@ def grant(principal: str, verbs: tuple[str, ...], procedure: str | None, environ
         people = {p["username"]: p["subject"] for p in ask("GET", "/api/v1/people/")["results"]}
         principal = f"person:{people.get(name, name)}"
     thing: dict[str, Any] = {
-        "principal": principal, "verbs": list(verbs), "environments": list(environments), "not_before": moment(at),
-        "expires_at": moment(at + timedelta(days=days)), "reason": reason,
+        "principal": principal,
+        "verbs": list(verbs),
+        "environments": list(environments),
+        "not_before": moment(at),
+        "expires_at": moment(at + timedelta(days=days)),
+        "reason": reason,
     }
     if procedure:
         thing["procedure"] = procedure

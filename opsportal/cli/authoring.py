@@ -39,7 +39,9 @@ def written(findings: list[Finding], form: str) -> str:
     if form == "json":
         return json.dumps([f.as_dict() for f in findings], indent=2)
     if form == "github":
-        return "\n".join(f"::{f.severity} file={f.file},line={f.line},col={f.column}::{f.code}: {f.message}" for f in findings)
+        return "\n".join(
+            f"::{f.severity} file={f.file},line={f.line},col={f.column}::{f.code}: {f.message}" for f in findings
+        )
     if form == "sarif":
         return json.dumps(sarif(findings), indent=2)
     return "\n".join(map(str, findings)) or "No findings."
@@ -48,15 +50,28 @@ def written(findings: list[Finding], form: str) -> str:
 def sarif(findings: list[Finding]) -> dict[str, Any]:
     results = [
         {
-            "ruleId": f.code, "level": f.severity, "message": {"text": f"{f.message} {f.mend}".strip()},
-            "locations": [{"physicalLocation": {"artifactLocation": {"uri": f.file},
-                                                "region": {"startLine": f.line, "startColumn": f.column}}}],
+            "ruleId": f.code,
+            "level": f.severity,
+            "message": {"text": f"{f.message} {f.mend}".strip()},
+            "locations": [
+                {
+                    "physicalLocation": {
+                        "artifactLocation": {"uri": f.file},
+                        "region": {"startLine": f.line, "startColumn": f.column},
+                    }
+                }
+            ],
         }
         for f in findings
     ]
-    tool = {"driver": {"name": "opsportal lint", "rules": [{"id": code} for code in sorted({f.code for f in findings})]}}
-    return {"version": "2.1.0", "$schema": "https://json.schemastore.org/sarif-2.1.0.json",
-            "runs": [{"tool": tool, "results": results}]}
+    tool = {
+        "driver": {"name": "opsportal lint", "rules": [{"id": code} for code in sorted({f.code for f in findings})]}
+    }
+    return {
+        "version": "2.1.0",
+        "$schema": "https://json.schemastore.org/sarif-2.1.0.json",
+        "runs": [{"tool": tool, "results": results}],
+    }
 
 
 @click.command()
@@ -81,7 +96,9 @@ def submit(path: Path, note: str, as_json: bool) -> None:
 @click.option("--comment", default="")
 @click.option("--key", help="SSH key file to sign with; a .pub asks the agent.")
 @click.option("--yes", is_flag=True, help="Do not ask.")
-def review(version: str, verdict: str | None, duties: tuple[str, ...], comment: str, key: str | None, yes: bool) -> None:
+def review(
+    version: str, verdict: str | None, duties: tuple[str, ...], comment: str, key: str | None, yes: bool
+) -> None:
     """Accept, reject or ask for changes on NAME@DIGEST; the statement is signed with your key."""
     if verdict is None:
         raise click.UsageError("Say --accept, --reject or --request-changes.")
@@ -90,18 +107,29 @@ def review(version: str, verdict: str | None, duties: tuple[str, ...], comment: 
     for path, content in sorted(files.items()):
         click.echo(f"  {path}  {len(base64.b64decode(content)):,} bytes")
     if not yes:
-        click.confirm(f"{verdict.replace('_', ' ')} {row['procedure']} v{row['number']} ({row['digest'][:19]}…)?", abort=True)
+        click.confirm(
+            f"{verdict.replace('_', ' ')} {row['procedure']} v{row['number']} ({row['digest'][:19]}…)?", abort=True
+        )
     query = {"verdict": verdict, "duties": list(duties)}
     asked = ask("GET", f"/api/v1/versions/{row['id']}/statement/", params=query)
     if asked["value"]["digest"] != row["digest"] or asked["value"]["verdict"] != verdict:
         click.echo("The portal offers another statement than the one you asked for; nothing was signed.", err=True)
         raise SystemExit(FAILED)
     done = ask(
-        "POST", "/api/v1/reviews/",
-        {"version": row["id"], "digest": row["digest"], "verdict": verdict, "duties": list(duties), "comment": comment,
-         "signature": signed(asked["statement"], key)},
+        "POST",
+        "/api/v1/reviews/",
+        {
+            "version": row["id"],
+            "digest": row["digest"],
+            "verdict": verdict,
+            "duties": list(duties),
+            "comment": comment,
+            "signature": signed(asked["statement"], key),
+        },
     )
-    missing = f"; still missing: {', '.join(done['missing'])}" if done["missing"] and done["state"] == "in_review" else ""
+    missing = (
+        f"; still missing: {', '.join(done['missing'])}" if done["missing"] and done["state"] == "in_review" else ""
+    )
     click.echo(f"{done['procedure']} v{done['number']} is {done['state'].replace('_', ' ')}{missing}.")
 
 

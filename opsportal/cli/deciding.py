@@ -42,8 +42,11 @@ def decide(run: str, verdict: str, comment: str, key: str | None, *, yes: bool) 
     if asked["value"]["plan_digest"] != digest or asked["value"]["run"] != plan["run"]:
         click.echo("The portal offers a statement over another plan; nothing was signed.", err=True)
         raise SystemExit(FAILED)
-    found = ask("POST", f"/api/v1/runs/{pk}/{verdict}/",
-                {"plan_digest": digest, "comment": comment, "signature": signed(asked["statement"], key)})
+    found = ask(
+        "POST",
+        f"/api/v1/runs/{pk}/{verdict}/",
+        {"plan_digest": digest, "comment": comment, "signature": signed(asked["statement"], key)},
+    )
     click.echo(f"Run #{found['no']} is {found['state'].replace('_', ' ')}.")
 
 

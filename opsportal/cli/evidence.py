@@ -21,11 +21,15 @@ def evidence() -> None:
 @click.option("--environment")
 @click.option("--run")
 @click.option("-o", "output", required=True, type=click.Path(dir_okay=False, path_type=Path))
-def export(first: str | None, last: str | None, procedure: str | None, environment: str | None, run: str | None, output: Path) -> None:
+def export(
+    first: str | None, last: str | None, procedure: str | None, environment: str | None, run: str | None, output: Path
+) -> None:
     """Write a pack that anybody can verify offline."""
     wanted = {"from": first, "to": last, "procedure": procedure, "environment": environment, "run": run}
     output.write_bytes(ask("POST", "/api/v1/evidence/exports/", {k: v for k, v in wanted.items() if v}))
-    click.echo(f"{output}: {output.stat().st_size:,} bytes. Verify it: opsportal evidence verify {output} --log-key KEY")
+    click.echo(
+        f"{output}: {output.stat().st_size:,} bytes. Verify it: opsportal evidence verify {output} --log-key KEY"
+    )
 
 
 @evidence.command(context_settings={"ignore_unknown_options": True})

@@ -51,7 +51,11 @@ def ask(method: str, path: str, data: Any = None, **more: Any) -> Any:
 
     try:
         with client() as http:
-            answer = http.request(method, path, json=data, **more) if data is not None else http.request(method, path, **more)
+            answer = (
+                http.request(method, path, json=data, **more)
+                if data is not None
+                else http.request(method, path, **more)
+            )
     except httpx.HTTPError as problem:
         click.echo(f"Cannot reach the portal at {url()}: {problem}. Is it running? Set OPSPORTAL_URL.", err=True)
         raise SystemExit(NO_PORTAL) from problem
@@ -99,8 +103,10 @@ def signed(statement: str, key: str | None) -> dict[str, str] | None:
     if key is None:
         return None
     done = subprocess.run(
-        ["ssh-keygen", "-Y", "sign", "-q", "-n", "opsportal-approval", "-f", key], input=base64.b64decode(statement),
-        capture_output=True, check=False,
+        ["ssh-keygen", "-Y", "sign", "-q", "-n", "opsportal-approval", "-f", key],
+        input=base64.b64decode(statement),
+        capture_output=True,
+        check=False,
     )
     if done.returncode:
         click.echo(f"ssh-keygen could not sign with {key}: {done.stderr.decode().strip()}", err=True)

@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import click
 
-from opsportal.cli.portal import ask, show as output
+from opsportal.cli.portal import ask
+from opsportal.cli.portal import show as output
 
 
 @click.command()
@@ -13,8 +14,12 @@ from opsportal.cli.portal import ask, show as output
 def procedures(query: str, as_json: bool) -> None:
     """What there is to run."""
     found = ask("GET", "/api/v1/procedures/", params={"q": query})
-    rows = [f"{p['name']:<28} {'accepted' if p['accepted'] else 'not accepted':<13} {p['title']}" for p in found["results"]]
-    output(found, as_json=as_json, rows=rows or ["Nothing matches. `opsportal submit` puts a new procedure into review."])
+    rows = [
+        f"{p['name']:<28} {'accepted' if p['accepted'] else 'not accepted':<13} {p['title']}" for p in found["results"]
+    ]
+    output(
+        found, as_json=as_json, rows=rows or ["Nothing matches. `opsportal submit` puts a new procedure into review."]
+    )
 
 
 @click.command()
@@ -26,7 +31,9 @@ def show(name: str, as_json: bool) -> None:
     rows = [f"{found['title']}", found["description"], ""]
     for key, schema in ((found.get("parameters") or {}).get("properties") or {}).items():
         rows.append(f"  --{key.replace('_', '-'):<18} {schema.get('title', '')} {schema.get('description', '')}")
-    rows += [f"  v{v['number']:<3} {v['state']:<10} {v['digest'][:19]}… by {v['author']}" for v in found.get("versions", [])]
+    rows += [
+        f"  v{v['number']:<3} {v['state']:<10} {v['digest'][:19]}… by {v['author']}" for v in found.get("versions", [])
+    ]
     output(found, as_json=as_json, rows=rows)
 
 

@@ -16,7 +16,7 @@ ENDED = {"succeeded", "failed", "timed_out", "canceled", "denied", "rejected", "
 
 
 def flags(words: list[str], schema: dict[str, Any]) -> dict[str, Any]:
-    """Parameters from `--name value`, `--x/--no-x`, repeated for lists, JSON or @file for objects (decisions.md, 26)."""
+    """Parameters from `--name value`, `--x/--no-x`, repeated for lists, JSON or @file for objects."""
     properties = schema.get("properties", {})
     names = {("p-" if key.replace("_", "-") in OWN else "") + key.replace("_", "-"): key for key in properties}
     found: dict[str, Any] = {}
@@ -63,14 +63,26 @@ def value(text: str, kind: Any) -> Any:
 @click.option("--json", "as_json", is_flag=True)
 @click.argument("words", nargs=-1, type=click.UNPROCESSED)
 def run(
-    name: str, environment: str, reason: str, parameters: Path | None, secrets: tuple[str, ...], targets: tuple[str, ...],
-    detach: bool, stay: bool, as_json: bool, words: tuple[str, ...],
+    name: str,
+    environment: str,
+    reason: str,
+    parameters: Path | None,
+    secrets: tuple[str, ...],
+    targets: tuple[str, ...],
+    detach: bool,
+    stay: bool,
+    as_json: bool,
+    words: tuple[str, ...],
 ) -> None:
     """Run a procedure and follow it: opsportal run NAME --environment E --reason R --FLAG value …"""
     schema = ask("GET", f"/api/v1/procedures/{name}/").get("parameters") or {} if words else {}
     given = json.loads(parameters.read_text()) if parameters else {}
-    data = {"procedure": name, "environment": environment, "reason": reason,
-            "parameters": {**given, **flags(list(words), schema)}}
+    data = {
+        "procedure": name,
+        "environment": environment,
+        "reason": reason,
+        "parameters": {**given, **flags(list(words), schema)},
+    }
     if secrets:
         data["secrets"] = dict(map(secret, secrets))
     if targets:
@@ -131,8 +143,10 @@ def finish(found: dict[str, Any], *, as_json: bool) -> None:
 def runs(as_json: bool) -> None:
     """The newest runs you may see."""
     found = ask("GET", "/api/v1/runs/")
-    rows = [f"#{r['no']:<6} {r['state'].replace('_', ' '):<18} {r['environment']:<12} {r['procedure']:<24} {r['requester']}"
-            for r in found["results"]]
+    rows = [
+        f"#{r['no']:<6} {r['state'].replace('_', ' '):<18} {r['environment']:<12} {r['procedure']:<24} {r['requester']}"
+        for r in found["results"]
+    ]
     show(found, as_json=as_json, rows=rows or ["No runs yet."])
 
 
@@ -158,4 +172,7 @@ def logs(run: str, stay: bool) -> None:
 def cancel(run: str, reason: str) -> None:
     """Stop a run."""
     found = ask("POST", f"/api/v1/runs/{run_id(run)}/cancel/", {"reason": reason})
-    click.echo(f"Run #{found['no']} is {found['state']}" + ("; its runner was told to stop." if found["state"] == "running" else "."))
+    click.echo(
+        f"Run #{found['no']} is {found['state']}"
+        + ("; its runner was told to stop." if found["state"] == "running" else ".")
+    )

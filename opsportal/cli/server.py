@@ -54,7 +54,7 @@ def config(as_json: bool) -> None:
 @click.command()
 def doctor() -> None:
     """Check every part, and say how to mend it. Ends 1 if something is missing."""
-    checks = {
+    checks: dict[str, tuple[object, str]] = {
         "bubblewrap (local steps)": (shutil.which("bwrap"), "apt-get install bubblewrap"),
         "ssh-keygen (signing)": (shutil.which("ssh-keygen"), "apt-get install openssh-client"),
         "setpriv (sandbox users)": (shutil.which("setpriv"), "apt-get install util-linux"),

@@ -58,8 +58,11 @@ def join(link: str, password_stdin: bool) -> None:
 def welcome(link: str, username: str, name: str, public_key: Path | None, password_stdin: bool) -> None:
     """Become the first access manager, by the one-time link that `up` prints."""
     data = {
-        "token": link.strip("/").rpartition("/")[2], "username": username, "name": name,
-        "password": password(password_stdin, twice=True), "public_key": public_key.read_text() if public_key else "",
+        "token": link.strip("/").rpartition("/")[2],
+        "username": username,
+        "name": name,
+        "password": password(password_stdin, twice=True),
+        "public_key": public_key.read_text() if public_key else "",
     }
     person = ask("POST", "/api/v1/welcome/", data)
     click.echo(f"{person['name']} is the first access manager. Sign in with `opsportal login`.")

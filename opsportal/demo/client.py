@@ -20,7 +20,8 @@ class Keyboard:
         self.url, self.name, self.folder = url, name, folder
         self.http = httpx.Client(base_url=url, timeout=30, headers={"Referer": url + "/"})
         self.subject = ""
-        self.status, self.body = 0, {}
+        self.status = 0
+        self.body: dict[str, Any] = {}
 
     @property
     def key(self) -> Path:
@@ -28,7 +29,9 @@ class Keyboard:
 
     def make_key(self) -> str:
         """A fresh signing key; its public half."""
-        subprocess.run(["ssh-keygen", "-q", "-t", "ed25519", "-N", "", "-C", self.name, "-f", str(self.key)], check=True)
+        subprocess.run(
+            ["ssh-keygen", "-q", "-t", "ed25519", "-N", "", "-C", self.name, "-f", str(self.key)], check=True
+        )
         return " ".join(self.key.with_suffix(".pub").read_text().split()[:2])
 
     def login(self) -> None:
@@ -38,8 +41,10 @@ class Keyboard:
 
     def call(self, method: str, path: str, data: Any = None, **more: Any) -> Any:
         """The answer's JSON; `status` and `body` are kept for the story."""
-        answer = self.http.request(method, path, json=data, **more) if data is not None else self.http.request(
-            method, path, **more
+        answer = (
+            self.http.request(method, path, json=data, **more)
+            if data is not None
+            else self.http.request(method, path, **more)
         )
         self.status = answer.status_code
         if "json" not in answer.headers.get("content-type", ""):
@@ -58,7 +63,9 @@ class Keyboard:
         """A base64 statement signed with this person's key by ssh-keygen."""
         text = subprocess.run(
             ["ssh-keygen", "-Y", "sign", "-q", "-n", "opsportal-approval", "-f", str(self.key)],
-            input=base64.b64decode(statement), capture_output=True, check=True,
+            input=base64.b64decode(statement),
+            capture_output=True,
+            check=True,
         ).stdout.decode()
         return {"statement": statement, "signature": text}
 
@@ -66,7 +73,8 @@ class Keyboard:
         """A signed change of what decides authority."""
         asked = self.good("POST", "/api/v1/controls/statement/", {"control": control, "object": object})
         found: dict[str, Any] = self.good(
-            "POST", "/api/v1/controls/",
+            "POST",
+            "/api/v1/controls/",
             {"control": control, "object": object, "signature": self.sign(asked["statement"])},
         )
         return found

@@ -13,16 +13,26 @@ from procedures.domain.canonical import moment
 from procedures.domain.sshkeys import fingerprint
 
 PEOPLE: Mapping[str, str] = {
-    "mira": "Mira Lindqvist, access manager", "jonas": "Jonas Weber, access manager", "adam": "Adam Reyes, author",
-    "olga": "Olga Petrova, operations", "sven": "Sven Aalto, security", "clara": "Clara Diaz, compliance",
-    "quinn": "Quinn Archer, QA", "petra": "Petra Novak, approver", "ines": "Ines Moreau, auditor",
+    "mira": "Mira Lindqvist, access manager",
+    "jonas": "Jonas Weber, access manager",
+    "adam": "Adam Reyes, author",
+    "olga": "Olga Petrova, operations",
+    "sven": "Sven Aalto, security",
+    "clara": "Clara Diaz, compliance",
+    "quinn": "Quinn Archer, QA",
+    "petra": "Petra Novak, approver",
+    "ines": "Ines Moreau, auditor",
     "max": "Max Engel, developer",
 }
 DUTIES = {"olga": "operations", "sven": "security", "clara": "compliance", "petra": "operations"}
 VERBS: Mapping[str, tuple[list[str], list[str]]] = {
-    "adam": (["author", "view", "review"], []), "olga": (["review", "view"], []), "sven": (["review", "view"], []),
-    "clara": (["review", "view"], []), "quinn": (["run", "view", "approve", "read_output"], ["staging", "production"]),
-    "petra": (["approve", "view"], ["staging", "production"]), "ines": (["audit", "view"], []),
+    "adam": (["author", "view", "review"], []),
+    "olga": (["review", "view"], []),
+    "sven": (["review", "view"], []),
+    "clara": (["review", "view"], []),
+    "quinn": (["run", "view", "approve", "read_output"], ["staging", "production"]),
+    "petra": (["approve", "view"], ["staging", "production"]),
+    "ines": (["audit", "view"], []),
 }
 
 
@@ -41,9 +51,15 @@ class Company:
         mira = self["mira"]
         token = link.strip("/").rpartition("/")[2]
         mira.good(
-            "POST", "/api/v1/welcome/",
-            {"token": token, "username": "mira", "name": PEOPLE["mira"], "password": PASSWORD,
-             "public_key": mira.make_key()},
+            "POST",
+            "/api/v1/welcome/",
+            {
+                "token": token,
+                "username": "mira",
+                "name": PEOPLE["mira"],
+                "password": PASSWORD,
+                "public_key": mira.make_key(),
+            },
         )
         mira.login()
 
@@ -59,9 +75,12 @@ class Company:
             person.login()
             public = person.make_key()
             change = person.good(
-                "POST", "/api/v1/controls/",
-                {"control": "key",
-                 "object": {"subject": person.subject, "public": public, "fingerprint": fingerprint(public)}},
+                "POST",
+                "/api/v1/controls/",
+                {
+                    "control": "key",
+                    "object": {"subject": person.subject, "public": public, "fingerprint": fingerprint(public)},
+                },
             )
             self["mira"].confirm(change)
 
@@ -74,8 +93,13 @@ class Company:
         return self.both(
             "grant",
             {
-                "principal": f"person:{self[name].subject}", "verbs": verbs, "environments": environments,
-                "not_before": moment(at), "expires_at": moment(at + timedelta(days=90)), "reason": PEOPLE[name], **more,
+                "principal": f"person:{self[name].subject}",
+                "verbs": verbs,
+                "environments": environments,
+                "not_before": moment(at),
+                "expires_at": moment(at + timedelta(days=90)),
+                "reason": PEOPLE[name],
+                **more,
             },
         )
 
@@ -100,14 +124,29 @@ class Company:
         for environment, group in hosts.items():
             self.both(
                 "binding",
-                {"environment": environment, "name": "deploy", "provider": "ssh-certificate",
-                 "role": group[0].account, "ceiling": {}, "max_ttl_s": 600, "reach": {"sudo": "none"}},
+                {
+                    "environment": environment,
+                    "name": "deploy",
+                    "provider": "ssh-certificate",
+                    "role": group[0].account,
+                    "ceiling": {},
+                    "max_ttl_s": 600,
+                    "reach": {"sudo": "none"},
+                },
             )
             for host in group:
                 host.trust(ca=authorities[environment] + "\n")
                 self.both(
                     "target",
-                    {"environment": environment, "name": host.name, "address": "127.0.0.1", "port": host.port,
-                     "host_key": host.host_key, "trust": "certificate", "attributes": {}, "action": "set",
-                     "tags": {"role": "web", "service": "checkout"}},
+                    {
+                        "environment": environment,
+                        "name": host.name,
+                        "address": "127.0.0.1",
+                        "port": host.port,
+                        "host_key": host.host_key,
+                        "trust": "certificate",
+                        "attributes": {},
+                        "action": "set",
+                        "tags": {"role": "web", "service": "checkout"},
+                    },
                 )

@@ -24,7 +24,7 @@ class NoSshd(SystemExit):
     """There is no OpenSSH server here and none could be had; the exit status is 5."""
 
     def __init__(self, why: str) -> None:
-        print(f"OpenSSH's server is needed and not here: {why}. Install openssh-server.", flush=True)  # noqa: T201
+        print(f"OpenSSH's server is needed and not here: {why}. Install openssh-server.", flush=True)
         super().__init__(5)
 
 
@@ -109,8 +109,9 @@ class Host:
         if os.geteuid() == 0:
             command = self._as_root(command)
         log = (etc / "sshd.log").open("ab")
-        self.process = subprocess.Popen(command, stdout=log, stderr=log, stdin=subprocess.DEVNULL,
-                                        start_new_session=True)
+        self.process = subprocess.Popen(
+            command, stdout=log, stderr=log, stdin=subprocess.DEVNULL, start_new_session=True
+        )
         log.close()
         _wait_for(self.port, self)
 
@@ -133,13 +134,34 @@ class Host:
         etc = self.folder / "etc"
         return "\n".join(
             [
-                f"Port {self.port}", "ListenAddress 127.0.0.1", f"HostKey {etc}/hostkey", "PidFile none", "UsePAM no",
-                "LogLevel VERBOSE", "StrictModes no", "PasswordAuthentication no", "KbdInteractiveAuthentication no",
-                "PubkeyAuthentication yes", f"TrustedUserCAKeys {etc}/ca.pub", f"RevokedKeys {etc}/revoked",
-                f"AuthorizedPrincipalsFile {etc}/principals", f"AuthorizedKeysFile {etc}/authorized_keys",
-                "AcceptEnv none", "PermitTTY no", "AllowTcpForwarding no", "AllowAgentForwarding no",
-                "X11Forwarding no", "PermitTunnel no", "PermitUserRC no", "MaxSessions 4", "MaxStartups 100",
-                "ClientAliveInterval 5", "ClientAliveCountMax 2", "UseDNS no", "PrintMotd no", "",
+                f"Port {self.port}",
+                "ListenAddress 127.0.0.1",
+                f"HostKey {etc}/hostkey",
+                "PidFile none",
+                "UsePAM no",
+                "LogLevel VERBOSE",
+                "StrictModes no",
+                "PasswordAuthentication no",
+                "KbdInteractiveAuthentication no",
+                "PubkeyAuthentication yes",
+                f"TrustedUserCAKeys {etc}/ca.pub",
+                f"RevokedKeys {etc}/revoked",
+                f"AuthorizedPrincipalsFile {etc}/principals",
+                f"AuthorizedKeysFile {etc}/authorized_keys",
+                "AcceptEnv none",
+                "PermitTTY no",
+                "AllowTcpForwarding no",
+                "AllowAgentForwarding no",
+                "X11Forwarding no",
+                "PermitTunnel no",
+                "PermitUserRC no",
+                "MaxSessions 4",
+                "MaxStartups 100",
+                "ClientAliveInterval 5",
+                "ClientAliveCountMax 2",
+                "UseDNS no",
+                "PrintMotd no",
+                "",
             ]
         )
 

@@ -26,7 +26,7 @@ def main(argv: list[str] | None = None) -> int:
     parser.add_argument("--exit", action="store_true", help="end when the story is told")
     parser.add_argument("--data-dir", type=Path, help="where to keep the portal; a temporary folder unless given")
     given = parser.parse_args(argv)
-    folder = given.data_dir or Path(tempfile.mkdtemp(prefix="opsportal-demo-", dir="/var/tmp"))  # noqa: S108 - 0700
+    folder = given.data_dir or Path(tempfile.mkdtemp(prefix="opsportal-demo-", dir="/var/tmp"))
     folder.mkdir(parents=True, exist_ok=True)
     hosts = {
         "staging": [Host("staging-web-01", folder / "hosts" / "staging-web-01", 0)],
@@ -37,7 +37,7 @@ def main(argv: list[str] | None = None) -> int:
     try:
         _tell(folder, hosts, services, portal)
         if not given.exit:
-            print("Ctrl-C ends it.", flush=True)  # noqa: T201
+            print("Ctrl-C ends it.", flush=True)
             _until_told()
     finally:
         portal.stop()
@@ -52,25 +52,25 @@ def main(argv: list[str] | None = None) -> int:
 def _tell(
     folder: Path, hosts: Mapping[str, list[Host]], services: list[subprocess.Popen[bytes]], portal: Portal
 ) -> None:
-    print("Five hosts, each an sshd with a service under supervisord …", flush=True)  # noqa: T201
+    print("Five hosts, each an sshd with a service under supervisord …", flush=True)
     folder.chmod(0o711)
     (folder / "hosts").mkdir(exist_ok=True)
     for group in hosts.values():
         for host in group:
             host.start()
             services.append(install_service(host, "checkout"))
-    print("A portal: web, runner, scheduler, sequencer, broker …", flush=True)  # noqa: T201
+    print("A portal: web, runner, scheduler, sequencer, broker …", flush=True)
     portal.start()
     company = _company(folder, hosts, portal)
     story = Story(company, portal.data_dir, ROOT / "runbooks")
-    print("The day:", flush=True)  # noqa: T201
+    print("The day:", flush=True)
     story.tell_all()
     story.add_indexes()
-    print(f"pack: {story.pack}\nportal: {portal.url}\nlogin: quinn {PASSWORD}", flush=True)  # noqa: T201
+    print(f"pack: {story.pack}\nportal: {portal.url}\nlogin: quinn {PASSWORD}", flush=True)
 
 
 def _company(folder: Path, hosts: Mapping[str, list[Host]], portal: Portal) -> Company:
-    print("Ten people, each with a signing key; two access managers sign every change …", flush=True)  # noqa: T201
+    print("Ten people, each with a signing key; two access managers sign every change …", flush=True)
     keys = folder / "people"
     keys.mkdir(mode=0o700, exist_ok=True)
     company = Company(portal.url, keys)

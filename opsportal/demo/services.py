@@ -44,13 +44,17 @@ def install_service(host: Host, name: str) -> subprocess.Popen[bytes]:
     spec = importlib.util.find_spec("supervisor")
     if spec is None or spec.origin is None:
         raise RuntimeError("the package `supervisor` is not installed")
-    shutil.copytree(Path(spec.origin).parent, place / "lib" / "supervisor", dirs_exist_ok=True,
-                    ignore=shutil.ignore_patterns("tests", "__pycache__"))
+    shutil.copytree(
+        Path(spec.origin).parent,
+        place / "lib" / "supervisor",
+        dirs_exist_ok=True,
+        ignore=shutil.ignore_patterns("tests", "__pycache__"),
+    )
     python = python_for_hosts()
     (place / "supervisord.conf").write_text(CONF.format(place=place, name=name, python=python))
     for tool in ("supervisord", "supervisorctl"):
         start = f"import sys; sys.path.insert(0, {str(place / 'lib')!r}); from supervisor.{tool} import main; main()"
-        (place / tool).write_text(f"#!/bin/sh\nexec {python} -W ignore -c \"{start}\" \"$@\"\n")
+        (place / tool).write_text(f'#!/bin/sh\nexec {python} -W ignore -c "{start}" "$@"\n')
         (place / tool).chmod(0o755)
     command = [str(place / "supervisord"), "-c", str(place / "supervisord.conf")]
     if os.geteuid() == 0:
@@ -59,8 +63,13 @@ def install_service(host: Host, name: str) -> subprocess.Popen[bytes]:
         who = str(host.uid)
         command = ["setpriv", "--reuid", who, "--regid", who, "--clear-groups", *command]
     process = subprocess.Popen(
-        command, env={"HOME": str(host.home), "PATH": "/usr/local/bin:/usr/bin:/bin"}, cwd=place,
-        stdin=subprocess.DEVNULL, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL, start_new_session=True,
+        command,
+        env={"HOME": str(host.home), "PATH": "/usr/local/bin:/usr/bin:/bin"},
+        cwd=place,
+        stdin=subprocess.DEVNULL,
+        stdout=subprocess.DEVNULL,
+        stderr=subprocess.DEVNULL,
+        start_new_session=True,
     )
     _wait(place / "supervisor.sock", process)
     return process

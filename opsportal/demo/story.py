@@ -36,7 +36,7 @@ class Story:
         row |= facts
         self.steps.append(row)
         mark = "refused" if row.get("status", 0) >= 400 or facts.get("refused") else "ok"
-        print(f"  {who:<8} {says}  [{mark}]", flush=True)  # noqa: T201
+        print(f"  {who:<8} {says}  [{mark}]", flush=True)
 
     def wrong(self, why: str) -> None:
         raise SystemExit(f"The demo went wrong: {why}")
@@ -53,7 +53,9 @@ class Story:
             entry.size = len(note)
             tar.addfile(entry, io.BytesIO(note))
         version: dict[str, Any] = adam.good(
-            "POST", "/api/v1/versions/", files={"bundle": ("bundle.tar.gz", raw.getvalue())},
+            "POST",
+            "/api/v1/versions/",
+            files={"bundle": ("bundle.tar.gz", raw.getvalue())},
         )
         self.tell("adam", "submits restart-service", "POST /api/v1/versions/", adam, digest=version["digest"])
         return version
@@ -62,17 +64,29 @@ class Story:
         person = self.company[name]
         asked = person.call("GET", f"/api/v1/versions/{version['id']}/statement/?verdict=accept&duties={duty}")
         person.call(
-            "POST", "/api/v1/reviews/",
-            {"version": version["id"], "digest": version["digest"], "verdict": "accept", "duties": [duty],
-             "comment": "Read it.", "signature": person.sign(asked["statement"])},
+            "POST",
+            "/api/v1/reviews/",
+            {
+                "version": version["id"],
+                "digest": version["digest"],
+                "verdict": "accept",
+                "duties": [duty],
+                "comment": "Read it.",
+                "signature": person.sign(asked["statement"]),
+            },
         )
 
     def run(self, name: str, environment: str) -> dict[str, Any]:
         person = self.company[name]
         found: dict[str, Any] = person.good(
-            "POST", "/api/v1/runs/",
-            {"procedure": "restart-service", "environment": environment, "reason": "CHG-4821 pool exhausted",
-             "parameters": {"service": "checkout", "grace": 0}},
+            "POST",
+            "/api/v1/runs/",
+            {
+                "procedure": "restart-service",
+                "environment": environment,
+                "reason": "CHG-4821 pool exhausted",
+                "parameters": {"service": "checkout", "grace": 0},
+            },
         )
         return found
 
@@ -81,7 +95,8 @@ class Story:
         plan = person.call("GET", f"/api/v1/runs/{run['id']}/plan/")
         asked = person.call("GET", f"/api/v1/runs/{run['id']}/statement/?verdict=approve")
         person.call(
-            "POST", f"/api/v1/runs/{run['id']}/approve/",
+            "POST",
+            f"/api/v1/runs/{run['id']}/approve/",
             {"plan_digest": plan["plan_digest"], "comment": "Seen.", "signature": person.sign(asked["statement"])},
         )
 
@@ -95,7 +110,7 @@ class Story:
                 seen = chunk["seq"]
                 if show:
                     for line in chunk["text"].splitlines():
-                        print(f"           {chunk['target']:<8} {line}", flush=True)  # noqa: T201
+                        print(f"           {chunk['target']:<8} {line}", flush=True)
             found: dict[str, Any] = person.good("GET", f"/api/v1/runs/{run['id']}/")
             if found["state"] in ENDED:
                 return found
@@ -159,10 +174,14 @@ def production(story: Story) -> None:
     story.tell("quinn", "asks for production and waits", "POST /api/v1/runs/", story.company["quinn"], run=run["id"])
     story.expect(run["state"] == "awaiting_approval", f"the production run is {run['state']}")
     story.approve("quinn", run)
-    story.tell("quinn", "approves the own request", "POST /api/v1/runs/ID/approve/", story.company["quinn"], run=run["id"])
+    story.tell(
+        "quinn", "approves the own request", "POST /api/v1/runs/ID/approve/", story.company["quinn"], run=run["id"]
+    )
     story.expect(story.company["quinn"].status == 403, "the requester approved the own run")
     story.approve("petra", run)
-    story.tell("petra", "sees the plan and signs", "POST /api/v1/runs/ID/approve/", story.company["petra"], run=run["id"])
+    story.tell(
+        "petra", "sees the plan and signs", "POST /api/v1/runs/ID/approve/", story.company["petra"], run=run["id"]
+    )
     story.expect(story.company["petra"].status == 200, "the approver could not approve")
     ended = story.wait("quinn", run, show=True)
     story.expect(ended["state"] == "succeeded", f"the production run {ended['state']}: {ended['message']}")
@@ -174,8 +193,13 @@ def edited_script(story: Story) -> None:
     run = story.run("quinn", "staging")
     ended = story.wait("quinn", run)
     story.expect(ended["state"] == "denied", f"the edited script {ended['state']}")
-    story.tell("runner", f"refuses the claim: {ended['message'][:60]}…", "claim", refused=True,
-               **story.refused_leaf("quinn", run, "run.denied"))
+    story.tell(
+        "runner",
+        f"refuses the claim: {ended['message'][:60]}…",
+        "claim",
+        refused=True,
+        **story.refused_leaf("quinn", run, "run.denied"),
+    )
     story.intruder("restore-script")
 
 
@@ -186,8 +210,13 @@ def inserted_grant(story: Story) -> None:
     story.approve("petra", run)
     ended = story.wait("max", run)
     story.expect(ended["state"] == "failed", f"the run by an inserted grant {ended['state']}")
-    story.tell("issuer", "lends nothing: the grant is asserted by the platform alone", "lease", refused=True,
-               **story.refused_leaf("max", run, "lease.refused"))
+    story.tell(
+        "issuer",
+        "lends nothing: the grant is asserted by the platform alone",
+        "lease",
+        refused=True,
+        **story.refused_leaf("max", run, "lease.refused"),
+    )
 
 
 def audit(story: Story) -> None:
@@ -199,7 +228,7 @@ def audit(story: Story) -> None:
     checker = Path(verify.__file__)
     words = [sys.executable, "-I", str(checker), str(story.pack), "--log-key", str(story.data_dir / "log.key")]
     done = subprocess.run(words, capture_output=True, text=True, check=False)
-    print("           " + "\n           ".join(done.stdout.strip().splitlines()), flush=True)  # noqa: T201
+    print("           " + "\n           ".join(done.stdout.strip().splitlines()), flush=True)
     story.tell("ines", done.stdout.strip().splitlines()[-1], "verify.py pack.zip", exit=done.returncode)
     story.expect(done.returncode == 0 and "ASSERTED BY PLATFORM" in done.stdout, "the pack did not verify as it should")
     changed = bytearray(story.pack.read_bytes())
@@ -208,8 +237,13 @@ def audit(story: Story) -> None:
     broken.write_bytes(bytes(changed))
     words[3] = str(broken)
     done = subprocess.run(words, capture_output=True, text=True, check=False)
-    story.tell("ines", f"changes one byte: {done.stdout.strip().splitlines()[-1]}", "verify.py", exit=done.returncode,
-               refused=True)
+    story.tell(
+        "ines",
+        f"changes one byte: {done.stdout.strip().splitlines()[-1]}",
+        "verify.py",
+        exit=done.returncode,
+        refused=True,
+    )
     story.expect(done.returncode in (1, 2), "a changed pack verified")
 
 

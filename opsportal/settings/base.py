@@ -64,14 +64,16 @@ TEMPLATES = [
         "DIRS": [BASE_DIR / "procedures" / "web" / "templates"],
         "OPTIONS": {
             "builtins": [
-                "django.templatetags.static", "procedures.web.templatetags.ops", "procedures.web.templatetags.readings",
+                "django.templatetags.static",
+                "procedures.web.templatetags.ops",
+                "procedures.web.templatetags.readings",
             ],
             "context_processors": [
                 "django.template.context_processors.request",
                 "django.contrib.auth.context_processors.auth",
                 "django.contrib.messages.context_processors.messages",
                 "csp.context_processors.nonce",
-            ]
+            ],
         },
     }
 ]

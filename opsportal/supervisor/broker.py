@@ -35,8 +35,15 @@ def argv(data_dir: Path) -> list[str]:
     path = folders.broker_socket(data_dir)
     folders.private(path.parent)
     switches = {
-        "port": "0", "unixsocket": str(path), "unixsocketperm": "700", "save": "", "appendonly": "no",
-        "dir": str(path.parent), "daemonize": "no", "maxmemory-policy": "noeviction", "loglevel": "warning",
+        "port": "0",
+        "unixsocket": str(path),
+        "unixsocketperm": "700",
+        "save": "",
+        "appendonly": "no",
+        "dir": str(path.parent),
+        "daemonize": "no",
+        "maxmemory-policy": "noeviction",
+        "loglevel": "warning",
     }
     return [program(), *(part for name, value in switches.items() for part in (f"--{name}", value))]
 

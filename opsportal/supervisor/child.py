@@ -43,8 +43,13 @@ class Child:
         output = self._opened_log()
         try:
             self._process = subprocess.Popen(
-                [*guard, *self.part.argv], env=self._environ, cwd=self._cwd, stdin=subprocess.DEVNULL,
-                stdout=output, stderr=output, start_new_session=True,
+                [*guard, *self.part.argv],
+                env=self._environ,
+                cwd=self._cwd,
+                stdin=subprocess.DEVNULL,
+                stdout=output,
+                stderr=output,
+                start_new_session=True,
             )
         finally:
             if output is not None:

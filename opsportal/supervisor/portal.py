@@ -49,7 +49,12 @@ class Portal:
     """
 
     def __init__(
-        self, data_dir: Path, *, port: int = 0, environ: Mapping[str, str] | None = None, quiet: bool = True,
+        self,
+        data_dir: Path,
+        *,
+        port: int = 0,
+        environ: Mapping[str, str] | None = None,
+        quiet: bool = True,
         parts: Sequence[Part] | None = None,
     ) -> None:
         self.data_dir = data_dir.absolute()

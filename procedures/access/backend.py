@@ -41,4 +41,4 @@ class GrantBackend(BaseBackend):
             or ProcedureGroupPermission.objects.filter(group__memberships__person=user_obj, **row).exists()
         )
         rights = live_rights(user_obj, verb, now())
-        return rights.filter(procedure=obj).exists() and projected or rights.filter(procedure__isnull=True).exists()
+        return (rights.filter(procedure=obj).exists() and projected) or rights.filter(procedure__isnull=True).exists()

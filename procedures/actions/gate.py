@@ -29,11 +29,16 @@ class GateApproval(_Gate):
     id: ClassVar[str] = "gate:approval"
     summary: ClassVar[str] = "Waits until enough people of the named duties approve, or one turns it down."
     input_schema: ClassVar[Mapping[str, Any]] = {
-        "type": "object", "additionalProperties": False, "required": ["message"],
+        "type": "object",
+        "additionalProperties": False,
+        "required": ["message"],
         "properties": {
-            "message": {"type": "string", "maxLength": 2000}, "expires": DURATION,
+            "message": {"type": "string", "maxLength": 2000},
+            "expires": DURATION,
             "approvers": {
-                "type": "object", "propertyNames": {"enum": list(DUTIES)}, "minProperties": 1,
+                "type": "object",
+                "propertyNames": {"enum": list(DUTIES)},
+                "minProperties": 1,
                 "additionalProperties": {"type": "integer", "minimum": 1, "maximum": 9},
             },
         },
@@ -46,6 +51,8 @@ class GateWait(_Gate):
     id: ClassVar[str] = "gate:wait"
     summary: ClassVar[str] = "Waits for a while."
     input_schema: ClassVar[Mapping[str, Any]] = {
-        "type": "object", "additionalProperties": False, "required": ["for"],
+        "type": "object",
+        "additionalProperties": False,
+        "required": ["for"],
         "properties": {"for": DURATION, "message": {"type": "string", "maxLength": 2000}},
     }

@@ -22,7 +22,9 @@ from procedures.sandbox.slots import slot
 TIER = "B"
 ENV_SCHEMA = {"type": "object", "additionalProperties": {"type": ["string", "integer", "boolean", "number"]}}
 COMMON: Mapping[str, Any] = {
-    "env": ENV_SCHEMA, "stdin": {"type": "string"}, "network": {"type": "boolean"},
+    "env": ENV_SCHEMA,
+    "stdin": {"type": "string"},
+    "network": {"type": "boolean"},
     "expect": {"type": "array", "items": {"type": "integer", "minimum": 0, "maximum": 255}},
 }
 OUTCOMES: Mapping[str, Outcome] = {"timeout": "timed_out", "cancel": "canceled"}
@@ -36,15 +38,17 @@ class _Local(Action):
 
     def plan(self, call: ActionCall) -> Mapping[str, Any]:
         return {
-            "argv": self.words(call), "environment": sorted([*call.env, *call.secret_env]),
-            "network": bool(call.input.get("network", False)), **self.more(call),
+            "argv": self.words(call),
+            "environment": sorted([*call.env, *call.secret_env]),
+            "network": bool(call.input.get("network", False)),
+            **self.more(call),
         }
 
     def more(self, call: ActionCall) -> Mapping[str, Any]:
         return {}
 
     def run(self, call: ActionCall, io: ActionIO) -> ActionResult:
-        folder = Path(tempfile.mkdtemp(prefix="opsportal-", dir="/var/tmp"))  # noqa: S108 - 0700, own name
+        folder = Path(tempfile.mkdtemp(prefix="opsportal-", dir="/var/tmp"))
         try:
             with slot() as uid:
                 return self._run(call, io, folder, uid)
@@ -57,28 +61,52 @@ class _Local(Action):
         scratch, bundle = _lay_out(folder, call, uid)
         secrets = {name: secret.reveal().decode("utf-8", "surrogateescape") for name, secret in call.secret_env.items()}
         env = {
-            "PATH": "/usr/local/bin:/usr/bin:/bin", "LANG": "C.UTF-8", "HOME": "/scratch",
-            "OPSPORTAL_PARAMETERS": "/scratch/.parameters.json", "OPSPORTAL_OUTPUT": "/scratch/.output",
-            "OPSPORTAL_RUN": str(call.run_id), "OPSPORTAL_NONCE": call.nonce, **call.env, **secrets,
+            "PATH": "/usr/local/bin:/usr/bin:/bin",
+            "LANG": "C.UTF-8",
+            "HOME": "/scratch",
+            "OPSPORTAL_PARAMETERS": "/scratch/.parameters.json",
+            "OPSPORTAL_OUTPUT": "/scratch/.output",
+            "OPSPORTAL_RUN": str(call.run_id),
+            "OPSPORTAL_NONCE": call.nonce,
+            **call.env,
+            **secrets,
         }
         program = Program(
-            argv=self.words(call), env=env, scratch=scratch, bundle=bundle, uid=uid,
-            network=bool(call.input.get("network", False)), limits=Limits.of(call.limits),
+            argv=self.words(call),
+            env=env,
+            scratch=scratch,
+            bundle=bundle,
+            uid=uid,
+            network=bool(call.input.get("network", False)),
+            limits=Limits.of(call.limits),
         )
         ended = sandbox.run(
-            program, stdin=call.stdin.reveal() if call.stdin else b"", seconds=call.seconds_left,
-            cancelled=io.cancelled, write=io.write,
+            program,
+            stdin=call.stdin.reveal() if call.stdin else b"",
+            seconds=call.seconds_left,
+            cancelled=io.cancelled,
+            write=io.write,
         )
         output, problems = script_output.parse(_read(scratch / ".output"))
         for problem in problems:
             io.write("system", (problem + "\n").encode())
         facts = {"sandbox": TIER, "sandbox_reported_by": "runner"}
         if ended.why != "exit":
-            return ActionResult(OUTCOMES[ended.why], output=output, facts=facts, remote="dead",
-                                message="It took longer than its timeout." if ended.why == "timeout" else "Canceled.")
+            return ActionResult(
+                OUTCOMES[ended.why],
+                output=output,
+                facts=facts,
+                remote="dead",
+                message="It took longer than its timeout." if ended.why == "timeout" else "Canceled.",
+            )
         good = ended.status in call.input.get("expect", [0])
-        return ActionResult("succeeded" if good else "failed", ended.status, output, facts,
-                            message="" if good else f"It ended with exit status {ended.status}.")
+        return ActionResult(
+            "succeeded" if good else "failed",
+            ended.status,
+            output,
+            facts,
+            message="" if good else f"It ended with exit status {ended.status}.",
+        )
 
 
 def _lay_out(folder: Path, call: ActionCall, uid: int) -> tuple[Path, Path]:
@@ -95,8 +123,8 @@ def _lay_out(folder: Path, call: ActionCall, uid: int) -> tuple[Path, Path]:
     (scratch / ".parameters.json").write_text(json.dumps(dict(call.parameters), ensure_ascii=False))
     (scratch / ".output").touch()
     if os.geteuid() == 0:
-        for path in (scratch, *scratch.iterdir()):
-            os.chown(path, uid, uid)
+        for owned in (scratch, *scratch.iterdir()):
+            os.chown(owned, uid, uid)
     return scratch, bundle
 
 
@@ -116,9 +144,12 @@ class LocalCommand(_Local):
     id: ClassVar[str] = "local:command"
     summary: ClassVar[str] = "Runs a command in the runner's sandbox."
     input_schema: ClassVar[Mapping[str, Any]] = {
-        "type": "object", "required": ["argv"], "additionalProperties": False,
+        "type": "object",
+        "required": ["argv"],
+        "additionalProperties": False,
         "properties": {
-            "argv": {"type": "array", "minItems": 1, "items": {"type": ["string", "integer"]}}, **COMMON,
+            "argv": {"type": "array", "minItems": 1, "items": {"type": ["string", "integer"]}},
+            **COMMON,
         },
     }
 
@@ -132,7 +163,9 @@ class LocalScript(_Local):
     id: ClassVar[str] = "local:script"
     summary: ClassVar[str] = "Runs a script of the bundle in the runner's sandbox."
     input_schema: ClassVar[Mapping[str, Any]] = {
-        "type": "object", "required": ["script"], "additionalProperties": False,
+        "type": "object",
+        "required": ["script"],
+        "additionalProperties": False,
         "properties": {"script": {"type": "string", "minLength": 1}, **COMMON},
     }
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import hashlib
 from collections.abc import Mapping
-from typing import Any, ClassVar
+from typing import Any, ClassVar, Literal
 
 from procedures.domain import script_output
 from procedures.domain.errors import OpsError
@@ -17,7 +17,8 @@ from procedures.ssh.transport import HostKeyRefused, Unreachable, connect
 
 ENV = {"type": "object", "additionalProperties": {"type": ["string", "integer", "boolean", "number"]}}
 COMMON: Mapping[str, Any] = {
-    "env": ENV, "stdin": {"type": "string"},
+    "env": ENV,
+    "stdin": {"type": "string"},
     "expect": {"type": "array", "items": {"type": "integer", "minimum": 0, "maximum": 255}},
 }
 COPY_SCRIPT = b"""#!/bin/sh
@@ -60,8 +61,15 @@ class _Ssh(Action):
         env = {name: value.encode("utf-8", "surrogateescape") for name, value in call.env.items()}
         env |= {name: secret.reveal() for name, secret in call.secret_env.items()}
         return payload(
-            script=self.script(call), argv=self.words(call), env=env | self.extra_env(call), stdin=self.stdin(call),
-            parameters=call.parameters, run=call.run_id, step=call.step, host=call.target.name, attempt=call.attempt,
+            script=self.script(call),
+            argv=self.words(call),
+            env=env | self.extra_env(call),
+            stdin=self.stdin(call),
+            parameters=call.parameters,
+            run=call.run_id,
+            step=call.step,
+            host=call.target.name,
+            attempt=call.attempt,
             salt=salt,
         )
 
@@ -72,8 +80,11 @@ class _Ssh(Action):
         lease, target = call.lease, call.target
         if lease is None or target is None:
             return ActionResult("failed", message="No credential was lent for this step.")
-        facts = {"host_key": target.host_key_sha256, "account": lease.material["account"].reveal().decode(),
-                 "level": "certificate" if "certificate" in lease.material else "key"}
+        facts = {
+            "host_key": target.host_key_sha256,
+            "account": lease.material["account"].reveal().decode(),
+            "level": "certificate" if "certificate" in lease.material else "key",
+        }
         if "serial" in lease.evidence:
             facts["serial"] = lease.evidence["serial"]
         try:
@@ -84,8 +95,12 @@ class _Ssh(Action):
         wanted = self.payload(call, str(lease.id))
         try:
             said = drive(
-                transport, command(wanted.sha256, max(1, int(call.seconds_left))), wanted, seconds=call.seconds_left,
-                cancelled=io.cancelled, write=io.write,
+                transport,
+                command(wanted.sha256, max(1, int(call.seconds_left))),
+                wanted,
+                seconds=call.seconds_left,
+                cancelled=io.cancelled,
+                write=io.write,
             )
         finally:
             transport.close()
@@ -98,8 +113,11 @@ def _connect(call: ActionCall, lease: Lease) -> Any:
         raise Unreachable("There is no target.")
     certificate = lease.material.get("certificate")
     return connect(
-        address=target.address, port=target.port, host_key=target.host_key,
-        account=lease.material["account"].reveal().decode(), private_key=lease.material["private_key"].reveal(),
+        address=target.address,
+        port=target.port,
+        host_key=target.host_key,
+        account=lease.material["account"].reveal().decode(),
+        private_key=lease.material["private_key"].reveal(),
         certificate=certificate.reveal().decode() if certificate else None,
     )
 
@@ -108,13 +126,15 @@ def _result(said: Said, call: ActionCall, io: ActionIO, facts: Mapping[str, Any]
     output, problems = script_output.parse(said.output)
     for problem in problems:
         io.write("system", (problem + "\n").encode())
-    remote = "dead" if said.left == "dead" else "unknown"
+    remote: Literal["dead", "unknown"] = "dead" if said.left == "dead" else "unknown"
     if said.why != "exit":
         ends: Mapping[str, Outcome] = {"timeout": "timed_out", "cancel": "canceled", "lost": "failed"}
-        message = {"timeout": "It took longer than its timeout.", "cancel": "Canceled.",
-                   "lost": "The connection was lost: the outcome on the host is unknown."}[said.why]
-        return ActionResult(ends[said.why], said.status if said.why == "exit" else None, output, facts,
-                            remote=remote, message=message)  # type: ignore[arg-type]
+        message = {
+            "timeout": "It took longer than its timeout.",
+            "cancel": "Canceled.",
+            "lost": "The connection was lost: the outcome on the host is unknown.",
+        }[said.why]
+        return ActionResult(ends[said.why], None, output, facts, remote=remote, message=message)
     good = said.status in call.input.get("expect", [0])
     message = "" if good else f"It ended with exit status {said.status}."
     return ActionResult("succeeded" if good else "failed", said.status, output, facts, message=message)
@@ -126,7 +146,9 @@ class SshCommand(_Ssh):
     id: ClassVar[str] = "ssh:command"
     summary: ClassVar[str] = "Runs a command on each target."
     input_schema: ClassVar[Mapping[str, Any]] = {
-        "type": "object", "required": ["argv"], "additionalProperties": False,
+        "type": "object",
+        "required": ["argv"],
+        "additionalProperties": False,
         "properties": {"argv": {"type": "array", "minItems": 1, "items": {"type": ["string", "integer"]}}, **COMMON},
     }
 
@@ -146,7 +168,9 @@ class SshScript(_Ssh):
     id: ClassVar[str] = "ssh:script"
     summary: ClassVar[str] = "Runs a script of the bundle on each target."
     input_schema: ClassVar[Mapping[str, Any]] = {
-        "type": "object", "required": ["script"], "additionalProperties": False,
+        "type": "object",
+        "required": ["script"],
+        "additionalProperties": False,
         "properties": {"script": {"type": "string", "minLength": 1}, **COMMON},
     }
 
@@ -167,9 +191,12 @@ class SshCopy(_Ssh):
     id: ClassVar[str] = "ssh:copy"
     summary: ClassVar[str] = "Copies a file of the bundle to each target."
     input_schema: ClassVar[Mapping[str, Any]] = {
-        "type": "object", "required": ["file", "to"], "additionalProperties": False,
+        "type": "object",
+        "required": ["file", "to"],
+        "additionalProperties": False,
         "properties": {
-            "file": {"type": "string", "minLength": 1}, "to": {"type": "string", "pattern": "^/"},
+            "file": {"type": "string", "minLength": 1},
+            "to": {"type": "string", "pattern": "^/"},
             "mode": {"type": "string", "pattern": "^0?[0-7]{3}$"},
         },
     }

@@ -34,4 +34,4 @@ class PersonSession(SessionAuthentication):
 
 
 def is_bearer(request: Any) -> bool:
-    return request.auth == "bearer"
+    return bool(request.auth == "bearer")

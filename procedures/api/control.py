@@ -38,8 +38,12 @@ class Changes(Door):
     def post(self, request: Request) -> Response:
         data = inputs.checked(inputs.CONTROL, request.data)
         row = controls.propose(
-            actor=self.actor, control=data["control"], object=data["object"], signature=data.get("signature"),
-            at=now(), bearer=self.bearer,
+            actor=self.actor,
+            control=data["control"],
+            object=data["object"],
+            signature=data.get("signature"),
+            at=now(),
+            bearer=self.bearer,
         )
         return Response(shapes.change(row), status=201 if row.state == "confirmed" else 202)
 
@@ -47,7 +51,9 @@ class Changes(Door):
 class OneChange(Door):
     def get(self, request: Request, pk: str) -> Response:
         row = ControlChange.objects.select_related("proposer").filter(pk=uuid(pk)).first()
-        if row is None or (row.proposer_id != self.actor.pk and not access.decide(self.actor, "manage_access", at=now()).allowed):
+        if row is None or (
+            row.proposer_id != self.actor.pk and not access.decide(self.actor, "manage_access", at=now()).allowed
+        ):
             raise NotFound("There is no such proposed change.")
         return Response({**shapes.change(row), "statement": base64.b64encode(bytes(row.statement)).decode()})
 
@@ -55,7 +61,9 @@ class OneChange(Door):
 class Confirm(Door):
     def post(self, request: Request, pk: str) -> Response:
         data = inputs.checked(inputs.CONFIRM, request.data or {})
-        row = controls.confirm(actor=self.actor, change=uuid(pk), signature=data.get("signature"), at=now(), bearer=self.bearer)
+        row = controls.confirm(
+            actor=self.actor, change=uuid(pk), signature=data.get("signature"), at=now(), bearer=self.bearer
+        )
         return Response(shapes.change(row))
 
 
@@ -79,8 +87,9 @@ class Grants(Door):
         object = {"not_before": moment(now()), **data, "principal": principal(data["principal"])}
         if signature is not None:
             object = signed_object(signature, object)
-        row = controls.propose(actor=self.actor, control="grant", object=object, signature=signature, at=now(),
-                               bearer=self.bearer)
+        row = controls.propose(
+            actor=self.actor, control="grant", object=object, signature=signature, at=now(), bearer=self.bearer
+        )
         return Response(shapes.change(row), status=201 if row.state == "confirmed" else 202)
 
 
@@ -118,8 +127,12 @@ class People(Door):
     def post(self, request: Request) -> Response:
         data = inputs.checked(inputs.PERSON, request.data)
         row, path = people.invite_person(
-            actor=self.actor, username=data["username"], name=data["name"], email=data.get("email", ""),
-            kind=data.get("kind", "person"), at=now(),
+            actor=self.actor,
+            username=data["username"],
+            name=data["name"],
+            email=data.get("email", ""),
+            kind=data.get("kind", "person"),
+            at=now(),
         )
         return Response({**shapes.person(row), "invitation": f"{self.url}{path}"}, status=201)
 
@@ -132,10 +145,12 @@ class Me(Door):
 class Tokens(Door):
     def post(self, request: Request) -> Response:
         data = inputs.checked(inputs.TOKEN, request.data)
-        row, secret = people.make_token(actor=self.actor, name=data["name"], days=data.get("days", 30), at=now(),
-                                        bearer=self.bearer)
-        return Response({"id": str(row.id), "name": row.name, "token": secret, "expires_at": shapes.at(row.expires_at)},
-                        status=201)
+        row, secret = people.make_token(
+            actor=self.actor, name=data["name"], days=data.get("days", 30), at=now(), bearer=self.bearer
+        )
+        return Response(
+            {"id": str(row.id), "name": row.name, "token": secret, "expires_at": shapes.at(row.expires_at)}, status=201
+        )
 
 
 class Environments(Door):
@@ -143,9 +158,18 @@ class Environments(Door):
         setting = PortalSetting.objects.filter(pk="ssh-authorities").first()
         authorities = setting.value if setting else {}
         rows = [
-            {"name": e.name, "ssh_authority": authorities.get(e.name), "title": e.title, "production": e.production, "approvals": e.approvals,
-             "min_strength": e.min_strength, "reason_required": e.reason_required,
-             "pool_key": key.public if (key := PoolKey.objects.filter(environment=e, ended_at=None).first()) else None}
+            {
+                "name": e.name,
+                "ssh_authority": authorities.get(e.name),
+                "title": e.title,
+                "production": e.production,
+                "approvals": e.approvals,
+                "min_strength": e.min_strength,
+                "reason_required": e.reason_required,
+                "pool_key": key.public
+                if (key := PoolKey.objects.filter(environment=e, ended_at=None).first())
+                else None,
+            }
             for e in Environment.objects.all()
         ]
         return Response({"results": rows, "next": None, "previous": None})
@@ -154,8 +178,15 @@ class Environments(Door):
 class Targets(Door):
     def get(self, request: Request) -> Response:
         rows = [
-            {"name": t.name, "environment": t.environment_id, "trust": t.trust, "tags": t.tags, "address": t.address,
-             "port": t.port, "host_key": t.host_key_sha256}
+            {
+                "name": t.name,
+                "environment": t.environment_id,
+                "trust": t.trust,
+                "tags": t.tags,
+                "address": t.address,
+                "port": t.port,
+                "host_key": t.host_key_sha256,
+            }
             for t in Target.objects.filter(ended_at__isnull=True)
             if access.decide(self.actor, "operate", at=now(), environment=t.environment).allowed
         ]

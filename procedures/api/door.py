@@ -62,8 +62,14 @@ def once(request: Request, person: Person, act: Callable[[], tuple[int, dict[str
     return Response(data, status=status)
 
 
-def page(rows: list[Any], size: int, shape: Callable[[Any], dict[str, Any]], mark: Callable[[Any], str]) -> dict[str, Any]:
+def page(
+    rows: list[Any], size: int, shape: Callable[[Any], dict[str, Any]], mark: Callable[[Any], str]
+) -> dict[str, Any]:
     """A keyset page from `size + 1` rows: results and the cursor of the next page, or None."""
     more = len(rows) > size
     rows = rows[:size]
-    return {"results": [shape(row) for row in rows], "next": mark(rows[-1]) if more and rows else None, "previous": None}
+    return {
+        "results": [shape(row) for row in rows],
+        "next": mark(rows[-1]) if more and rows else None,
+        "previous": None,
+    }

@@ -32,8 +32,9 @@ class Log(Door):
     def get(self, request: Request) -> Response:
         access.require(self.actor, "audit", at=now())
         last = Checkpoint.objects.order_by("-size").first()
-        return Response({"log_key": exports.log_key(), "checkpoint": last.note if last else None,
-                         "size": last.size if last else 0})
+        return Response(
+            {"log_key": exports.log_key(), "checkpoint": last.note if last else None, "size": last.size if last else 0}
+        )
 
 
 class RunEvents(RunDoor):
@@ -42,8 +43,14 @@ class RunEvents(RunDoor):
     def get(self, request: Request, pk: str) -> Response:
         run = self.run(pk)
         rows = [
-            {"n": e.n, "kind": e.kind, "at": shapes.at(e.at), "id": str(e.id),
-             "index": e.leaf.index if hasattr(e, "leaf") else None, "facts": json.loads(bytes(e.body))}
+            {
+                "n": e.n,
+                "kind": e.kind,
+                "at": shapes.at(e.at),
+                "id": str(e.id),
+                "index": e.leaf.index if hasattr(e, "leaf") else None,
+                "facts": json.loads(bytes(e.body)),
+            }
             for e in Event.objects.filter(run=run.pk).select_related("leaf").order_by("n")
         ]
         return Response({"results": rows, "next": None})
@@ -57,5 +64,11 @@ class OneEvent(Door):
         mine = row is not None and row.actor == self.actor.subject
         if row is None or not (mine or access.decide(self.actor, "audit", at=now()).allowed):
             raise NotFound("There is no such event.")
-        return Response({"id": str(row.id), "kind": row.kind, "at": shapes.at(row.at),
-                         "index": row.leaf.index if hasattr(row, "leaf") else None})
+        return Response(
+            {
+                "id": str(row.id),
+                "kind": row.kind,
+                "at": shapes.at(row.at),
+                "index": row.leaf.index if hasattr(row, "leaf") else None,
+            }
+        )

@@ -37,7 +37,9 @@ def metrics(request: HttpRequest) -> HttpResponse:
     if request.META.get("REMOTE_ADDR") not in LOOPBACK:
         return HttpResponse("Only from this machine.\n", status=403, content_type="text/plain")
     lines = ["# TYPE opsportal_runs gauge"]
-    for state in ("queued", "running", "waiting", "awaiting_approval"):
-        lines.append(f'opsportal_runs{{state="{state}"}} {Run.objects.filter(state=state).count()}')
+    lines += [
+        f'opsportal_runs{{state="{state}"}} {Run.objects.filter(state=state).count()}'
+        for state in ("queued", "running", "waiting", "awaiting_approval")
+    ]
     lines += ["# TYPE opsportal_outbox gauge", f"opsportal_outbox {Outbox.objects.count()}", ""]
     return HttpResponse("\n".join(lines), content_type="text/plain; version=0.0.4")

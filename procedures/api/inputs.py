@@ -14,21 +14,32 @@ TEXT = {"type": "string", "maxLength": 2000}
 NAME = {"type": "string", "minLength": 1, "maxLength": 200}
 OBJECT = {"type": "object"}
 SIGNATURE = {
-    "type": ["object", "null"], "required": ["statement", "signature"], "additionalProperties": False,
-    "properties": {"statement": {"type": "string", "maxLength": 100_000}, "signature": {"type": "string", "maxLength": 20_000}},
+    "type": ["object", "null"],
+    "required": ["statement", "signature"],
+    "additionalProperties": False,
+    "properties": {
+        "statement": {"type": "string", "maxLength": 100_000},
+        "signature": {"type": "string", "maxLength": 20_000},
+    },
 }
 
 
 def shape(required: Mapping[str, Any], optional: Mapping[str, Any] | None = None) -> dict[str, Any]:
-    return {"type": "object", "required": list(required), "additionalProperties": False,
-            "properties": {**required, **(optional or {})}}
+    return {
+        "type": "object",
+        "required": list(required),
+        "additionalProperties": False,
+        "properties": {**required, **(optional or {})},
+    }
 
 
 RUN = shape(
     {"procedure": NAME, "environment": NAME},
     {
-        "parameters": OBJECT, "secrets": {"type": "object", "additionalProperties": {"type": "string"}},
-        "targets": {"type": "array", "items": NAME, "maxItems": 5000, "uniqueItems": True}, "reason": {"type": "string"},
+        "parameters": OBJECT,
+        "secrets": {"type": "object", "additionalProperties": {"type": "string"}},
+        "targets": {"type": "array", "items": NAME, "maxItems": 5000, "uniqueItems": True},
+        "reason": {"type": "string"},
         "digest": {"type": ["string", "null"], "pattern": "^sha256:[0-9a-f]{64}$"},
     },
 )
@@ -49,10 +60,21 @@ WELCOME = shape(
     {"public_key": {"type": "string", "maxLength": 4000}},
 )
 GRANT = shape(
-    {"principal": NAME, "verbs": {"type": "array", "items": NAME, "minItems": 1}, "environments": {"type": "array", "items": NAME},
-     "expires_at": NAME, "reason": {**TEXT, "minLength": 1}},
-    {"procedure": NAME, "selector": {"type": "array", "items": NAME}, "constraint": OBJECT, "target_filter": NAME,
-     "not_before": NAME, "signature": SIGNATURE},
+    {
+        "principal": NAME,
+        "verbs": {"type": "array", "items": NAME, "minItems": 1},
+        "environments": {"type": "array", "items": NAME},
+        "expires_at": NAME,
+        "reason": {**TEXT, "minLength": 1},
+    },
+    {
+        "procedure": NAME,
+        "selector": {"type": "array", "items": NAME},
+        "constraint": OBJECT,
+        "target_filter": NAME,
+        "not_before": NAME,
+        "signature": SIGNATURE,
+    },
 )
 EXPORT = shape({}, {"from": NAME, "to": NAME, "procedure": NAME, "environment": NAME, "run": NAME})
 
@@ -64,11 +86,12 @@ def checked(schema: Mapping[str, Any], data: Any) -> dict[str, Any]:
     problems: list[tuple[str, str]] = []
     for error in jsonschema_rs.validator_for(dict(schema), validate_formats=True, offline=True).iter_errors(dict(data)):
         path = "".join(f"/{part}" for part in error.instance_path)
-        name = getattr(error.kind, "name", "")
+        kind: Any = error.kind
+        name = getattr(kind, "name", "")
         if name == "required":
-            problems.append((f"{path}/{error.kind.property}", "is required"))
+            problems.append((f"{path}/{kind.property}", "is required"))
         elif name == "additionalProperties":
-            problems += [(f"{path}/{key}", "is not a field of this request") for key in error.kind.unexpected]
+            problems += [(f"{path}/{key}", "is not a field of this request") for key in kind.unexpected]
         else:
             problems.append((path, str(error.message)[:300]))
     for key, value in data.items():

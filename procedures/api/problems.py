@@ -14,18 +14,33 @@ from procedures.services.idempotency import SameKeyOtherBody
 from procedures.services.runs import TooManyRuns
 
 STATUS: tuple[tuple[type[OpsError], int], ...] = (
-    (InvalidInput, 400), (NotFound, 404), (TooWeak, 403), (BadSignature, 403), (NotAllowed, 403),
-    (StatementMismatch, 409), (TooManyRuns, 429), (SameKeyOtherBody, 422), (IllegalState, 409),
+    (InvalidInput, 400),
+    (NotFound, 404),
+    (TooWeak, 403),
+    (BadSignature, 403),
+    (NotAllowed, 403),
+    (StatementMismatch, 409),
+    (TooManyRuns, 429),
+    (SameKeyOtherBody, 422),
+    (IllegalState, 409),
 )
 
 
 def status_of(problem: OpsError) -> int:
-    return next((status for kind, status in STATUS if isinstance(problem, kind)), 409 if problem.pointer is None else 400)
+    return next(
+        (status for kind, status in STATUS if isinstance(problem, kind)), 409 if problem.pointer is None else 400
+    )
 
 
 def body(*, code: str, status: int, title: str, detail: str, request_id: str, **more: Any) -> dict[str, Any]:
-    return {"type": f"urn:opsportal:problem:{code}", "title": title, "status": status, "detail": detail,
-            "request_id": request_id, **more}
+    return {
+        "type": f"urn:opsportal:problem:{code}",
+        "title": title,
+        "status": status,
+        "detail": detail,
+        "request_id": request_id,
+        **more,
+    }
 
 
 def request_id(context: Any) -> str:
@@ -42,13 +57,21 @@ def handle(error: Exception, context: Any) -> Response | None:
         event = getattr(error, "event", None)
         if event is not None:
             more["event"] = str(event)
-        data = body(code=error.code, status=status, title=type(error).__name__, detail=error.message, request_id=mark,
-                    **more)
+        data = body(
+            code=error.code, status=status, title=type(error).__name__, detail=error.message, request_id=mark, **more
+        )
         return Response(data, status=status, content_type="application/problem+json")
     if isinstance(error, exceptions.APIException):
-        data = body(code=f"http.{error.default_code}", status=error.status_code, title=type(error).__name__,
-                    detail=_words(error.detail), request_id=mark, errors=_pointers(error.detail))
-        headers = {"WWW-Authenticate": error.auth_header} if getattr(error, "auth_header", None) else {}
+        data = body(
+            code=f"http.{error.default_code}",
+            status=error.status_code,
+            title=type(error).__name__,
+            detail=_words(error.detail),
+            request_id=mark,
+            errors=_pointers(error.detail),
+        )
+        challenge = getattr(error, "auth_header", None)
+        headers = {"WWW-Authenticate": challenge} if challenge else {}
         return Response(data, status=error.status_code, content_type="application/problem+json", headers=headers)
     return None
 
@@ -63,7 +86,8 @@ def _pointers(detail: Any, path: str = "") -> list[dict[str, str]]:
         return [row for key, value in detail.items() for row in _pointers(value, f"{path}/{key}")]
     if isinstance(detail, list):
         return [
-            row for index, value in enumerate(detail)
+            row
+            for index, value in enumerate(detail)
             for row in _pointers(value, path if isinstance(value, str) else f"{path}/{index}")
         ]
     return [{"pointer": path, "message": str(detail), "code": "input.invalid"}] if path else []

@@ -70,8 +70,13 @@ class Plan(RunDoor):
     def get(self, request: Request, pk: str) -> Response:
         row = self.run(pk)
         data = bytes(row.plan)
-        return Response({"plan_digest": row.plan_digest, "plan": json.loads(data or b"{}"),
-                         "bytes": base64.b64encode(data).decode()})
+        return Response(
+            {
+                "plan_digest": row.plan_digest,
+                "plan": json.loads(data or b"{}"),
+                "bytes": base64.b64encode(data).decode(),
+            }
+        )
 
 
 class Statement(RunDoor):
@@ -90,8 +95,14 @@ class Decide(RunDoor):
     def post(self, request: Request, pk: str) -> Response:
         data = inputs.checked(inputs.DECISION, request.data)
         row = approvals.decide_run(
-            actor=self.actor, run=uuid(pk), verdict=self.verdict, plan_digest=data["plan_digest"],
-            comment=data.get("comment", ""), signature=data.get("signature"), at=now(), bearer=self.bearer,
+            actor=self.actor,
+            run=uuid(pk),
+            verdict=self.verdict,
+            plan_digest=data["plan_digest"],
+            comment=data.get("comment", ""),
+            signature=data.get("signature"),
+            at=now(),
+            bearer=self.bearer,
         )
         return Response(shapes.run(row, url=self.url))
 
@@ -119,6 +130,17 @@ class Log(RunDoor):
         after = int(request.GET.get("cursor", "0")) if request.GET.get("cursor", "0").isdigit() else 0
         chunks = list(row.log.filter(seq__gt=after).order_by("seq")[:501])
         return Response(
-            page(chunks, 500, lambda c: {"seq": c.seq, "at": shapes.at(c.at), "step": c.step, "target": c.target,
-                                         "stream": c.stream, "text": c.text}, lambda c: str(c.seq))
+            page(
+                chunks,
+                500,
+                lambda c: {
+                    "seq": c.seq,
+                    "at": shapes.at(c.at),
+                    "step": c.step,
+                    "target": c.target,
+                    "stream": c.stream,
+                    "text": c.text,
+                },
+                lambda c: str(c.seq),
+            )
         )

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from django.contrib.auth import authenticate, login, logout
+from django.http import HttpRequest
 from django.middleware.csrf import get_token
 from rest_framework.permissions import AllowAny
 from rest_framework.request import Request
@@ -23,20 +24,25 @@ class WrongPassword(NotAllowed):
     next_step = "Check both; an access manager can send a new invitation."
 
 
+def plain(request: Request) -> HttpRequest:
+    """Django's own request, which its session functions want."""
+    return request._request  # noqa: SLF001 - DRF offers no other way to it
+
+
 class Session(APIView):
     permission_classes = (AllowAny,)
     authentication_classes = ()
 
     def post(self, request: Request) -> Response:
         data = inputs.checked(inputs.LOGIN, request.data)
-        person = authenticate(request._request, username=data["username"], password=data["password"])
+        person = authenticate(plain(request), username=data["username"], password=data["password"])
         if not isinstance(person, Person):
             raise WrongPassword("Name or password is wrong.")
-        login(request._request, person, backend="procedures.access.backend.PasswordBackend")
-        return Response({**shapes.person(person), "csrf": get_token(request._request)})
+        login(plain(request), person, backend="procedures.access.backend.PasswordBackend")
+        return Response({**shapes.person(person), "csrf": get_token(plain(request))})
 
     def delete(self, request: Request) -> Response:
-        logout(request._request)
+        logout(plain(request))
         return Response(status=204)
 
 
@@ -48,7 +54,9 @@ class Join(APIView):
 
     def post(self, request: Request) -> Response:
         data = inputs.checked(inputs.JOIN, request.data)
-        return Response(shapes.person(bootstrap.accept_invite(token=data["token"], password=data["password"], at=now())))
+        return Response(
+            shapes.person(bootstrap.accept_invite(token=data["token"], password=data["password"], at=now()))
+        )
 
 
 class Welcome(APIView):
@@ -60,7 +68,11 @@ class Welcome(APIView):
     def post(self, request: Request) -> Response:
         data = inputs.checked(inputs.WELCOME, request.data)
         person = bootstrap.use_first_link(
-            token=data["token"], username=data["username"], name=data["name"], password=data["password"],
-            public_key=data.get("public_key", ""), at=now(),
+            token=data["token"],
+            username=data["username"],
+            name=data["name"],
+            password=data["password"],
+            public_key=data.get("public_key", ""),
+            at=now(),
         )
         return Response(shapes.person(person), status=201)

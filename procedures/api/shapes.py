@@ -19,25 +19,47 @@ def person(row: Person) -> dict[str, Any]:
 def procedure(row: Procedure) -> dict[str, Any]:
     accepted = row.versions.filter(state="accepted").first()
     return {
-        "id": str(row.id), "name": row.name, "title": row.title, "description": row.description, "owner": row.owner,
-        "labels": row.labels, "accepted": version(accepted) if accepted else None,
+        "id": str(row.id),
+        "name": row.name,
+        "title": row.title,
+        "description": row.description,
+        "owner": row.owner,
+        "labels": row.labels,
+        "accepted": version(accepted) if accepted else None,
     }
 
 
 def version(row: Version, *, whole: bool = False) -> dict[str, Any]:
     found = {
-        "id": str(row.id), "procedure": row.procedure.name, "number": row.number, "digest": row.digest,
-        "state": row.state, "risk": row.risk, "risk_reasons": row.risk_reasons, "findings": row.findings,
-        "submitted_by": row.submitter.username, "author": row.author_label or row.submitter.username,
-        "submitted_at": at(row.submitted_at), "accepted_at": at(row.accepted_at), "expires_at": at(row.expires_at),
+        "id": str(row.id),
+        "procedure": row.procedure.name,
+        "number": row.number,
+        "digest": row.digest,
+        "state": row.state,
+        "risk": row.risk,
+        "risk_reasons": row.risk_reasons,
+        "findings": row.findings,
+        "submitted_by": row.submitter.username,
+        "author": row.author_label or row.submitter.username,
+        "submitted_at": at(row.submitted_at),
+        "accepted_at": at(row.accepted_at),
+        "expires_at": at(row.expires_at),
     }
     if whole:
         found |= {
             "definition": row.definition,
-            "files": [{"path": f.path, "bytes": f.size_bytes, "sha256": f.content_sha256} for f in row.files.order_by("path")],
+            "files": [
+                {"path": f.path, "bytes": f.size_bytes, "sha256": f.content_sha256} for f in row.files.order_by("path")
+            ],
             "reviews": [
-                {"reviewer": r.reviewer.username, "verdict": r.verdict, "duties": r.duties, "strength": r.strength,
-                 "comment": r.comment, "at": at(r.at)}
+                {
+                    "reviewer": r.reviewer.username,
+                    "verdict": r.verdict,
+                    "duties": r.duties,
+                    "strength": r.strength,
+                    "comment": r.comment,
+                    "at": at(r.at),
+                }
                 for r in row.reviews.select_related("reviewer").order_by("at")
             ],
         }
@@ -47,37 +69,75 @@ def version(row: Version, *, whole: bool = False) -> dict[str, Any]:
 def run(row: Run, *, url: str) -> dict[str, Any]:
     link = f"/api/v1/runs/{row.id}/"
     return {
-        "id": str(row.id), "no": row.no, "procedure": row.procedure.name, "digest": row.digest,
-        "environment": row.environment_id, "requester": row.requester.username, "reason": row.reason,
-        "parameters": row.parameters, "risk": row.risk, "state": row.state, "message": row.message,
-        "plan_digest": row.plan_digest, "approvals_needed": row.approvals_needed, "output": row.output,
-        "created_at": at(row.requested_at), "started_at": at(row.started_at), "ended_at": at(row.ended_at),
-        "waiting_gate": row.waiting_gate, "min_strength": row.min_strength, "url": f"{url}/runs/{row.id}/",
+        "id": str(row.id),
+        "no": row.no,
+        "procedure": row.procedure.name,
+        "digest": row.digest,
+        "environment": row.environment_id,
+        "requester": row.requester.username,
+        "reason": row.reason,
+        "parameters": row.parameters,
+        "risk": row.risk,
+        "state": row.state,
+        "message": row.message,
+        "plan_digest": row.plan_digest,
+        "approvals_needed": row.approvals_needed,
+        "output": row.output,
+        "created_at": at(row.requested_at),
+        "started_at": at(row.started_at),
+        "ended_at": at(row.ended_at),
+        "waiting_gate": row.waiting_gate,
+        "min_strength": row.min_strength,
+        "url": f"{url}/runs/{row.id}/",
         "links": {"self": link, "plan": f"{link}plan/", "tasks": f"{link}tasks/", "log": f"{link}log/"},
     }
 
 
 def task(row: Task) -> dict[str, Any]:
     return {
-        "id": str(row.id), "step": row.step, "phase": row.phase, "target": row.target, "attempt": row.attempt,
-        "batch": row.batch, "state": row.state, "exit_status": row.exit_status, "message": row.message,
-        "remote": row.remote, "output": row.output, "started_at": at(row.started_at), "ended_at": at(row.ended_at),
+        "id": str(row.id),
+        "step": row.step,
+        "phase": row.phase,
+        "target": row.target,
+        "attempt": row.attempt,
+        "batch": row.batch,
+        "state": row.state,
+        "exit_status": row.exit_status,
+        "message": row.message,
+        "remote": row.remote,
+        "output": row.output,
+        "started_at": at(row.started_at),
+        "ended_at": at(row.ended_at),
     }
 
 
 def change(row: ControlChange) -> dict[str, Any]:
     return {
-        "id": str(row.id), "control": row.control, "object": row.object, "state": row.state,
-        "production": row.production, "proposer": row.proposer.username, "signatures": len(row.signatures),
-        "proposed_at": at(row.proposed_at), "decided_at": at(row.decided_at),
+        "id": str(row.id),
+        "control": row.control,
+        "object": row.object,
+        "state": row.state,
+        "production": row.production,
+        "proposer": row.proposer.username,
+        "signatures": len(row.signatures),
+        "proposed_at": at(row.proposed_at),
+        "decided_at": at(row.decided_at),
     }
 
 
 def grant(row: Grant) -> dict[str, Any]:
     who = f"person:{row.person.username}" if row.person else f"group:{row.group.name if row.group else ''}"
     return {
-        "id": str(row.id), "principal": who, "verbs": row.verbs, "procedure": row.procedure.name if row.procedure else None,
-        "selector": row.selector, "environments": row.environments, "constraint": row.constraint,
-        "not_before": at(row.not_before_at), "expires_at": at(row.expires_at), "reason": row.reason,
-        "granted_by": row.granted_by.username, "revoked_at": at(row.revoked_at),
+        "id": str(row.id),
+        "principal": who,
+        "verbs": row.verbs,
+        "procedure": row.procedure.name if row.procedure else None,
+        "selector": row.selector,
+        "environments": row.environments,
+        "constraint": row.constraint,
+        "not_before": at(row.not_before_at),
+        "expires_at": at(row.expires_at),
+        "reason": row.reason,
+        "granted_by": row.granted_by.username,
+        "revoked_at": at(row.revoked_at),
     }

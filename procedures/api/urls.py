@@ -13,8 +13,15 @@ from procedures.definitions.schema import procedure_schema
 
 def action_list(request: HttpRequest) -> JsonResponse:
     rows = [
-        {"id": a.id, "summary": a.summary, "per_target": a.per_target, "credentials": sorted(a.credential_kinds),
-         "risk": a.floor, "input": a.input_schema, "output": a.output_schema}
+        {
+            "id": a.id,
+            "summary": a.summary,
+            "per_target": a.per_target,
+            "credentials": sorted(a.credential_kinds),
+            "risk": a.floor,
+            "input": a.input_schema,
+            "output": a.output_schema,
+        }
         for _, a in sorted(actions().items())
     ]
     return JsonResponse({"results": rows, "next": None, "previous": None})

@@ -44,9 +44,10 @@ class OneProcedure(Door):
         if row is None or not access.decide(self.actor, "discover", at=now(), procedure=row).allowed:
             raise NotFound(f"There is no procedure {name}.")
         found = shapes.procedure(row)
-        if access.decide(self.actor, "view", at=now(), procedure=row).allowed or access.decide(
-            self.actor, "run", at=now(), procedure=row
-        ).allowed:
+        if (
+            access.decide(self.actor, "view", at=now(), procedure=row).allowed
+            or access.decide(self.actor, "run", at=now(), procedure=row).allowed
+        ):
             accepted = row.versions.filter(state="accepted").first()
             found["versions"] = [shapes.version(v) for v in row.versions.order_by("-number")[:50]]
             found["parameters"] = accepted.definition["parameters"] if accepted else None
@@ -68,7 +69,7 @@ class Versions(Door):
         if int(request.META.get("CONTENT_LENGTH") or 0) > MAX_BYTES + 65_536:
             raise TooLarge("The bundle is larger than 5 MiB.", pointer="/bundle")
         bundle = request.FILES.get("bundle")
-        note = str(request.data.get("note", ""))
+        note = str(request.POST.get("note", ""))
         if bundle is None:
             raise InvalidInput([("/bundle", "send the bundle as multipart field `bundle`, a tar.gz")])
         if len(note) > 2000:
@@ -80,7 +81,9 @@ class Versions(Door):
 def may_see(actor: Any, row: Version) -> bool:
     if row.submitter_id == actor.pk:
         return True
-    return any(access.decide(actor, verb, at=now(), procedure=row.procedure).allowed for verb in ("view", "review", "audit"))
+    return any(
+        access.decide(actor, verb, at=now(), procedure=row.procedure).allowed for verb in ("view", "review", "audit")
+    )
 
 
 class VersionDoor(Door):
@@ -115,8 +118,14 @@ class Reviews(Door):
     def post(self, request: Request) -> Response:
         data = inputs.checked(inputs.REVIEW, request.data)
         row = reviews.review_version(
-            actor=self.actor, version=uuid(data["version"]), digest=data["digest"], verdict=data["verdict"],
-            duties=data.get("duties", []), comment=data.get("comment", ""), signature=data.get("signature"), at=now(),
+            actor=self.actor,
+            version=uuid(data["version"]),
+            digest=data["digest"],
+            verdict=data["verdict"],
+            duties=data.get("duties", []),
+            comment=data.get("comment", ""),
+            signature=data.get("signature"),
+            at=now(),
             bearer=self.bearer,
         )
         row.refresh_from_db()

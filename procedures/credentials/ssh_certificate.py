@@ -1,4 +1,4 @@
-"""`ssh-certificate`: a certificate per run, step and host, bound to one command, one address, minutes (credentials.md)."""
+"""`ssh-certificate`: a certificate per run, step and host, bound to one command and one address, for minutes."""
 
 from __future__ import annotations
 
@@ -16,7 +16,6 @@ from procedures.ssh.authority import issue, load_ca
 from procedures.ssh.stub import command
 
 _UNSAFE = re.compile(r"[^A-Za-z0-9._:@-]")
-
 
 
 class SshCertificate(Provider):
@@ -43,10 +42,15 @@ class SshCertificate(Provider):
             raise NotIssuable("A certificate is issued for one command on one target.")
         until = at + timedelta(seconds=ttl_s)
         key_id = " ".join(
-            f"{name}={_UNSAFE.sub('_', value)}" for name, value in (
-                ("run", str(context.run_id)), ("no", str(context.run_no)), ("step", context.step),
-                ("host", context.target.name), ("requester", context.requester),
-                ("approvers", ",".join(context.approvers) or "none"), ("procedure", context.procedure),
+            f"{name}={_UNSAFE.sub('_', value)}"
+            for name, value in (
+                ("run", str(context.run_id)),
+                ("no", str(context.run_no)),
+                ("step", context.step),
+                ("host", context.target.name),
+                ("requester", context.requester),
+                ("approvers", ",".join(context.approvers) or "none"),
+                ("procedure", context.procedure),
             )
         )
         options = {"force-command": command(context.command_sha256, context.timeout_s)}
@@ -54,16 +58,35 @@ class SshCertificate(Provider):
             options["source-address"] = self.source
         principal = f"{binding.role}@{context.target.name}"
         issued = issue(
-            load_ca(self.keys / f"ssh-ca-{context.environment}"), principals=[principal], key_id=key_id,
-            options=options, at=at, until=until,
+            load_ca(self.keys / f"ssh-ca-{context.environment}"),
+            principals=[principal],
+            key_id=key_id,
+            options=options,
+            at=at,
+            until=until,
         )
         return Lease(
-            id=lease_id, provider="ssh-certificate", target=context.target.name, handle=str(issued.serial),
-            issued_at=at, expires_at=until, renewable=False, self_expiring=True, kills_sessions=False,
-            evidence={"serial": str(issued.serial), "key_id": key_id, "principal": principal,
-                      "command_sha256": context.command_sha256, "source": self.source},
-            material={"private_key": Secret(issued.private_key), "certificate": Secret(issued.certificate),
-                      "account": Secret(binding.role)},
+            id=lease_id,
+            provider="ssh-certificate",
+            target=context.target.name,
+            handle=str(issued.serial),
+            issued_at=at,
+            expires_at=until,
+            renewable=False,
+            self_expiring=True,
+            kills_sessions=False,
+            evidence={
+                "serial": str(issued.serial),
+                "key_id": key_id,
+                "principal": principal,
+                "command_sha256": context.command_sha256,
+                "source": self.source,
+            },
+            material={
+                "private_key": Secret(issued.private_key),
+                "certificate": Secret(issued.certificate),
+                "account": Secret(binding.role),
+            },
         )
 
     def revoke(self, handle: str, why: str) -> Literal["revoked", "already-gone", "expires-only"]:

@@ -1,4 +1,4 @@
-"""`ssh-key`: an existing private key, sealed to one pool: enough to begin with, and said to be weaker (people.md, S2)."""
+"""`ssh-key`: an existing private key, sealed to one pool: enough to begin with, and said to be weaker."""
 
 from __future__ import annotations
 
@@ -7,10 +7,10 @@ from datetime import datetime, timedelta
 from typing import ClassVar, Literal
 from uuid import UUID
 
-from procedures.ssh.accounts import ACCOUNT, NotIssuable
 from procedures.domain.definition import CredentialNeed
 from procedures.domain.ports import Binding, Lease, Provider, RunContext
 from procedures.domain.secrets import Secret
+from procedures.ssh.accounts import ACCOUNT, NotIssuable
 
 Fetch = Callable[[str, str], Secret]
 
@@ -37,9 +37,16 @@ class SshKey(Provider):
             raise NotIssuable("A key is lent for one target.")
         key = self.fetch(context.environment, str(binding.ceiling["secret"]))
         return Lease(
-            id=lease_id, provider="ssh-key", target=context.target.name, handle=f"key:{binding.ceiling['secret']}",
-            issued_at=at, expires_at=at + timedelta(seconds=ttl_s), renewable=False, self_expiring=False,
-            kills_sessions=False, evidence={"level": "key", "secret": str(binding.ceiling["secret"])},
+            id=lease_id,
+            provider="ssh-key",
+            target=context.target.name,
+            handle=f"key:{binding.ceiling['secret']}",
+            issued_at=at,
+            expires_at=at + timedelta(seconds=ttl_s),
+            renewable=False,
+            self_expiring=False,
+            kills_sessions=False,
+            evidence={"level": "key", "secret": str(binding.ceiling["secret"])},
             material={"private_key": key, "account": Secret(binding.role)},
         )
 

@@ -69,7 +69,9 @@ def _members(plain: bytes) -> dict[str, bytes]:
             if not member.isreg():
                 raise BundleRefused(f"{name} is a link or a special file.", pointer="/bundle")
             if name in files or len(files) >= MAX_FILES:
-                raise BundleRefused(f"{name} stands in the bundle twice, or there are too many files.", pointer="/bundle")
+                raise BundleRefused(
+                    f"{name} stands in the bundle twice, or there are too many files.", pointer="/bundle"
+                )
             content = tar.extractfile(member)
             files[name] = content.read() if content else b""
     return files

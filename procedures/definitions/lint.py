@@ -50,8 +50,12 @@ class _Lint:
         for pointer, step in self.steps():
             action = self.actions.get(step.action)
             if action is None:
-                self.say(f"{pointer}/action", "unknown-action", f"There is no action {step.action}.",
-                         mend="`opsportal actions` lists them.")
+                self.say(
+                    f"{pointer}/action",
+                    "unknown-action",
+                    f"There is no action {step.action}.",
+                    mend="`opsportal actions` lists them.",
+                )
                 continue
             self.step_input(pointer, step, action)
             self.step_credentials(pointer, step, action)
@@ -66,8 +70,12 @@ class _Lint:
             self.say(f"{pointer}/input{path}", "input", message)
         for key in SCRIPT_KEYS & set(step.input):
             if expressions.has_expression(str(step.input[key])):
-                self.say(f"{pointer}/input/{key}", "expression-in-program", f"An expression stands in {key}.",
-                         mend="Hand the value over in env, argv or stdin.")
+                self.say(
+                    f"{pointer}/input/{key}",
+                    "expression-in-program",
+                    f"An expression stands in {key}.",
+                    mend="Hand the value over in env, argv or stdin.",
+                )
         if "argv" in step.input and (problem := rendering.argv_problem(step.input["argv"])):
             self.say(f"{pointer}/input/argv", "argv", problem)
         for name in step.input.get("env") or {}:
@@ -91,18 +99,31 @@ class _Lint:
         for name in step.credentials:
             need = self.definition.credentials.get(name)
             if need is None:
-                self.say(f"{pointer}/credentials", "undeclared-credential", f"The credential {name} is not declared.",
-                         mend="Declare it under spec.credentials.")
+                self.say(
+                    f"{pointer}/credentials",
+                    "undeclared-credential",
+                    f"The credential {name} is not declared.",
+                    mend="Declare it under spec.credentials.",
+                )
             elif need.kind not in action.credential_kinds:
-                self.say(f"{pointer}/credentials", "credential-kind", f"{step.action} does not take a {need.kind} credential.")
+                self.say(
+                    f"{pointer}/credentials",
+                    "credential-kind",
+                    f"{step.action} does not take a {need.kind} credential.",
+                )
         if action.credential_kinds and not step.credentials:
-            self.say(pointer, "credential-missing", f"{step.action} needs a credential.",
-                     mend="Name one under credentials.")
+            self.say(
+                pointer, "credential-missing", f"{step.action} needs a credential.", mend="Name one under credentials."
+            )
 
     def step_flow(self, pointer: str, step: Step, action: Action) -> None:
         if action.per_target and self.definition.targets is None:
-            self.say(pointer, "no-targets", f"{step.action} acts on targets, and the procedure has none.",
-                     mend="Add spec.targets.filter.")
+            self.say(
+                pointer,
+                "no-targets",
+                f"{step.action} acts on targets, and the procedure has none.",
+                mend="Add spec.targets.filter.",
+            )
         if step.condition is not None:
             paths = self.names(f"{pointer}/if", step.condition)
             if not expressions.has_expression(step.condition):
@@ -114,8 +135,13 @@ class _Lint:
         if action.gate and step.on_failure == "continue":
             self.say(f"{pointer}/onFailure", "gate-continue", "A gate that is turned down ends the run.")
         if step.timeout_s is None and not action.gate:
-            self.say(pointer, "no-timeout", f"The step {step.id} has no timeout.", warning=True,
-                     mend="Add timeout: 5m or so.")
+            self.say(
+                pointer,
+                "no-timeout",
+                f"The step {step.id} has no timeout.",
+                warning=True,
+                mend="Add timeout: 5m or so.",
+            )
 
     def target_filter(self) -> None:
         if self.definition.targets is None:
@@ -143,8 +169,12 @@ class _Lint:
                     self.say(f"/spec/{label}", "name-collision", f"{name} and {variables[variable]} become {variable}.")
                 variables[variable] = name
                 if not isinstance(value, Mapping) or not (value.get("description") or value.get("title")):
-                    self.say(f"/spec/{label}", "undescribed", f"The parameter {name} has no title or description.",
-                             warning=True)
+                    self.say(
+                        f"/spec/{label}",
+                        "undescribed",
+                        f"The parameter {name} has no title or description.",
+                        warning=True,
+                    )
 
     def used_names(self) -> None:
         known = set(self.definition.parameters.get("properties", {}))
@@ -164,7 +194,9 @@ class _Lint:
                 if len(path) > 1 and path[0] == "steps" and path[1] not in ids:
                     self.say(pointer, "unknown-name", f"There is no step {path[1]}.")
         if any(path[0] in {"steps", "secrets", "each"} for path in self.names("/spec/concurrency/group", group)):
-            self.say("/spec/concurrency/group", "group-runtime", "A group may depend on parameters and environment alone.")
+            self.say(
+                "/spec/concurrency/group", "group-runtime", "A group may depend on parameters and environment alone."
+            )
 
     def readme(self) -> None:
         if "README.md" not in self.files:

@@ -80,7 +80,14 @@ def _shape(document: Document) -> list[Finding]:
 
 def _nothing() -> Definition:
     return Definition(
-        name="", title="", description="", owner="", type="operation", risk="high", environments=(), steps=(),
+        name="",
+        title="",
+        description="",
+        owner="",
+        type="operation",
+        risk="high",
+        environments=(),
+        steps=(),
         parameters={},
     )
 
@@ -91,13 +98,26 @@ def build(document: Mapping[str, Any]) -> Definition:
     pages = spec.get("parameters") or {}
     pages = pages if isinstance(pages, list) else [pages]
     return Definition(
-        name=meta["name"], title=meta.get("title", meta["name"]), description=meta.get("description", ""),
-        tags=tuple(meta.get("tags", ())), links=tuple(meta.get("links", ())), owner=spec["owner"], type=spec["type"],
-        risk=spec["risk"], environments=tuple(spec["environments"]), pages=tuple(pages), parameters=_union(pages),
-        secrets=_union([spec.get("secrets", {}).get("schema", {})]), targets=_targets(spec.get("targets")),
-        credentials=_needs(spec.get("credentials", {})), concurrency=_concurrency(spec.get("concurrency")),
-        timeout_s=seconds(spec.get("timeout", "1h")), output=spec.get("output", {}), evidence=spec.get("evidence", {}),
-        steps=_steps("steps", spec["steps"]), rollback=_steps("rollback", spec.get("rollback", [])),
+        name=meta["name"],
+        title=meta.get("title", meta["name"]),
+        description=meta.get("description", ""),
+        tags=tuple(meta.get("tags", ())),
+        links=tuple(meta.get("links", ())),
+        owner=spec["owner"],
+        type=spec["type"],
+        risk=spec["risk"],
+        environments=tuple(spec["environments"]),
+        pages=tuple(pages),
+        parameters=_union(pages),
+        secrets=_union([spec.get("secrets", {}).get("schema", {})]),
+        targets=_targets(spec.get("targets")),
+        credentials=_needs(spec.get("credentials", {})),
+        concurrency=_concurrency(spec.get("concurrency")),
+        timeout_s=seconds(spec.get("timeout", "1h")),
+        output=spec.get("output", {}),
+        evidence=spec.get("evidence", {}),
+        steps=_steps("steps", spec["steps"]),
+        rollback=_steps("rollback", spec.get("rollback", [])),
         always=_steps("always", spec.get("always", [])),
     )
 
@@ -109,7 +129,9 @@ def _union(pages: list[Mapping[str, Any]]) -> dict[str, Any]:
     for page in pages:
         merged["properties"].update(page.get("properties") or {})
         merged["required"] += [name for name in page.get("required") or [] if name not in merged["required"]]
-        more = {k: v for k, v in page.items() if k in {"if", "then", "else", "allOf", "anyOf", "oneOf", "dependentRequired"}}
+        more = {
+            k: v for k, v in page.items() if k in {"if", "then", "else", "allOf", "anyOf", "oneOf", "dependentRequired"}
+        }
         if more:
             rest.append(more)
     if rest:
@@ -123,7 +145,9 @@ def _targets(raw: Mapping[str, Any] | None) -> Targets | None:
     given = raw.get("strategy", {})
     mode = given.get("mode", "parallel")
     strategy = Strategy(
-        mode=mode, batch=given.get("batch", "100%"), max_failures=given.get("maxFailures", 0),
+        mode=mode,
+        batch=given.get("batch", "100%"),
+        max_failures=given.get("maxFailures", 0),
         order=given.get("order", "name"),
     )
     return Targets(raw["filter"], strategy)
@@ -132,7 +156,9 @@ def _targets(raw: Mapping[str, Any] | None) -> Targets | None:
 def _needs(raw: Mapping[str, Any]) -> dict[str, CredentialNeed]:
     return {
         name: CredentialNeed(
-            name, value["kind"], {k: v for k, v in value.items() if k not in {"kind", "ttl"}},
+            name,
+            value["kind"],
+            {k: v for k, v in value.items() if k not in {"kind", "ttl"}},
             seconds(value["ttl"]) if "ttl" in value else DEFAULT_TTL_S,
         )
         for name, value in raw.items()
@@ -154,10 +180,16 @@ def _step(phase: str, number: int, raw: Mapping[str, Any]) -> Step:
     if isinstance(condition, bool):
         condition = "${{ true }}" if condition else "${{ false }}"
     return Step(
-        id=step_id, name=raw.get("name", step_id), action=raw["action"], input=raw.get("input", {}),
-        credentials=tuple(raw.get("credentials", ())), condition=condition, each=raw.get("each"),
+        id=step_id,
+        name=raw.get("name", step_id),
+        action=raw["action"],
+        input=raw.get("input", {}),
+        credentials=tuple(raw.get("credentials", ())),
+        condition=condition,
+        each=raw.get("each"),
         timeout_s=seconds(raw["timeout"]) if "timeout" in raw else None,
         retry=Retry(retry.get("attempts", 1), seconds(retry.get("delay", "1s")), retry.get("backoff", 1)),
-        idempotent=raw.get("idempotent", False), on_failure=raw.get("onFailure", "fail"),
+        idempotent=raw.get("idempotent", False),
+        on_failure=raw.get("onFailure", "fail"),
         safe_after_stop=raw.get("safeAfterStop", False),
     )

@@ -51,7 +51,7 @@ def actions() -> dict[str, Action]:
 @cache
 def action_marks() -> dict[str, str]:
     """What of each action goes into a closure (H4): for ours the contract, for others the hash of their package."""
-    marks = {action_id: f"opsportal:{CONTRACT}" for action_id in actions()}
+    marks = dict.fromkeys(actions(), f"opsportal:{CONTRACT}")
     for point in entry_points(group="opsportal.actions"):
         marks[point.load().id] = _package_mark(point)
     return marks

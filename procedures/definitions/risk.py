@@ -14,7 +14,11 @@ HIGH_ACTIONS = frozenset({"terraform:destroy", "kubernetes:delete"})
 
 
 def risk_floor(
-    definition: Definition, *, bindings: Sequence[Mapping[str, Any]], production: Collection[str], trust_key: bool,
+    definition: Definition,
+    *,
+    bindings: Sequence[Mapping[str, Any]],
+    production: Collection[str],
+    trust_key: bool,
     actions: Mapping[str, Action],
 ) -> tuple[Risk, list[str]]:
     """(risk, reasons), after decisions.md, 3. `trust_key`: some target is at host-trust level *key*."""
@@ -47,6 +51,6 @@ def _reach(binding: Mapping[str, Any], production: Collection[str]) -> list[tupl
         found.append(("moderate", f"{name} is bound in {where}"))
     if binding["role"] == "root" or reach.get("root") or reach.get("sudo") == "all":
         found.append(("high", f"{name} reaches root in {where}"))
-    if where in production and binding["provider"] in {"sealed-secret"}:
+    if where in production and binding["provider"] == "sealed-secret":
         found.append(("high", f"{name} is a static secret in {where}"))
     return found

@@ -16,7 +16,9 @@ ID = {"type": "string", "pattern": "^[a-zA-Z][a-zA-Z0-9_-]{0,62}$"}
 TEXT = {"type": "string", "maxLength": 20_000}
 LINE = {"type": "string", "minLength": 1, "maxLength": 200}
 DURATION = {"type": "string", "pattern": PATTERN}
-SHARE = {"anyOf": [{"type": "integer", "minimum": 0, "maximum": 5000}, {"type": "string", "pattern": "^(100|[1-9]?[0-9])%$"}]}
+SHARE = {
+    "anyOf": [{"type": "integer", "minimum": 0, "maximum": 5000}, {"type": "string", "pattern": "^(100|[1-9]?[0-9])%$"}]
+}
 OPEN = {"type": "object"}
 
 
@@ -27,26 +29,38 @@ def closed(properties: Mapping[str, Any], required: tuple[str, ...] = ()) -> dic
 LINK = closed({"title": LINE, "url": {"type": "string", "maxLength": 2000}, "icon": LINE}, ("url",))
 STEP = closed(
     {
-        "id": ID, "name": LINE, "action": {"type": "string", "pattern": "^[a-z0-9]+(:[a-zA-Z0-9-]+)+$"},
-        "input": OPEN, "credentials": {"type": "array", "items": NAME, "maxItems": 1, "uniqueItems": True},
-        "if": {"type": ["string", "boolean"]}, "each": {"type": "string"}, "timeout": DURATION,
+        "id": ID,
+        "name": LINE,
+        "action": {"type": "string", "pattern": "^[a-z0-9]+(:[a-zA-Z0-9-]+)+$"},
+        "input": OPEN,
+        "credentials": {"type": "array", "items": NAME, "maxItems": 1, "uniqueItems": True},
+        "if": {"type": ["string", "boolean"]},
+        "each": {"type": "string"},
+        "timeout": DURATION,
         "retry": closed(
             {
-                "attempts": {"type": "integer", "minimum": 1, "maximum": 20}, "delay": DURATION,
+                "attempts": {"type": "integer", "minimum": 1, "maximum": 20},
+                "delay": DURATION,
                 "backoff": {"type": "integer", "minimum": 1, "maximum": 10},
             }
         ),
-        "idempotent": {"type": "boolean"}, "onFailure": {"enum": ["fail", "continue", "rollback"]},
+        "idempotent": {"type": "boolean"},
+        "onFailure": {"enum": ["fail", "continue", "rollback"]},
         "safeAfterStop": {"type": "boolean"},
     },
     ("action",),
 )
-FORM = {"type": "object", "properties": {"properties": OPEN, "required": {"type": "array", "items": {"type": "string"}}}}
+FORM = {
+    "type": "object",
+    "properties": {"properties": OPEN, "required": {"type": "array", "items": {"type": "string"}}},
+}
 STEPS = {"type": "array", "items": STEP, "maxItems": 200}
 SPEC = closed(
     {
-        "owner": LINE, "type": {"enum": ["operation", "provisioning", "scaffolding", "diagnostic"]},
-        "risk": {"enum": list(RISKS)}, "environments": {"type": "array", "items": NAME, "minItems": 1, "uniqueItems": True},
+        "owner": LINE,
+        "type": {"enum": ["operation", "provisioning", "scaffolding", "diagnostic"]},
+        "risk": {"enum": list(RISKS)},
+        "environments": {"type": "array", "items": NAME, "minItems": 1, "uniqueItems": True},
         "parameters": {"anyOf": [FORM, {"type": "array", "items": FORM}]},
         "secrets": closed({"schema": FORM}),
         "targets": closed(
@@ -54,7 +68,9 @@ SPEC = closed(
                 "filter": {"type": "string", "minLength": 1, "maxLength": 4000},
                 "strategy": closed(
                     {
-                        "mode": {"enum": ["parallel", "sequential", "rolling"]}, "batch": SHARE, "maxFailures": SHARE,
+                        "mode": {"enum": ["parallel", "sequential", "rolling"]},
+                        "batch": SHARE,
+                        "maxFailures": SHARE,
                         "order": {"enum": ["name", "random"]},
                     }
                 ),
@@ -62,9 +78,11 @@ SPEC = closed(
             ("filter",),
         ),
         "credentials": {
-            "type": "object", "propertyNames": NAME,
+            "type": "object",
+            "propertyNames": NAME,
             "additionalProperties": {
-                "type": "object", "required": ["kind"],
+                "type": "object",
+                "required": ["kind"],
                 "properties": {"kind": LINE, "ttl": DURATION},
                 "additionalProperties": {"type": ["string", "integer", "boolean", "array", "object"]},
             },
@@ -72,7 +90,10 @@ SPEC = closed(
         "concurrency": closed(
             {"group": LINE, "onConflict": {"enum": ["queue", "reject", "cancel-running"]}}, ("group",)
         ),
-        "timeout": DURATION, "steps": {**STEPS, "minItems": 1}, "rollback": STEPS, "always": STEPS,
+        "timeout": DURATION,
+        "steps": {**STEPS, "minItems": 1},
+        "rollback": STEPS,
+        "always": STEPS,
         "output": closed({"links": {"type": "array", "items": LINK}, "values": OPEN}),
         "evidence": closed({"controls": {"type": "array", "items": LINE}, "retention": DURATION}),
         "duties": {"type": "array", "items": {"enum": list(DUTIES)}},
@@ -88,11 +109,15 @@ def procedure_schema() -> dict[str, Any]:
         "title": "OpsPortal procedure",
         **closed(
             {
-                "apiVersion": {"const": "opsportal/v1"}, "kind": {"const": "Procedure"},
+                "apiVersion": {"const": "opsportal/v1"},
+                "kind": {"const": "Procedure"},
                 "metadata": closed(
                     {
-                        "name": NAME, "title": LINE, "description": TEXT,
-                        "tags": {"type": "array", "items": LINE}, "links": {"type": "array", "items": LINK},
+                        "name": NAME,
+                        "title": LINE,
+                        "description": TEXT,
+                        "tags": {"type": "array", "items": LINE},
+                        "links": {"type": "array", "items": LINK},
                     },
                     ("name",),
                 ),

@@ -17,13 +17,20 @@ FETCH = re.compile(r"\b(curl|wget)\b[^\n|]*\|\s*(sudo\s+)?(ba|da|z)?sh\b")
 SCRIPT = re.compile(r"\.(sh|bash)$")
 TEXTUAL = re.compile(r"\.(sh|bash|py|sql|yaml|yml|md|tf|json|txt|conf|j2)$")
 _RULES = (
-    (INVISIBLE, "hidden-character", "A character that cannot be seen, or that turns the reading direction.",
-     "Remove it; reviewers cannot see it."),
-    (EXPRESSION, "expression-in-program", "An expression inside a file is never evaluated.",
-     "Read PARAM_<NAME> from the environment instead."),
+    (
+        INVISIBLE,
+        "hidden-character",
+        "A character that cannot be seen, or that turns the reading direction.",
+        "Remove it; reviewers cannot see it.",
+    ),
+    (
+        EXPRESSION,
+        "expression-in-program",
+        "An expression inside a file is never evaluated.",
+        "Read PARAM_<NAME> from the environment instead.",
+    ),
     (EVAL, "eval-parameter", "A parameter or secret becomes program text.", "Use the value as data, quoted."),
-    (FETCH, "curl-sh", "Code from the network is run that reviewers have not seen.",
-     "Put the file into the bundle."),
+    (FETCH, "curl-sh", "Code from the network is run that reviewers have not seen.", "Put the file into the bundle."),
 )
 MODERATE_UP = frozenset({"eval-parameter", "curl-sh"})
 
@@ -68,14 +75,16 @@ def _shellcheck(path: str, content: bytes) -> list[Finding]:
     if program is None:
         return []
     done = subprocess.run(
-        [program, "-f", "gcc", "-s", "sh" if b"bash" not in content[:40] else "bash", "-"], input=content,
-        capture_output=True, timeout=20, check=False, env={"PATH": "/usr/bin:/bin", "LANG": "C.UTF-8"},
+        [program, "-f", "gcc", "-s", "sh" if b"bash" not in content[:40] else "bash", "-"],
+        input=content,
+        capture_output=True,
+        timeout=20,
+        check=False,
+        env={"PATH": "/usr/bin:/bin", "LANG": "C.UTF-8"},
     )
     findings = []
     for row in done.stdout.decode(errors="replace").splitlines():
         match = re.match(r"-:(\d+):(\d+): \w+: (.*) \[(SC\d+)\]$", row)
         if match:
-            findings.append(
-                Finding(path, int(match[1]), int(match[2]), f"shellcheck-{match[4]}", "warning", match[3])
-            )
+            findings.append(Finding(path, int(match[1]), int(match[2]), f"shellcheck-{match[4]}", "warning", match[3]))
     return findings

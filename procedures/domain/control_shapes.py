@@ -19,19 +19,32 @@ LABEL = {"type": "string", "minLength": 1, "maxLength": 200}
 PRINCIPAL = {"type": "string", "pattern": "^(person:[0-9a-f-]{36}|group:.{1,150})$"}
 VERB = {
     "enum": [
-        "discover", "view", "run", "cancel", "read_output", "author", "review", "approve", "manage_access", "operate",
-        "break_glass", "audit",
+        "discover",
+        "view",
+        "run",
+        "cancel",
+        "read_output",
+        "author",
+        "review",
+        "approve",
+        "manage_access",
+        "operate",
+        "break_glass",
+        "audit",
     ]
 }
 QUORUM = {
-    "type": "object", "propertyNames": {"enum": list(DUTIES)},
+    "type": "object",
+    "propertyNames": {"enum": list(DUTIES)},
     "additionalProperties": {"type": "integer", "minimum": 1, "maximum": 9},
 }
 
 
 def _object(required: Mapping[str, Any], optional: Mapping[str, Any] | None = None) -> dict[str, Any]:
     return {
-        "type": "object", "required": sorted(required), "additionalProperties": False,
+        "type": "object",
+        "required": sorted(required),
+        "additionalProperties": False,
         "properties": {**required, **(optional or {})},
     }
 
@@ -39,13 +52,18 @@ def _object(required: Mapping[str, Any], optional: Mapping[str, Any] | None = No
 SCHEMAS: Mapping[str, dict[str, Any]] = {
     "grant": _object(
         {
-            "principal": PRINCIPAL, "verbs": {"type": "array", "items": VERB, "minItems": 1, "uniqueItems": True},
+            "principal": PRINCIPAL,
+            "verbs": {"type": "array", "items": VERB, "minItems": 1, "uniqueItems": True},
             "environments": {"type": "array", "items": NAME, "uniqueItems": True},
-            "not_before": MOMENT, "expires_at": MOMENT, "reason": {"type": "string", "minLength": 1, "maxLength": 2000},
+            "not_before": MOMENT,
+            "expires_at": MOMENT,
+            "reason": {"type": "string", "minLength": 1, "maxLength": 2000},
         },
         {
-            "procedure": NAME, "selector": {"type": "array", "items": LABEL, "minItems": 1},
-            "constraint": {"type": "object"}, "target_filter": {"type": "string", "minLength": 1, "maxLength": 1000},
+            "procedure": NAME,
+            "selector": {"type": "array", "items": LABEL, "minItems": 1},
+            "constraint": {"type": "object"},
+            "target_filter": {"type": "string", "minLength": 1, "maxLength": 1000},
         },
     ),
     "grant_end": _object({"grant": UUID, "reason": LABEL}),
@@ -53,10 +71,15 @@ SCHEMAS: Mapping[str, dict[str, Any]] = {
     "duty": _object({"principal": PRINCIPAL, "duty": {"enum": list(DUTIES)}, "action": {"enum": ["add", "remove"]}}),
     "environment": _object(
         {
-            "name": NAME, "title": LABEL, "position": {"type": "integer", "minimum": 0, "maximum": 999},
-            "production": {"type": "boolean"}, "drafts": {"type": "boolean"},
+            "name": NAME,
+            "title": LABEL,
+            "position": {"type": "integer", "minimum": 0, "maximum": 999},
+            "production": {"type": "boolean"},
+            "drafts": {"type": "boolean"},
             "approvals": {
-                "type": "object", "propertyNames": {"enum": list(RISKS)}, "additionalProperties": QUORUM,
+                "type": "object",
+                "propertyNames": {"enum": list(RISKS)},
+                "additionalProperties": QUORUM,
             },
             "min_strength": {"enum": ["session", "totp", "signed"]},
             "approval_expiry_s": {"type": "integer", "minimum": 60, "maximum": 604_800},
@@ -65,15 +88,21 @@ SCHEMAS: Mapping[str, dict[str, Any]] = {
     ),
     "binding": _object(
         {
-            "environment": NAME, "name": NAME, "provider": LABEL, "role": LABEL,
-            "ceiling": {"type": "object"}, "max_ttl_s": {"type": "integer", "minimum": 10, "maximum": 86_400},
+            "environment": NAME,
+            "name": NAME,
+            "provider": LABEL,
+            "role": LABEL,
+            "ceiling": {"type": "object"},
+            "max_ttl_s": {"type": "integer", "minimum": 10, "maximum": 86_400},
             "reach": {"type": "object"},
         }
     ),
     "target": _object(
         {
-            "environment": NAME, "name": {"type": "string", "pattern": "^[A-Za-z0-9]([A-Za-z0-9._-]{0,198})$"},
-            "address": LABEL, "port": {"type": "integer", "minimum": 1, "maximum": 65_535},
+            "environment": NAME,
+            "name": {"type": "string", "pattern": "^[A-Za-z0-9]([A-Za-z0-9._-]{0,198})$"},
+            "address": LABEL,
+            "port": {"type": "integer", "minimum": 1, "maximum": 65_535},
             "host_key": {"type": "string", "pattern": "^(ssh-ed25519|ecdsa-sha2-nistp256|ssh-rsa) [A-Za-z0-9+/=]+$"},
             "trust": {"enum": ["key", "restricted", "certificate"]},
             "tags": {"type": "object", "additionalProperties": {"type": "string", "maxLength": 200}},
@@ -83,7 +112,10 @@ SCHEMAS: Mapping[str, dict[str, Any]] = {
     ),
     "secret": _object(
         {
-            "environment": NAME, "name": NAME, "pool_key_id": LABEL, "ciphertext": {"type": "string", "maxLength": 40_000},
+            "environment": NAME,
+            "name": NAME,
+            "pool_key_id": LABEL,
+            "ciphertext": {"type": "string", "maxLength": 40_000},
             "fingerprint": {"type": "string", "pattern": "^[0-9a-f]{64}$"},
         }
     ),
@@ -91,7 +123,9 @@ SCHEMAS: Mapping[str, dict[str, Any]] = {
     "key": _object({"subject": UUID, "public": {"type": "string", "maxLength": 4000}, "fingerprint": LABEL}),
     "runner": _object(
         {
-            "runner": UUID, "name": LABEL, "public": {"type": "string", "pattern": "^[A-Za-z0-9+/]{43}=$"},
+            "runner": UUID,
+            "name": LABEL,
+            "public": {"type": "string", "pattern": "^[A-Za-z0-9+/]{43}=$"},
             "environments": {"type": "array", "items": NAME},
         }
     ),

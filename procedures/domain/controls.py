@@ -10,7 +10,17 @@ from dataclasses import dataclass, field
 from typing import Any
 
 CONTROLS = (
-    "grant", "grant_end", "membership", "duty", "environment", "binding", "target", "secret", "profile", "key", "runner",
+    "grant",
+    "grant_end",
+    "membership",
+    "duty",
+    "environment",
+    "binding",
+    "target",
+    "secret",
+    "profile",
+    "key",
+    "runner",
 )
 PORTAL_WIDE = frozenset({"membership", "duty", "profile", "key", "runner"})
 

@@ -76,7 +76,7 @@ FILTERS: Mapping[str, Callable[..., Any]] = {
     "default": _default,
     "dump": _dump,
     "pick": _pick,
-    "length": lambda v: len(v),
+    "length": len,
     "join": lambda v, sep="": _text(sep).join(_text(item) for item in v),
     "now": _now,
     "parseEntityRef": parse_entity_ref,

@@ -144,7 +144,9 @@ def _compare(op: str, left: Any, right: Any) -> bool:
         same = left == right and isinstance(left, bool) == isinstance(right, bool)
         return same if op == "eq" else not same
     if op in {"in", "notin"}:
-        if not isinstance(right, str | list | tuple | Mapping) or (isinstance(right, str) and not isinstance(left, str)):
+        if not isinstance(right, str | list | tuple | Mapping) or (
+            isinstance(right, str) and not isinstance(left, str)
+        ):
             raise ExpressionRefused("`in` wants a text, a list or an object on its right.")
         return (left in right) == (op == "in")
     numbers = all(isinstance(v, int | float) and not isinstance(v, bool) for v in (left, right))

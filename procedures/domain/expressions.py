@@ -1,4 +1,4 @@
-"""`${{ … }}`: a closed evaluator. Jinja's grammar is parsed and walked over a white list; values are never parsed again.
+"""`${{ … }}`: a closed evaluator. Jinja's grammar, walked over a white list; values are never parsed again.
 
 No calls, no underscore names, bounded steps and size. For every string s, `${{ parameters.s }}` is s.
 """
@@ -86,12 +86,26 @@ def _expression(text: str) -> nodes.Expr:
     expression = body[0].nodes[0]
     for node in [expression, *expression.find_all(nodes.Node)]:
         _allow(node)
-    return expression  # type: ignore[return-value]
+    return expression
 
 
 _ALLOWED = (
-    nodes.Name, nodes.Getattr, nodes.Getitem, nodes.Const, nodes.Compare, nodes.Operand, nodes.And, nodes.Or,
-    nodes.Not, nodes.Filter, nodes.List, nodes.Dict, nodes.Pair, nodes.CondExpr, nodes.Neg, nodes.Concat,
+    nodes.Name,
+    nodes.Getattr,
+    nodes.Getitem,
+    nodes.Const,
+    nodes.Compare,
+    nodes.Operand,
+    nodes.And,
+    nodes.Or,
+    nodes.Not,
+    nodes.Filter,
+    nodes.List,
+    nodes.Dict,
+    nodes.Pair,
+    nodes.CondExpr,
+    nodes.Neg,
+    nodes.Concat,
 )
 
 
@@ -122,7 +136,7 @@ def render(value: Any, scope: Mapping[str, Any]) -> Any:
 
 
 def evaluate(text: str, scope: Mapping[str, Any]) -> Any:
-    """A condition or list: the text must be one whole expression. Unresolved raises, since nothing unresolved decides."""
+    """A condition or list: one whole expression. Unresolved raises, since nothing unresolved decides."""
     template = parse(text)
     if not template.whole:
         raise ExpressionRefused(f"{text!r} must be one expression.")
@@ -170,5 +184,13 @@ def _path(node: nodes.Node) -> tuple[str, ...]:
 has_expression = re.compile(re.escape(_OPEN)).search
 
 __all__ = [
-    "ExpressionRefused", "Template", "Unresolved", "evaluate", "has_expression", "names_used", "parse", "render", "text_of",
+    "ExpressionRefused",
+    "Template",
+    "Unresolved",
+    "evaluate",
+    "has_expression",
+    "names_used",
+    "parse",
+    "render",
+    "text_of",
 ]

@@ -1,7 +1,7 @@
 """The language that chooses targets: parsed first, so that a parameter can only ever be one literal (H6).
 
-    role=web service=${{ parameters.service }}        side by side means and
-    (tier=front or tier=back) and not name~"db-*"     `~` matches a pattern with * and ?
+role=web service=${{ parameters.service }}        side by side means and
+(tier=front or tier=back) and not name~"db-*"     `~` matches a pattern with * and ?
 """
 
 from __future__ import annotations
@@ -115,7 +115,7 @@ def _tokens(text: str) -> list[tuple[str, str]]:
     while index < end:
         match = _TOKEN.match(text, index)
         if match is None or match.end() == index:
-            raise FilterRefused(f"Cannot read the filter at {text[index:index + 20]!r}.")
+            raise FilterRefused(f"Cannot read the filter at {text[index : index + 20]!r}.")
         kind = str(match.lastgroup)
         glued = kind == "expr" and (
             (match.end() < end and text[match.end()] not in " \t\n)") or text[match.start(kind) - 1] not in "=~ \t\n("
@@ -208,7 +208,7 @@ def _matches(node: _Node, target: Any) -> bool:
 
 
 def _field(target: Any, key: str) -> str | None:
-    tags = target["tags"] if isinstance(target, Mapping) else target.tags
+    tags: Mapping[str, str] = target["tags"] if isinstance(target, Mapping) else target.tags
     if key == "name":
         return str(target["name"] if isinstance(target, Mapping) else target.name)
     return tags.get(key)

@@ -16,7 +16,7 @@ def uuid7() -> UUID:
 
     Ids made in one process always grow (RFC 9562, 6.2, method 3); between processes they grow with the clock.
     """
-    global _last
+    global _last  # noqa: PLW0603 - one clock for the process, under its lock
     with _lock:
         stamp = (time.time_ns() << 12) // 1_000_000
         _last = stamp = max(stamp, _last + 1)

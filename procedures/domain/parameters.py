@@ -1,9 +1,10 @@
-"""Parameters: checked against the author's JSON Schema, defaults applied, types kept, and never program text (rule 6)."""
+"""Parameters: checked against the author's JSON Schema, defaults applied, types kept, never program text."""
 
 from __future__ import annotations
 
 import copy
 import json
+import math
 from collections.abc import Mapping
 from typing import Any
 
@@ -98,7 +99,7 @@ def _texts(value: Any, path: str) -> list[tuple[str, str]]:
         return [(path, why)] if (why := text_problem(value)) else []
     if isinstance(value, int) and not isinstance(value, bool) and abs(value) >= LIMIT:
         return [(path, "is outside ±2**53")]
-    if isinstance(value, float) and (value != value or value in (float("inf"), float("-inf"))):
+    if isinstance(value, float) and not math.isfinite(value):
         return [(path, "is not a number")]
     if isinstance(value, Mapping):
         keys = [(f"{path}/{_escaped(k)}", why) for k in value if (why := text_problem(str(k)))]
@@ -125,8 +126,9 @@ def check_constraint(constraint: Mapping[str, Any], resolved: Mapping[str, Any])
     Every property that the constraint names is required, and a parameter that it does not name must be absent.
     """
     named = constraint.get("properties") or {}
-    problems = [(f"/parameters/{_escaped(n)}", "your grant limits it, so it must be given") for n in named
-                if n not in resolved]
+    problems = [
+        (f"/parameters/{_escaped(n)}", "your grant limits it, so it must be given") for n in named if n not in resolved
+    ]
     problems += [(f"/parameters/{_escaped(n)}", "your grant does not cover it") for n in resolved if n not in named]
     for error in _validator({k: v for k, v in constraint.items() if k != "additionalProperties"}).iter_errors(
         dict(resolved)

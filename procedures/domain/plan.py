@@ -40,8 +40,12 @@ class Ask:
 
 
 def scope_for(
-    definition: Definition, ask: Ask, *, steps: Mapping[str, Any] | None = None,
-    secrets: Mapping[str, Secret] | None = None, each: Any = None,
+    definition: Definition,
+    ask: Ask,
+    *,
+    steps: Mapping[str, Any] | None = None,
+    secrets: Mapping[str, Secret] | None = None,
+    each: Any = None,
 ) -> dict[str, Any]:
     """The names that expressions see. Steps that have not run are "decided at run time"."""
     known = {s.id: {"output": Unresolved(s.id)} for phase in PHASES for s in definition.branch(phase)}  # type: ignore[arg-type]
@@ -70,7 +74,7 @@ def batches(strategy: Strategy, targets: Sequence[Target], *, seed: str) -> list
     """Names of targets, in the order and groups in which the run takes them. Always at least one group."""
     names = sorted(t.name for t in targets)
     if strategy.order == "random":
-        random.Random(seed).shuffle(names)
+        random.Random(seed).shuffle(names)  # noqa: S311 - an order that anybody can make again
     if not names or strategy.mode == "parallel":
         return [names]
     size = 1 if strategy.mode == "sequential" else share(strategy.batch, len(names))
@@ -85,16 +89,33 @@ def share(amount: int | str, of: int, *, least: int = 1) -> int:
 
 
 def call_for(
-    definition: Definition, files: Mapping[str, bytes], ask: Ask, step: Step, target: Target | None, *,
-    scope: Mapping[str, Any], attempt: int = 1, nonce: str = "", seconds_left: float = 0.0,
+    files: Mapping[str, bytes],
+    ask: Ask,
+    step: Step,
+    target: Target | None,
+    *,
+    scope: Mapping[str, Any],
+    attempt: int = 1,
+    nonce: str = "",
+    seconds_left: float = 0.0,
 ) -> ActionCall:
     """Render a step for one target. The engine, the issuer and the plan all come through here."""
     facts = target_facts(target) if target else None
-    rendered = render_step(step, {**scope, "each": facts}, files)
+    rendered = render_step(step, {**scope, "each": facts})
     return ActionCall(
-        run_id=ask.run, step=step.id, attempt=attempt, nonce=nonce, input=rendered.input, files=files,
-        parameters=dict(ask.parameters), env={**script_environment(ask.parameters), **rendered.env},
-        secret_env=rendered.secret_env, stdin=rendered.stdin, target=target, lease=None, seconds_left=seconds_left,
+        run_id=ask.run,
+        step=step.id,
+        attempt=attempt,
+        nonce=nonce,
+        input=rendered.input,
+        files=files,
+        parameters=dict(ask.parameters),
+        env={**script_environment(ask.parameters), **rendered.env},
+        secret_env=rendered.secret_env,
+        stdin=rendered.stdin,
+        target=target,
+        lease=None,
+        seconds_left=seconds_left,
     )
 
 
@@ -103,21 +124,41 @@ def build(definition: Definition, files: Mapping[str, bytes], ask: Ask, actions:
     strategy = definition.targets.strategy if definition.targets else Strategy()
     scope = scope_for(definition, ask)
     value = {
-        "v": 1, "run": str(ask.run), "no": ask.run_no, "procedure": ask.procedure, "digest": ask.digest,
-        "environment": ask.environment, "requester": ask.requester, "reason": ask.reason,
-        "parameters": plain(ask.parameters), "secrets": dict(ask.secret_marks), "risk": ask.risk,
-        "profile": ask.profile, "approvals": dict(ask.approvals), "min_strength": ask.min_strength,
+        "v": 1,
+        "run": str(ask.run),
+        "no": ask.run_no,
+        "procedure": ask.procedure,
+        "digest": ask.digest,
+        "environment": ask.environment,
+        "requester": ask.requester,
+        "reason": ask.reason,
+        "parameters": plain(ask.parameters),
+        "secrets": dict(ask.secret_marks),
+        "risk": ask.risk,
+        "profile": ask.profile,
+        "approvals": dict(ask.approvals),
+        "min_strength": ask.min_strength,
         "targets": [
-            {"name": t.name, "address": t.address, "port": t.port, "host_key": t.host_key_sha256, "trust": t.trust,
-             "tags": dict(t.tags)}
+            {
+                "name": t.name,
+                "address": t.address,
+                "port": t.port,
+                "host_key": t.host_key_sha256,
+                "trust": t.trust,
+                "tags": dict(t.tags),
+            }
             for t in ask.targets
         ],
         "batches": batches(strategy, ask.targets, seed=str(ask.run)),
         "strategy": {"mode": strategy.mode, "max_failures": strategy.max_failures},
         "credentials": {
             name: {
-                "provider": b.provider, "role": b.role, "binding": b.digest, "kind": definition.credentials[name].kind,
-                "scope": plain(definition.credentials[name].scope), "ceiling": plain(b.ceiling),
+                "provider": b.provider,
+                "role": b.role,
+                "binding": b.digest,
+                "kind": definition.credentials[name].kind,
+                "scope": plain(definition.credentials[name].scope),
+                "ceiling": plain(b.ceiling),
                 "ttl_s": min(definition.credentials[name].ttl_s, b.max_ttl_s),
             }
             for name, b in ask.bindings.items()
@@ -133,18 +174,31 @@ def build(definition: Definition, files: Mapping[str, bytes], ask: Ask, actions:
 
 
 def _step(
-    definition: Definition, files: Mapping[str, bytes], ask: Ask, step: Step, phase: str, action: Action,
+    definition: Definition,
+    files: Mapping[str, bytes],
+    ask: Ask,
+    step: Step,
+    phase: str,
+    action: Action,
     scope: Mapping[str, Any],
 ) -> dict[str, Any]:
     where: Sequence[Target | None] = list(ask.targets) if on_targets(step, action) else [None]
     effects = []
     for target in where:
-        call = call_for(definition, files, ask, step, target, scope=scope)
+        call = call_for(files, ask, step, target, scope=scope)
         effects.append({"target": target.name if target else "", "does": plain(action.plan(call))})
     return {
-        "phase": phase, "id": step.id, "name": step.name, "action": step.action, "credentials": list(step.credentials),
-        "if": step.condition or "", "timeout_s": step.timeout_s or definition.timeout_s, "on_failure": step.on_failure,
-        "attempts": step.retry.attempts, "safe_after_stop": step.safe_after_stop, "effects": _folded(effects),
+        "phase": phase,
+        "id": step.id,
+        "name": step.name,
+        "action": step.action,
+        "credentials": list(step.credentials),
+        "if": step.condition or "",
+        "timeout_s": step.timeout_s or definition.timeout_s,
+        "on_failure": step.on_failure,
+        "attempts": step.retry.attempts,
+        "safe_after_stop": step.safe_after_stop,
+        "effects": _folded(effects),
     }
 
 
@@ -186,4 +240,15 @@ def narrowed(targets: Sequence[Target], names: Sequence[str]) -> list[Target]:
     return [known[name] for name in names]
 
 
-__all__ = ["Ask", "batches", "build", "call_for", "narrowed", "on_targets", "plan_digest", "replace", "scope_for", "share"]
+__all__ = [
+    "Ask",
+    "batches",
+    "build",
+    "call_for",
+    "narrowed",
+    "on_targets",
+    "plan_digest",
+    "replace",
+    "scope_for",
+    "share",
+]

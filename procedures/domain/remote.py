@@ -49,8 +49,17 @@ def _b64(value: bytes) -> str:
 
 
 def payload(
-    *, script: bytes, argv: Sequence[str], env: Mapping[str, bytes], stdin: bytes, parameters: Mapping[str, Any],
-    run: UUID, step: str, host: str, attempt: int, salt: str,
+    *,
+    script: bytes,
+    argv: Sequence[str],
+    env: Mapping[str, bytes],
+    stdin: bytes,
+    parameters: Mapping[str, Any],
+    run: UUID,
+    step: str,
+    host: str,
+    attempt: int,
+    salt: str,
 ) -> Payload:
     """Build both lines; the issuer and the action call it with the same values and get the same bytes."""
     rows = [f"E {name} {_b64(value)}" for name, value in sorted(env.items()) if _NAME.match(name)]

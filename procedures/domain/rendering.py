@@ -54,7 +54,7 @@ def variable(name: str) -> str:
     return "PARAM_" + re.sub(r"[^A-Za-z0-9]", "_", name).upper()
 
 
-def render_step(step: Step, scope: Mapping[str, Any], files: Mapping[str, bytes]) -> RenderedStep:
+def render_step(step: Step, scope: Mapping[str, Any]) -> RenderedStep:
     """Render a step's input. Raises ExpressionRefused, RenderingRefused."""
     raw = dict(step.input)
     without = {**scope, "secrets": {}}

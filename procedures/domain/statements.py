@@ -45,22 +45,51 @@ def nonce() -> str:
 
 
 def review_statement(
-    *, version: UUID, procedure: str, digest: str, verdict: str, duties: Sequence[str], reviewer: UUID, portal: str,
+    *,
+    version: UUID,
+    procedure: str,
+    digest: str,
+    verdict: str,
+    duties: Sequence[str],
+    reviewer: UUID,
+    portal: str,
     fresh: str,
 ) -> dict[str, Any]:
     return {
-        "type": "opsportal/review/v1", "version": str(version), "procedure": procedure, "digest": digest,
-        "verdict": verdict, "duties": sorted(duties), "reviewer": str(reviewer), "nonce": fresh, "portal": portal,
+        "type": "opsportal/review/v1",
+        "version": str(version),
+        "procedure": procedure,
+        "digest": digest,
+        "verdict": verdict,
+        "duties": sorted(duties),
+        "reviewer": str(reviewer),
+        "nonce": fresh,
+        "portal": portal,
     }
 
 
 def approval_statement(
-    *, run: UUID, gate: str, plan_digest: str, digest: str, verdict: str, approver: UUID, not_after: datetime,
-    portal: str, fresh: str,
+    *,
+    run: UUID,
+    gate: str,
+    plan_digest: str,
+    digest: str,
+    verdict: str,
+    approver: UUID,
+    not_after: datetime,
+    portal: str,
+    fresh: str,
 ) -> dict[str, Any]:
     return {
-        "type": "opsportal/approval/v1", "run": str(run), "gate": gate, "plan_digest": plan_digest, "digest": digest,
-        "verdict": verdict, "approver": str(approver), "not_after": moment(not_after), "nonce": fresh,
+        "type": "opsportal/approval/v1",
+        "run": str(run),
+        "gate": gate,
+        "plan_digest": plan_digest,
+        "digest": digest,
+        "verdict": verdict,
+        "approver": str(approver),
+        "not_after": moment(not_after),
+        "nonce": fresh,
         "portal": portal,
     }
 
@@ -69,8 +98,12 @@ def control_statement(
     *, control: str, object: Mapping[str, Any], proposer: UUID, portal: str, fresh: str
 ) -> dict[str, Any]:
     return {
-        "type": "opsportal/control/v1", "control": control, "object": dict(object), "proposer": str(proposer),
-        "nonce": fresh, "portal": portal,
+        "type": "opsportal/control/v1",
+        "control": control,
+        "object": dict(object),
+        "proposer": str(proposer),
+        "nonce": fresh,
+        "portal": portal,
     }
 
 
@@ -84,7 +117,9 @@ def signed_as_expected(data: bytes, expected: Mapping[str, Any], *, free: Sequen
     except NotCanonical as problem:
         raise InvalidInput([("/signature/statement", f"not a canonical statement: {problem}")]) from problem
     if not isinstance(statement, dict) or set(statement) != set(expected):
-        raise StatementMismatch("The signed statement does not have the expected fields.", pointer="/signature/statement")
+        raise StatementMismatch(
+            "The signed statement does not have the expected fields.", pointer="/signature/statement"
+        )
     for key, value in expected.items():
         if key not in free and canon(statement[key]) != canon(value):
             raise StatementMismatch(

@@ -54,8 +54,13 @@ class Drive:
         output = run_output(self.definition, self.claimed.ask, self.tools.secrets, self._steps())
         self.tools.output.flush()
         endings.finish_run(
-            run=self.claimed.run.id, token=self.claimed.token, outcome=outcome, message=self.message, output=output,
-            signer=self.tools.signer, at=now(),
+            run=self.claimed.run.id,
+            token=self.claimed.token,
+            outcome=outcome,
+            message=self.message,
+            output=output,
+            signer=self.tools.signer,
+            at=now(),
         )
 
     def _all_batches(self) -> RunState:
@@ -111,7 +116,7 @@ class Drive:
         return self.failures > allowed
 
     def _branch(self, phase: str, index: int, names: list[str]) -> None:
-        """Rollback or always, on targets where a step of this batch began. After a stop only what is marked safe runs."""
+        """Rollback or always, on targets where a step of this batch began. After a stop only safe ones run."""
         begun = {t.target for t in Task.objects.filter(run=self.claimed.run, phase="steps").exclude(state="skipped")}
         here = [name for name in names if name in begun]
         if not begun:
@@ -135,9 +140,7 @@ class Drive:
     def _step(self, step: Step, place: Place, names: list[str], *, also_lost: bool = False) -> list[Task]:
         """Run one step where it has not run yet; the tasks that went wrong."""
         if self._on_targets(step):
-            wanted: list[Target | None] = [
-                self.targets[n] for n in names if also_lost or n not in self.lost_targets
-            ]
+            wanted: list[Target | None] = [self.targets[n] for n in names if also_lost or n not in self.lost_targets]
         elif place.batch > 0 and place.phase == "steps":
             return []
         else:
@@ -161,9 +164,15 @@ class Drive:
         if not wanted:
             for target in targets:
                 tasks.skip(
-                    run=self.claimed.run.id, token=self.claimed.token, phase=place.phase, step=step.id,
-                    target=target.name if target else "", position=place.position, batch=place.batch,
-                    why="its condition is false", at=now(),
+                    run=self.claimed.run.id,
+                    token=self.claimed.token,
+                    phase=place.phase,
+                    step=step.id,
+                    target=target.name if target else "",
+                    position=place.position,
+                    batch=place.batch,
+                    why="its condition is false",
+                    at=now(),
                 )
             return {}
         if self.tools.actions[step.action].gate:
@@ -185,12 +194,26 @@ class Drive:
         asked = expressions.render(dict(step.input), scope)
         length = _gate_length(asked)
         if timed:
-            tasks.skip(run=run.id, token=self.claimed.token, phase=place.phase, step=step.id, target="",
-                       position=place.position, batch=place.batch, why=f"waited {length} s", at=now())
+            tasks.skip(
+                run=run.id,
+                token=self.claimed.token,
+                phase=place.phase,
+                step=step.id,
+                target="",
+                position=place.position,
+                batch=place.batch,
+                why=f"waited {length} s",
+                at=now(),
+            )
         self.tools.output.flush()
         endings.wait_at_gate(
-            run=run.id, token=self.claimed.token, step=step.id, message=str(asked.get("message", "")),
-            expires_s=length, wakes=timed, at=now(),
+            run=run.id,
+            token=self.claimed.token,
+            step=step.id,
+            message=str(asked.get("message", "")),
+            expires_s=length,
+            wakes=timed,
+            at=now(),
         )
         raise _Parked
 

@@ -58,7 +58,9 @@ class Place:
     batch: int
 
 
-def run_step(tools: Tools, step: Step, place: Place, targets: Sequence[Target | None], scope: Mapping[str, Any]) -> dict[str, Task]:
+def run_step(
+    tools: Tools, step: Step, place: Place, targets: Sequence[Target | None], scope: Mapping[str, Any]
+) -> dict[str, Task]:
     """Run a step on all its targets at once; the last attempt's task per target name ("" without target)."""
     if len(targets) == 1:
         only = targets[0]
@@ -92,7 +94,12 @@ def _attempt(
     claimed, action = tools.claimed, tools.actions[step.action]
     try:
         call = plan.call_for(
-            claimed.definition, claimed.files, claimed.ask, step, target, scope=scope, attempt=attempt,
+            claimed.files,
+            claimed.ask,
+            step,
+            target,
+            scope=scope,
+            attempt=attempt,
             seconds_left=_seconds_left(step, claimed, place),
         )
         does = digest(plan.plain(action.plan(call)))
@@ -100,8 +107,16 @@ def _attempt(
         call, does = None, digest({"refused": problem.code})
         refusal = problem.message
     task = tasks.begin(
-        run=claimed.run.id, token=claimed.token, phase=place.phase, step=step.id, target=target.name if target else "",
-        attempt=attempt, position=place.position, batch=place.batch, does=does, at=now(),
+        run=claimed.run.id,
+        token=claimed.token,
+        phase=place.phase,
+        step=step.id,
+        target=target.name if target else "",
+        attempt=attempt,
+        position=place.position,
+        batch=place.batch,
+        does=does,
+        at=now(),
     )
     io = TaskIO(tools.output, step=step.id, target=task.target, task=task.id, cancelled=tools.watch.cancelled)
     if call is None:
@@ -150,8 +165,13 @@ def _finish(tools: Tools, task: Task, result: ActionResult, io: TaskIO) -> None:
     tools.output.flush()
     message = tools.output.masker.mask_text(result.message)
     tasks.finish(
-        run=tools.claimed.run.id, token=tools.claimed.token, task=task, result=replace(result, message=message),
-        transcript=io.transcript.facts(), signer=tools.signer, at=now(),
+        run=tools.claimed.run.id,
+        token=tools.claimed.token,
+        task=task,
+        result=replace(result, message=message),
+        transcript=io.transcript.facts(),
+        signer=tools.signer,
+        at=now(),
     )
 
 
@@ -161,5 +181,3 @@ def _seconds_left(step: Step, claimed: Claimed, place: Place) -> float:
     if place.phase != "steps":
         left = max(left, 300.0)
     return max(0.1, min(float(step.timeout_s or left), left))
-
-

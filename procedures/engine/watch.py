@@ -6,7 +6,7 @@ import threading
 import time
 from collections.abc import Callable
 from datetime import datetime
-from typing import Literal
+from typing import Literal, Self
 
 import structlog
 from django.db import DatabaseError, connections
@@ -30,7 +30,7 @@ class Watch:
         self._done = threading.Event()
         self._thread = threading.Thread(target=self._run, name="heartbeat", daemon=True)
 
-    def __enter__(self) -> Watch:
+    def __enter__(self) -> Self:
         self._thread.start()
         return self
 
@@ -45,6 +45,7 @@ class Watch:
 
     def _run(self) -> None:
         heard = time.monotonic()
+        word: Signal
         try:
             while not self._done.wait(self._every):
                 try:
@@ -59,7 +60,7 @@ class Watch:
         finally:
             connections.close_all()
 
-    def _hear(self, word: Signal | Literal["cancel", "stop"]) -> None:
+    def _hear(self, word: Signal) -> None:
         if not word and not self.signal and now() >= self._deadline:
             word = "timeout"
         stronger = {"": 0, "cancel": 1, "timeout": 1, "stop": 2, "lost": 3}

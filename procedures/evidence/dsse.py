@@ -25,20 +25,33 @@ def pae(payload_type: str, payload: bytes) -> bytes:
 
 
 def runner_statement(
-    *, runner: UUID, sequence: int, previous: str, kind: str, facts: Mapping[str, Any],
+    *,
+    runner: UUID,
+    sequence: int,
+    previous: str,
+    kind: str,
+    facts: Mapping[str, Any],
     sign: Callable[[bytes], bytes],
 ) -> tuple[dict[str, Any], str]:
     """(envelope, SHA-256 of the payload). `previous` is the digest of this runner's statement before, or ""."""
     value = {
         "_type": "https://in-toto.io/Statement/v1",
-        "subject": [{"name": f"run:{facts['run']}", "digest": {"sha256": str(facts["digest"]).removeprefix("sha256:")}}],
+        "subject": [
+            {"name": f"run:{facts['run']}", "digest": {"sha256": str(facts["digest"]).removeprefix("sha256:")}}
+        ],
         "predicateType": PREDICATE,
-        "predicate": {"runner": str(runner), "sequence": sequence, "previous": previous, "kind": kind,
-                      "facts": plain(facts)},
+        "predicate": {
+            "runner": str(runner),
+            "sequence": sequence,
+            "previous": previous,
+            "kind": kind,
+            "facts": plain(facts),
+        },
     }
     payload = canon(value)
     envelope = {
-        "payloadType": PAYLOAD_TYPE, "payload": base64.b64encode(payload).decode(),
+        "payloadType": PAYLOAD_TYPE,
+        "payload": base64.b64encode(payload).decode(),
         "signatures": [{"keyid": str(runner), "sig": base64.b64encode(sign(pae(PAYLOAD_TYPE, payload))).decode()}],
     }
     return envelope, hashlib.sha256(payload).hexdigest()

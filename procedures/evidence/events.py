@@ -57,6 +57,4 @@ KINDS: Mapping[str, tuple[str, ...]] = {
     "redaction.approved": ("event", "paths", "basis", "requested_by"),
 }
 
-SEALS = frozenset(
-    {"run.finished", "run.canceled", "run.denied", "run.rejected", "run.expired", "run.interrupted"}
-)
+SEALS = frozenset({"run.finished", "run.canceled", "run.denied", "run.rejected", "run.expired", "run.interrupted"})

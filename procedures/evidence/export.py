@@ -1,4 +1,4 @@
-"""Makes an evidence pack: every header, the bodies that the filter asks for, proofs, reports, and the verifier itself."""
+"""Makes an evidence pack: every header, the bodies of the filter, proofs, reports, and the verifier itself."""
 
 from __future__ import annotations
 
@@ -10,9 +10,9 @@ from pathlib import Path
 from typing import Any
 from uuid import UUID
 
+from django.conf import settings
 from django.db import transaction
 
-from django.conf import settings
 from procedures.domain.canonical import canon, moment, sha256_hex
 from procedures.domain.errors import OpsError
 from procedures.evidence import reports, verify
@@ -56,9 +56,15 @@ def export_pack(
     members["manifest.json"] = canon(manifest)
     with transaction.atomic(durable=True):
         event = record(
-            "export.made", actor=exporter, at=at,
-            facts={"manifest": sha256_hex(members["manifest.json"]), "range": manifest["range"],
-                   "exporter": str(exporter), "filter": dict(wanted)},
+            "export.made",
+            actor=exporter,
+            at=at,
+            facts={
+                "manifest": sha256_hex(members["manifest.json"]),
+                "range": manifest["range"],
+                "exporter": str(exporter),
+                "filter": dict(wanted),
+            },
         )
     members["export.tlog-proof"] = _proof(event)
     data = verify.zip_bytes(members)
@@ -79,9 +85,7 @@ def _up_to_now() -> Checkpoint:
     return checkpoint
 
 
-def _members(
-    checkpoint: Checkpoint, wanted: Mapping[str, str], log_key: str, separation: str
-) -> dict[str, bytes]:
+def _members(checkpoint: Checkpoint, wanted: Mapping[str, str], log_key: str, separation: str) -> dict[str, bytes]:
     rows = list(Leaf.objects.filter(index__lt=checkpoint.size).order_by("index").select_related("event"))
     lines = [bytes(row.event.header) for row in rows]
     headers = [verify.parse("log/headers.jsonl", line) for line in lines]
@@ -100,10 +104,14 @@ def _members(
     members["log/headers.jsonl"] = b"".join(line + b"\n" for line in lines)
     members["log/checkpoint.end"] = checkpoint.note.encode()
     members["verify.py"] = Path(verify.__file__).read_bytes()
-    members |= reports.standards(headers, bodies, scope)
+    members |= reports.standards(headers, scope)
     members["README.txt"] = README.format(
-        name="pack.zip", end=checkpoint.size, origin=log_key.split("+")[0], key=log_key,
-        limits="; ".join(verify.LIMITS), separation=separation,
+        name="pack.zip",
+        end=checkpoint.size,
+        origin=log_key.split("+", maxsplit=1)[0],
+        key=log_key,
+        limits="; ".join(verify.LIMITS),
+        separation=separation,
     ).encode()
     return members
 
@@ -125,11 +133,20 @@ def _manifest(
 ) -> dict[str, Any]:
     runs = sum(1 for line in members["reports/population.csv"].splitlines()) - 1
     return {
-        "v": 1, "range": {"start": 0, "end": checkpoint.size}, "frontier": [], "filter": dict(wanted),
-        "counts": {"events": checkpoint.size, "runs": runs,
-                   "bodies": sum(1 for name in members if name.startswith("bodies/"))},
-        "withheld": [], "files": {name: sha256_hex(data) for name, data in members.items()},
-        "software": f"opsportal {settings.OPSPORTAL_VERSION}", "exporter": str(exporter), "made_at": moment(at),
+        "v": 1,
+        "range": {"start": 0, "end": checkpoint.size},
+        "frontier": [],
+        "filter": dict(wanted),
+        "counts": {
+            "events": checkpoint.size,
+            "runs": runs,
+            "bodies": sum(1 for name in members if name.startswith("bodies/")),
+        },
+        "withheld": [],
+        "files": {name: sha256_hex(data) for name, data in members.items()},
+        "software": f"opsportal {settings.OPSPORTAL_VERSION}",
+        "exporter": str(exporter),
+        "made_at": moment(at),
         "query": "opsportal evidence export",
     }
 

@@ -8,7 +8,7 @@ from procedures.domain.ids import uuid7
 
 
 class Event(models.Model):
-    """One fact. `header` is the leaf's canonical bytes, `body` what it commits to; `xid` the transaction (PostgreSQL)."""
+    """One fact. `header` is the leaf's canonical bytes, `body` what it commits to; `xid` PostgreSQL's."""
 
     id = models.UUIDField(primary_key=True, default=uuid7, editable=False)
     kind = models.CharField(max_length=40)

@@ -31,9 +31,16 @@ class NotRecordable(OpsError):
 
 
 def record(
-    kind: str, *, actor: UUID | None, facts: Mapping[str, Any], at: datetime, run: UUID | None = None,
-    procedure: UUID | None = None, header: Mapping[str, Any] | None = None,
-    sensitive: Mapping[str, str] | None = None, statement: bytes | None = None,
+    kind: str,
+    *,
+    actor: UUID | None,
+    facts: Mapping[str, Any],
+    at: datetime,
+    run: UUID | None = None,
+    procedure: UUID | None = None,
+    header: Mapping[str, Any] | None = None,
+    sensitive: Mapping[str, str] | None = None,
+    statement: bytes | None = None,
     signatures: Sequence[Mapping[str, Any]] = (),
 ) -> Event:
     """Write one event and its outbox row. `sensitive` values (JSON pointer → text) are committed to, not contained.
@@ -46,7 +53,14 @@ def record(
 
 
 def seal(
-    run: UUID, *, kind: str, outcome: str, risk: str, actor: UUID | None, at: datetime, procedure: UUID,
+    run: UUID,
+    *,
+    kind: str,
+    outcome: str,
+    risk: str,
+    actor: UUID | None,
+    at: datetime,
+    procedure: UUID,
     facts: Mapping[str, Any],
 ) -> Event:
     """The closing event of a run: commits to its number of events and to the root of their headers."""
@@ -79,8 +93,16 @@ def _next_n(run: UUID, *, sealing: bool) -> int:
 
 
 def _write(
-    kind: str, actor: UUID | None, facts: Mapping[str, Any], at: datetime, run: UUID | None, procedure: UUID | None,
-    n: int | None, more: dict[str, Any], sensitive: Mapping[str, str], statement: bytes | None,
+    kind: str,
+    actor: UUID | None,
+    facts: Mapping[str, Any],
+    at: datetime,
+    run: UUID | None,
+    procedure: UUID | None,
+    n: int | None,
+    more: dict[str, Any],
+    sensitive: Mapping[str, str],
+    statement: bytes | None,
     signatures: Sequence[Mapping[str, Any]],
 ) -> Event:
     body = dict(plain(facts))
@@ -102,7 +124,14 @@ def _write(
         header["p"] = str(procedure)
     header |= more
     event = Event.objects.create(
-        id=event_id, kind=kind, run=run, n=n, procedure=procedure, actor=actor, at=at, header=canon(header),
+        id=event_id,
+        kind=kind,
+        run=run,
+        n=n,
+        procedure=procedure,
+        actor=actor,
+        at=at,
+        header=canon(header),
         body=body_bytes,
     )
     for pointer, data in secrets.items():

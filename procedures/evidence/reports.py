@@ -1,4 +1,4 @@
-"""The pack for other readers: OCSF events, OSCAL observations, and a report as HTML and PDF. Nothing here is trusted."""
+"""The pack for other readers: OCSF events, OSCAL observations, a report as HTML and PDF. Nothing here is trusted."""
 
 from __future__ import annotations
 
@@ -17,19 +17,25 @@ from procedures.evidence import verify
 NAMESPACE = uuid.UUID("8d1f3bd0-3f54-5a53-9a35-7c3a8c0a1d11")
 ACTIVITY = {"run.requested": 1, "run.finished": 2, "access.denied": 3}
 CONTROLS = {
-    "version.accepted": ["CM-3", "CM-5", "AC-5"], "run.requested": ["CM-3", "AU-3"], "run.approved": ["AC-5", "AU-10"],
-    "run.claimed": ["AC-6", "SI-7"], "task.finished": ["AU-12", "AU-14"], "control.confirmed": ["AC-2", "AC-6(1)"],
+    "version.accepted": ["CM-3", "CM-5", "AC-5"],
+    "run.requested": ["CM-3", "AU-3"],
+    "run.approved": ["AC-5", "AU-10"],
+    "run.claimed": ["AC-6", "SI-7"],
+    "task.finished": ["AU-12", "AU-14"],
+    "control.confirmed": ["AC-2", "AC-6(1)"],
     "access.denied": ["AC-3", "AU-2"],
 }
 Headers = Sequence[Mapping[str, Any]]
 
 
-def standards(headers: Headers, bodies: Mapping[str, Any], scope: Collection[str]) -> dict[str, bytes]:
+def standards(headers: Headers, scope: Collection[str]) -> dict[str, bytes]:
     """The members of a pack that other tools read; a function of the log alone, so two exports agree."""
     rows = verify.population(headers, scope)
     return {
-        "ocsf/events.jsonl": _ocsf(headers, scope), "oscal/assessment-results.json": _oscal(headers, scope),
-        "reports/report.html": _html(rows), "reports/report.pdf": _pdf(rows),
+        "ocsf/events.jsonl": _ocsf(headers, scope),
+        "oscal/assessment-results.json": _oscal(headers, scope),
+        "reports/report.html": _html(rows),
+        "reports/report.pdf": _pdf(rows),
     }
 
 
@@ -43,10 +49,15 @@ def _ocsf(headers: Headers, scope: Collection[str]) -> bytes:
     for header in headers:
         if _in(header, scope):
             event = {
-                "class_uid": 6003, "category_uid": 6, "activity_id": ACTIVITY.get(header["k"], 99),
-                "type_uid": 600300 + ACTIVITY.get(header["k"], 99), "severity_id": 1, "time_dt": header["at"],
+                "class_uid": 6003,
+                "category_uid": 6,
+                "activity_id": ACTIVITY.get(header["k"], 99),
+                "type_uid": 600300 + ACTIVITY.get(header["k"], 99),
+                "severity_id": 1,
+                "time_dt": header["at"],
                 "metadata": {"uid": header["id"], "version": "1.3.0", "product": {"name": "OpsPortal"}},
-                "api": {"operation": header["k"]}, "unmapped": {"run": header.get("run", ""), "leaf_body": header["b"]},
+                "api": {"operation": header["k"]},
+                "unmapped": {"run": header.get("run", ""), "leaf_body": header["b"]},
             }
             lines.append(json.dumps(event, sort_keys=True) + "\n")
     return "".join(lines).encode()
@@ -57,22 +68,36 @@ def _oscal(headers: Headers, scope: Collection[str]) -> bytes:
     first, last = headers[0]["at"], headers[-1]["at"]
     observations = [
         {
-            "uuid": str(uuid.uuid5(NAMESPACE, header["id"])), "title": header["k"],
-            "description": f"Evidence event {header['id']}.", "methods": ["EXAMINE"], "collected": header["at"],
+            "uuid": str(uuid.uuid5(NAMESPACE, header["id"])),
+            "title": header["k"],
+            "description": f"Evidence event {header['id']}.",
+            "methods": ["EXAMINE"],
+            "collected": header["at"],
             "props": [{"name": "control", "value": control} for control in CONTROLS[header["k"]]],
         }
-        for header in headers if header["k"] in CONTROLS and _in(header, scope)
+        for header in headers
+        if header["k"] in CONTROLS and _in(header, scope)
     ]
     result = {
-        "uuid": str(uuid.uuid5(NAMESPACE, last)), "title": "Recorded facts", "description": "Observations of one log.",
-        "start": first, "end": last, "reviewed-controls": {"control-selections": [{"include-all": {}}]},
+        "uuid": str(uuid.uuid5(NAMESPACE, last)),
+        "title": "Recorded facts",
+        "description": "Observations of one log.",
+        "start": first,
+        "end": last,
+        "reviewed-controls": {"control-selections": [{"include-all": {}}]},
         "observations": observations,
     }
     document = {
         "assessment-results": {
             "uuid": str(uuid.uuid5(NAMESPACE, first + last)),
-            "metadata": {"title": "OpsPortal evidence", "last-modified": last, "version": "1", "oscal-version": "1.1.2"},
-            "import-ap": {"href": "#"}, "results": [result],
+            "metadata": {
+                "title": "OpsPortal evidence",
+                "last-modified": last,
+                "version": "1",
+                "oscal-version": "1.1.2",
+            },
+            "import-ap": {"href": "#"},
+            "results": [result],
         }
     }
     return json.dumps(document, sort_keys=True, indent=1).encode()
@@ -104,6 +129,8 @@ def _pdf(rows: Sequence[Sequence[str]]) -> bytes:
             canvas.showPage()
             canvas.setFont("Courier", 7)
             line = 800
-        canvas.drawString(40, line, "  ".join(str(cell)[:26] for cell in (row[0], row[1], row[3], row[5], row[6], row[7])))
+        canvas.drawString(
+            40, line, "  ".join(str(cell)[:26] for cell in (row[0], row[1], row[3], row[5], row[6], row[7]))
+        )
     canvas.save()
     return raw.getvalue()

@@ -1,9 +1,8 @@
-"""The sequencer: takes events from the outbox into the log and signs a checkpoint, once a second. It alone reads the key."""
+"""The sequencer: takes events from outbox to log and signs a checkpoint each second; it alone reads the key."""
 
 from __future__ import annotations
 
 import json
-import os
 import threading
 from datetime import datetime, timedelta
 from pathlib import Path
@@ -86,7 +85,7 @@ class Sequencer:
     def _publish(self, frontier: Frontier) -> None:
         temporary = self.published.with_suffix(".new")
         temporary.write_text(json.dumps({"size": frontier.size, "root": frontier.root().hex()}))
-        os.replace(temporary, self.published)
+        temporary.replace(self.published)
 
 
 def _into_tile(level: int, index: int, hash: bytes) -> None:

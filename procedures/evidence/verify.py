@@ -18,6 +18,7 @@ import json
 import struct
 import sys
 import zlib
+from collections.abc import Collection, Mapping, Sequence
 from typing import Any, NoReturn
 
 Row = dict[str, Any]
@@ -28,8 +29,10 @@ LEVELS = ("INTACT", "SIGNED", "WITNESSED", "TIMESTAMPED")
 NAMESPACE = b"opsportal-approval"
 SEALS = {"run.finished", "run.canceled", "run.denied", "run.rejected", "run.expired", "run.interrupted"}
 LIMITS = (
-    "that a runner saw the truth", "that nothing happened outside the portal",
-    "that people understood what they approved", "that a control is effective",
+    "that a runner saw the truth",
+    "that nothing happened outside the portal",
+    "that people understood what they approved",
+    "that a control is effective",
     "anything after the checkpoint of this pack",
 )
 
@@ -85,7 +88,9 @@ def zip_bytes(members: dict[str, bytes]) -> bytes:
         common = struct.pack("<HHHHHIIIHH", 20, 0x800, 0, 0, 0x21, crc, size, size, len(raw), 0)
         local = b"PK\x03\x04" + common + raw
         body += [local, data]
-        directory.append(b"PK\x01\x02" + struct.pack("<H", 20) + common + struct.pack("<HHHII", 0, 0, 0, 0, offset) + raw)
+        directory.append(
+            b"PK\x01\x02" + struct.pack("<H", 20) + common + struct.pack("<HHHII", 0, 0, 0, 0, offset) + raw
+        )
         offset += len(local) + size
     central = b"".join(directory)
     end = b"PK\x05\x06" + struct.pack("<HHHHIIH", 0, 0, len(members), len(members), len(central), offset, 0)
@@ -165,7 +170,9 @@ def _ed_point(raw: bytes) -> Point | None:
     return None if x is None else (x, y & ((1 << 255) - 1), 1, x * (y & ((1 << 255) - 1)) % P)
 
 
-_BASE = _ed_point(bytes([0x58]) + b"\x66" * 31)
+_BASE_Y = 4 * pow(5, P - 2, P) % P
+_BASE_X = _ed_x(_BASE_Y, 0) or 0
+_BASE = (_BASE_X, _BASE_Y, 1, _BASE_X * _BASE_Y % P)
 
 
 def ed25519(public: bytes, message: bytes, signature: bytes) -> bool:
@@ -203,11 +210,12 @@ def _p_add(a: Affine | None, b: Affine | None) -> Affine | None:
 
 
 def _p_mul(k: int, point: Affine) -> Affine | None:
-    out = None
+    out: Affine | None = None
+    doubled: Affine | None = point
     while k:
         if k & 1:
-            out = _p_add(out, point)
-        point = _p_add(point, point)
+            out = _p_add(out, doubled)
+        doubled = _p_add(doubled, doubled)
         k >>= 1
     return out
 
@@ -223,9 +231,9 @@ def p256(x: int, y: int, message: bytes, r: int, s: int) -> bool:
 
 def rsa(n: int, e: int, message: bytes, signature: bytes, name: str) -> bool:
     """RSASSA-PKCS1-v1_5, the whole padding compared."""
-    prefix = {
-        "sha256": "3031300d060960864801650304020105000420", "sha512": "3051300d060960864801650304020305000440"
-    }[name]
+    prefix = {"sha256": "3031300d060960864801650304020105000420", "sha512": "3051300d060960864801650304020305000440"}[
+        name
+    ]
     size = (n.bit_length() + 7) // 8
     tail = bytes.fromhex(prefix) + hashlib.new(name, message).digest()
     if len(signature) != size or size < len(tail) + 11 or n.bit_length() < 2048:
@@ -278,7 +286,9 @@ def _ssh_check(key: bytes, wrapped: bytes, data: bytes) -> bool:
         )
     if kind == b"ssh-rsa" and algorithm in (b"rsa-sha2-256", b"rsa-sha2-512"):
         e, more = _take(rest)
-        return rsa(int.from_bytes(_take(more)[0], "big"), int.from_bytes(e, "big"), data, raw, "sha" + algorithm[-3:].decode())
+        return rsa(
+            int.from_bytes(_take(more)[0], "big"), int.from_bytes(e, "big"), data, raw, "sha" + algorithm[-3:].decode()
+        )
     return False
 
 
@@ -473,15 +483,18 @@ class Authority:
 # --- the story of each run -----------------------------------------------------------------------------------------
 
 
-def in_scope(headers: list[Row], wanted: Row) -> set[str]:
+def in_scope(headers: Sequence[Mapping[str, Any]], wanted: Mapping[str, str]) -> set[str]:
     """Runs that a filter names, decided from headers alone."""
     runs = {}
     for header in headers:
         if header["k"] == "run.requested":
             same = (
-                wanted.get("run") in (None, header["run"]) and wanted.get("environment") in (None, header.get("e"))
-                and wanted.get("procedure") in (None, header.get("p")) and wanted.get("requester") in (None, header.get("q"))
-                and wanted.get("from", "") <= header["at"] and header["at"] <= wanted.get("to", "~")
+                wanted.get("run") in (None, header["run"])
+                and wanted.get("environment") in (None, header.get("e"))
+                and wanted.get("procedure") in (None, header.get("p"))
+                and wanted.get("requester") in (None, header.get("q"))
+                and wanted.get("from", "") <= header["at"]
+                and header["at"] <= wanted.get("to", "~")
             )
             runs[header["run"]] = same
     return {run for run, same in runs.items() if same}
@@ -491,7 +504,7 @@ def needs_body(header: Row, scope: set[str]) -> bool:
     return "run" not in header or header["run"] in scope
 
 
-def population(headers: list[Row], scope: set[str]) -> list[list[str]]:
+def population(headers: Sequence[Mapping[str, Any]], scope: Collection[str]) -> list[list[str]]:
     """A row per run of the scope, from headers alone."""
     rows = {}
     for header in headers:
@@ -502,9 +515,9 @@ def population(headers: list[Row], scope: set[str]) -> list[list[str]]:
             rows[run] = [str(header["no"]), run, header["p"], header["e"], header["q"], header["at"], "", "", ""]
         elif header["k"] in SEALS:
             rows[run][6:] = [header["o"], header["risk"], header["at"]]
-    return [["no", "run", "procedure", "environment", "requester", "requested_at", "outcome", "risk", "ended_at"]] + sorted(
-        rows.values(), key=lambda row: int(row[0])
-    )
+    return [
+        ["no", "run", "procedure", "environment", "requester", "requested_at", "outcome", "risk", "ended_at"]
+    ] + sorted(rows.values(), key=lambda row: int(row[0]))
 
 
 def _cell(value: Any) -> str:
@@ -540,7 +553,9 @@ def tell(headers: list[Row], bodies: dict[str, Row], scope: set[str]) -> tuple[A
             elif kind in ("version.accepted", "version.revoked"):
                 accepted.setdefault(body["digest"], []).append(kind == "version.accepted")
             elif kind in ("access.denied", "lease.refused", "run.denied"):
-                denials.append([index, kind, body.get("code", ""), body.get("reason") or body.get("why") or body["message"]])
+                denials.append(
+                    [index, kind, body.get("code", ""), body.get("reason") or body.get("why") or body["message"]]
+                )
             if "run" in header:
                 _run_event(authority, accepted, runs, strengths, header, body, member)
             if "dsse" in body:
@@ -571,13 +586,22 @@ def _review(
     statement = _proven(authority, body, member, strengths)
     if body["actor"] in versions.get(body["version"], ()):
         raise Failed(member, "somebody reviewed their own work")
-    if (statement["digest"], statement["verdict"], statement["reviewer"]) != (body["digest"], body["verdict"], body["actor"]):
+    if (statement["digest"], statement["verdict"], statement["reviewer"]) != (
+        body["digest"],
+        body["verdict"],
+        body["actor"],
+    ):
         raise Failed(member, "the signed statement is about another review")
 
 
 def _run_event(
-    authority: Authority, accepted: dict[str, list[bool]], runs: dict[str, Row], strengths: dict[str, int],
-    header: Row, body: Row, member: str,
+    authority: Authority,
+    accepted: dict[str, list[bool]],
+    runs: dict[str, Row],
+    strengths: dict[str, int],
+    header: Row,
+    body: Row,
+    member: str,
 ) -> None:
     kind, run = header["k"], runs.setdefault(header["run"], {"approved": [], "plan": None})
     if kind == "run.requested":
@@ -610,7 +634,9 @@ def _dsse(
     data = b"DSSEv1 %d %s %d %s" % (len(kind), kind, len(payload), payload)
     said = parse(member, payload)["predicate"]
     public = authority.runners.get(said["runner"])
-    if public is None or not ed25519(base64.b64decode(public), data, base64.b64decode(envelope["signatures"][0]["sig"])):
+    if public is None or not ed25519(
+        base64.b64decode(public), data, base64.b64decode(envelope["signatures"][0]["sig"])
+    ):
         raise Failed(member, "the runner's statement is not by an enrolled runner's key")
     last = chains.get(said["runner"])
     if last and said["sequence"] <= last[0]:
@@ -658,9 +684,7 @@ def check_headers(members: dict[str, bytes], manifest: Row) -> tuple[list[Row], 
     return headers, lines
 
 
-def check_bodies(
-    members: dict[str, bytes], headers: list[Row], lines: list[bytes], scope: set[str]
-) -> dict[str, Row]:
+def check_bodies(members: dict[str, bytes], headers: list[Row], lines: list[bytes], scope: set[str]) -> dict[str, Row]:
     """Every body that the filter asks for is there and is the one that its header commits to; seals hold."""
     bodies: dict[str, Row] = {}
     by_run: dict[str, list[bytes]] = {}
@@ -755,7 +779,11 @@ def verify(data: bytes, key: str | None, require: str = "SIGNED") -> Row:
     for name in members:
         if name.startswith("attest/"):
             run = name[len("attest/run-") :].split(".")[0]
-            seals = [bodies[h["id"]].get("dsse") for h in headers if h.get("run") == run and h["k"] in SEALS and h["id"] in bodies]
+            seals = [
+                bodies[h["id"]].get("dsse")
+                for h in headers
+                if h.get("run") == run and h["k"] in SEALS and h["id"] in bodies
+            ]
             if not seals or parse(name, members[name]) != seals[0]:
                 raise Failed(name, "is not the statement of the run's seal")
     level = "INTACT"
@@ -769,7 +797,10 @@ def verify(data: bytes, key: str | None, require: str = "SIGNED") -> Row:
     if LEVELS.index(level) < LEVELS.index(require):
         raise Failed("log/checkpoint.end", "reaches %s, and %s is asked for" % (level, require), 3)
     return {
-        "verdict": level, "events": len(headers), "runs": len(scope), "bodies": len(bodies),
+        "verdict": level,
+        "events": len(headers),
+        "runs": len(scope),
+        "bodies": len(bodies),
         "asserted": [{"index": i, "control": c, "why": w} for i, c, w in authority.asserted],
         "not_proven": list(LIMITS),
     }

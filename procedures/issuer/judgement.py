@@ -24,7 +24,7 @@ def judge_run(authority: Authority, run: Run, plan: Mapping[str, Any], *, at: da
     _acceptance(authority, run, production=production)
     facts = facts_of_run(run.id)
     _grant(authority, run, facts, plan, at)
-    return _approvals(authority, run, facts, plan, production=production)
+    return _approvals(authority, run, facts, production=production)
 
 
 def _acceptance(authority: Authority, run: Run, *, production: bool) -> None:
@@ -44,7 +44,11 @@ def _acceptance(authority: Authority, run: Run, *, production: bool) -> None:
             continue
         statement = statement_of(fact)
         proven = {s.by for s in checked(authority, fact.statement, fact.signatures) if s.valid}
-        if statement.get("digest") == run.digest and statement.get("verdict") == "accept" and fact.actor in proven - authors:
+        if (
+            statement.get("digest") == run.digest
+            and statement.get("verdict") == "accept"
+            and fact.actor in proven - authors
+        ):
             held = authority.duties_of(fact.actor)
             given[fact.actor] = [duty for duty in statement["duties"] if duty in held]
     lacking = missing_duties(review_requirement(authority.profile, run.risk), given)  # type: ignore[arg-type]
@@ -93,9 +97,7 @@ def target_port(row: Mapping[str, Any]) -> Mapping[str, Any]:
     return {"name": row["name"], "tags": row.get("tags", {})}
 
 
-def _approvals(
-    authority: Authority, run: Run, facts: list[Fact], plan: Mapping[str, Any], *, production: bool
-) -> tuple[str, ...]:
+def _approvals(authority: Authority, run: Run, facts: list[Fact], *, production: bool) -> tuple[str, ...]:
     rules = authority.environments.get(run.environment_id)
     if rules is None:
         raise LeaseRefused(f"The log knows no environment {run.environment_id}.")
@@ -141,8 +143,10 @@ def judge_target(authority: Authority, target: Target, planned: Mapping[str, Any
     if fact is None or not fact["stands"]:
         raise LeaseRefused(f"The target {target.name} is asserted by the platform alone.")
     same = (
-        fact["environment"] == target.environment and fact["host_key"] == target.host_key
-        and fact["address"] == target.address and fact["port"] == target.port
+        fact["environment"] == target.environment
+        and fact["host_key"] == target.host_key
+        and fact["address"] == target.address
+        and fact["port"] == target.port
         and planned["host_key"] == target.host_key_sha256
     )
     if not same:

@@ -32,22 +32,26 @@ class Issuer:
     """One per runner process with the embedded default. `providers` by name; `open_secrets` by the pool's key."""
 
     def __init__(
-        self, providers: Mapping[str, Provider], actions: Mapping[str, Action], runner: Runner, *, open_secrets: Open,
+        self,
+        providers: Mapping[str, Provider],
+        actions: Mapping[str, Action],
+        runner: Runner,
+        *,
+        open_secrets: Open,
         outputs: Scope,
     ) -> None:
         self.providers, self.actions, self.runner = providers, actions, runner
         self._open, self._outputs = open_secrets, outputs
 
     @contextmanager
-    def lend(
-        self, *, claimed: Claimed, step: str, target: str, attempt: int, credential: str
-    ) -> Iterator[Lease]:
+    def lend(self, *, claimed: Claimed, step: str, target: str, attempt: int, credential: str) -> Iterator[Lease]:
         """A lease for one (run, step, target, attempt). Raises LeaseRefused; nothing is lent then."""
         try:
             lease, provider = self._issue(claimed, step, target, attempt, credential, at=now())
         except LeaseRefused as refusal:
-            leases.refused(run=claimed.run.id, step=step, target=target, credential=credential,
-                           why=refusal.message, at=now())
+            leases.refused(
+                run=claimed.run.id, step=step, target=target, credential=credential, why=refusal.message, at=now()
+            )
             raise
         try:
             yield lease
@@ -80,13 +84,31 @@ class Issuer:
         if ttl < provider.min_ttl_s or ttl <= 0:
             raise LeaseRefused("The run's time is nearly over: no credential is lent any more.")
         lease_id = uuid7()
-        leases.intended(id=lease_id, run=run.id, step=step_id, target=target_name, attempt=attempt,
-                        credential=credential, provider=binding.provider, at=at)
+        leases.intended(
+            id=lease_id,
+            run=run.id,
+            step=step_id,
+            target=target_name,
+            attempt=attempt,
+            credential=credential,
+            provider=binding.provider,
+            at=at,
+        )
         context = RunContext(
-            run_id=run.id, run_no=run.no, step=step_id, attempt=attempt, procedure=run.procedure.name,
-            digest=run.digest, environment=run.environment_id, requester=run.requester.username,
-            approvers=approvers, runner=str(self.runner.id), deadline=at + timedelta(seconds=ttl), target=target,
-            command_sha256=self._command(claimed, step_id, target, attempt, lease_id), timeout_s=row["timeout_s"],
+            run_id=run.id,
+            run_no=run.no,
+            step=step_id,
+            attempt=attempt,
+            procedure=run.procedure.name,
+            digest=run.digest,
+            environment=run.environment_id,
+            requester=run.requester.username,
+            approvers=approvers,
+            runner=str(self.runner.id),
+            deadline=at + timedelta(seconds=ttl),
+            target=target,
+            command_sha256=self._command(claimed, step_id, target, attempt, lease_id),
+            timeout_s=row["timeout_s"],
         )
         lease = provider.issue(context, need, binding, lease_id, at=at, ttl_s=ttl)
         leases.issued(lease=lease, at=at)
@@ -128,9 +150,7 @@ class Issuer:
 
     @staticmethod
     def _binding(run: Run, name: str) -> Any:
-        row = CredentialBinding.objects.filter(
-            environment=run.environment, name=name, ended_at__isnull=True
-        ).first()
+        row = CredentialBinding.objects.filter(environment=run.environment, name=name, ended_at__isnull=True).first()
         if row is None:
             raise LeaseRefused(f"{run.environment_id} no longer binds {name}.")
         return plans.binding_port(row)
@@ -139,17 +159,11 @@ class Issuer:
     def _target(claimed: Claimed, name: str) -> Target | None:
         return next((t for t in claimed.ask.targets if t.name == name), None)
 
-    def _command(
-        self, claimed: Claimed, step_id: str, target: Target | None, attempt: int, lease: UUID
-    ) -> str | None:
+    def _command(self, claimed: Claimed, step_id: str, target: Target | None, attempt: int, lease: UUID) -> str | None:
         """What the credential is bound to, derived here from accepted bytes and the approved parameters (H5)."""
         _, step = claimed.definition.step(step_id)
         scope = plan.scope_for(
             claimed.definition, claimed.ask, steps=self._outputs(claimed), secrets=self._open(claimed.run)
         )
-        call = plan.call_for(
-            claimed.definition, claimed.files, claimed.ask, step, target, scope=scope, attempt=attempt
-        )
+        call = plan.call_for(claimed.files, claimed.ask, step, target, scope=scope, attempt=attempt)
         return self.actions[step.action].command_sha256(call, str(lease))
-
-

@@ -41,8 +41,13 @@ def _bootstrap(authority: Authority, fact: Fact) -> None:
         authority.asserted[fact.id] = "a second bootstrap grant"
         return
     grant = {
-        "principal": f"person:{fact.facts['subject']}", "verbs": fact.facts["verbs"], "environments": [],
-        "expires_at": fact.facts["expires_at"], "not_before": fact.facts["at"], "bootstrap": True, "stands": True,
+        "principal": f"person:{fact.facts['subject']}",
+        "verbs": fact.facts["verbs"],
+        "environments": [],
+        "expires_at": fact.facts["expires_at"],
+        "not_before": fact.facts["at"],
+        "bootstrap": True,
+        "stands": True,
     }
     authority.grants[fact.facts["grant"]] = grant
     for key in fact.facts.get("keys", []):
@@ -62,8 +67,13 @@ def judged(authority: Authority, fact: Fact) -> Verdict:
     control, object = fact.facts["control"], fact.facts["object"]
     signatures = [] if not _says(fact, control, object) else checked(authority, fact.statement, fact.signatures)
     return judge(
-        control, object, signatures, profile=authority.profile, production=authority.production,
-        gains=gains_from(control, object, authority), managers=authority.managers() | _operators(authority, control, object),
+        control,
+        object,
+        signatures,
+        profile=authority.profile,
+        production=authority.production,
+        gains=gains_from(control, object, authority),
+        managers=authority.managers() | _operators(authority, control, object),
     )
 
 
@@ -86,14 +96,14 @@ def _says(fact: Fact, control: str, object: Mapping[str, Any]) -> bool:
     except NotCanonical:
         return False
     return (
-        isinstance(statement, dict) and statement.get("type") == "opsportal/control/v1"
-        and statement.get("control") == control and statement.get("object") == object
+        isinstance(statement, dict)
+        and statement.get("type") == "opsportal/control/v1"
+        and statement.get("control") == control
+        and statement.get("object") == object
     )
 
 
-def checked(
-    authority: Authority, statement: bytes | None, rows: Sequence[Mapping[str, Any]]
-) -> list[Signature]:
+def checked(authority: Authority, statement: bytes | None, rows: Sequence[Mapping[str, Any]]) -> list[Signature]:
     """Each signature row with `valid` set only if it verifies with a key enrolled for that very person by then."""
     found = []
     for row in rows:
@@ -105,8 +115,9 @@ def checked(
                 info = None
             known = authority.keys.get(info.fingerprint) if info else None
             valid = known is not None and known["subject"] == row["by"]
-        found.append(Signature(str(row["by"]), str(row["strength"]), str(row.get("role", "")), str(row.get("key", "")),
-                               valid))
+        found.append(
+            Signature(str(row["by"]), str(row["strength"]), str(row.get("role", "")), str(row.get("key", "")), valid)
+        )
     return found
 
 
@@ -117,5 +128,3 @@ def statement_of(fact: Fact) -> dict[str, Any]:
     except NotCanonical:
         return {}
     return value if isinstance(value, dict) else {}
-
-

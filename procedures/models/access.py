@@ -46,7 +46,9 @@ class Grant(models.Model):
                 condition=Q(person__isnull=True, group__isnull=False) | Q(person__isnull=False, group__isnull=True),
                 name="grant_person_or_group",
             ),
-            models.CheckConstraint(condition=~Q(person=F("granted_by")) | Q(person__isnull=True), name="grant_not_to_oneself"),
+            models.CheckConstraint(
+                condition=~Q(person=F("granted_by")) | Q(person__isnull=True), name="grant_not_to_oneself"
+            ),
             models.CheckConstraint(condition=Q(expires_at__gt=F("not_before_at")), name="grant_ends_after_it_begins"),
         ]
 

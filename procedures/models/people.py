@@ -37,7 +37,10 @@ class Person(AbstractBaseUser, PermissionsMixin):
     is_staff = models.BooleanField(default=False)
     created_at = models.DateTimeField(default=now)
     groups = models.ManyToManyField(  # type: ignore[assignment]
-        Group, through="Membership", through_fields=("person", "group"), related_name="user_set",
+        Group,
+        through="Membership",
+        through_fields=("person", "group"),
+        related_name="user_set",
         related_query_name="user",
     )
 

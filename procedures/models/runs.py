@@ -12,7 +12,6 @@ from procedures.models.environments import Environment, Runner
 from procedures.models.people import Person
 from procedures.models.versions import Procedure, Version
 
-
 ENDED = sorted(state.value for state in TERMINAL_RUN_STATES)
 
 
@@ -65,8 +64,7 @@ class Run(models.Model):
             models.CheckConstraint(condition=Q(state__in=[s.value for s in RunState]), name="run_state_known"),
             models.CheckConstraint(condition=Q(risk__in=RISKS), name="run_risk_known"),
             models.CheckConstraint(
-                condition=Q(state__in=ENDED, ended_at__isnull=False)
-                | (~Q(state__in=ENDED) & Q(ended_at__isnull=True)),
+                condition=Q(state__in=ENDED, ended_at__isnull=False) | (~Q(state__in=ENDED) & Q(ended_at__isnull=True)),
                 name="run_ended_exactly_when_terminal",
             ),
         ]
@@ -122,9 +120,7 @@ class Approval(models.Model):
 
     class Meta:
         constraints = [
-            models.UniqueConstraint(
-                fields=["run", "gate", "approver", "plan_digest"], name="approval_once_per_person"
-            ),
+            models.UniqueConstraint(fields=["run", "gate", "approver", "plan_digest"], name="approval_once_per_person"),
             models.CheckConstraint(condition=~Q(approver=F("requester")), name="approval_not_by_requester"),
         ]
 

@@ -12,8 +12,18 @@ from procedures.domain.states import VersionState
 from procedures.models.people import Person
 
 VERBS = (
-    "discover", "view", "run", "cancel", "read_output", "author", "review", "approve",
-    "manage_access", "operate", "break_glass", "audit",
+    "discover",
+    "view",
+    "run",
+    "cancel",
+    "read_output",
+    "author",
+    "review",
+    "approve",
+    "manage_access",
+    "operate",
+    "break_glass",
+    "audit",
 )
 
 
@@ -38,7 +48,7 @@ class Procedure(models.Model):
 
 
 class Version(models.Model):
-    """One content-addressed bundle. `digest` is the closure's (rule 3); `definition` a reading of its bytes for faces."""
+    """One content-addressed bundle. `digest` is the closure's (rule 3); `definition` reads its bytes."""
 
     id = models.UUIDField(primary_key=True, default=uuid7)
     procedure = models.ForeignKey(Procedure, on_delete=models.PROTECT, related_name="versions")
@@ -63,9 +73,7 @@ class Version(models.Model):
     class Meta:
         constraints = [
             models.UniqueConstraint(fields=["procedure", "number"], name="version_number_once"),
-            models.UniqueConstraint(
-                fields=["procedure"], condition=Q(state="in_review"), name="version_one_in_review"
-            ),
+            models.UniqueConstraint(fields=["procedure"], condition=Q(state="in_review"), name="version_one_in_review"),
             models.UniqueConstraint(fields=["procedure"], condition=Q(state="accepted"), name="version_one_accepted"),
             models.CheckConstraint(condition=Q(state__in=[s.value for s in VersionState]), name="version_state_known"),
             models.CheckConstraint(condition=Q(risk__in=RISKS), name="version_risk_known"),
@@ -123,5 +131,7 @@ class Review(models.Model):
                 fields=["version", "reviewer"], condition=Q(lifted_at__isnull=True), name="review_once_per_person"
             ),
             models.CheckConstraint(condition=~Q(reviewer=F("submitter")), name="review_not_by_submitter"),
-            models.CheckConstraint(condition=Q(strength__in=["session", "totp", "signed"]), name="review_strength_known"),
+            models.CheckConstraint(
+                condition=Q(strength__in=["session", "totp", "signed"]), name="review_strength_known"
+            ),
         ]

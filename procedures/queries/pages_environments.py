@@ -22,7 +22,9 @@ def places() -> list[Place]:
     runners = list(Runner.objects.filter(ended_at__isnull=True).order_by("name"))
     return [
         Place(
-            row, row.targets.filter(ended_at__isnull=True).count(), row.bindings.filter(ended_at__isnull=True).count(),
+            row,
+            row.targets.filter(ended_at__isnull=True).count(),
+            row.bindings.filter(ended_at__isnull=True).count(),
             [r for r in runners if row.name in r.environments],
         )
         for row in Environment.objects.all()

@@ -97,18 +97,27 @@ def first_steps(*, saw_evidence: bool) -> list[FirstStep]:
     people = Person.objects.filter(kind=Person.Kind.PERSON).count()
     return [
         FirstStep(
-            "Run hello here", "Accept it first; then it takes ten seconds" if not ready else "Takes ten seconds",
-            "/procedures/hello/" if ready else f"/reviews/{hello.id}/" if hello else "/reviews/", ran_hello,
+            "Run hello here",
+            "Accept it first; then it takes ten seconds" if not ready else "Takes ten seconds",
+            "/procedures/hello/" if ready else f"/reviews/{hello.id}/" if hello else "/reviews/",
+            ran_hello,
         ),
         FirstStep(
-            "Take a shipped procedure", "Read it and accept it; its author is the vendor",
-            f"/reviews/{other.id}/" if other else "/reviews/", accepted.exclude(procedure__name="hello").exists(),
+            "Take a shipped procedure",
+            "Read it and accept it; its author is the vendor",
+            f"/reviews/{other.id}/" if other else "/reviews/",
+            accepted.exclude(procedure__name="hello").exists(),
         ),
         FirstStep(
-            "Add a host", "A name, an address and its host key", "/environments/", Target.objects.exists(),
+            "Add a host",
+            "A name, an address and its host key",
+            "/environments/",
+            Target.objects.exists(),
         ),
         FirstStep(
-            "Run it there", "Pick a procedure that acts on hosts", "/procedures/",
+            "Run it there",
+            "Pick a procedure that acts on hosts",
+            "/procedures/",
             ended_well.filter(tasks__target__gt="").exists(),
         ),
         FirstStep("Invite a second person", "A link, good for 24 hours", "/people/#invite", people > 1),

@@ -16,7 +16,8 @@ from procedures.models import ApiToken, ControlChange, DutyAssignment, EnrolledK
 def people() -> QuerySet[Person]:
     """Everybody but the system's own accounts, with memberships, live duties and keys."""
     return (
-        Person.objects.exclude(kind=Person.Kind.SYSTEM).order_by("-is_active", "name")
+        Person.objects.exclude(kind=Person.Kind.SYSTEM)
+        .order_by("-is_active", "name")
         .prefetch_related(
             Prefetch("memberships", Membership.objects.select_related("group"), to_attr="in_groups"),
             Prefetch("duty_assignments", DutyAssignment.objects.filter(ended_at__isnull=True), to_attr="duties"),

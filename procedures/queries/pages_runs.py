@@ -159,15 +159,20 @@ def steps_of(run: Run, plan: dict[str, Any]) -> list[StepRow]:
             row.spans.append((task["started_at"], task["ended_at"], task["state"]))
     over = run.state in ENDED
     return [
-        row for key, row in rows.items()
-        if row.phase == "steps" or key in begun or (row.phase == "always" and not over)
+        row for key, row in rows.items() if row.phase == "steps" or key in begun or (row.phase == "always" and not over)
     ]
 
 
 def _pending(step: str, target: str) -> dict[str, Any]:
     return {
-        "step": step, "target": target, "attempt": 1, "state": "pending", "started_at": None, "ended_at": None,
-        "exit_status": None, "message": "",
+        "step": step,
+        "target": target,
+        "attempt": 1,
+        "state": "pending",
+        "started_at": None,
+        "ended_at": None,
+        "exit_status": None,
+        "message": "",
     }
 
 

@@ -26,9 +26,7 @@ class Covered:
 
     def has(self, procedure: UUID, environment: str | None = None) -> bool:
         """Whether some pair covers this procedure, and this environment if one is named."""
-        return any(
-            p in {None, procedure} and (environment is None or e in {None, environment}) for p, e in self.pairs
-        )
+        return any(p in {None, procedure} and (environment is None or e in {None, environment}) for p, e in self.pairs)
 
 
 def covered(person: Person, verb: str, at: datetime) -> Covered:
@@ -44,12 +42,15 @@ def approvable(person: Person, at: datetime) -> list[Run]:
     waiting = (
         Run.objects.filter(state__in=[RunState.AWAITING_APPROVAL.value, RunState.WAITING.value])
         .exclude(state=RunState.WAITING.value, waiting_gate="")
-        .exclude(requester=person).exclude(chain__person=person)
-        .select_related("procedure", "environment", "requester", "version").order_by("id")[:MOST]
+        .exclude(requester=person)
+        .exclude(chain__person=person)
+        .select_related("procedure", "environment", "requester", "version")
+        .order_by("id")[:MOST]
     )
     mine = set(Approval.objects.filter(approver=person).values_list("run_id", "gate", "plan_digest"))
     return [
-        run for run in waiting
+        run
+        for run in waiting
         if rights.has(run.procedure_id, run.environment_id) and (run.id, run.waiting_gate, run.plan_digest) not in mine
     ]
 
@@ -61,9 +62,11 @@ def reviewable(person: Person, at: datetime) -> list[Version]:
         return []
     waiting = (
         Version.objects.filter(state=VersionState.IN_REVIEW.value)
-        .exclude(submitter=person).exclude(authors__person=person)
+        .exclude(submitter=person)
+        .exclude(authors__person=person)
         .exclude(reviews__reviewer=person, reviews__lifted_at__isnull=True)
-        .select_related("procedure", "submitter").order_by("submitted_at")[:MOST]
+        .select_related("procedure", "submitter")
+        .order_by("submitted_at")[:MOST]
     )
     return [version for version in waiting if rights.has(version.procedure_id)]
 
@@ -74,8 +77,10 @@ def confirmable(person: Person, at: datetime) -> list[ControlChange]:
     if not verbs:
         return []
     waiting = (
-        ControlChange.objects.filter(state=ControlChange.State.PROPOSED).exclude(proposer=person)
-        .select_related("proposer").order_by("proposed_at")[:MOST]
+        ControlChange.objects.filter(state=ControlChange.State.PROPOSED)
+        .exclude(proposer=person)
+        .select_related("proposer")
+        .order_by("proposed_at")[:MOST]
     )
     return [change for change in waiting if _verb(change.control) in verbs and not _signed(change, person)]
 
@@ -86,7 +91,6 @@ def _verb(control: str) -> str:
 
 def _signed(change: ControlChange, person: Person) -> bool:
     return any(row["by"] == str(person.subject) for row in change.signatures)
-
 
 
 @dataclass(frozen=True, slots=True)

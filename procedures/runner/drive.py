@@ -53,15 +53,15 @@ def drive(run: UUID) -> None:
         masker.register(secret, name)
     beat = partial(claims.beat, run=run, token=claimed.token)
     watch = Watch(
-        lambda at: beat(at=at), claimed.deadline, every_s=settings.OPSPORTAL_HEARTBEAT_S,
+        lambda at: beat(at=at),
+        claimed.deadline,
+        every_s=settings.OPSPORTAL_HEARTBEAT_S,
         lost_after_s=settings.OPSPORTAL_HEARTBEAT_LOST_S / 2,
     )
     output = RunOutput(
         lambda lines, masked: tasks.append(run=run, token=claimed.token, lines=lines, masked_bytes=masked), masker
     )
-    issuer = Issuer(
-        providers(keys()), registry.actions(), me, open_secrets=open_secrets, outputs=_outputs
-    )
+    issuer = Issuer(providers(keys()), registry.actions(), me, open_secrets=open_secrets, outputs=_outputs)
     with watch:
         Drive(Tools(claimed, registry.actions(), issuer, identity(), output, watch, secrets)).go()
 

@@ -26,8 +26,11 @@ def install_here() -> None:
         me = load_identity(folder)
         pools = {e["name"]: pool_key(folder, e["name"])[:2] for e in ENVIRONMENTS}
         install(
-            runner={"id": str(me.id), "name": me.name, "public": me.public}, pools=pools, authorities={e["name"]: ca_public(folder, e["name"]) for e in ENVIRONMENTS},
-            profile=settings.OPSPORTAL_REVIEW_PROFILE, at=now(),
+            runner={"id": str(me.id), "name": me.name, "public": me.public},
+            pools=pools,
+            authorities={e["name"]: ca_public(folder, e["name"]) for e in ENVIRONMENTS},
+            profile=settings.OPSPORTAL_REVIEW_PROFILE,
+            at=now(),
         )
     runbooks = Path(settings.OPSPORTAL_RUNBOOKS_DIR)
     if runbooks.is_dir():

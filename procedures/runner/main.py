@@ -22,9 +22,18 @@ def main(argv: list[str] | None = None) -> None:
     start()
     app.worker_main(
         [
-            "worker", "--pool", "threads", "--concurrency", str(settings.OPSPORTAL_RUNNER_THREADS),
-            "--queues", ",".join(f"environment.{name}" for name in served), "--without-gossip", "--without-mingle",
-            "--without-heartbeat", "--loglevel", "WARNING",
+            "worker",
+            "--pool",
+            "threads",
+            "--concurrency",
+            str(settings.OPSPORTAL_RUNNER_THREADS),
+            "--queues",
+            ",".join(f"environment.{name}" for name in served),
+            "--without-gossip",
+            "--without-mingle",
+            "--without-heartbeat",
+            "--loglevel",
+            "WARNING",
         ]
     )
 

@@ -23,7 +23,8 @@ def providers(keys: Path) -> Mapping[str, Provider]:
         return sealed_secret(keys, environment, name)
 
     needs: Mapping[str, tuple[Any, ...]] = {
-        "ssh-certificate": (keys, settings.OPSPORTAL_RUNNER_ADDRESS), "ssh-key": (fetch,),
+        "ssh-certificate": (keys, settings.OPSPORTAL_RUNNER_ADDRESS),
+        "ssh-key": (fetch,),
     }
     return {name: kind(*needs.get(name, ())) for name, kind in registry.provider_kinds().items()}
 

@@ -10,7 +10,9 @@ from procedures.domain.states import StateConflict
 from procedures.services.claims import ClaimLost
 
 
-@shared_task(acks_late=True, ignore_result=True, name="opsportal.drive_run")
+@shared_task(  # type: ignore[untyped-decorator]
+    acks_late=True, ignore_result=True, name="opsportal.drive_run"
+)
 def drive_run(run_id: str) -> None:
     from procedures.runner.drive import drive
 

@@ -5,9 +5,9 @@ from __future__ import annotations
 import threading
 
 import structlog
+from django.conf import settings
 from django.db import DatabaseError, connections
 
-from django.conf import settings
 from procedures.domain.clock import now
 from procedures.domain.masking import self_test
 from procedures.runner.drive import identity

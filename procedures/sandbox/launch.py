@@ -6,7 +6,7 @@ import os
 import shutil
 import subprocess
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from functools import cache
 from pathlib import Path
 from typing import IO, Any
@@ -16,7 +16,11 @@ from procedures.sandbox.limits import Limits
 
 SYSTEM = ("/usr", "/bin", "/sbin", "/lib", "/lib64", "/lib32")
 ETC = (
-    "/etc/ssl/certs", "/etc/ca-certificates", "/etc/alternatives", "/etc/ld.so.cache", "/etc/nsswitch.conf",
+    "/etc/ssl/certs",
+    "/etc/ca-certificates",
+    "/etc/alternatives",
+    "/etc/ld.so.cache",
+    "/etc/nsswitch.conf",
     "/etc/localtime",
 )
 NETWORK_ETC = ("/etc/resolv.conf", "/etc/hosts")
@@ -39,7 +43,7 @@ class Program:
     bundle: Path
     uid: int
     network: bool = False
-    limits: Limits = Limits()
+    limits: Limits = field(default_factory=Limits)
 
 
 @cache
@@ -54,16 +58,31 @@ def bubblewrap() -> str:
 def arguments(program: Program) -> list[str]:
     """The options of bwrap, handed over through a pipe: values of the environment never show in `ps`."""
     words = [
-        "--unshare-user", "--unshare-ipc", "--unshare-pid", "--unshare-uts", "--unshare-cgroup-try", "--disable-userns",
-        "--die-with-parent", "--new-session", "--hostname", "step", "--uid", "65534", "--gid", "65534",
-        "--cap-drop", "ALL", "--clearenv",
+        "--unshare-user",
+        "--unshare-ipc",
+        "--unshare-pid",
+        "--unshare-uts",
+        "--unshare-cgroup-try",
+        "--disable-userns",
+        "--die-with-parent",
+        "--new-session",
+        "--hostname",
+        "step",
+        "--uid",
+        "65534",
+        "--gid",
+        "65534",
+        "--cap-drop",
+        "ALL",
+        "--clearenv",
     ]
     if not program.network:
         words.append("--unshare-net")
     for path in SYSTEM:
-        if os.path.islink(path):
-            words += ["--symlink", os.readlink(path), path]
-        elif os.path.isdir(path):
+        place = Path(path)
+        if place.is_symlink():
+            words += ["--symlink", str(place.readlink()), path]
+        elif place.is_dir():
             words += ["--ro-bind", path, path]
     for path in ETC + (NETWORK_ETC if program.network else ()):
         words += ["--ro-bind-try", path, path]
@@ -83,11 +102,27 @@ def start(program: Program) -> subprocess.Popen[bytes]:
     command = [bwrap, "--args", str(reader), "--", *program.limits.prlimit(), *program.argv]
     if os.geteuid() == 0:
         who = str(program.uid)
-        command = ["/usr/bin/setpriv", "--reuid", who, "--regid", who, "--clear-groups", "--no-new-privs", "--", *command]
+        command = [
+            "/usr/bin/setpriv",
+            "--reuid",
+            who,
+            "--regid",
+            who,
+            "--clear-groups",
+            "--no-new-privs",
+            "--",
+            *command,
+        ]
     try:
         process = subprocess.Popen(
-            command, stdin=subprocess.PIPE, stdout=subprocess.PIPE, stderr=subprocess.PIPE, env={}, cwd="/",
-            pass_fds=(reader,), start_new_session=True,
+            command,
+            stdin=subprocess.PIPE,
+            stdout=subprocess.PIPE,
+            stderr=subprocess.PIPE,
+            env={},
+            cwd="/",
+            pass_fds=(reader,),
+            start_new_session=True,
         )
     except OSError as problem:
         os.close(writer)

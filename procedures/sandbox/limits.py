@@ -26,6 +26,12 @@ class Limits:
 
     def prlimit(self) -> list[str]:
         return [
-            "/usr/bin/prlimit", f"--cpu={self.cpu_s}:{self.cpu_s + 2}", f"--data={self.memory_bytes}",
-            f"--nproc={self.processes}", f"--nofile={self.files}", f"--fsize={self.file_bytes}", "--core=0", "--",
+            "/usr/bin/prlimit",
+            f"--cpu={self.cpu_s}:{self.cpu_s + 2}",
+            f"--data={self.memory_bytes}",
+            f"--nproc={self.processes}",
+            f"--nofile={self.files}",
+            f"--fsize={self.file_bytes}",
+            "--core=0",
+            "--",
         ]

@@ -22,7 +22,7 @@ PROBE = (
 
 def tier() -> str:
     """`B` when every hostile probe is held back, else `D`: then no local step runs here."""
-    with tempfile.TemporaryDirectory(dir="/var/tmp", prefix="opsportal-probe-") as name:  # noqa: S108 - own, 0700
+    with tempfile.TemporaryDirectory(dir="/var/tmp", prefix="opsportal-probe-") as name:
         folder = Path(name)
         folder.chmod(0o711)
         for part in ("scratch", "bundle"):
@@ -32,9 +32,16 @@ def tier() -> str:
             with slot() as uid:
                 if os.geteuid() == 0:
                     os.chown(folder / "scratch", uid, uid)
-                program = Program(["/bin/sh", "-c", PROBE], {"PATH": "/usr/bin:/bin"}, folder / "scratch",
-                                  folder / "bundle", uid)
-                run(program, stdin=b"", seconds=10, cancelled=threading.Event(), write=lambda _, data: shown.append(data))
+                program = Program(
+                    ["/bin/sh", "-c", PROBE], {"PATH": "/usr/bin:/bin"}, folder / "scratch", folder / "bundle", uid
+                )
+                run(
+                    program,
+                    stdin=b"",
+                    seconds=10,
+                    cancelled=threading.Event(),
+                    write=lambda _, data: shown.append(data),
+                )
         except (NoSandbox, NoSlot):
             return "D"
     return "B" if b"".join(shown).strip() == b"done" else "D"

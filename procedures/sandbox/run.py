@@ -26,9 +26,7 @@ class Ended:
     why: Literal["exit", "timeout", "cancel"]
 
 
-def run(
-    program: Program, *, stdin: bytes, seconds: float, cancelled: threading.Event, write: Write
-) -> Ended:
+def run(program: Program, *, stdin: bytes, seconds: float, cancelled: threading.Event, write: Write) -> Ended:
     """Blocks until everything the program started is gone. Raises NoSandbox."""
     process = start(program)
     feeder = threading.Thread(target=_stdin, args=(process, stdin), daemon=True)

@@ -43,8 +43,15 @@ def statement_for(*, actor: Person, run: Run, verdict: str, at: datetime) -> dic
     """A fresh statement over this run's plan (or its open gate), for `actor` to sign."""
     until = run.approval_expires_at or at + timedelta(seconds=run.environment.approval_expiry_s)
     return statements.approval_statement(
-        run=run.id, gate=run.waiting_gate, plan_digest=run.plan_digest, digest=run.digest, verdict=verdict,
-        approver=actor.subject, not_after=until, portal=settings.OPSPORTAL_PUBLIC_URL, fresh=statements.nonce(),
+        run=run.id,
+        gate=run.waiting_gate,
+        plan_digest=run.plan_digest,
+        digest=run.digest,
+        verdict=verdict,
+        approver=actor.subject,
+        not_after=until,
+        portal=settings.OPSPORTAL_PUBLIC_URL,
+        fresh=statements.nonce(),
     )
 
 
@@ -66,22 +73,37 @@ def given(run: Run) -> dict[str, list[str]]:
 
 @thing
 def decide_run(
-    *, actor: Person, run: UUID, verdict: str, plan_digest: str, comment: str,
-    signature: Mapping[str, Any] | None, at: datetime, bearer: bool = False,
+    *,
+    actor: Person,
+    run: UUID,
+    verdict: str,
+    plan_digest: str,
+    comment: str,
+    signature: Mapping[str, Any] | None,
+    at: datetime,
+    bearer: bool = False,
 ) -> Run:
     """Approve or reject a waiting run, or its open gate.
 
     Raises NotAllowed, SecondPersonRequired, PlanChanged, NotWaiting, TooWeak, BadSignature, InvalidInput, NotFound.
     """
     row = Run.objects.select_for_update().select_related("environment", "procedure", "version").filter(pk=run).first()
-    if row is None or not access.decide(actor, "view", at=at, procedure=row.procedure).allowed and not _may(actor, row, at):
+    if row is None or (
+        not access.decide(actor, "view", at=at, procedure=row.procedure).allowed and not _may(actor, row, at)
+    ):
         raise NotFound("There is no such run.")
     _outside_chain(actor, row)
     access.require(actor, "approve", at=at, procedure=row.procedure, environment=row.environment)
     _fits(row, verdict, plan_digest, at)
     expected = statement_for(actor=actor, run=row, verdict=verdict, at=at)
     decision = decided(
-        actor, expected, signature, minimum=row.min_strength, free=("nonce", "not_after"), bearer=bearer, role="approver"
+        actor,
+        expected,
+        signature,
+        minimum=row.min_strength,
+        free=("nonce", "not_after"),
+        bearer=bearer,
+        role="approver",
     )
     _store(row, actor, verdict, comment, decision, at)
     if verdict == Approval.Verdict.REJECT:
@@ -101,7 +123,6 @@ def _outside_chain(actor: Person, run: Run) -> None:
     author = run.version.authors.filter(person=actor).exists()
     if author and run.risk == "high" and profile_in_force() == "separate":
         raise SecondPersonRequired("You wrote this version; a high-risk run needs an approver who did not.")
-
 
 
 def _fits(run: Run, verdict: str, plan_digest: str, at: datetime) -> None:
@@ -125,16 +146,37 @@ def _store(run: Run, actor: Person, verdict: str, comment: str, decision: Decide
         raise statements.StatementMismatch("The statement's not_after lies outside the time to approve.")
     duties = duties_of(actor)
     Approval.objects.create(
-        run=run, gate=run.waiting_gate, approver=actor, requester=run.requester, plan_digest=run.plan_digest,
-        verdict=verdict, duties=duties, comment=comment, strength=decision.strength, nonce=statement["nonce"],
-        statement=decision.statement, signatures=[decision.signature], at=at, not_after_at=until,
+        run=run,
+        gate=run.waiting_gate,
+        approver=actor,
+        requester=run.requester,
+        plan_digest=run.plan_digest,
+        verdict=verdict,
+        duties=duties,
+        comment=comment,
+        strength=decision.strength,
+        nonce=statement["nonce"],
+        statement=decision.statement,
+        signatures=[decision.signature],
+        at=at,
+        not_after_at=until,
     )
     kind = "run.approved" if verdict == Approval.Verdict.APPROVE else "run.turned_down"
     note(
-        kind, run, at=at, actor=actor.subject, statement=decision.statement, signatures=[decision.signature],
+        kind,
+        run,
+        at=at,
+        actor=actor.subject,
+        statement=decision.statement,
+        signatures=[decision.signature],
         facts={
-            "plan_digest": run.plan_digest, "digest": run.digest, "gate": run.waiting_gate, "verdict": verdict,
-            "duties": duties, "strength": decision.strength, "comment": comment[:2000],
+            "plan_digest": run.plan_digest,
+            "digest": run.digest,
+            "gate": run.waiting_gate,
+            "verdict": verdict,
+            "duties": duties,
+            "strength": decision.strength,
+            "comment": comment[:2000],
         },
     )
 

@@ -22,7 +22,16 @@ from procedures.models import DutyAssignment, EnrolledKey, Grant, OneTimeLink, P
 from procedures.services import grant_rights
 
 VERBS = [
-    "discover", "view", "run", "cancel", "read_output", "author", "review", "approve", "manage_access", "operate",
+    "discover",
+    "view",
+    "run",
+    "cancel",
+    "read_output",
+    "author",
+    "review",
+    "approve",
+    "manage_access",
+    "operate",
     "audit",
 ]
 LINK_LIVES = timedelta(minutes=15)
@@ -40,7 +49,10 @@ def new_link(purpose: str, *, person: Person | None, made_by: Person | None, liv
     """The secret part of a fresh link; only its hash is stored."""
     token = secrets.token_urlsafe(32)
     OneTimeLink.objects.create(
-        purpose=purpose, token_sha256=hashlib.sha256(token.encode()).hexdigest(), person=person, made_by=made_by,
+        purpose=purpose,
+        token_sha256=hashlib.sha256(token.encode()).hexdigest(),
+        person=person,
+        made_by=made_by,
         expires_at=at + lives,
     )
     return token
@@ -57,7 +69,9 @@ def first_link() -> str | None:
     at = now()
     with transaction.atomic():
         OneTimeLink.objects.filter(purpose=OneTimeLink.Purpose.BOOTSTRAP, used_at__isnull=True).update(used_at=at)
-        return f"/welcome/{new_link(OneTimeLink.Purpose.BOOTSTRAP, person=None, made_by=None, lives=LINK_LIVES, at=at)}/"
+        return (
+            f"/welcome/{new_link(OneTimeLink.Purpose.BOOTSTRAP, person=None, made_by=None, lives=LINK_LIVES, at=at)}/"
+        )
 
 
 def take_link(token: str, purpose: str, at: datetime) -> OneTimeLink:
@@ -77,9 +91,7 @@ def check_password(password: str, person: Person) -> None:
 
 
 @transaction.atomic(durable=True)
-def use_first_link(
-    *, token: str, username: str, name: str, password: str, public_key: str, at: datetime
-) -> Person:
+def use_first_link(*, token: str, username: str, name: str, password: str, public_key: str, at: datetime) -> Person:
     """Make the first person, with the first grant and, if a public key is given, the first signing key.
 
     Raises LinkUsed, InvalidInput.
@@ -95,16 +107,30 @@ def use_first_link(
     grant_id = uuid7()
     until = at + timedelta(days=365)
     event = record(
-        "bootstrap.granted", actor=person.subject, at=at,
+        "bootstrap.granted",
+        actor=person.subject,
+        at=at,
         facts={
-            "subject": str(person.subject), "grant": str(grant_id), "verbs": VERBS, "duties": list(DUTIES),
-            "at": moment(at), "expires_at": moment(until), "keys": keys,
+            "subject": str(person.subject),
+            "grant": str(grant_id),
+            "verbs": VERBS,
+            "duties": list(DUTIES),
+            "at": moment(at),
+            "expires_at": moment(until),
+            "keys": keys,
         },
     )
     grant = Grant.objects.create(
-        id=grant_id, person=person, verbs=VERBS, environments=[], not_before_at=at, expires_at=until,
-        reason="First access manager, by the one-time link.", granted_by=Person.objects.get(username="system:shipped"),
-        event=event.id, created_at=at,
+        id=grant_id,
+        person=person,
+        verbs=VERBS,
+        environments=[],
+        not_before_at=at,
+        expires_at=until,
+        reason="First access manager, by the one-time link.",
+        granted_by=Person.objects.get(username="system:shipped"),
+        event=event.id,
+        created_at=at,
     )
     grant_rights.expand(grant)
     DutyAssignment.objects.bulk_create(DutyAssignment(person=person, duty=duty, since_at=at) for duty in DUTIES)

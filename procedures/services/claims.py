@@ -16,8 +16,8 @@ from procedures.domain.canonical import parse
 from procedures.domain.definition import Definition
 from procedures.domain.errors import InvalidInput, OpsError
 from procedures.domain.profiles import approvals_missing
-from procedures.domain.states import RunState, VersionState
 from procedures.domain.statements import strong_enough
+from procedures.domain.states import RunState, VersionState
 from procedures.evidence.queries import accepted_digests
 from procedures.models import Approval, Claim, Environment, Run, Runner
 from procedures.services import plans
@@ -59,7 +59,9 @@ def claim_run(*, run: UUID, runner: Runner, at: datetime) -> Claimed | None:
     with transaction.atomic(durable=True):
         row = (
             Run.objects.select_for_update(of=("self",))
-            .select_related("environment", "procedure", "version", "requester").filter(pk=run).first()
+            .select_related("environment", "procedure", "version", "requester")
+            .filter(pk=run)
+            .first()
         )
         if row is None or row.state != RunState.QUEUED or _group_is_busy(row):
             return None
@@ -71,8 +73,15 @@ def claim_run(*, run: UUID, runner: Runner, at: datetime) -> Claimed | None:
             planned = _same_plan(row, definition, files)
             _use_approvals(row, at)
         except _Refused as refusal:
-            end(row, RunState.DENIED, at=at, actor=None, who=runner.name, message=str(refusal),
-                facts={"runner": str(runner.id)})
+            end(
+                row,
+                RunState.DENIED,
+                at=at,
+                actor=None,
+                who=runner.name,
+                message=str(refusal),
+                facts={"runner": str(runner.id)},
+            )
             return None
         except _Drifted as drift:
             _ask_again(row, definition, files, str(drift), at)
@@ -106,7 +115,12 @@ def _decide_again(run: Run, runner: Runner, at: datetime) -> tuple[Definition, M
     if version.expires_at is None or version.expires_at <= at:
         raise _Refused("The acceptance of this version has expired.")
     decision = access.decide(
-        run.requester, "run", at=at, procedure=run.procedure, environment=environment, resolved=run.parameters,
+        run.requester,
+        "run",
+        at=at,
+        procedure=run.procedure,
+        environment=environment,
+        resolved=run.parameters,
         targets=plans.targets_for(definition, environment, run.parameters, run.narrowed_to),
     )
     if not decision.allowed:
@@ -150,8 +164,10 @@ def _use_approvals(run: Run, at: datetime) -> None:
     ).select_related("approver")
     chain = set(run.chain.values_list("person_id", flat=True)) | {run.requester_id}
     counted = {
-        str(row.approver.subject): row.duties for row in rows
-        if row.approver_id not in chain and strong_enough(row.strength, run.min_strength)
+        str(row.approver.subject): row.duties
+        for row in rows
+        if row.approver_id not in chain
+        and strong_enough(row.strength, run.min_strength)
         and (row.used_at is not None or row.not_after_at > at)
     }
     lacking = approvals_missing(needed, counted)
@@ -170,11 +186,16 @@ def _ask_again(run: Run, definition: Definition, files: Mapping[str, bytes], why
         return
     needed = dict(planned.ask.approvals)
     fields: dict[str, Any] = {
-        "plan": planned.data, "plan_digest": planned.digest, "approvals_needed": needed,
+        "plan": planned.data,
+        "plan_digest": planned.digest,
+        "approvals_needed": needed,
         "min_strength": planned.ask.min_strength,
     }
     note(
-        "run.drifted", run, at=at, actor=None,
+        "run.drifted",
+        run,
+        at=at,
+        actor=None,
         facts={"why": why, "was": run.plan_digest, "plan_digest": planned.digest, "approvals": needed},
     )
     if needed:
@@ -194,10 +215,17 @@ def _take(
     move(run, RunState.RUNNING, at=at, who=runner.name, started_at=started, deadline_at=deadline)
     Claim.objects.create(run=run, runner=runner, token=token, claimed_at=at, heartbeat_at=at)
     note(
-        "run.claimed", run, at=at, actor=None,
+        "run.claimed",
+        run,
+        at=at,
+        actor=None,
         facts={
-            "runner": str(runner.id), "digest": run.digest, "plan_digest": run.plan_digest, "tier": runner.tier,
-            "software": runner.software, "claim": str(token),
+            "runner": str(runner.id),
+            "digest": run.digest,
+            "plan_digest": run.plan_digest,
+            "tier": runner.tier,
+            "software": runner.software,
+            "claim": str(token),
         },
     )
     return Claimed(run, token, definition, files, planned.ask, deadline)
@@ -226,4 +254,4 @@ def hold(run: UUID, token: UUID) -> Run:
     return Run.objects.select_related("environment", "procedure", "version", "requester").get(pk=run)
 
 
-__all__ = ["Claimed", "ClaimLost", "beat", "claim_run", "hold"]
+__all__ = ["ClaimLost", "Claimed", "beat", "claim_run", "hold"]

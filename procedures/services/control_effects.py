@@ -103,12 +103,21 @@ def _grant(change: ControlChange, object: Mapping[str, Any], at: datetime, event
     who = principal(object["principal"])
     grant = Grant.objects.create(
         id=change.pk,
-        person=who if isinstance(who, Person) else None, group=who if isinstance(who, Group) else None,
-        verbs=object["verbs"], procedure=Procedure.objects.filter(name=object.get("procedure")).first(),
-        selector=object.get("selector", []), environments=object["environments"],
-        constraint=object.get("constraint"), target_filter=object.get("target_filter", ""),
-        not_before_at=parse_moment(object["not_before"]), expires_at=parse_moment(object["expires_at"]),
-        reason=object["reason"], granted_by=change.proposer, confirmed_by=change.confirmer, event=event, created_at=at,
+        person=who if isinstance(who, Person) else None,
+        group=who if isinstance(who, Group) else None,
+        verbs=object["verbs"],
+        procedure=Procedure.objects.filter(name=object.get("procedure")).first(),
+        selector=object.get("selector", []),
+        environments=object["environments"],
+        constraint=object.get("constraint"),
+        target_filter=object.get("target_filter", ""),
+        not_before_at=parse_moment(object["not_before"]),
+        expires_at=parse_moment(object["expires_at"]),
+        reason=object["reason"],
+        granted_by=change.proposer,
+        confirmed_by=change.confirmer,
+        event=event,
+        created_at=at,
     )
     grant_rights.expand(grant)
 
@@ -154,9 +163,16 @@ def _binding(change: ControlChange, object: Mapping[str, Any], at: datetime, eve
     last = CredentialBinding.objects.filter(environment_id=object["environment"], name=object["name"]).count()
     live.update(ended_at=at)
     CredentialBinding.objects.create(
-        environment_id=object["environment"], name=object["name"], revision=last + 1, provider=object["provider"],
-        role=object["role"], ceiling=object["ceiling"], max_ttl_s=object["max_ttl_s"], reach=object["reach"],
-        digest=digest(dict(object)), since_at=at,
+        environment_id=object["environment"],
+        name=object["name"],
+        revision=last + 1,
+        provider=object["provider"],
+        role=object["role"],
+        ceiling=object["ceiling"],
+        max_ttl_s=object["max_ttl_s"],
+        reach=object["reach"],
+        digest=digest(dict(object)),
+        since_at=at,
     )
 
 
@@ -164,9 +180,14 @@ def _target(change: ControlChange, object: Mapping[str, Any], at: datetime, even
     live = Target.objects.filter(ended_at__isnull=True)
     mark = fingerprint(object["host_key"])
     clash = (
-        live.filter(host_key_sha256=mark) | live.filter(address=object["address"], port=object["port"])
-        | live.filter(name=object["name"])
-    ).exclude(environment_id=object["environment"], name=object["name"]).first()
+        (
+            live.filter(host_key_sha256=mark)
+            | live.filter(address=object["address"], port=object["port"])
+            | live.filter(name=object["name"])
+        )
+        .exclude(environment_id=object["environment"], name=object["name"])
+        .first()
+    )
     if clash is not None and object["action"] == "set":
         raise TargetElsewhere(
             f"This host is already the target {clash.name} of {clash.environment_id}.", pointer="/object/host_key"
@@ -174,9 +195,7 @@ def _target(change: ControlChange, object: Mapping[str, Any], at: datetime, even
     live.filter(environment_id=object["environment"], name=object["name"]).update(ended_at=at)
     if object["action"] == "set":
         fields = {key: object[key] for key in ("name", "address", "port", "host_key", "trust", "tags", "attributes")}
-        Target.objects.create(
-            environment_id=object["environment"], host_key_sha256=mark, since_at=at, **fields
-        )
+        Target.objects.create(environment_id=object["environment"], host_key_sha256=mark, since_at=at, **fields)
 
 
 def _secret(change: ControlChange, object: Mapping[str, Any], at: datetime, event: UUID) -> None:
@@ -189,9 +208,14 @@ def _secret(change: ControlChange, object: Mapping[str, Any], at: datetime, even
     revision = SealedSecret.objects.filter(environment_id=object["environment"], name=object["name"]).count() + 1
     same.update(ended_at=at)
     SealedSecret.objects.create(
-        environment_id=object["environment"], name=object["name"], revision=revision,
-        pool_key_id=object["pool_key_id"], ciphertext=base64.b64decode(object["ciphertext"]),
-        value_fingerprint=object["fingerprint"], made_by=change.proposer, since_at=at,
+        environment_id=object["environment"],
+        name=object["name"],
+        revision=revision,
+        pool_key_id=object["pool_key_id"],
+        ciphertext=base64.b64decode(object["ciphertext"]),
+        value_fingerprint=object["fingerprint"],
+        made_by=change.proposer,
+        since_at=at,
     )
 
 
@@ -203,8 +227,10 @@ def _key(change: ControlChange, object: Mapping[str, Any], at: datetime, event: 
     if EnrolledKey.objects.filter(fingerprint=object["fingerprint"]).exists():
         raise NotAllowed("This key is enrolled already.")
     EnrolledKey.objects.create(
-        person=Person.objects.get(subject=object["subject"]), public=object["public"],
-        fingerprint=object["fingerprint"], enrolled_at=at,
+        person=Person.objects.get(subject=object["subject"]),
+        public=object["public"],
+        fingerprint=object["fingerprint"],
+        enrolled_at=at,
     )
 
 
@@ -212,13 +238,24 @@ def _runner(change: ControlChange, object: Mapping[str, Any], at: datetime, even
     Runner.objects.update_or_create(
         id=object["runner"],
         defaults={
-            "name": object["name"], "public": object["public"], "environments": object["environments"],
+            "name": object["name"],
+            "public": object["public"],
+            "environments": object["environments"],
             "enrolled_at": at,
         },
     )
 
 
 EFFECTS: Mapping[str, Callable[[ControlChange, Mapping[str, Any], datetime, UUID], None]] = {
-    "grant": _grant, "grant_end": _grant_end, "membership": _membership, "duty": _duty, "environment": _environment,
-    "binding": _binding, "target": _target, "secret": _secret, "profile": _profile, "key": _key, "runner": _runner,
+    "grant": _grant,
+    "grant_end": _grant_end,
+    "membership": _membership,
+    "duty": _duty,
+    "environment": _environment,
+    "binding": _binding,
+    "target": _target,
+    "secret": _secret,
+    "profile": _profile,
+    "key": _key,
+    "runner": _runner,
 }

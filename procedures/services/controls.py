@@ -35,7 +35,10 @@ def statement_for(*, actor: Person, control: str, object: Mapping[str, Any]) -> 
     """A fresh statement over a control change, for `actor` to sign as its proposer. Raises InvalidInput."""
     control_shapes.check(control, object)
     return statements.control_statement(
-        control=control, object=object, proposer=actor.subject, portal=settings.OPSPORTAL_PUBLIC_URL,
+        control=control,
+        object=object,
+        proposer=actor.subject,
+        portal=settings.OPSPORTAL_PUBLIC_URL,
         fresh=statements.nonce(),
     )
 
@@ -68,7 +71,12 @@ def who_gains(control: str, object: Mapping[str, Any]) -> set[str]:
 
 @thing
 def propose(
-    *, actor: Person, control: str, object: Mapping[str, Any], signature: Mapping[str, Any] | None, at: datetime,
+    *,
+    actor: Person,
+    control: str,
+    object: Mapping[str, Any],
+    signature: Mapping[str, Any] | None,
+    at: datetime,
     bearer: bool = False,
 ) -> ControlChange:
     """Propose a change; it takes effect at once where one person suffices, else it waits for its confirmer.
@@ -89,14 +97,22 @@ def propose(
     decision = decided(actor, expected, signature, minimum=minimum, bearer=bearer, role="proposer")
     production = production_names()
     change = ControlChange.objects.create(
-        control=control, object=dict(object), proposer=actor, statement=decision.statement,
-        signatures=[decision.signature], proposed_at=at,
+        control=control,
+        object=dict(object),
+        proposer=actor,
+        statement=decision.statement,
+        signatures=[decision.signature],
+        proposed_at=at,
         production=controls.touches_production(control, object, production),
     )
     if _needed(change, gains) == 0:
         return _put_in_force(change, actor, gains, at)
     record(
-        "control.proposed", actor=actor.subject, at=at, statement=decision.statement, signatures=change.signatures,
+        "control.proposed",
+        actor=actor.subject,
+        at=at,
+        statement=decision.statement,
+        signatures=change.signatures,
         facts=_facts(change, gains),
     )
     return change
@@ -124,7 +140,11 @@ def confirm(
     if len(row.signatures) - 1 >= _needed(row, gains):
         return _put_in_force(row, actor, gains, at)
     record(
-        "control.proposed", actor=actor.subject, at=at, statement=bytes(row.statement), signatures=row.signatures,
+        "control.proposed",
+        actor=actor.subject,
+        at=at,
+        statement=bytes(row.statement),
+        signatures=row.signatures,
         facts=_facts(row, gains),
     )
     return row
@@ -143,7 +163,9 @@ def refuse(*, actor: Person, change: UUID, reason: str, at: datetime) -> Control
     row.state, row.decided_at = ControlChange.State.REFUSED, at
     row.save(update_fields=["state", "decided_at"])
     record(
-        "control.refused", actor=actor.subject, at=at,
+        "control.refused",
+        actor=actor.subject,
+        at=at,
         facts={"control": row.control, "change": str(row.pk), "reason": reason[:2000]},
     )
     return row
@@ -151,7 +173,10 @@ def refuse(*, actor: Person, change: UUID, reason: str, at: datetime) -> Control
 
 def _decision(actor: Person, row: ControlChange, signature: Mapping[str, Any] | None, *, bearer: bool) -> Decided:
     expected = statements.control_statement(
-        control=row.control, object=row.object, proposer=row.proposer.subject, portal=settings.OPSPORTAL_PUBLIC_URL,
+        control=row.control,
+        object=row.object,
+        proposer=row.proposer.subject,
+        portal=settings.OPSPORTAL_PUBLIC_URL,
         fresh="",
     )
     decision = decided(
@@ -186,8 +211,12 @@ def _needed(change: ControlChange, gains: Collection[str]) -> int:
 
 def _facts(change: ControlChange, gains: Collection[str]) -> dict[str, Any]:
     return {
-        "control": change.control, "change": str(change.pk), "object": change.object, "production": change.production,
-        "profile": profile_in_force(), "gains": sorted(gains),
+        "control": change.control,
+        "change": str(change.pk),
+        "object": change.object,
+        "production": change.production,
+        "profile": profile_in_force(),
+        "gains": sorted(gains),
         "confirmers": [s["by"] for s in change.signatures if s["role"] == "confirmer"],
     }
 
@@ -195,8 +224,12 @@ def _facts(change: ControlChange, gains: Collection[str]) -> dict[str, Any]:
 def _put_in_force(change: ControlChange, actor: Person, gains: Collection[str], at: datetime) -> ControlChange:
     facts = _facts(change, gains)
     event = record(
-        "control.confirmed", actor=actor.subject, at=at, statement=bytes(change.statement),
-        signatures=change.signatures, facts=facts,
+        "control.confirmed",
+        actor=actor.subject,
+        at=at,
+        statement=bytes(change.statement),
+        signatures=change.signatures,
+        facts=facts,
     )
     control_effects.apply(change, at=at, event=event.id)
     change.state, change.decided_at = ControlChange.State.CONFIRMED, at

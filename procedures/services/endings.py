@@ -40,23 +40,48 @@ def finish_run(
         ]
         Run.objects.filter(pk=run).update(output=dict(output))
         envelope = sign(
-            signer, "run",
-            {"run": str(run), "digest": row.digest, "plan_digest": row.plan_digest, "outcome": outcome.value,
-             "tasks": tasks},
+            signer,
+            "run",
+            {
+                "run": str(run),
+                "digest": row.digest,
+                "plan_digest": row.plan_digest,
+                "outcome": outcome.value,
+                "tasks": tasks,
+            },
         )
-        end(row, outcome, at=at, actor=None, who="runner", message=message,
-            facts={"runner": str(signer.id), "dsse": envelope, "tasks": len(tasks), "plan_digest": row.plan_digest})
+        end(
+            row,
+            outcome,
+            at=at,
+            actor=None,
+            who="runner",
+            message=message,
+            facts={"runner": str(signer.id), "dsse": envelope, "tasks": len(tasks), "plan_digest": row.plan_digest},
+        )
 
 
 def wait_at_gate(*, run: UUID, token: UUID, step: str, message: str, expires_s: int, wakes: bool, at: datetime) -> None:
     """Park a run at a gate: no runner is held (decisions.md, 8). `wakes`: go on by itself when the time has come."""
     with transaction.atomic(durable=True):
         row = hold(run, token)
-        move(row, RunState.WAITING, at=at, who="runner", waiting_gate="" if wakes else step,
-             waiting_until_at=at + timedelta(seconds=expires_s), message=message)
+        move(
+            row,
+            RunState.WAITING,
+            at=at,
+            who="runner",
+            waiting_gate="" if wakes else step,
+            waiting_until_at=at + timedelta(seconds=expires_s),
+            message=message,
+        )
         Claim.objects.filter(run=row).delete()
-        note("run.waiting", row, at=at, actor=None,
-             facts={"gate": step, "message": message[:2000], "expires_s": expires_s})
+        note(
+            "run.waiting",
+            row,
+            at=at,
+            actor=None,
+            facts={"gate": step, "message": message[:2000], "expires_s": expires_s},
+        )
 
 
 @thing
@@ -77,8 +102,14 @@ def cancel_run(*, actor: Person, run: UUID, reason: str, at: datetime) -> Run:
             Run.objects.filter(pk=row.pk).update(cancel_requested_at=at, cancel_requested_by=actor)
             note("run.cancel_asked", row, at=at, actor=actor.subject, facts={"reason": reason[:2000]})
     else:
-        end(row, RunState.CANCELED, at=at, actor=actor.subject, who=actor.username,
-            message=reason or f"Canceled by {actor.name}.")
+        end(
+            row,
+            RunState.CANCELED,
+            at=at,
+            actor=actor.subject,
+            who=actor.username,
+            message=reason or f"Canceled by {actor.name}.",
+        )
     row.refresh_from_db()
     return row
 
@@ -100,19 +131,42 @@ def _interrupt(run: UUID, token: UUID, limit: datetime, at: datetime) -> bool:
             _lose(task, row, at)
         for lease in row.leases.exclude(state=LeaseRecord.State.REVOKED):
             LeaseRecord.objects.filter(pk=lease.pk).update(state=LeaseRecord.State.REVOKED, ended_at=at)
-            note("lease.revoked", row, at=at, actor=None,
-                 facts={"lease": str(lease.id), "how": "expires-only", "why": "runner lost"})
-        end(row, RunState.INTERRUPTED, at=at, actor=None, who="sweeper",
-            message="Lost contact with the runner: the outcome is unknown.", facts={"runner": str(claim.runner_id)})
+            note(
+                "lease.revoked",
+                row,
+                at=at,
+                actor=None,
+                facts={"lease": str(lease.id), "how": "expires-only", "why": "runner lost"},
+            )
+        end(
+            row,
+            RunState.INTERRUPTED,
+            at=at,
+            actor=None,
+            who="sweeper",
+            message="Lost contact with the runner: the outcome is unknown.",
+            facts={"runner": str(claim.runner_id)},
+        )
         return True
 
 
 def _lose(task: Task, run: Run, at: datetime) -> None:
     remote = "unknown" if task.target else "dead"
-    close(task, TaskState.INTERRUPTED, at=at, who="sweeper", remote=remote,
-          message="Lost contact with the runner while this was under way.")
-    note("task.interrupted", run, at=at, actor=None,
-         facts={"task": str(task.id), "step": task.step, "target": task.target, "remote": remote})
+    close(
+        task,
+        TaskState.INTERRUPTED,
+        at=at,
+        who="sweeper",
+        remote=remote,
+        message="Lost contact with the runner while this was under way.",
+    )
+    note(
+        "task.interrupted",
+        run,
+        at=at,
+        actor=None,
+        facts={"task": str(task.id), "step": task.step, "target": task.target, "remote": remote},
+    )
 
 
 def expire_overdue(*, at: datetime) -> int:
@@ -134,8 +188,14 @@ def _overdue(run: Run, at: datetime) -> int:
     if run.state != RunState.WAITING or run.waiting_until_at is None or run.waiting_until_at > at:
         return 0
     if run.waiting_gate:
-        end(run, RunState.TIMED_OUT, at=at, actor=None, who="scheduler",
-            message=f"Nobody answered the gate {run.waiting_gate} in time.")
+        end(
+            run,
+            RunState.TIMED_OUT,
+            at=at,
+            actor=None,
+            who="scheduler",
+            message=f"Nobody answered the gate {run.waiting_gate} in time.",
+        )
     else:
         queue(run, at=at, who="scheduler")
     return 1

@@ -19,7 +19,7 @@ FILTERS = ("from", "to", "procedure", "environment", "run", "requester")
 
 
 def log_key() -> str:
-    """The log's public key, written beside its private one by the sequencer. Raises InvalidInput before its first start."""
+    """The log's public key, written beside its private one by the sequencer. InvalidInput before its first start."""
     path = Path(settings.OPSPORTAL_EVIDENCE_KEY_FILE).with_suffix(".pub")
     if not path.exists():
         raise InvalidInput([("", "the sequencer has never run, so the log has no key yet")])

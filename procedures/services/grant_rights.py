@@ -4,8 +4,10 @@ from __future__ import annotations
 
 from collections.abc import Iterable
 from datetime import datetime
+from typing import Any
 
 from django.contrib.auth.models import Permission
+from django.db.models import QuerySet
 
 from procedures.models import (
     Environment,
@@ -31,8 +33,14 @@ def expand(grant: Grant) -> None:
     environments: Iterable[Environment | None] = list(Environment.objects.filter(name__in=grant.environments)) or [None]
     GrantRight.objects.bulk_create(
         GrantRight(
-            grant=grant, verb=verb, person=grant.person, group=grant.group, procedure=procedure,
-            environment=environment, not_before_at=grant.not_before_at, ends_at=grant.expires_at,
+            grant=grant,
+            verb=verb,
+            person=grant.person,
+            group=grant.group,
+            procedure=procedure,
+            environment=environment,
+            not_before_at=grant.not_before_at,
+            ends_at=grant.expires_at,
         )
         for verb in grant.verbs
         for procedure in (procedures if procedures is not None else [None])
@@ -54,7 +62,7 @@ def end(grant: Grant, *, at: datetime) -> None:
             rows.filter(content_object=right.procedure, permission__codename=right.verb).delete()
 
 
-def _rows(grant: Grant):  # type: ignore[no-untyped-def]
+def _rows(grant: Grant) -> QuerySet[Any]:
     if grant.person is not None:
         return ProcedureUserPermission.objects.filter(user=grant.person)
     return ProcedureGroupPermission.objects.filter(group=grant.group)

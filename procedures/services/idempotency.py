@@ -28,7 +28,8 @@ def once(
     if known is None:
         status, data = act()
         known, _ = IdempotencyKey.objects.get_or_create(
-            person=person, key=key,
+            person=person,
+            key=key,
             defaults={"body_sha256": body_sha256, "status": status, "response": data, "at": at},
         )
     if known.body_sha256 != body_sha256:

@@ -19,18 +19,37 @@ from procedures.services import versions
 
 ENVIRONMENTS: tuple[dict[str, Any], ...] = (
     {
-        "name": "development", "title": "Development", "position": 1, "production": False, "drafts": True,
-        "approvals": {}, "min_strength": "session", "approval_expiry_s": 86_400, "reason_required": False,
+        "name": "development",
+        "title": "Development",
+        "position": 1,
+        "production": False,
+        "drafts": True,
+        "approvals": {},
+        "min_strength": "session",
+        "approval_expiry_s": 86_400,
+        "reason_required": False,
     },
     {
-        "name": "staging", "title": "Staging", "position": 2, "production": False, "drafts": False,
-        "approvals": {"high": {"operations": 1}}, "min_strength": "session", "approval_expiry_s": 86_400,
+        "name": "staging",
+        "title": "Staging",
+        "position": 2,
+        "production": False,
+        "drafts": False,
+        "approvals": {"high": {"operations": 1}},
+        "min_strength": "session",
+        "approval_expiry_s": 86_400,
         "reason_required": True,
     },
     {
-        "name": "production", "title": "Production", "position": 3, "production": True, "drafts": False,
-        "approvals": {"moderate": {"operations": 1}, "high": {"operations": 1}}, "min_strength": "signed",
-        "approval_expiry_s": 86_400, "reason_required": True,
+        "name": "production",
+        "title": "Production",
+        "position": 3,
+        "production": True,
+        "drafts": False,
+        "approvals": {"moderate": {"operations": 1}, "high": {"operations": 1}},
+        "min_strength": "signed",
+        "approval_expiry_s": 86_400,
+        "reason_required": True,
     },
 )
 SYSTEM = (("system:shipped", "Shipped with OpsPortal"), ("system:sweeper", "The sweeper"))
@@ -41,8 +60,14 @@ def installed() -> bool:
 
 
 @transaction.atomic(durable=True)
-def install(*, runner: Mapping[str, str], pools: Mapping[str, tuple[str, str]], authorities: Mapping[str, str],
-            profile: str, at: datetime) -> None:
+def install(
+    *,
+    runner: Mapping[str, str],
+    pools: Mapping[str, tuple[str, str]],
+    authorities: Mapping[str, str],
+    profile: str,
+    at: datetime,
+) -> None:
     """Write genesis once. `runner`: id, name, public; `pools`: environment → (key id, public key);
     `authorities`: environment → public key of its SSH certificate authority. Safe to repeat.
     """
@@ -50,20 +75,28 @@ def install(*, runner: Mapping[str, str], pools: Mapping[str, tuple[str, str]], 
         return
     everywhere = [e["name"] for e in ENVIRONMENTS]
     record(
-        "genesis", actor=None, at=at,
+        "genesis",
+        actor=None,
+        at=at,
         facts={
-            "portal": settings.OPSPORTAL_PUBLIC_URL, "profile": profile, "environments": list(ENVIRONMENTS),
-            "runners": [{"runner": runner["id"], "name": runner["name"], "public": runner["public"],
-                         "environments": everywhere}],
-            "keys": [], "managers": [], "authorities": dict(authorities),
+            "portal": settings.OPSPORTAL_PUBLIC_URL,
+            "profile": profile,
+            "environments": list(ENVIRONMENTS),
+            "runners": [
+                {"runner": runner["id"], "name": runner["name"], "public": runner["public"], "environments": everywhere}
+            ],
+            "keys": [],
+            "managers": [],
+            "authorities": dict(authorities),
         },
     )
     for fields in ENVIRONMENTS:
         Environment.objects.create(**fields)
     PortalSetting.objects.create(name="profile", value=profile, since_at=at)
     PortalSetting.objects.create(name="ssh-authorities", value=dict(authorities), since_at=at)
-    Runner.objects.create(id=UUID(runner["id"]), name=runner["name"], public=runner["public"], environments=everywhere,
-                          enrolled_at=at)
+    Runner.objects.create(
+        id=UUID(runner["id"]), name=runner["name"], public=runner["public"], environments=everywhere, enrolled_at=at
+    )
     for name, (key_id, public) in pools.items():
         PoolKey.objects.create(environment_id=name, key_id=key_id, public=public, since_at=at)
     for username, title in SYSTEM:
@@ -78,7 +111,10 @@ def submit_shipped(folder: Path, *, at: datetime) -> list[str]:
         if Procedure.objects.filter(name=path.name).exists():
             continue
         versions.submit_version(
-            actor=shipper, files=read_folder(path), note="Shipped with OpsPortal.", at=at,
+            actor=shipper,
+            files=read_folder(path),
+            note="Shipped with OpsPortal.",
+            at=at,
             author_label="vendor:opsportal",
         )
         done.append(path.name)

@@ -18,25 +18,58 @@ def intended(
     with transaction.atomic(durable=True):
         row = Run.objects.get(pk=run)
         LeaseRecord.objects.create(
-            id=id, run=row, step=step, target=target, attempt=attempt, credential=credential, provider=provider,
-            state=LeaseRecord.State.INTENT, intended_at=at,
+            id=id,
+            run=row,
+            step=step,
+            target=target,
+            attempt=attempt,
+            credential=credential,
+            provider=provider,
+            state=LeaseRecord.State.INTENT,
+            intended_at=at,
         )
-        note("lease.intent", row, at=at, actor=None,
-             facts={"lease": str(id), "step": step, "target": target, "attempt": attempt, "credential": credential,
-                    "provider": provider})
+        note(
+            "lease.intent",
+            row,
+            at=at,
+            actor=None,
+            facts={
+                "lease": str(id),
+                "step": step,
+                "target": target,
+                "attempt": attempt,
+                "credential": credential,
+                "provider": provider,
+            },
+        )
 
 
 def issued(*, lease: Lease, at: datetime) -> None:
     with transaction.atomic(durable=True):
         row = LeaseRecord.objects.select_related("run").get(pk=lease.id)
         LeaseRecord.objects.filter(pk=lease.id).update(
-            state=LeaseRecord.State.ISSUED, handle=lease.handle, facts=lease.evidence, issued_at=lease.issued_at,
+            state=LeaseRecord.State.ISSUED,
+            handle=lease.handle,
+            facts=lease.evidence,
+            issued_at=lease.issued_at,
             expires_at=lease.expires_at,
         )
-        note("lease.issued", row.run, at=at, actor=None,
-             facts={"lease": str(lease.id), "step": row.step, "target": row.target, "provider": lease.provider,
-                    "self_expiring": lease.self_expiring, "kills_sessions": lease.kills_sessions,
-                    "evidence": lease.evidence, "expires_at": lease.expires_at.strftime("%Y-%m-%dT%H:%M:%S.%fZ")})
+        note(
+            "lease.issued",
+            row.run,
+            at=at,
+            actor=None,
+            facts={
+                "lease": str(lease.id),
+                "step": row.step,
+                "target": row.target,
+                "provider": lease.provider,
+                "self_expiring": lease.self_expiring,
+                "kills_sessions": lease.kills_sessions,
+                "evidence": lease.evidence,
+                "expires_at": lease.expires_at.strftime("%Y-%m-%dT%H:%M:%S.%fZ"),
+            },
+        )
 
 
 def revoked(*, lease: UUID, how: str, why: str, at: datetime) -> None:
@@ -52,5 +85,10 @@ def revoked(*, lease: UUID, how: str, why: str, at: datetime) -> None:
 def refused(*, run: UUID, step: str, target: str, credential: str, why: str, at: datetime) -> None:
     with transaction.atomic(durable=True):
         row = Run.objects.get(pk=run)
-        note("lease.refused", row, at=at, actor=None,
-             facts={"step": step, "target": target, "credential": credential, "why": why})
+        note(
+            "lease.refused",
+            row,
+            at=at,
+            actor=None,
+            facts={"step": step, "target": target, "credential": credential, "why": why},
+        )

@@ -29,8 +29,13 @@ def invite_person(
     person = make_person(username=username, name=name, email=email, kind=kind, at=at)
     if kind != Person.Kind.PERSON:
         Person.objects.filter(pk=person.pk).update(owner=actor)
-    record("person.made", actor=actor.subject, at=at,
-           facts={"subject": str(person.subject), "kind": kind}, sensitive={"/username": username, "/name": name})
+    record(
+        "person.made",
+        actor=actor.subject,
+        at=at,
+        facts={"subject": str(person.subject), "kind": kind},
+        sensitive={"/username": username, "/name": name},
+    )
     token = new_link(OneTimeLink.Purpose.INVITE, person=person, made_by=actor, lives=INVITE_LIVES, at=at)
     return person, f"/join/{token}/"
 
@@ -65,18 +70,27 @@ def make_token(
         raise InvalidInput([("/name", "1 to 100 characters")])
     secret = TOKEN_PREFIX + secrets.token_urlsafe(32)
     token = ApiToken.objects.create(
-        person=owner, name=name, prefix=secret[:12], token_sha256=hashlib.sha256(secret.encode()).hexdigest(),
-        made_by=actor, created_at=at, expires_at=at + timedelta(days=days),
+        person=owner,
+        name=name,
+        prefix=secret[:12],
+        token_sha256=hashlib.sha256(secret.encode()).hexdigest(),
+        made_by=actor,
+        created_at=at,
+        expires_at=at + timedelta(days=days),
     )
-    record("token.made", actor=actor.subject, at=at,
-           facts={"token": str(token.id), "subject": str(owner.subject), "days": days})
+    record(
+        "token.made",
+        actor=actor.subject,
+        at=at,
+        facts={"token": str(token.id), "subject": str(owner.subject), "days": days},
+    )
     return token, secret
 
 
 @thing
 def revoke_token(*, actor: Person, token: UUID, at: datetime) -> None:
     row = ApiToken.objects.filter(pk=token).first()
-    if row is None or (row.person_id != actor.pk and row.made_by_id != actor.pk):
+    if row is None or actor.pk not in {row.person_id, row.made_by_id}:
         raise NotFound("You have no such token.")
     ApiToken.objects.filter(pk=token, revoked_at__isnull=True).update(revoked_at=at)
     record("token.revoked", actor=actor.subject, at=at, facts={"token": str(token)})
@@ -87,7 +101,8 @@ def bearer(secret: str, *, at: datetime) -> Person | None:
     mark = hashlib.sha256(secret.encode()).hexdigest()
     row = (
         ApiToken.objects.select_related("person")
-        .filter(token_sha256=mark, revoked_at__isnull=True, expires_at__gt=at, person__is_active=True).first()
+        .filter(token_sha256=mark, revoked_at__isnull=True, expires_at__gt=at, person__is_active=True)
+        .first()
     )
     if row is None:
         return None

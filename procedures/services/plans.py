@@ -41,16 +41,29 @@ class Planned:
 
 def as_port(target: Target) -> ports.Target:
     return ports.Target(
-        id=target.id, name=target.name, environment=target.environment_id, address=target.address, port=target.port,
-        host_key=target.host_key, host_key_sha256=target.host_key_sha256, trust=target.trust,  # type: ignore[arg-type]
-        tags=target.tags, attributes=target.attributes,
+        id=target.id,
+        name=target.name,
+        environment=target.environment_id,
+        address=target.address,
+        port=target.port,
+        host_key=target.host_key,
+        host_key_sha256=target.host_key_sha256,
+        trust=target.trust,  # type: ignore[arg-type]
+        tags=target.tags,
+        attributes=target.attributes,
     )
 
 
 def binding_port(binding: CredentialBinding) -> ports.Binding:
     return ports.Binding(
-        environment=binding.environment_id, name=binding.name, provider=binding.provider, role=binding.role,
-        ceiling=binding.ceiling, max_ttl_s=binding.max_ttl_s, reach=binding.reach, digest=binding.digest,
+        environment=binding.environment_id,
+        name=binding.name,
+        provider=binding.provider,
+        role=binding.role,
+        ceiling=binding.ceiling,
+        max_ttl_s=binding.max_ttl_s,
+        reach=binding.reach,
+        digest=binding.digest,
     )
 
 
@@ -94,19 +107,26 @@ def approvals_for(environment: Environment, risk: str, *, profile: str) -> dict[
     return needed
 
 
-def make(
-    run: Run, definition: Definition, files: Mapping[str, bytes], *, secret_marks: Mapping[str, str]
-) -> Planned:
+def make(run: Run, definition: Definition, files: Mapping[str, bytes], *, secret_marks: Mapping[str, str]) -> Planned:
     """Build the plan of a run as things stand now. Raises what planning raises."""
     environment = run.environment
     profile = profile_in_force()
     ask = plan.Ask(
-        run=run.id, run_no=run.no, procedure=run.procedure.name, digest=run.digest, environment=environment.name,
-        requester=str(run.requester.subject), reason=run.reason, parameters=run.parameters, secret_marks=secret_marks,
+        run=run.id,
+        run_no=run.no,
+        procedure=run.procedure.name,
+        digest=run.digest,
+        environment=environment.name,
+        requester=str(run.requester.subject),
+        reason=run.reason,
+        parameters=run.parameters,
+        secret_marks=secret_marks,
         targets=targets_for(definition, environment, run.parameters, run.narrowed_to),
         bindings=bindings_for(definition, environment),
         approvals=approvals_for(environment, run.risk, profile=profile),
-        min_strength=stronger(environment.min_strength), risk=run.risk, profile=profile,
+        min_strength=stronger(environment.min_strength),
+        risk=run.risk,
+        profile=profile,
     )
     data = plan.build(definition, files, ask, registry.actions())
     return Planned(data, plan.plan_digest(data), ask)

@@ -47,15 +47,29 @@ def minimum_strength(version: Version) -> str:
 
 def statement_for(*, actor: Person, version: Version, verdict: str, duties: Sequence[str]) -> dict[str, Any]:
     return statements.review_statement(
-        version=version.id, procedure=version.procedure.name, digest=version.digest, verdict=verdict,
-        duties=list(duties), reviewer=actor.subject, portal=settings.OPSPORTAL_PUBLIC_URL, fresh=statements.nonce(),
+        version=version.id,
+        procedure=version.procedure.name,
+        digest=version.digest,
+        verdict=verdict,
+        duties=list(duties),
+        reviewer=actor.subject,
+        portal=settings.OPSPORTAL_PUBLIC_URL,
+        fresh=statements.nonce(),
     )
 
 
 @thing
 def review_version(
-    *, actor: Person, version: UUID, digest: str, verdict: str, duties: Sequence[str], comment: str,
-    signature: Mapping[str, Any] | None, at: datetime, bearer: bool = False,
+    *,
+    actor: Person,
+    version: UUID,
+    digest: str,
+    verdict: str,
+    duties: Sequence[str],
+    comment: str,
+    signature: Mapping[str, Any] | None,
+    at: datetime,
+    bearer: bool = False,
 ) -> Version:
     """Record one reviewer's decision; accept the version when the profile's requirement is met.
 
@@ -70,16 +84,32 @@ def review_version(
     expected = statement_for(actor=actor, version=row, verdict=verdict, duties=duties)
     decision = decided(actor, expected, signature, minimum=minimum_strength(row), bearer=bearer, role="reviewer")
     Review.objects.create(
-        version=row, reviewer=actor, submitter=row.submitter, digest=digest, verdict=verdict, duties=list(duties),
-        comment=comment, strength=decision.strength, statement=decision.statement,
-        signatures=[decision.signature], at=at,
+        version=row,
+        reviewer=actor,
+        submitter=row.submitter,
+        digest=digest,
+        verdict=verdict,
+        duties=list(duties),
+        comment=comment,
+        strength=decision.strength,
+        statement=decision.statement,
+        signatures=[decision.signature],
+        at=at,
     )
     record(
-        "review.made", actor=actor.subject, at=at, procedure=row.procedure_id, statement=decision.statement,
+        "review.made",
+        actor=actor.subject,
+        at=at,
+        procedure=row.procedure_id,
+        statement=decision.statement,
         signatures=[decision.signature],
         facts={
-            "version": str(row.id), "digest": digest, "verdict": verdict, "duties": list(duties),
-            "strength": decision.strength, "comment": comment[:2000],
+            "version": str(row.id),
+            "digest": digest,
+            "verdict": verdict,
+            "duties": list(duties),
+            "strength": decision.strength,
+            "comment": comment[:2000],
         },
     )
     if verdict == Review.Verdict.REJECT:
@@ -91,8 +121,9 @@ def review_version(
 
 def _not_own_work(actor: Person, version: Version) -> None:
     if version.submitter_id == actor.pk or version.authors.filter(person=actor).exists():
-        raise SecondPersonRequired(f"You wrote or submitted this version of {version.procedure.name}: "
-                                   "you cannot review it.")
+        raise SecondPersonRequired(
+            f"You wrote or submitted this version of {version.procedure.name}: you cannot review it."
+        )
 
 
 def _fits(version: Version, digest: str, verdict: str, duties: Sequence[str], actor: Person) -> None:
@@ -115,7 +146,10 @@ def _fits(version: Version, digest: str, verdict: str, duties: Sequence[str], ac
 def _reject(version: Version, actor: Person, at: datetime) -> None:
     move(version, VersionState.REJECTED, at=at, who=actor.username)
     record(
-        "version.rejected", actor=actor.subject, at=at, procedure=version.procedure_id,
+        "version.rejected",
+        actor=actor.subject,
+        at=at,
+        procedure=version.procedure_id,
         facts={"version": str(version.id), "digest": version.digest},
     )
 
@@ -140,7 +174,10 @@ def _accept_if_met(version: Version, actor: Person, at: datetime) -> None:
     for earlier in version.procedure.versions.filter(state=VersionState.ACCEPTED):
         move(earlier, VersionState.SUPERSEDED, at=at, who=actor.username)
         record(
-            "version.superseded", actor=actor.subject, at=at, procedure=version.procedure_id,
+            "version.superseded",
+            actor=actor.subject,
+            at=at,
+            procedure=version.procedure_id,
             facts={"version": str(earlier.id), "digest": earlier.digest, "by": version.digest},
         )
     move(version, VersionState.ACCEPTED, at=at, who=actor.username)
@@ -156,10 +193,19 @@ def _record_acceptance(version: Version, actor: Person, profile: str, at: dateti
     reviews = accepted_reviews(version)
     given = {str(r.reviewer.subject): list(r.duties) for r in reviews}
     record(
-        "version.accepted", actor=actor.subject, at=at, procedure=version.procedure_id,
+        "version.accepted",
+        actor=actor.subject,
+        at=at,
+        procedure=version.procedure_id,
         facts={
-            "version": str(version.id), "procedure": version.procedure.name, "number": version.number,
-            "digest": version.digest, "profile": profile, "risk": version.risk, "reviewers": given,
-            "combined": combined_duties(given), "environments": version.definition["environments"],
+            "version": str(version.id),
+            "procedure": version.procedure.name,
+            "number": version.number,
+            "digest": version.digest,
+            "profile": profile,
+            "risk": version.risk,
+            "reviewers": given,
+            "combined": combined_duties(given),
+            "environments": version.definition["environments"],
         },
     )

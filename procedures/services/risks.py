@@ -17,9 +17,7 @@ def version_risk(definition: Definition) -> tuple[str, list[str]]:
             environment__in=definition.environments, name__in=list(definition.credentials), ended_at__isnull=True
         )
     ]
-    by_key = Target.objects.filter(
-        environment__in=definition.environments, trust="key", ended_at__isnull=True
-    ).exists()
+    by_key = Target.objects.filter(environment__in=definition.environments, trust="key", ended_at__isnull=True).exists()
     risk, reasons = risk_floor(
         definition, bindings=bindings, production=production, trust_key=by_key, actions=registry.actions()
     )

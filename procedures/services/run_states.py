@@ -26,8 +26,15 @@ def move(run: Run, new: RunState, *, at: datetime, who: str, **fields: Any) -> N
 
 
 def end(
-    run: Run, new: RunState, *, at: datetime, actor: UUID | None, who: str, message: str = "",
-    facts: Mapping[str, Any] | None = None, statement: bytes | None = None,
+    run: Run,
+    new: RunState,
+    *,
+    at: datetime,
+    actor: UUID | None,
+    who: str,
+    message: str = "",
+    facts: Mapping[str, Any] | None = None,
+    statement: bytes | None = None,
 ) -> None:
     """Move a run to a terminal state and seal it: exactly one seal per run, whatever dies."""
     started = RunState(run.state)
@@ -35,15 +42,26 @@ def end(
     move(run, new, at=at, who=who, message=message)
     Claim.objects.filter(run=run).delete()
     seal(
-        run.id, kind=kind, outcome=new.value, risk=run.risk, actor=actor, at=at, procedure=run.procedure_id,
+        run.id,
+        kind=kind,
+        outcome=new.value,
+        risk=run.risk,
+        actor=actor,
+        at=at,
+        procedure=run.procedure_id,
         facts={"from": started.value, "message": message, "digest": run.digest, **(facts or {})},
     )
 
 
 SEAL_KINDS: dict[RunState, str] = {
-    RunState.SUCCEEDED: "run.finished", RunState.FAILED: "run.finished", RunState.TIMED_OUT: "run.finished",
-    RunState.CANCELED: "run.canceled", RunState.DENIED: "run.denied", RunState.REJECTED: "run.rejected",
-    RunState.EXPIRED: "run.expired", RunState.INTERRUPTED: "run.interrupted",
+    RunState.SUCCEEDED: "run.finished",
+    RunState.FAILED: "run.finished",
+    RunState.TIMED_OUT: "run.finished",
+    RunState.CANCELED: "run.canceled",
+    RunState.DENIED: "run.denied",
+    RunState.REJECTED: "run.rejected",
+    RunState.EXPIRED: "run.expired",
+    RunState.INTERRUPTED: "run.interrupted",
 }
 
 

@@ -83,10 +83,23 @@ def request_run(*, actor: Person, wish: Wish, at: datetime, chain: Sequence[tupl
     if decision.grant is None:
         raise NotAllowed("No grant decided this request.")
     run = Run.objects.create(
-        no=next_run_number(), procedure=procedure, version=version, digest=version.digest, environment=environment,
-        requester=actor, door=wish.door, reason=wish.reason, parameters=resolved, sealed_secrets=sealed,
-        narrowed_to=list(wish.targets), grant=decision.grant.id, risk=version.risk, state=RunState.REQUESTED.value,
-        state_since=at, requested_at=at, concurrency_group=_group(definition, environment, resolved),
+        no=next_run_number(),
+        procedure=procedure,
+        version=version,
+        digest=version.digest,
+        environment=environment,
+        requester=actor,
+        door=wish.door,
+        reason=wish.reason,
+        parameters=resolved,
+        sealed_secrets=sealed,
+        narrowed_to=list(wish.targets),
+        grant=decision.grant.id,
+        risk=version.risk,
+        state=RunState.REQUESTED.value,
+        state_since=at,
+        requested_at=at,
+        concurrency_group=_group(definition, environment, resolved),
         min_strength=environment.min_strength,
     )
     _chain(run, actor, chain)
@@ -107,8 +120,9 @@ def _accepted(procedure: Procedure, digest: str | None, at: datetime) -> Version
     if version is None:
         raise NotRunnable(f"{procedure.name} has no accepted version.")
     if digest is not None and digest != version.digest:
-        raise NotRunnable(f"The accepted version of {procedure.name} is {version.digest}, not {digest}.",
-                          pointer="/digest")
+        raise NotRunnable(
+            f"The accepted version of {procedure.name} is {version.digest}, not {digest}.", pointer="/digest"
+        )
     return version
 
 
@@ -130,8 +144,10 @@ def _inputs(
         canon(wish.reason)
     except NotCanonical as problem:
         problems.append(("/reason", str(problem)))
-    for name, schema, given in (("parameters", definition.parameters, wish.parameters),
-                                ("secrets", definition.secrets or {}, wish.secrets)):
+    for name, schema, given in (
+        ("parameters", definition.parameters, wish.parameters),
+        ("secrets", definition.secrets or {}, wish.secrets),
+    ):
         try:
             value = parameters.resolve(schema, given, prefix=f"/{name}")
             resolved = value if name == "parameters" else resolved
@@ -188,12 +204,22 @@ def _chain(run: Run, actor: Person, more: Sequence[tuple[Person, str]]) -> None:
 def _record_request(run: Run, grant: Any, at: datetime) -> None:
     chain = [{"by": str(link.person.subject), "role": link.role} for link in run.chain.select_related("person")]
     note(
-        "run.requested", run, at=at, actor=run.requester.subject,
+        "run.requested",
+        run,
+        at=at,
+        actor=run.requester.subject,
         header={"e": run.environment_id, "q": pseudonym(run.requester.subject), "no": run.no},
         facts={
-            "no": run.no, "procedure": run.procedure.name, "digest": run.digest, "version": str(run.version_id),
-            "environment": run.environment_id, "requester": str(run.requester.subject), "door": run.door,
-            "grant": str(grant), "chain": chain, "risk": run.risk,
+            "no": run.no,
+            "procedure": run.procedure.name,
+            "digest": run.digest,
+            "version": str(run.version_id),
+            "environment": run.environment_id,
+            "requester": str(run.requester.subject),
+            "door": run.door,
+            "grant": str(grant),
+            "chain": chain,
+            "risk": run.risk,
         },
         sensitive={"/reason": run.reason} if run.reason else {},
     )
@@ -204,17 +230,25 @@ def _plan_and_go(
 ) -> None:
     planned = plans.make(run, definition, files, secret_marks=marks)
     fields = {
-        "plan": planned.data, "plan_digest": planned.digest, "approvals_needed": dict(planned.ask.approvals),
+        "plan": planned.data,
+        "plan_digest": planned.digest,
+        "approvals_needed": dict(planned.ask.approvals),
         "min_strength": planned.ask.min_strength,
     }
     Run.objects.filter(pk=run.pk).update(**fields)
     for name, value in fields.items():
         setattr(run, name, value)
     note(
-        "run.planned", run, at=at, actor=run.requester.subject,
+        "run.planned",
+        run,
+        at=at,
+        actor=run.requester.subject,
         facts={
-            "plan_digest": planned.digest, "digest": run.digest, "approvals": dict(planned.ask.approvals),
-            "min_strength": planned.ask.min_strength, "targets": [t.name for t in planned.ask.targets],
+            "plan_digest": planned.digest,
+            "digest": run.digest,
+            "approvals": dict(planned.ask.approvals),
+            "min_strength": planned.ask.min_strength,
+            "targets": [t.name for t in planned.ask.targets],
         },
     )
     await_or_queue(run, at=at)
@@ -223,8 +257,14 @@ def _plan_and_go(
 def await_or_queue(run: Run, *, at: datetime) -> None:
     """The step after planning: approvals, if the environment asks for any, else the queue."""
     if run.environment.stopped_at is not None:
-        end(run, RunState.DENIED, at=at, actor=None, who="stop switch",
-            message=f"{run.environment_id} is stopped: no run starts.")
+        end(
+            run,
+            RunState.DENIED,
+            at=at,
+            actor=None,
+            who="stop switch",
+            message=f"{run.environment_id} is stopped: no run starts.",
+        )
     elif run.approvals_needed:
         until = at + timedelta(seconds=run.environment.approval_expiry_s)
         move(run, RunState.AWAITING_APPROVAL, at=at, who="planning", approval_expires_at=until)

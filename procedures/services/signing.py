@@ -28,8 +28,14 @@ class Decided:
 
 
 def decided(
-    actor: Person, expected: Mapping[str, Any], given: Mapping[str, Any] | None, *, minimum: str,
-    free: tuple[str, ...] = ("nonce",), bearer: bool = False, role: str = "",
+    actor: Person,
+    expected: Mapping[str, Any],
+    given: Mapping[str, Any] | None,
+    *,
+    minimum: str,
+    free: tuple[str, ...] = ("nonce",),
+    bearer: bool = False,
+    role: str = "",
 ) -> Decided:
     """Turn what a door handed in into a decision of known strength.
 
@@ -49,8 +55,12 @@ def decided(
     return Decided(
         data,
         {
-            "by": str(actor.subject), "strength": "signed", "method": "ssh", "key": fingerprint,
-            "sig": str(given["signature"]), "role": role,
+            "by": str(actor.subject),
+            "strength": "signed",
+            "method": "ssh",
+            "key": fingerprint,
+            "sig": str(given["signature"]),
+            "role": role,
         },
     )
 

@@ -22,7 +22,8 @@ from procedures.services.run_states import note
 class Signer(Protocol):
     """A runner's key. `id` is the runner's row."""
 
-    id: UUID
+    @property
+    def id(self) -> UUID: ...
 
     def sign(self, payload: bytes) -> bytes: ...
 
@@ -40,37 +41,83 @@ class Line:
 
 
 def begin(
-    *, run: UUID, token: UUID, phase: str, step: str, target: str, attempt: int, position: int, batch: int,
-    does: str, at: datetime,
+    *,
+    run: UUID,
+    token: UUID,
+    phase: str,
+    step: str,
+    target: str,
+    attempt: int,
+    position: int,
+    batch: int,
+    does: str,
+    at: datetime,
 ) -> Task:
     """Record the intent of one task before anything happens. `does` is the digest of what the plan says it does."""
     with transaction.atomic(durable=True):
         row = hold(run, token)
         task = Task.objects.create(
-            run=row, phase=phase, step=step, target=target, attempt=attempt, position=position, batch=batch,
-            state=TaskState.RUNNING.value, started_at=at,
+            run=row,
+            phase=phase,
+            step=step,
+            target=target,
+            attempt=attempt,
+            position=position,
+            batch=batch,
+            state=TaskState.RUNNING.value,
+            started_at=at,
         )
         note(
-            "step.intent", row, at=at, actor=None,
-            facts={"task": str(task.id), "step": step, "phase": phase, "target": target, "attempt": attempt,
-                   "does": does},
+            "step.intent",
+            row,
+            at=at,
+            actor=None,
+            facts={
+                "task": str(task.id),
+                "step": step,
+                "phase": phase,
+                "target": target,
+                "attempt": attempt,
+                "does": does,
+            },
         )
         return task
 
 
 def finish(
-    *, run: UUID, token: UUID, task: Task, result: ActionResult, transcript: Mapping[str, Any], signer: Signer,
+    *,
+    run: UUID,
+    token: UUID,
+    task: Task,
+    result: ActionResult,
+    transcript: Mapping[str, Any],
+    signer: Signer,
     at: datetime,
 ) -> None:
     """Write how a task ended, signed by the runner in its own sequence."""
     state = TaskState(result.outcome)
     with transaction.atomic(durable=True):
         row = hold(run, token)
-        close(task, state, at=at, who="runner", exit_status=result.exit_status, output=dict(result.output),
-              facts=dict(result.facts), message=result.message, remote=result.remote or "")
+        close(
+            task,
+            state,
+            at=at,
+            who="runner",
+            exit_status=result.exit_status,
+            output=dict(result.output),
+            facts=dict(result.facts),
+            message=result.message,
+            remote=result.remote or "",
+        )
         facts = {
-            "task": str(task.id), "step": task.step, "phase": task.phase, "target": task.target,
-            "attempt": task.attempt, "outcome": state.value, "facts": dict(result.facts), "transcript": dict(transcript),
+            "task": str(task.id),
+            "step": task.step,
+            "phase": task.phase,
+            "target": task.target,
+            "attempt": task.attempt,
+            "outcome": state.value,
+            "facts": dict(result.facts),
+            "transcript": dict(transcript),
         }
         if result.exit_status is not None:
             facts["exit"] = result.exit_status
@@ -95,11 +142,19 @@ def skip(
     with transaction.atomic(durable=True):
         row = hold(run, token)
         Task.objects.create(
-            run=row, phase=phase, step=step, target=target, attempt=1, position=position, batch=batch,
-            state=TaskState.SKIPPED.value, started_at=at, ended_at=at, message=why,
+            run=row,
+            phase=phase,
+            step=step,
+            target=target,
+            attempt=1,
+            position=position,
+            batch=batch,
+            state=TaskState.SKIPPED.value,
+            started_at=at,
+            ended_at=at,
+            message=why,
         )
-        note("task.skipped", row, at=at, actor=None,
-             facts={"step": step, "phase": phase, "target": target, "why": why})
+        note("task.skipped", row, at=at, actor=None, facts={"step": step, "phase": phase, "target": target, "why": why})
 
 
 def sign(signer: Signer, kind: str, facts: Mapping[str, Any]) -> dict[str, Any]:
@@ -109,8 +164,12 @@ def sign(signer: Signer, kind: str, facts: Mapping[str, Any]) -> dict[str, Any]:
     """
     runner = Runner.objects.select_for_update().get(pk=signer.id)
     envelope, mark = runner_statement(
-        runner=signer.id, sequence=runner.statements + 1, previous=runner.last_statement_sha256, kind=kind,
-        facts=facts, sign=signer.sign,
+        runner=signer.id,
+        sequence=runner.statements + 1,
+        previous=runner.last_statement_sha256,
+        kind=kind,
+        facts=facts,
+        sign=signer.sign,
     )
     Runner.objects.filter(pk=runner.pk).update(statements=F("statements") + 1, last_statement_sha256=mark)
     return envelope
@@ -124,8 +183,16 @@ def append(*, run: UUID, token: UUID, lines: Sequence[Line], masked_bytes: int =
         hold(run, token)
         last = LogChunk.objects.filter(run=run).aggregate(last=Max("seq"))["last"] or 0
         LogChunk.objects.bulk_create(
-            LogChunk(run_id=run, seq=last + i, task_id=line.task, step=line.step, target=line.target,
-                     stream=line.stream, at=line.at, text=line.text)
+            LogChunk(
+                run_id=run,
+                seq=last + i,
+                task_id=line.task,
+                step=line.step,
+                target=line.target,
+                stream=line.stream,
+                at=line.at,
+                text=line.text,
+            )
             for i, line in enumerate(lines, 1)
         )
         if masked_bytes:

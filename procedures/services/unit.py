@@ -61,12 +61,12 @@ def note_denial(refusal: OpsError, *, what: str, about: dict[str, Any]) -> None:
         if counter.count >= COALESCE_ABOVE:
             return
         event = record(
-            "access.denied", actor=actor.subject, at=at,
+            "access.denied",
+            actor=actor.subject,
+            at=at,
             facts={"what": what, "code": refusal.code, "reason": refusal.message, "door": door.get(), **_about(about)},
         )
     refusal.event = event.id  # type: ignore[attr-defined]
-
-
 
 
 def _about(about: dict[str, Any]) -> dict[str, Any]:
@@ -85,10 +85,15 @@ def coalesced_denials(at: datetime) -> int:
         with transaction.atomic():
             if counter.count > COALESCE_ABOVE:
                 record(
-                    "access.denied", actor=counter.person.subject, at=at,
+                    "access.denied",
+                    actor=counter.person.subject,
+                    at=at,
                     facts={
-                        "what": counter.verb, "code": "coalesced", "reason": "more refusals within one minute",
-                        "door": counter.door, "count": counter.count - COALESCE_ABOVE,
+                        "what": counter.verb,
+                        "code": "coalesced",
+                        "reason": "more refusals within one minute",
+                        "door": counter.door,
+                        "count": counter.count - COALESCE_ABOVE,
                     },
                 )
             counter.delete()

@@ -38,7 +38,9 @@ def move(version: Version, new: VersionState, *, at: datetime, who: str) -> None
     require_move(VERSION_MOVES, old, new, who=who)
     fields: dict[str, Any] = {"state": new.value, "state_since": at}
     if not Version.objects.filter(pk=version.pk, state=old).update(**fields):
-        raise StateConflict(f"Version {version.number} of {version.procedure.name} moved on meanwhile (asked by {who}).")
+        raise StateConflict(
+            f"Version {version.number} of {version.procedure.name} moved on meanwhile (asked by {who})."
+        )
     version.state, version.state_since = new.value, at
 
 
@@ -78,33 +80,64 @@ def submit_version(
         withdraw(earlier, actor=actor, at=at, why="a newer version was submitted")
     version = _store(procedure, loaded, files, closure, digest, actor=actor, note=note, at=at, label=author_label)
     record(
-        "version.submitted", actor=actor.subject, at=at, procedure=procedure.id,
+        "version.submitted",
+        actor=actor.subject,
+        at=at,
+        procedure=procedure.id,
         facts={
-            "version": str(version.id), "procedure": procedure.name, "number": version.number, "digest": digest,
-            "bundle": version.bundle_digest, "closure": plan.plain(closure), "submitter": str(actor.subject),
-            "authors": [str(actor.subject)], "author_label": author_label, "risk": version.risk,
-            "risk_reasons": version.risk_reasons, "note": note[:2000],
+            "version": str(version.id),
+            "procedure": procedure.name,
+            "number": version.number,
+            "digest": digest,
+            "bundle": version.bundle_digest,
+            "closure": plan.plain(closure),
+            "submitter": str(actor.subject),
+            "authors": [str(actor.subject)],
+            "author_label": author_label,
+            "risk": version.risk,
+            "risk_reasons": version.risk_reasons,
+            "note": note[:2000],
         },
     )
     return version
 
 
 def _store(
-    procedure: Procedure, loaded: Loaded, files: Mapping[str, bytes], closure: dict[str, Any], digest: str, *,
-    actor: Person, note: str, at: datetime, label: str,
+    procedure: Procedure,
+    loaded: Loaded,
+    files: Mapping[str, bytes],
+    closure: dict[str, Any],
+    digest: str,
+    *,
+    actor: Person,
+    note: str,
+    at: datetime,
+    label: str,
 ) -> Version:
     risk, reasons = version_risk(loaded.definition)
     last = procedure.versions.aggregate(last=Max("number"))["last"] or 0
     version = Version.objects.create(
-        procedure=procedure, number=last + 1, digest=digest, bundle_digest=bundle.bundle_digest(files),
-        closure=closure, definition=as_json(loaded.definition), state=VersionState.IN_REVIEW.value, state_since=at, risk=risk,
-        risk_reasons=reasons, findings=[f.as_dict() for f in loaded.findings], note=note, submitter=actor,
-        author_label=label, submitted_at=at,
+        procedure=procedure,
+        number=last + 1,
+        digest=digest,
+        bundle_digest=bundle.bundle_digest(files),
+        closure=closure,
+        definition=as_json(loaded.definition),
+        state=VersionState.IN_REVIEW.value,
+        state_since=at,
+        risk=risk,
+        risk_reasons=reasons,
+        findings=[f.as_dict() for f in loaded.findings],
+        note=note,
+        submitter=actor,
+        author_label=label,
+        submitted_at=at,
     )
     VersionAuthor.objects.create(version=version, person=actor)
     VersionFile.objects.bulk_create(
-        VersionFile(version=version, path=path, content=content, size_bytes=len(content),
-                    content_sha256=sha256_hex(content))
+        VersionFile(
+            version=version, path=path, content=content, size_bytes=len(content), content_sha256=sha256_hex(content)
+        )
         for path, content in sorted(files.items())
     )
     return version
@@ -113,7 +146,10 @@ def _store(
 def withdraw(version: Version, *, actor: Person, at: datetime, why: str) -> None:
     move(version, VersionState.WITHDRAWN, at=at, who=actor.username)
     record(
-        "version.withdrawn", actor=actor.subject, at=at, procedure=version.procedure_id,
+        "version.withdrawn",
+        actor=actor.subject,
+        at=at,
+        procedure=version.procedure_id,
         facts={"version": str(version.id), "digest": version.digest, "reason": why},
     )
 
@@ -139,7 +175,10 @@ def revoke_version(*, actor: Person, version: UUID, reason: str, at: datetime) -
     access.require(actor, "review", at=at, procedure=row.procedure)
     move(row, VersionState.REVOKED, at=at, who=actor.username)
     record(
-        "version.revoked", actor=actor.subject, at=at, procedure=row.procedure_id,
+        "version.revoked",
+        actor=actor.subject,
+        at=at,
+        procedure=row.procedure_id,
         facts={"version": str(row.id), "digest": row.digest, "reason": reason[:2000]},
     )
     return row
@@ -161,7 +200,8 @@ def recomputed(version: Version) -> tuple[Loaded, dict[str, bytes], str]:
 def accepted_reviews(version: Version) -> list[Review]:
     return list(
         version.reviews.filter(verdict=Review.Verdict.ACCEPT, lifted_at__isnull=True, digest=version.digest)
-        .select_related("reviewer").order_by("at")
+        .select_related("reviewer")
+        .order_by("at")
     )
 
 

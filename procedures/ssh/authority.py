@@ -47,17 +47,27 @@ def load_ca(path: Path) -> Ed25519PrivateKey:
 
 
 def issue(
-    ca: Ed25519PrivateKey, *, principals: Sequence[str], key_id: str, options: Mapping[str, str], at: datetime,
-    until: datetime, extensions: Sequence[str] = (),
+    ca: Ed25519PrivateKey,
+    *,
+    principals: Sequence[str],
+    key_id: str,
+    options: Mapping[str, str],
+    at: datetime,
+    until: datetime,
+    extensions: Sequence[str] = (),
 ) -> Issued:
     """A user certificate for a key that never existed before. `options` are critical options."""
     key = Ed25519PrivateKey.generate()
     serial = secrets.randbits(63)
     builder = (
         SSHCertificateBuilder()
-        .public_key(key.public_key()).serial(serial).type(SSHCertificateType.USER).key_id(key_id.encode())
+        .public_key(key.public_key())
+        .serial(serial)
+        .type(SSHCertificateType.USER)
+        .key_id(key_id.encode())
         .valid_principals([name.encode() for name in principals])
-        .valid_after(int(at.timestamp()) - SKEW_S).valid_before(int(until.timestamp()))
+        .valid_after(int(at.timestamp()) - SKEW_S)
+        .valid_before(int(until.timestamp()))
     )
     for name, value in sorted(options.items()):
         builder = builder.add_critical_option(name.encode(), value.encode())

@@ -57,7 +57,12 @@ class _Trailer:
 
 
 def drive(
-    transport: paramiko.Transport, words: str, payload: Payload, *, seconds: float, cancelled: threading.Event,
+    transport: paramiko.Transport,
+    words: str,
+    payload: Payload,
+    *,
+    seconds: float,
+    cancelled: threading.Event,
     write: Write,
 ) -> Said:
     """Run `words` (ignored by a forced command) with the payload; returns within a few seconds of a cancel."""
@@ -88,8 +93,12 @@ def _ask_to_stop(channel: paramiko.Channel) -> None:
 
 
 def _pump(
-    transport: paramiko.Transport, channel: paramiko.Channel, trailer: _Trailer, end: float,
-    cancelled: threading.Event, write: Write,
+    transport: paramiko.Transport,
+    channel: paramiko.Channel,
+    trailer: _Trailer,
+    end: float,
+    cancelled: threading.Event,
+    write: Write,
 ) -> Literal["exit", "timeout", "cancel", "lost"]:
     """Hand over output until the command ended, was cut off, or must stop."""
     while True:

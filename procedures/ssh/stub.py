@@ -1,4 +1,4 @@
-"""The stub that runs on a target: checks the digest, uses it once, keeps the command on a lifeline, leaves nothing alive.
+"""The stub that runs on a target: checks the digest, uses it once, keeps a lifeline, leaves nothing alive.
 
 POSIX sh with coreutils, util-linux and procps-free /proc; no Python on the target. It is the forced command of a
 certificate, or what is executed where a host is trusted by a plain key.
@@ -60,7 +60,7 @@ exit "$R"
 def command(digest: str, seconds: int) -> str:
     """One line for any login shell: base64 words alone, since tcsh and fish read quotes in their own ways."""
     text = base64.b64encode(STUB.encode()).decode()
-    return f"exec sh -c 'eval \"$(printf %s \"$1\" | base64 -d)\"' opsrun {text} {digest} {seconds}"
+    return f'exec sh -c \'eval "$(printf %s "$1" | base64 -d)"\' opsrun {text} {digest} {seconds}'
 
 
 def trailer_mark(line2: bytes) -> bytes:

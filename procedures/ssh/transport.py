@@ -51,7 +51,7 @@ class _QuickSocket:
         return getattr(self._raw, name)
 
 
-class PinnedTransport(paramiko.Transport):
+class PinnedTransport(paramiko.Transport):  # type: ignore[misc]
     """Negotiates the pinned key's type alone and compares the key itself."""
 
     pinned: bytes = b""
@@ -66,7 +66,7 @@ class PinnedTransport(paramiko.Transport):
     def _verify_key(self, host_key: bytes, sig: bytes) -> None:
         if not self.pinned or host_key != self.pinned:
             raise paramiko.SSHException("host key is not the pinned one")
-        super()._verify_key(host_key, sig)  # type: ignore[misc]
+        super()._verify_key(host_key, sig)
 
 
 def connect(
@@ -78,7 +78,7 @@ def connect(
         raw = socket.create_connection((address, port), timeout=CONNECT_S)
     except OSError as problem:
         raise Unreachable(f"{address} port {port} does not answer: {problem}.") from problem
-    transport = PinnedTransport(_QuickSocket(raw))  # type: ignore[arg-type]
+    transport = PinnedTransport(_QuickSocket(raw))
     transport.pinned, transport.pinned_type = base64.b64decode(encoded), kind
     try:
         transport.start_client(timeout=CONNECT_S)
@@ -100,8 +100,8 @@ def _key(private_key: bytes, certificate: str | None) -> paramiko.PKey:
     text = loaded.private_bytes(Encoding.PEM, PrivateFormat.OpenSSH, NoEncryption()).decode()
     kinds = {"Ed25519PrivateKey": paramiko.Ed25519Key, "RSAPrivateKey": paramiko.RSAKey}
     kind: Any = kinds.get(type(loaded).__name__, paramiko.ECDSAKey)
-    key: paramiko.PKey = kind(file_obj=io.StringIO(text)) if kind is paramiko.Ed25519Key else kind.from_private_key(
-        io.StringIO(text)
+    key: paramiko.PKey = (
+        kind(file_obj=io.StringIO(text)) if kind is paramiko.Ed25519Key else kind.from_private_key(io.StringIO(text))
     )
     if certificate is not None:
         key.load_certificate(certificate)

@@ -22,7 +22,11 @@ from procedures.services.unit import door
 P = ParamSpec("P")
 View = Callable[Concatenate[HttpRequest, P], HttpResponse]
 STATUSES: tuple[tuple[type[OpsError], int], ...] = (
-    (NotFound, 404), (NotAllowed, 403), (TooWeak, 403), (IllegalState, 409), (InvalidInput, 422),
+    (NotFound, 404),
+    (NotAllowed, 403),
+    (TooWeak, 403),
+    (IllegalState, 409),
+    (InvalidInput, 422),
 )
 THEMES = ("light", "dark")
 

@@ -29,8 +29,16 @@ def preview_run(*, actor: Person, wish: Wish, at: datetime) -> plans.Planned:
     definition = read(files).definition
     resolved = parameters.resolve(definition.parameters, wish.parameters)
     run = Run(
-        no=0, procedure=procedure, version=version, digest=version.digest, environment=environment, requester=actor,
-        reason=wish.reason, parameters=resolved, narrowed_to=list(wish.targets), risk=version.risk,
+        no=0,
+        procedure=procedure,
+        version=version,
+        digest=version.digest,
+        environment=environment,
+        requester=actor,
+        reason=wish.reason,
+        parameters=resolved,
+        narrowed_to=list(wish.targets),
+        risk=version.risk,
     )
     marks = {name: secrets.token_hex(32) for name in wish.secrets}
     return plans.make(run, definition, files, secret_marks=marks)

@@ -7,7 +7,31 @@ from django.utils.safestring import SafeString
 from markdown_it import MarkdownIt
 
 TAGS = frozenset(
-    "a p br hr h1 h2 h3 h4 ul ol li em strong code pre blockquote table thead tbody tr th td del".split()  # noqa: SIM905
+    [
+        "a",
+        "p",
+        "br",
+        "hr",
+        "h1",
+        "h2",
+        "h3",
+        "h4",
+        "ul",
+        "ol",
+        "li",
+        "em",
+        "strong",
+        "code",
+        "pre",
+        "blockquote",
+        "table",
+        "thead",
+        "tbody",
+        "tr",
+        "th",
+        "td",
+        "del",
+    ]
 )
 RENDER = MarkdownIt("commonmark", {"html": False, "linkify": False}).enable(["table", "strikethrough"])
 

@@ -47,6 +47,12 @@ def _bars(step: StepRow, start: datetime, whole: float, at: datetime) -> list[Ba
         left = max(0.0, (began - start).total_seconds())
         took = max(0.0, ((ended or at) - began).total_seconds())
         css = "w" if step.action.startswith("gate:") else "f" if state in BAD else CLASS.get(state, "p")
-        bars.append(Bar(f"{left / whole * 100:.2f}%", f"{max(0.4, took / whole * 100):.2f}%", css,
-                        f"{step.name}: {state.replace('_', ' ')}, {length(took)}"))
+        bars.append(
+            Bar(
+                f"{left / whole * 100:.2f}%",
+                f"{max(0.4, took / whole * 100):.2f}%",
+                css,
+                f"{step.name}: {state.replace('_', ' ')}, {length(took)}",
+            )
+        )
     return bars

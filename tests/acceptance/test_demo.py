@@ -24,8 +24,12 @@ def test_the_day_is_told_and_every_refusal_is_in_the_pack() -> None:
         folder = Path(name)
         env = {k: v for k, v in os.environ.items() if not k.startswith(("OPSPORTAL_", "DJANGO_", "PYTEST_"))}
         done = subprocess.run(
-            [sys.executable, "-m", "opsportal.demo.main", "--exit", "--data-dir", str(folder)], env=env,
-            capture_output=True, text=True, timeout=170, check=False,
+            [sys.executable, "-m", "opsportal.demo.main", "--exit", "--data-dir", str(folder)],
+            env=env,
+            capture_output=True,
+            text=True,
+            timeout=170,
+            check=False,
         )
         assert done.returncode == 0, done.stdout[-3000:] + done.stderr[-3000:]
         last = done.stdout.splitlines()[-3:]

@@ -10,10 +10,22 @@ from procedures.domain.ports import ActionCall, ActionIO
 from procedures.domain.secrets import Secret
 
 HOSTILE = {
-    "semicolon": "; touch /tmp/owned;", "substitution": "$(touch /tmp/owned)", "backticks": "`touch /tmp/owned`",
-    "quote": "'; touch /tmp/owned; '", "double quote": '"; touch /tmp/owned; "', "newline": "a\ntouch /tmp/owned\n",
-    "dash": "-rf", "glob": "*", "bang": "!!", "unicode": "ü – 日本 \u202e", "backslash": "a\\nb\\", "percent": "%s%n{{7*7}}${x}",
-    "empty": "", "long": "x" * 60_000, "template": "{{ lookup('pipe','touch /tmp/owned') }}", "tabs": "\t a  b \x1b[2J",
+    "semicolon": "; touch /tmp/owned;",
+    "substitution": "$(touch /tmp/owned)",
+    "backticks": "`touch /tmp/owned`",
+    "quote": "'; touch /tmp/owned; '",
+    "double quote": '"; touch /tmp/owned; "',
+    "newline": "a\ntouch /tmp/owned\n",
+    "dash": "-rf",
+    "glob": "*",
+    "bang": "!!",
+    "unicode": "ü – 日本 \u202e",
+    "backslash": "a\\nb\\",
+    "percent": "%s%n{{7*7}}${x}",
+    "empty": "",
+    "long": "x" * 60_000,
+    "template": "{{ lookup('pipe','touch /tmp/owned') }}",
+    "tabs": "\t a  b \x1b[2J",
 }
 
 
@@ -36,8 +48,19 @@ class Collected(ActionIO):
 
 def call(**changes: Any) -> ActionCall:
     base: dict[str, Any] = {
-        "run_id": uuid4(), "step": "one", "attempt": 1, "nonce": uuid4().hex, "input": {}, "files": {}, "parameters": {},
-        "env": {}, "secret_env": {}, "stdin": None, "target": None, "lease": None, "seconds_left": 15.0,
+        "run_id": uuid4(),
+        "step": "one",
+        "attempt": 1,
+        "nonce": uuid4().hex,
+        "input": {},
+        "files": {},
+        "parameters": {},
+        "env": {},
+        "secret_env": {},
+        "stdin": None,
+        "target": None,
+        "lease": None,
+        "seconds_left": 15.0,
     }
     return ActionCall(**{**base, **changes})
 

@@ -2,9 +2,9 @@
 
 from __future__ import annotations
 
-import os
 import threading
 import time
+from pathlib import Path
 
 import pytest
 from hypothesis import given, settings
@@ -29,7 +29,8 @@ def everywhere(value: str) -> bytes:
     io = Collected()
     result = LocalCommand().run(
         call(
-            input={"argv": ["sh", "-c", 'printf %s "$1"; printf "|%s|" "$V"; cat', "x", value]}, env={"V": value},
+            input={"argv": ["sh", "-c", 'printf %s "$1"; printf "|%s|" "$V"; cat', "x", value]},
+            env={"V": value},
             stdin=Secret(value),
         ),
         io,
@@ -42,7 +43,7 @@ def everywhere(value: str) -> bytes:
 def test_a_hostile_value_arrives_as_itself(name: str) -> None:
     value = HOSTILE[name]
     assert everywhere(value) == f"{value}|{value}|{value}".encode()
-    assert not os.path.exists("/tmp/owned")
+    assert not Path("/tmp/owned").exists()
 
 
 @settings(max_examples=25, deadline=None)
@@ -53,7 +54,12 @@ def test_every_string_arrives_as_itself(value: str) -> None:
 
 def test_a_script_gets_its_parameters_and_hands_output_back() -> None:
     io = Collected()
-    script = b'#!/bin/sh\ncat "$OPSPORTAL_PARAMETERS"\necho a=1 >>"$OPSPORTAL_OUTPUT"\necho \'{"b": [2]}\' >>"$OPSPORTAL_OUTPUT"\necho nonsense >>"$OPSPORTAL_OUTPUT"\n'
+    script = b"""#!/bin/sh
+cat "$OPSPORTAL_PARAMETERS"
+echo a=1 >>"$OPSPORTAL_OUTPUT"
+echo '{"b": [2]}' >>"$OPSPORTAL_OUTPUT"
+echo nonsense >>"$OPSPORTAL_OUTPUT"
+"""
     result = LocalScript().run(call(input={"script": "x.sh"}, files={"x.sh": script}, parameters={"n": 5}), io)
     assert (result.outcome, dict(result.output), io.text) == ("succeeded", {"a": "1", "b": [2]}, '{"n": 5}')
     assert b"Output line 3" in io.out["system"]
@@ -79,8 +85,18 @@ def test_a_time_out_is_said_to_be_one() -> None:
 
 @pytest.mark.parametrize(
     "script",
-    ["cat /etc/shadow", "ls /root", "ls /home/* /work", "touch /usr/x", "touch /bundle/x", "cat /proc/1/environ | grep OPS_CANARY",
-     "exec 3<>/dev/tcp/127.0.0.1/22", "mount -t tmpfs x /mnt", "unshare -U true", "kill -0 1000"],
+    [
+        "cat /etc/shadow",
+        "ls /root",
+        "ls /home/* /work",
+        "touch /usr/x",
+        "touch /bundle/x",
+        "cat /proc/1/environ | grep OPS_CANARY",
+        "exec 3<>/dev/tcp/127.0.0.1/22",
+        "mount -t tmpfs x /mnt",
+        "unshare -U true",
+        "kill -0 1000",
+    ],
 )
 def test_what_is_outside_stays_outside(script: str, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("OPS_CANARY", "1")
@@ -102,9 +118,21 @@ def test_a_secret_shows_in_no_command_line() -> None:
 
 
 def test_a_fork_bomb_is_held() -> None:
-    bomb = "import os\nn=0\ntry:\n  while True:\n    if os.fork()==0:\n      import time; time.sleep(3); os._exit(0)\n    n+=1\nexcept OSError: print('held', n)"
+    bomb = """
+import os, time
+n = 0
+try:
+    while True:
+        if os.fork() == 0:
+            time.sleep(3); os._exit(0)
+        n += 1
+except OSError:
+    print("held", n)
+"""
     io = Collected()
-    LocalCommand().run(call(input={"argv": ["/usr/bin/python3", "-c", bomb]}, limits={"processes": 40}, seconds_left=6.0), io)
+    LocalCommand().run(
+        call(input={"argv": ["/usr/bin/python3", "-c", bomb]}, limits={"processes": 40}, seconds_left=6.0), io
+    )
     assert "held" in io.text
 
 

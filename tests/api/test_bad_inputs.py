@@ -18,37 +18,70 @@ from tests.api.conftest import Client
 from tests.factories.portal import RUNBOOKS, World
 
 RUN = {"procedure": "hello", "environment": "staging", "reason": "r", "parameters": {"name": "x"}}
-GRANT = {"principal": "person:mira", "verbs": ["run"], "environments": ["staging"], "expires_at": "2099-01-01T00:00:00.000000Z", "reason": "r"}
+GRANT = {
+    "principal": "person:mira",
+    "verbs": ["run"],
+    "environments": ["staging"],
+    "expires_at": "2099-01-01T00:00:00.000000Z",
+    "reason": "r",
+}
 REVIEW = {"version": "00000000-0000-7000-8000-000000000000", "digest": "sha256:x", "verdict": "accept"}
 PERSON = {"username": "new", "name": "New"}
 
 BAD_RUNS: list[tuple[Any, str]] = [
-    ([], ""), ("x", ""), ({}, "/procedure"), ({"procedure": "hello"}, "/environment"), ({**RUN, "x": 1}, "/x"),
-    ({**RUN, "procedure": 5}, "/procedure"), ({**RUN, "procedure": ""}, "/procedure"), ({**RUN, "reason": ""}, "/reason"),
-    ({**RUN, "reason": "a\x00"}, "/reason"), ({**RUN, "reason": "r" * 2001}, "/reason"), ({**RUN, "reason": 7}, "/reason"),
-    ({**RUN, "parameters": []}, "/parameters"), ({**RUN, "parameters": {"name": ""}}, "/parameters/name"),
-    ({**RUN, "parameters": {"name": 5}}, "/parameters/name"), ({**RUN, "parameters": {"nam": "x"}}, "/parameters/nam"),
-    ({**RUN, "parameters": {"name": "x" * 101}}, "/parameters/name"), ({**RUN, "parameters": {"name": "a\x00"}}, "/parameters/name"),
-    ({**RUN, "parameters": {"name": {"a": 1}}}, "/parameters/name"), ({**RUN, "parameters": {"name": None}}, "/parameters/name"),
-    ({**RUN, "secrets": {"t": "x"}}, "/secrets/t"), ({**RUN, "secrets": {"t": 1}}, "/secrets/t"),
-    ({**RUN, "targets": ["web-01"]}, "/targets"), ({**RUN, "targets": "web"}, "/targets"), ({**RUN, "digest": "abc"}, "/digest"),
+    ([], ""),
+    ("x", ""),
+    ({}, "/procedure"),
+    ({"procedure": "hello"}, "/environment"),
+    ({**RUN, "x": 1}, "/x"),
+    ({**RUN, "procedure": 5}, "/procedure"),
+    ({**RUN, "procedure": ""}, "/procedure"),
+    ({**RUN, "reason": ""}, "/reason"),
+    ({**RUN, "reason": "a\x00"}, "/reason"),
+    ({**RUN, "reason": "r" * 2001}, "/reason"),
+    ({**RUN, "reason": 7}, "/reason"),
+    ({**RUN, "parameters": []}, "/parameters"),
+    ({**RUN, "parameters": {"name": ""}}, "/parameters/name"),
+    ({**RUN, "parameters": {"name": 5}}, "/parameters/name"),
+    ({**RUN, "parameters": {"nam": "x"}}, "/parameters/nam"),
+    ({**RUN, "parameters": {"name": "x" * 101}}, "/parameters/name"),
+    ({**RUN, "parameters": {"name": "a\x00"}}, "/parameters/name"),
+    ({**RUN, "parameters": {"name": {"a": 1}}}, "/parameters/name"),
+    ({**RUN, "parameters": {"name": None}}, "/parameters/name"),
+    ({**RUN, "secrets": {"t": "x"}}, "/secrets/t"),
+    ({**RUN, "secrets": {"t": 1}}, "/secrets/t"),
+    ({**RUN, "targets": ["web-01"]}, "/targets"),
+    ({**RUN, "targets": "web"}, "/targets"),
+    ({**RUN, "digest": "abc"}, "/digest"),
     ({**RUN, "environment": "production"}, "/environment"),
 ]
 BAD_GRANTS: list[tuple[Any, str]] = [
-    ({**GRANT, "principal": "person:nobody"}, "/principal"), ({**GRANT, "principal": "mira"}, "/principal"),
-    ({**GRANT, "verbs": []}, "/verbs"), ({**GRANT, "verbs": ["fly"]}, "/object/verbs/0"), ({**GRANT, "reason": ""}, "/reason"),
-    ({**GRANT, "expires_at": "tomorrow"}, "/object/expires_at"), ({**GRANT, "expires_at": "2001-01-01T00:00:00.000000Z"}, "/object/expires_at"),
-    ({**GRANT, "environments": ["mars"]}, "/object/environments/0"), ({**GRANT, "procedure": "nope"}, "/object/procedure"),
+    ({**GRANT, "principal": "person:nobody"}, "/principal"),
+    ({**GRANT, "principal": "mira"}, "/principal"),
+    ({**GRANT, "verbs": []}, "/verbs"),
+    ({**GRANT, "verbs": ["fly"]}, "/object/verbs/0"),
+    ({**GRANT, "reason": ""}, "/reason"),
+    ({**GRANT, "expires_at": "tomorrow"}, "/object/expires_at"),
+    ({**GRANT, "expires_at": "2001-01-01T00:00:00.000000Z"}, "/object/expires_at"),
+    ({**GRANT, "environments": ["mars"]}, "/object/environments/0"),
+    ({**GRANT, "procedure": "nope"}, "/object/procedure"),
     ({**GRANT, "target_filter": "role~"}, "/object/target_filter"),
 ]
 BAD_PEOPLE: list[tuple[Any, str]] = [
-    ({**PERSON, "username": "a b"}, "/username"), ({**PERSON, "username": "mira"}, "/username"), ({**PERSON, "name": " "}, "/name"),
+    ({**PERSON, "username": "a b"}, "/username"),
+    ({**PERSON, "username": "mira"}, "/username"),
+    ({**PERSON, "name": " "}, "/name"),
     ({**PERSON, "kind": "robot"}, "/kind"),
 ]
-BAD_REVIEWS: list[tuple[Any, str]] = [({**REVIEW, "version": "x"}, "/version"), ({**REVIEW, "duties": "operations"}, "/duties")]
+BAD_REVIEWS: list[tuple[Any, str]] = [
+    ({**REVIEW, "version": "x"}, "/version"),
+    ({**REVIEW, "duties": "operations"}, "/duties"),
+]
 CASES = (
-    [("/api/v1/runs/", *case) for case in BAD_RUNS] + [("/api/v1/grants/", *case) for case in BAD_GRANTS]
-    + [("/api/v1/people/", *case) for case in BAD_PEOPLE] + [("/api/v1/reviews/", *case) for case in BAD_REVIEWS]
+    [("/api/v1/runs/", *case) for case in BAD_RUNS]
+    + [("/api/v1/grants/", *case) for case in BAD_GRANTS]
+    + [("/api/v1/people/", *case) for case in BAD_PEOPLE]
+    + [("/api/v1/reviews/", *case) for case in BAD_REVIEWS]
 )
 
 
@@ -80,7 +113,9 @@ def test_a_bad_input_names_its_field_and_stores_nothing(
     assert answer.status_code == 400, body
     assert answer["Content-Type"] == "application/problem+json"
     assert pointer in [error["pointer"] for error in body["errors"]], body
-    assert body["next_step"] and body["request_id"] and body["type"].startswith("urn:opsportal:problem:")
+    assert body["next_step"]
+    assert body["request_id"]
+    assert body["type"].startswith("urn:opsportal:problem:")
     assert rows() == before
 
 
@@ -99,9 +134,12 @@ def hello(**changes: bytes) -> bytes:
 
 YAML = (RUNBOOKS / "hello" / "procedure.yaml").read_bytes()
 BAD_BUNDLES = {
-    "not an archive": (b"nonsense", "/bundle"), "a path outside": (tarball("../x"), "/bundle"),
-    "an absolute path": (tarball("/etc/x"), "/bundle"), "a symlink": (tarball("x", kind=tarfile.SYMTYPE), "/bundle"),
-    "a device": (tarball("x", kind=tarfile.CHRTYPE), "/bundle"), "no definition": (tarball("x"), "/bundle/procedure.yaml"),
+    "not an archive": (b"nonsense", "/bundle"),
+    "a path outside": (tarball("../x"), "/bundle"),
+    "an absolute path": (tarball("/etc/x"), "/bundle"),
+    "a symlink": (tarball("x", kind=tarfile.SYMTYPE), "/bundle"),
+    "a device": (tarball("x", kind=tarfile.CHRTYPE), "/bundle"),
+    "no definition": (tarball("x"), "/bundle/procedure.yaml"),
     "a bomb": (gzip.compress(b"\0" * 20_000_000), "/bundle"),
     "an anchor": (hello(yaml=YAML.replace(b"name: hello", b"name: &a hello")), "/bundle/procedure.yaml"),
     "an unknown action": (hello(yaml=YAML.replace(b"local:script", b"local:magic")), "/bundle/procedure.yaml"),
@@ -126,7 +164,9 @@ def test_unseen_and_not_existing_answer_alike(world: World, client_of: Client) -
     stranger = client_of(world.person("max"))
     answers = []
     for procedure in ("hello", "no-such-procedure"):
-        answer = stranger.post("/api/v1/runs/", json.dumps({**RUN, "procedure": procedure}), content_type="application/json")
+        answer = stranger.post(
+            "/api/v1/runs/", json.dumps({**RUN, "procedure": procedure}), content_type="application/json"
+        )
         body = {k: v for k, v in answer.json().items() if k not in {"request_id", "event"}}
         answers.append((answer.status_code, json.dumps(body).replace(procedure, "NAME")))
     assert answers[0] == answers[1]
@@ -137,8 +177,12 @@ def test_the_same_key_and_body_give_the_same_run_and_another_body_is_refused(
     world: World, ready: Person, client_of: Client
 ) -> None:
     client = client_of(ready)
+
     def post(data: Any) -> Any:
-        return client.post("/api/v1/runs/", json.dumps(data), content_type="application/json", headers={"Idempotency-Key": "k1"})
+        return client.post(
+            "/api/v1/runs/", json.dumps(data), content_type="application/json", headers={"Idempotency-Key": "k1"}
+        )
+
     first, second, third = post(RUN), post(RUN), post({**RUN, "reason": "other"})
     assert (first.status_code, first.json()["id"]) == (201, second.json()["id"])
     assert third.status_code == 422

@@ -150,8 +150,20 @@ def test_no_page_is_wider_than_the_window(portal: Portal, width: int) -> None:
     in_background(run).join(20)
     page = portal.page("jonas", width=width)
     version = Version.objects.get(procedure__name="restart-service")
-    for path in ("/", "/procedures/", "/procedures/hello/", "/runs/", f"/runs/{run.id}/", f"/reviews/{version.id}/",
-                 f"/approvals/{run.id}/", "/people/", "/environments/", "/environments/production/", "/access/",
-                 "/evidence/", "/settings/"):
+    for path in (
+        "/",
+        "/procedures/",
+        "/procedures/hello/",
+        "/runs/",
+        f"/runs/{run.id}/",
+        f"/reviews/{version.id}/",
+        f"/approvals/{run.id}/",
+        "/people/",
+        "/environments/",
+        "/environments/production/",
+        "/access/",
+        "/evidence/",
+        "/settings/",
+    ):
         page.goto(portal.url + path)
         assert page.evaluate("document.documentElement.scrollWidth - innerWidth") <= 0, path

@@ -39,11 +39,18 @@ def test_any_chunking_equals_the_whole(secrets: list[bytes], chunks: list[bytes]
 
 
 FORMS = {
-    "raw": SECRET, "json": json.dumps(SECRET)[1:-1], "url": urllib.parse.quote(SECRET), "plus": urllib.parse.quote_plus(SECRET),
-    "hex": SECRET.encode().hex(), "HEX": SECRET.encode().hex().upper(), "base64": base64.b64encode(SECRET.encode()).decode(),
+    "raw": SECRET,
+    "json": json.dumps(SECRET)[1:-1],
+    "url": urllib.parse.quote(SECRET),
+    "plus": urllib.parse.quote_plus(SECRET),
+    "hex": SECRET.encode().hex(),
+    "HEX": SECRET.encode().hex().upper(),
+    "base64": base64.b64encode(SECRET.encode()).decode(),
     "base64 inside": base64.b64encode(b"user:" + SECRET.encode() + b":x").decode(),
-    "base64url": base64.urlsafe_b64encode(SECRET.encode()).decode(), "utf-16": base64.b64encode(SECRET.encode("utf-16-le")).decode(),
-    "shell": shlex.quote(SECRET), "sql": SECRET.replace("'", "''"),
+    "base64url": base64.urlsafe_b64encode(SECRET.encode()).decode(),
+    "utf-16": base64.b64encode(SECRET.encode("utf-16-le")).decode(),
+    "shell": shlex.quote(SECRET),
+    "sql": SECRET.replace("'", "''"),
 }
 
 

@@ -74,7 +74,15 @@ def test_a_run_succeeds_and_tells_what_it_did(world: World) -> None:
     assert (run.state, text(run)) == ("succeeded", "Hello, Ada!\n")
     assert run.output == {"values": {"greeting": "Hello, Ada!"}}
     kinds = list(Event.objects.filter(run=run.id).order_by("n").values_list("kind", flat=True))
-    assert kinds == ["run.requested", "run.planned", "run.queued", "run.claimed", "step.intent", "task.finished", "run.finished"]
+    assert kinds == [
+        "run.requested",
+        "run.planned",
+        "run.queued",
+        "run.claimed",
+        "step.intent",
+        "task.finished",
+        "run.finished",
+    ]
 
 
 def test_a_failing_step_ends_the_run_and_always_still_runs(world: World) -> None:
@@ -82,7 +90,10 @@ def test_a_failing_step_ends_the_run_and_always_still_runs(world: World) -> None
     quinn = procedure(world, "fails", shell("one", "exit 7"), shell("two", "echo never"), tail=tail + "\n")
     run = run_it(world, quinn, "fails")
     assert run.state == "failed"
-    assert {t.step: (t.state, t.exit_status) for t in run.tasks.all()} == {"one": ("failed", 7), "tidy": ("succeeded", 0)}
+    assert {t.step: (t.state, t.exit_status) for t in run.tasks.all()} == {
+        "one": ("failed", 7),
+        "tidy": ("succeeded", 0),
+    }
     assert "never" not in text(run)
 
 
@@ -95,8 +106,12 @@ def test_rollback_runs_when_the_author_asked_for_it(world: World) -> None:
 
 def test_conditions_retries_and_outputs(world: World) -> None:
     quinn = procedure(
-        world, "flows", shell("one", "echo k=v >> $OPSPORTAL_OUTPUT"), shell("two", "exit 3", ", retry: {attempts: 3, delay: 1s}, onFailure: continue"),
-        "{id: three, if: \"${{ environment == 'production' }}\", action: 'local:command', timeout: 5s, input: {argv: ['true']}}",
+        world,
+        "flows",
+        shell("one", "echo k=v >> $OPSPORTAL_OUTPUT"),
+        shell("two", "exit 3", ", retry: {attempts: 3, delay: 1s}, onFailure: continue"),
+        "{id: three, if: \"${{ environment == 'production' }}\", action: 'local:command', timeout: 5s,"
+        " input: {argv: ['true']}}",
         "{id: four, action: 'local:command', timeout: 5s, input: {argv: [echo, --, '${{ steps.one.output.k }}']}}",
     )
     run = run_it(world, quinn, "flows")
@@ -114,13 +129,20 @@ def test_a_step_that_takes_too_long_timed_out(world: World) -> None:
 
 def test_secrets_reach_the_step_and_nothing_else(world: World) -> None:
     canary = "canary-77b1c09e55"
-    row = "{id: one, action: 'local:command', timeout: 9s, input: {argv: [sh, -c, 'printf %s \"$T\" | wc -c; echo $T; echo $T | base64'], env: {T: '${{ secrets.token }}'}}}"
+    script = 'printf %s "$T" | wc -c; echo $T; echo $T | base64'
+    row = (
+        f"{{id: one, action: 'local:command', timeout: 9s, input: {{argv: [sh, -c, '{script}'],"
+        " env: {T: '${{ secrets.token }}'}}}"
+    )
     quinn = procedure(world, "secret", row)
     run = run_it(world, quinn, "secret", secrets={"token": canary})
     assert run.state == "succeeded"
     assert text(run).startswith(f"{len(canary)}\n***\n")
-    stored = text(run) + str(run.plan) + str(run.sealed_secrets) + "".join(
-        bytes(e.body).decode() + bytes(e.header).decode() for e in Event.objects.all()
+    stored = (
+        text(run)
+        + str(run.plan)
+        + str(run.sealed_secrets)
+        + "".join(bytes(e.body).decode() + bytes(e.header).decode() for e in Event.objects.all())
     )
     assert canary not in stored
     assert run.masked_bytes > 0
@@ -130,7 +152,9 @@ def test_a_gate_holds_no_runner_and_its_answer_goes_on(world: World) -> None:
     from procedures.services import approvals
 
     quinn = procedure(
-        world, "gated", shell("one", "echo first"),
+        world,
+        "gated",
+        shell("one", "echo first"),
         "{id: ask, action: 'gate:approval', input: {message: 'Go on?', approvers: {operations: 1}, expires: 1h}}",
         shell("two", "echo second"),
     )
@@ -153,7 +177,9 @@ def test_an_edited_script_is_refused_at_the_claim_and_that_is_evidence(world: Wo
     run = world.ask(quinn)
     script = VersionFile.objects.get(version=version, path="hello.sh")
     with connection.cursor() as cursor:
-        cursor.execute("UPDATE procedures_versionfile SET content = %s WHERE id = %s", [bytes(script.content) + b"id\n", script.pk])
+        cursor.execute(
+            "UPDATE procedures_versionfile SET content = %s WHERE id = %s", [bytes(script.content) + b"id\n", script.pk]
+        )
     drive(run.id)
     run.refresh_from_db()
     assert run.state == "denied"
@@ -209,7 +235,7 @@ def test_an_illegal_move_names_state_change_and_who(world: World) -> None:
     run = world.ask(quinn)
     from procedures.domain.states import RunState
 
-    with pytest.raises(StateConflict, match="queued cannot become succeeded .asked by quinn"):
+    with pytest.raises(StateConflict, match=r"queued cannot become succeeded .asked by quinn"):
         run_states.move(run, RunState.SUCCEEDED, at=now(), who="quinn")
 
 

@@ -48,9 +48,20 @@ def furnished(world: World) -> Person:
     world.may(jonas, "manage_access", "operate", "author", "approve", "view")
     both(world, jonas, "duty", {"principal": f"person:{jonas.subject}", "duty": "operations", "action": "add"})
     both(
-        world, jonas, "environment",
-        {"name": "production", "title": "Production", "position": 3, "production": True, "drafts": False,
-         "approvals": {"low": {"operations": 1}}, "min_strength": "signed", "approval_expiry_s": 3600, "reason_required": True},
+        world,
+        jonas,
+        "environment",
+        {
+            "name": "production",
+            "title": "Production",
+            "position": 3,
+            "production": True,
+            "drafts": False,
+            "approvals": {"low": {"operations": 1}},
+            "min_strength": "signed",
+            "approval_expiry_s": 3600,
+            "reason_required": True,
+        },
     )
     return jonas
 
@@ -58,8 +69,13 @@ def furnished(world: World) -> Person:
 def approved(world: World, approver: Person, run: Run) -> None:
     value = approvals.statement_for(actor=approver, run=run, verdict="approve", at=now())
     approvals.decide_run(
-        actor=approver, run=run.id, verdict="approve", plan_digest=run.plan_digest, comment="",
-        signature=world.signed(approver.username, canon(value)), at=now(),
+        actor=approver,
+        run=run.id,
+        verdict="approve",
+        plan_digest=run.plan_digest,
+        comment="",
+        signature=world.signed(approver.username, canon(value)),
+        at=now(),
     )
 
 
@@ -91,13 +107,18 @@ def test_one_account_is_refused_at_each_door(world: World) -> None:
         world.ask(mira, procedure="clear-cache", environment="production")
     with pytest.raises(SecondPersonRequired):
         controls.propose(
-            actor=mira, control="duty", object={"principal": f"person:{mira.subject}", "duty": "security", "action": "add"},
-            signature=None, at=now(),
+            actor=mira,
+            control="duty",
+            object={"principal": f"person:{mira.subject}", "duty": "security", "action": "add"},
+            signature=None,
+            at=now(),
         )
     change = world.propose("profile", {"profile": "separate"})
     assert change.state == "proposed"
     with pytest.raises(SecondPersonRequired):
-        controls.confirm(actor=mira, change=change.id, signature=world.signed("mira", bytes(change.statement)), at=now())
+        controls.confirm(
+            actor=mira, change=change.id, signature=world.signed("mira", bytes(change.statement)), at=now()
+        )
 
 
 def test_one_account_cannot_approve_what_it_asked_for(world: World) -> None:

@@ -2,13 +2,10 @@
 
 from __future__ import annotations
 
-import threading
-from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
 
 import pytest
-from django.db import connection
 
 from procedures.domain.clock import now
 from procedures.evidence import export
@@ -55,7 +52,7 @@ class Log:
 
 
 @pytest.fixture
-def log(db: None, tmp_path: Path) -> Iterator[Log]:
+def log(db: None, tmp_path: Path) -> Log:
     world = new_world()
     world.accepted()
     quinn = world.person("quinn")
@@ -64,5 +61,4 @@ def log(db: None, tmp_path: Path) -> Iterator[Log]:
     drive(run.id)
     run.refresh_from_db()
     assert run.state == "succeeded"
-    assert connection.in_atomic_block and threading.active_count() >= 1
-    yield Log(world, Sequencer(load_key(tmp_path / "log.key", "test/log"), tmp_path / "log.published"), run)
+    return Log(world, Sequencer(load_key(tmp_path / "log.key", "test/log"), tmp_path / "log.published"), run)

@@ -45,8 +45,13 @@ def test_every_proof_up_to_seventy_leaves_agrees_with_the_definition() -> None:
 
 
 JSON = st.recursive(
-    st.none() | st.booleans() | st.integers(-(2**53) + 1, 2**53 - 1) | st.text(st.characters(exclude_categories=["Cs"])),
-    lambda inner: st.lists(inner, max_size=4) | st.dictionaries(st.text(st.characters(max_codepoint=127)), inner, max_size=4),
+    st.none()
+    | st.booleans()
+    | st.integers(-(2**53) + 1, 2**53 - 1)
+    | st.text(st.characters(exclude_categories=["Cs"])),
+    lambda inner: (
+        st.lists(inner, max_size=4) | st.dictionaries(st.text(st.characters(max_codepoint=127)), inner, max_size=4)
+    ),
     max_leaves=12,
 )
 
@@ -65,8 +70,12 @@ def test_what_has_no_canonical_form_is_refused(bad: object) -> None:
 
 def test_the_database_refuses_to_change_or_delete_evidence(log: Log) -> None:
     log.sequence()
-    for statement in ("UPDATE evidence_event SET kind = 'x'", "DELETE FROM evidence_leaf", "DELETE FROM evidence_event",
-                      "UPDATE evidence_checkpoint SET note = 'x'"):
+    for statement in (
+        "UPDATE evidence_event SET kind = 'x'",
+        "DELETE FROM evidence_leaf",
+        "DELETE FROM evidence_event",
+        "UPDATE evidence_checkpoint SET note = 'x'",
+    ):
         with pytest.raises(DatabaseError, match="append-only"), transaction.atomic(), connection.cursor() as cursor:
             cursor.execute(statement)
     assert Leaf.objects.count() == Event.objects.count()

@@ -45,17 +45,21 @@ def test_each_byte_flipped_once_is_found_and_named(log: Log) -> None:
         changed[place] ^= 0x01
         try:
             verify.verify(bytes(changed), log.key)
-            survivors.append(place)
         except Failed as problem:
-            assert problem.code in (1, 2)
-            assert problem.member
+            if problem.code in (1, 2) and problem.member:
+                continue
+        survivors.append(place)
     assert survivors == []
 
 
 def test_each_member_changed_with_its_checksum_repaired_is_found(log: Log) -> None:
     members = verify.unzip(log.pack())
     for name, content in members.items():
-        for change in (content[:-1], content + b"\n", content[: len(content) // 2] + b"x" + content[len(content) // 2 + 1 :]):
+        for change in (
+            content[:-1],
+            content + b"\n",
+            content[: len(content) // 2] + b"x" + content[len(content) // 2 + 1 :],
+        ):
             if change == content:
                 continue
             with pytest.raises(Failed) as caught:
@@ -65,7 +69,7 @@ def test_each_member_changed_with_its_checksum_repaired_is_found(log: Log) -> No
 
 def repaired(members: dict[str, bytes], **changes: bytes) -> bytes:
     """Change members and list them honestly in the manifest; the proof of the manifest cannot be made again."""
-    new = {**members, **{name: data for name, data in changes.items()}}
+    new = {**members, **changes}
     manifest = json.loads(members["manifest.json"])
     manifest["files"] = {n: sha256_hex(d) for n, d in new.items() if n not in ("manifest.json", "export.tlog-proof")}
     new["manifest.json"] = canon(manifest)
@@ -110,7 +114,10 @@ def test_a_pack_made_again_from_an_edited_database_fails(log: Log) -> None:
     with connection.cursor() as cursor:
         for statement in drop_guards():
             cursor.execute(statement)
-        cursor.execute("UPDATE evidence_event SET body = %s WHERE id = %s", [changed, event.id.hex if connection.vendor == "sqlite" else event.id])
+        cursor.execute(
+            "UPDATE evidence_event SET body = %s WHERE id = %s",
+            [changed, event.id.hex if connection.vendor == "sqlite" else event.id],
+        )
     with pytest.raises(Failed) as caught:
         verify.verify(log.pack(), log.key)
     assert caught.value.code == 1
@@ -125,12 +132,25 @@ def drop_guards() -> list[str]:
 def test_an_inserted_grant_with_its_event_is_asserted_by_the_platform(log: Log) -> None:
     subject = str(log.run.requester.subject)
     thing = {
-        "principal": f"person:{subject}", "verbs": ["run"], "environments": ["production"], "not_before": moment(now()),
-        "expires_at": "2099-01-01T00:00:00.000000Z", "reason": "needed",
+        "principal": f"person:{subject}",
+        "verbs": ["run"],
+        "environments": ["production"],
+        "not_before": moment(now()),
+        "expires_at": "2099-01-01T00:00:00.000000Z",
+        "reason": "needed",
     }
     grant, event = uuid7(), uuid7()
-    body = canon({"salt": "x", "control": "grant", "change": str(grant), "object": thing, "production": True,
-                  "profile": "team", "gains": [subject]})
+    body = canon(
+        {
+            "salt": "x",
+            "control": "grant",
+            "change": str(grant),
+            "object": thing,
+            "production": True,
+            "profile": "team",
+            "gains": [subject],
+        }
+    )
     header = canon({"at": moment(now()), "b": sha256_hex(body), "id": str(event), "k": "control.confirmed", "v": 1})
     row = Event.objects.create(id=event, kind="control.confirmed", at=now(), header=header, body=body)
     Outbox.objects.create(event=row)

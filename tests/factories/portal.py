@@ -45,11 +45,15 @@ class World:
         key = self.keys[person.username] = Ed25519PrivateKey.generate()
         public = public_text(key)
         change = controls.propose(
-            actor=person, control="key",
+            actor=person,
+            control="key",
             object={"subject": str(person.subject), "public": public, "fingerprint": fingerprint(public)},
-            signature=None, at=now(),
+            signature=None,
+            at=now(),
         )
-        controls.confirm(actor=self.mira, change=change.id, signature=self.signed("mira", bytes(change.statement)), at=now())
+        controls.confirm(
+            actor=self.mira, change=change.id, signature=self.signed("mira", bytes(change.statement)), at=now()
+        )
         return public
 
     def signed(self, name: str, statement: bytes) -> dict[str, str]:
@@ -57,12 +61,18 @@ class World:
         text = sign_sshsig(self.keys[name], statement, "opsportal-approval")
         return {"statement": base64.b64encode(statement).decode(), "signature": text}
 
-    def may(self, person: Person, *verbs: str, procedure: str | None = None, environments: Sequence[str] = (),
-            **more: Any) -> Grant:
+    def may(
+        self, person: Person, *verbs: str, procedure: str | None = None, environments: Sequence[str] = (), **more: Any
+    ) -> Grant:
         """A signed grant, made by Mira as the portal would."""
         object = {
-            "principal": f"person:{person.subject}", "verbs": list(verbs), "environments": list(environments),
-            "not_before": moment(now()), "expires_at": moment(now() + timedelta(days=1)), "reason": "a test", **more,
+            "principal": f"person:{person.subject}",
+            "verbs": list(verbs),
+            "environments": list(environments),
+            "not_before": moment(now()),
+            "expires_at": moment(now() + timedelta(days=1)),
+            "reason": "a test",
+            **more,
         }
         if procedure is not None:
             object["procedure"] = procedure
@@ -79,14 +89,22 @@ class World:
         bundle = {**read_folder(RUNBOOKS / name), **{k.replace("__", "."): v for k, v in files.items()}}
         return versions.submit_version(actor=author, files=bundle, note="", at=now())
 
-    def review(self, reviewer: Person, version: Version, *duties: str, verdict: str = "accept", signed: bool = False) -> Version:
+    def review(
+        self, reviewer: Person, version: Version, *duties: str, verdict: str = "accept", signed: bool = False
+    ) -> Version:
         signature = None
         if signed:
             value = reviews.statement_for(actor=reviewer, version=version, verdict=verdict, duties=duties)
             signature = self.signed(reviewer.username, canon(value))
         return reviews.review_version(
-            actor=reviewer, version=version.id, digest=version.digest, verdict=verdict, duties=list(duties), comment="",
-            signature=signature, at=now(),
+            actor=reviewer,
+            version=version.id,
+            digest=version.digest,
+            verdict=verdict,
+            duties=list(duties),
+            comment="",
+            signature=signature,
+            at=now(),
         )
 
     def accepted(self, name: str = "hello") -> Version:
@@ -113,7 +131,11 @@ def new_world(*, profile: str = "team") -> World:
     me = load_identity(folder)
     pools = {e["name"]: pool_key(folder, e["name"])[:2] for e in install.ENVIRONMENTS}
     install.install(
-        runner={"id": str(me.id), "name": me.name, "public": me.public}, pools=pools, authorities={}, profile=profile, at=now(),
+        runner={"id": str(me.id), "name": me.name, "public": me.public},
+        pools=pools,
+        authorities={},
+        profile=profile,
+        at=now(),
     )
     key = Ed25519PrivateKey.generate()
     link = bootstrap.first_link()

@@ -56,7 +56,8 @@ class Site:
 
     def ask(self, word: str) -> Any:
         return self.mira.call(
-            "POST", "/api/v1/runs/",
+            "POST",
+            "/api/v1/runs/",
             {"procedure": "note-down", "environment": "staging", "reason": "a fault", "parameters": {"word": word}},
         )
 
@@ -89,7 +90,9 @@ def _furnish(portal: Portal, host: Host, folder: Path) -> Site:
     invited = mira.good("POST", "/api/v1/people/", {"username": "adam", "name": "Adam"})
     from opsportal.demo.client import PASSWORD
 
-    adam.good("POST", "/api/v1/join/", {"token": invited["invitation"].strip("/").rpartition("/")[2], "password": PASSWORD})
+    adam.good(
+        "POST", "/api/v1/join/", {"token": invited["invitation"].strip("/").rpartition("/")[2], "password": PASSWORD}
+    )
     adam.login()
     company.people["jonas"] = mira
     company.grant("adam", ["author"], [])
@@ -102,7 +105,13 @@ def _furnish(portal: Portal, host: Host, folder: Path) -> Site:
     company.add_hosts({"staging": [host]})
     version = adam.good("POST", "/api/v1/versions/", files={"bundle": ("b.tar.gz", raw.getvalue())})
     mira.good(
-        "POST", "/api/v1/reviews/",
-        {"version": version["id"], "digest": version["digest"], "verdict": "accept", "duties": ["operations", "security"]},
+        "POST",
+        "/api/v1/reviews/",
+        {
+            "version": version["id"],
+            "digest": version["digest"],
+            "verdict": "accept",
+            "duties": ["operations", "security"],
+        },
     )
     return Site(portal, host, company)

@@ -21,18 +21,14 @@ def test_every_foreign_key_of_ours_protects() -> None:
 
 def test_no_model_overrides_save() -> None:
     overriding = [
-        model.__name__
-        for model in apps.get_models()
-        if model._meta.app_label in OURS and "save" in vars(model)
+        model.__name__ for model in apps.get_models() if model._meta.app_label in OURS and "save" in vars(model)
     ]
     assert not overriding, f"services write; a model has columns and constraints: {overriding}"
 
 
 def test_no_foreign_key_is_generic() -> None:
     generic = [
-        model.__name__
-        for model in apps.get_models()
-        if model._meta.app_label in OURS and model._meta.private_fields
+        model.__name__ for model in apps.get_models() if model._meta.app_label in OURS and model._meta.private_fields
     ]
     assert not generic, f"a foreign key names its table: {generic}"
 

@@ -62,18 +62,25 @@ def test_services_of_ones_own_mean_production(tmp_path: Path) -> None:
         ("OPSPORTAL_PORT", "abc", "OPSPORTAL_PORT is 'abc', but must be a whole number from 1 to 65535."),
         ("OPSPORTAL_PORT", "70000", "OPSPORTAL_PORT is '70000', but must be a whole number from 1 to 65535."),
         (
-            "OPSPORTAL_PROFILE", "prod",
+            "OPSPORTAL_PROFILE",
+            "prod",
             "OPSPORTAL_PROFILE is 'prod', but must be one of embedded, production, test.",
         ),
         (
-            "OPSPORTAL_PUBLIC_URL", "ops.example.com",
+            "OPSPORTAL_PUBLIC_URL",
+            "ops.example.com",
             "OPSPORTAL_PUBLIC_URL is 'ops.example.com', but must be an origin such as https://ops.example.com.",
         ),
         (
-            "DATABASE_URL", "mysql://db/x",
+            "DATABASE_URL",
+            "mysql://db/x",
             "DATABASE_URL is ********, but must be a URL that begins with postgres:// or sqlite:///.",
         ),
-        ("OPSPORTAL_SECRET_KEY", "short", "OPSPORTAL_SECRET_KEY is ********, but must be set, to 50 random characters or more."),  # noqa: E501
+        (
+            "OPSPORTAL_SECRET_KEY",
+            "short",
+            "OPSPORTAL_SECRET_KEY is ********, but must be set, to 50 random characters or more.",
+        ),
         ("OPSPORTAL_TRUST_PROXY", "maybe", "OPSPORTAL_TRUST_PROXY is 'maybe', but must be yes or no."),
     ],
 )

@@ -31,8 +31,14 @@ def test_database_refuses_a_review_by_the_submitter(world: World) -> None:
     version = world.submit(adam)
     with pytest.raises(IntegrityError), transaction.atomic():
         Review.objects.create(
-            version=version, reviewer=adam, submitter=adam, digest=version.digest, verdict="accept", strength="session",
-            statement=b"", at=now(),
+            version=version,
+            reviewer=adam,
+            submitter=adam,
+            digest=version.digest,
+            verdict="accept",
+            strength="session",
+            statement=b"",
+            at=now(),
         )
     assert not Review.objects.exists()
 
@@ -43,8 +49,14 @@ def test_trigger_refuses_a_review_whose_submitter_is_a_lie(world: World) -> None
     version = world.submit(adam)
     with pytest.raises(IntegrityError, match="cannot review"), transaction.atomic():
         Review.objects.create(
-            version=version, reviewer=adam, submitter=world.mira, digest=version.digest, verdict="accept",
-            strength="session", statement=b"", at=now(),
+            version=version,
+            reviewer=adam,
+            submitter=world.mira,
+            digest=version.digest,
+            verdict="accept",
+            strength="session",
+            statement=b"",
+            at=now(),
         )
     assert connection.vendor in {"sqlite", "postgresql"}
 
@@ -58,7 +70,13 @@ def test_requester_cannot_approve_the_own_run_even_with_the_right(world: World) 
     assert run.state == "awaiting_approval"
     with pytest.raises(SecondPersonRequired, match="cannot approve"):
         approvals.decide_run(
-            actor=quinn, run=run.id, verdict="approve", plan_digest=run.plan_digest, comment="", signature=None, at=now()
+            actor=quinn,
+            run=run.id,
+            verdict="approve",
+            plan_digest=run.plan_digest,
+            comment="",
+            signature=None,
+            at=now(),
         )
     assert not Approval.objects.exists()
     assert version.state == "accepted"
@@ -80,8 +98,12 @@ def test_somebody_else_approves_and_the_run_is_queued(world: World) -> None:
 def test_nobody_grants_to_themselves_directly_or_through_a_group(world: World) -> None:
     mira = world.mira
     object = {
-        "principal": f"person:{mira.subject}", "verbs": ["break_glass"], "environments": ["development"],
-        "not_before": moment(now()), "expires_at": "2099-01-01T00:00:00.000000Z", "reason": "mine",
+        "principal": f"person:{mira.subject}",
+        "verbs": ["break_glass"],
+        "environments": ["development"],
+        "not_before": moment(now()),
+        "expires_at": "2099-01-01T00:00:00.000000Z",
+        "reason": "mine",
     }
     with pytest.raises(SecondPersonRequired, match="Nobody grants to themselves"):
         controls.propose(actor=mira, control="grant", object=object, signature=None, at=now())
@@ -94,8 +116,12 @@ def test_nobody_grants_to_themselves_directly_or_through_a_group(world: World) -
 def test_production_wants_a_signature_and_a_session_is_too_weak(world: World) -> None:
     sven = world.person("sven")
     object = {
-        "principal": f"person:{sven.subject}", "verbs": ["run"], "environments": ["production"],
-        "not_before": moment(now()), "expires_at": "2099-01-01T00:00:00.000000Z", "reason": "work",
+        "principal": f"person:{sven.subject}",
+        "verbs": ["run"],
+        "environments": ["production"],
+        "not_before": moment(now()),
+        "expires_at": "2099-01-01T00:00:00.000000Z",
+        "reason": "work",
     }
     with pytest.raises(TooWeak):
         controls.propose(actor=world.mira, control="grant", object=object, signature=None, at=now())
@@ -120,8 +146,12 @@ def test_separate_profile_waits_for_a_confirmer_who_is_another_person(world: Wor
     assert done.state == "confirmed"
     sven = world.person("sven")
     object = {
-        "principal": f"person:{sven.subject}", "verbs": ["run"], "environments": ["production"],
-        "not_before": moment(now()), "expires_at": "2099-01-01T00:00:00.000000Z", "reason": "work",
+        "principal": f"person:{sven.subject}",
+        "verbs": ["run"],
+        "environments": ["production"],
+        "not_before": moment(now()),
+        "expires_at": "2099-01-01T00:00:00.000000Z",
+        "reason": "work",
     }
     assert world.propose("grant", object).state == "proposed"
 
@@ -134,6 +164,14 @@ def test_no_person_can_be_a_superuser(world: World) -> None:
 
 def environment(name: str, **changes: object) -> dict[str, object]:
     return {
-        "name": name, "title": name.title(), "position": 2, "production": False, "drafts": False, "approvals": {},
-        "min_strength": "session", "approval_expiry_s": 3600, "reason_required": True, **changes,
+        "name": name,
+        "title": name.title(),
+        "position": 2,
+        "production": False,
+        "drafts": False,
+        "approvals": {},
+        "min_strength": "session",
+        "approval_expiry_s": 3600,
+        "reason_required": True,
+        **changes,
     }

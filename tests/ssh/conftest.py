@@ -11,11 +11,11 @@ from uuid import uuid4
 import pytest
 
 from opsportal.demo.hosts import Host
+from procedures.credentials.ssh_certificate import SshCertificate
+from procedures.domain.clock import now
 from procedures.domain.definition import CredentialNeed
 from procedures.domain.ports import Action, ActionCall, Binding, Lease, RunContext, Target
 from procedures.domain.sshkeys import fingerprint
-from procedures.credentials.ssh_certificate import SshCertificate
-from procedures.domain.clock import now
 from procedures.ssh.authority import load_ca
 from tests.fixtures.counterparts import need
 
@@ -39,9 +39,20 @@ class Place:
         """A certificate for exactly this call."""
         lease_id = uuid4()
         context = RunContext(
-            run_id=call.run_id, run_no=1, step=call.step, attempt=call.attempt, procedure="p", digest="d",
-            environment="staging", requester="quinn", approvers=("petra",), runner="r", deadline=now(),
-            target=target or self.target, command_sha256=action.command_sha256(call, str(lease_id)), timeout_s=30,
+            run_id=call.run_id,
+            run_no=1,
+            step=call.step,
+            attempt=call.attempt,
+            procedure="p",
+            digest="d",
+            environment="staging",
+            requester="quinn",
+            approvers=("petra",),
+            runner="r",
+            deadline=now(),
+            target=target or self.target,
+            command_sha256=action.command_sha256(call, str(lease_id)),
+            timeout_s=30,
         )
         return self.provider.issue(context, NEED, self.binding, lease_id, at=now(), ttl_s=seconds)
 

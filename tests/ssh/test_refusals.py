@@ -26,20 +26,34 @@ from tests.ssh.conftest import Place
 HOUR = timedelta(hours=1)
 
 
-def certificate(place: Place, *, ca: Ed25519PrivateKey | None = None, principals: list[str] | None = None,
-                options: Mapping[str, str] | None = None, at: datetime | None = None, until: datetime | None = None,
-                ) -> Issued:
+def certificate(
+    place: Place,
+    *,
+    ca: Ed25519PrivateKey | None = None,
+    principals: list[str] | None = None,
+    options: Mapping[str, str] | None = None,
+    at: datetime | None = None,
+    until: datetime | None = None,
+) -> Issued:
     return issue(
-        ca or load_ca(place.keys / "ssh-ca-staging"), principals=principals or [f"{place.host.account}@web-01"],
-        key_id="test", options={"force-command": "echo forced", "source-address": "127.0.0.1/32", **(options or {})},
-        at=at or now(), until=until or now() + HOUR,
+        ca or load_ca(place.keys / "ssh-ca-staging"),
+        principals=principals or [f"{place.host.account}@web-01"],
+        key_id="test",
+        options={"force-command": "echo forced", "source-address": "127.0.0.1/32", **(options or {})},
+        at=at or now(),
+        until=until or now() + HOUR,
     )
 
 
 def enter(place: Place, issued: Issued, **changes: Any) -> PinnedTransport:
     words: dict[str, Any] = {
-        "address": "127.0.0.1", "port": place.host.port, "host_key": place.host.host_key, "account": place.host.account,
-        "private_key": issued.private_key, "certificate": issued.certificate, **changes,
+        "address": "127.0.0.1",
+        "port": place.host.port,
+        "host_key": place.host.host_key,
+        "account": place.host.account,
+        "private_key": issued.private_key,
+        "certificate": issued.certificate,
+        **changes,
     }
     return connect(**words)
 
@@ -58,10 +72,14 @@ def test_a_right_certificate_is_let_in(place: Place) -> None:
 
 
 REFUSED: dict[str, Mapping[str, Any]] = {
-    "expired": {"at": now() - 2 * HOUR, "until": now() - HOUR}, "not yet valid": {"at": now() + HOUR, "until": now() + 2 * HOUR},
-    "another role": {"principals": ["root@web-01"]}, "the same role on another host": {"principals": ["deploy@web-02"]},
-    "a bare account": {"principals": ["deploy"]}, "a wrong source address": {"options": {"source-address": "10.9.9.9/32"}},
-    "an unknown authority": {"ca": Ed25519PrivateKey.generate()}, "an unknown critical option": {"options": {"fly@example.org": "yes"}},
+    "expired": {"at": now() - 2 * HOUR, "until": now() - HOUR},
+    "not yet valid": {"at": now() + HOUR, "until": now() + 2 * HOUR},
+    "another role": {"principals": ["root@web-01"]},
+    "the same role on another host": {"principals": ["deploy@web-02"]},
+    "a bare account": {"principals": ["deploy"]},
+    "a wrong source address": {"options": {"source-address": "10.9.9.9/32"}},
+    "an unknown authority": {"ca": Ed25519PrivateKey.generate()},
+    "an unknown critical option": {"options": {"fly@example.org": "yes"}},
 }
 
 
@@ -148,8 +166,10 @@ def test_a_hostile_value_arrives_as_itself_over_ssh(place: Place, name: str) -> 
     value = HOSTILE[name]
     action = SshCommand()
     asked = call(
-        input={"argv": ["sh", "-c", 'printf %s "$1"; printf "|%s|" "$V"; cat', "x", value]}, env={"V": value},
-        stdin=Secret(value), target=place.target,
+        input={"argv": ["sh", "-c", 'printf %s "$1"; printf "|%s|" "$V"; cat', "x", value]},
+        env={"V": value},
+        stdin=Secret(value),
+        target=place.target,
     )
     io = Collected()
     result = action.run(replace(asked, lease=place.lease(action, asked)), io)
@@ -176,7 +196,9 @@ def test_a_cut_connection_leaves_nothing_alive(place: Place) -> None:
     asked = call(input={"argv": ["sleep", mark]}, target=place.target)
     lease = place.lease(action, asked)
     sent = action.payload(asked, str(lease.id))
-    transport = enter(place, Issued(lease.material["private_key"].reveal(), lease.material["certificate"].reveal().decode(), 0))
+    transport = enter(
+        place, Issued(lease.material["private_key"].reveal(), lease.material["certificate"].reveal().decode(), 0)
+    )
     channel = transport.open_session()
     channel.exec_command(command(sent.sha256, 30))
     channel.sendall(sent.data)

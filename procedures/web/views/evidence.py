@@ -28,7 +28,8 @@ def listing(request: HttpRequest) -> HttpResponse:
     wanted = {key: request.GET.get(key, "") for key in ("kind", "procedure", "number")}
     rows, more = pages_evidence.events(before=request.GET.get("before", ""), **wanted)
     return show(
-        request, "evidence.html",
+        request,
+        "evidence.html",
         {"events": rows, "more": more, "health": pages_evidence.health(), "families": FAMILIES, **wanted},
         nav="evidence",
     )

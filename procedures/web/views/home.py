@@ -24,11 +24,15 @@ def home(request: HttpRequest) -> HttpResponse:
     outcomes = last_outcomes([row.id for row in often])
     steps = pages_home.first_steps(saw_evidence=bool(request.session.get("saw_evidence")))
     return show(
-        request, "home.html",
+        request,
+        "home.html",
         {
-            "approvals": pages_shell.approvable(me, at), "reviews": pages_shell.reviewable(me, at),
-            "changes": pages_shell.confirmable(me, at), "live": pages_home.live_runs(me, at),
-            "recent": pages_home.recent_runs(me), "often": [(row, outcomes[row.id]) for row in often],
+            "approvals": pages_shell.approvable(me, at),
+            "reviews": pages_shell.reviewable(me, at),
+            "changes": pages_shell.confirmable(me, at),
+            "live": pages_home.live_runs(me, at),
+            "recent": pages_home.recent_runs(me),
+            "often": [(row, outcomes[row.id]) for row in often],
             "environments": pages_home.environments_now(),
             "steps": steps if not all(step.done for step in steps) else [],
             "steps_done": sum(step.done for step in steps),

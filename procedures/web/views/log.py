@@ -117,7 +117,11 @@ async def _stream(watch: Watch) -> AsyncIterator[str]:
 
 def _line(line: pages_log.LogLine) -> dict[str, Any]:
     return {
-        "key": line.key, "at": line.at.isoformat(), "step": line.step, "target": line.target, "stream": line.stream,
+        "key": line.key,
+        "at": line.at.isoformat(),
+        "step": line.step,
+        "target": line.target,
+        "stream": line.stream,
         "parts": line.parts,
     }
 
@@ -141,8 +145,11 @@ async def lines(request: HttpRequest, run: UUID) -> HttpResponse:
         )
         last = list(rows.reverse()[:500])[::-1]
         first = last[0].seq if last else 0
-        return {"lines": [_line(one) for one in pages_log.lines(last)], "first": first,
-                "more": bool(last) and rows.filter(seq__lt=first).exists()}
+        return {
+            "lines": [_line(one) for one in pages_log.lines(last)],
+            "first": first,
+            "more": bool(last) and rows.filter(seq__lt=first).exists(),
+        }
 
     try:
         return JsonResponse(await sync_to_async(earlier)())

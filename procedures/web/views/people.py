@@ -18,7 +18,10 @@ from procedures.web.doors import page, person_of, show, status_of
 
 def _lists() -> dict[str, object]:
     return {
-        "people": pages_people.people(), "groups": pages_people.groups(), "duties": DUTIES, "profiles": PROFILES,
+        "people": pages_people.people(),
+        "groups": pages_people.groups(),
+        "duties": DUTIES,
+        "profiles": PROFILES,
         "group_names": Group.objects.order_by("name").values_list("name", flat=True),
     }
 
@@ -37,7 +40,17 @@ def invite(request: HttpRequest) -> HttpResponse:
     try:
         person, path = people.invite_person(actor=person_of(request), at=now(), **typed)
     except OpsError as problem:
-        return show(request, "people.html", _lists() | {"problem": problem, "typed": typed}, status=status_of(problem),
-                    nav="people")
-    return show(request, "people.html", _lists() | {"invited": person, "link": settings.OPSPORTAL_PUBLIC_URL + path},
-                status=201, nav="people")
+        return show(
+            request,
+            "people.html",
+            _lists() | {"problem": problem, "typed": typed},
+            status=status_of(problem),
+            nav="people",
+        )
+    return show(
+        request,
+        "people.html",
+        _lists() | {"invited": person, "link": settings.OPSPORTAL_PUBLIC_URL + path},
+        status=201,
+        nav="people",
+    )
