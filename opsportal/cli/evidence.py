@@ -42,6 +42,24 @@ def verify(words: tuple[str, ...]) -> None:
 
 
 @evidence.command()
+@click.option("--event", help="The event whose values go.")
+@click.option("--path", "paths", multiple=True, help="JSON pointer of a value, such as /reason; may repeat.")
+@click.option("--person", "subject", help="Instead of an event: everything personal about this closed account.")
+@click.option("--basis", required=True, help="The legal basis. Stands in the log for ever.")
+@click.option("--requested-by", required=True, help="A ticket's number rather than a name.")
+@click.option("--key", help="SSH key file to sign with; a .pub asks the agent.")
+def redact(
+    event: str | None, paths: tuple[str, ...], subject: str | None, basis: str, requested_by: str, key: str | None
+) -> None:
+    """Propose that values are erased; a second access manager confirms it."""
+    from opsportal.cli.access import propose_change, told
+
+    thing: dict[str, object] = {"basis": basis, "requested_by": requested_by}
+    thing |= {"subject": subject} if subject else {"event": event or "", "paths": list(paths)}
+    click.echo("\n".join(told(propose_change("redaction", thing, key))))
+
+
+@evidence.command()
 def key() -> None:
     """The log's public key, to be compared by another way."""
     click.echo(ask("GET", "/api/v1/evidence/log/")["log_key"])

@@ -121,6 +121,25 @@ SCHEMAS: Mapping[str, dict[str, Any]] = {
     ),
     "profile": _object({"profile": {"enum": list(PROFILES)}}),
     "key": _object({"subject": UUID, "public": {"type": "string", "maxLength": 4000}, "fingerprint": LABEL}),
+    "redaction": {
+        "type": "object",
+        "required": ["basis", "requested_by"],
+        "additionalProperties": False,
+        "properties": {
+            "basis": LABEL,
+            "requested_by": LABEL,
+            "event": UUID,
+            "paths": {
+                "type": "array",
+                "items": {"type": "string", "pattern": "^/", "maxLength": 200},
+                "minItems": 1,
+                "uniqueItems": True,
+            },
+            "subject": UUID,
+        },
+        "oneOf": [{"required": ["event", "paths"]}, {"required": ["subject"]}],
+        "dependentRequired": {"event": ["paths"], "paths": ["event"]},
+    },
     "runner": _object(
         {
             "runner": UUID,

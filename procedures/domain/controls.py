@@ -21,8 +21,9 @@ CONTROLS = (
     "profile",
     "key",
     "runner",
+    "redaction",
 )
-PORTAL_WIDE = frozenset({"membership", "duty", "profile", "key", "runner"})
+PORTAL_WIDE = frozenset({"membership", "duty", "profile", "key", "runner", "redaction"})
 
 
 @dataclass(frozen=True, slots=True)
@@ -57,7 +58,9 @@ def touches_production(control: str, object: Mapping[str, Any], production: Coll
 
 
 def confirmers_needed(control: str, *, profile: str, production: bool, somebody_gains: bool) -> int:
-    """How many persons beside the proposer must confirm."""
+    """How many persons beside the proposer must confirm. What erases evidence always needs a second one."""
+    if control == "redaction":
+        return 1
     if not production:
         return 0
     if control == "key":
@@ -80,6 +83,8 @@ def judge(
     managers: Collection[str],
 ) -> Verdict:
     """Does this fact carry the signatures that production asks for? `gains` and `managers` are subjects."""
+    if control == "redaction" and len({s.by for s in signatures}) < 2:
+        return Verdict(False, "redaction needs two people, whatever the portal holds")
     if not touches_production(control, object, production):
         return Verdict(True)
     proven = {s.by for s in signatures if s.valid and s.strength == "signed"}

@@ -54,7 +54,6 @@ KINDS: Mapping[str, tuple[str, ...]] = {
     "lease.refused": ("step", "target", "credential", "why"),
     "export.made": ("manifest", "range", "exporter"),
     "evidence.read": ("what",),
-    "redaction.approved": ("event", "paths", "basis", "requested_by"),
 }
 
 SEALS = frozenset({"run.finished", "run.canceled", "run.denied", "run.rejected", "run.expired", "run.interrupted"})

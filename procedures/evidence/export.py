@@ -50,8 +50,7 @@ def export_pack(
 
     The manifest's digest becomes an event of the log first, so the sequencer must be running. Raises NotSequenced.
     """
-    checkpoint = _up_to_now()
-    members = _members(checkpoint, wanted, log_key, separation)
+    checkpoint, members = _taken(wanted, log_key, separation)
     manifest = _manifest(members, checkpoint, wanted, exporter, at)
     members["manifest.json"] = canon(manifest)
     with transaction.atomic(durable=True):
@@ -69,6 +68,18 @@ def export_pack(
     members["export.tlog-proof"] = _proof(event)
     data = verify.zip_bytes(members)
     return data, {"events": checkpoint.size, "runs": manifest["counts"]["runs"], "event": str(event.id)}
+
+
+def _taken(wanted: Mapping[str, str], log_key: str, separation: str) -> tuple[Checkpoint, dict[str, bytes]]:
+    """The members over everything recorded before this call. A value erased meanwhile asks for a later checkpoint."""
+    for attempt in range(3):
+        checkpoint = _up_to_now()
+        try:
+            return checkpoint, _members(checkpoint, wanted, log_key, separation)
+        except verify.Failed:
+            if attempt == 2:
+                raise
+    raise AssertionError("unreachable")
 
 
 def _up_to_now() -> Checkpoint:
@@ -99,7 +110,8 @@ def _members(checkpoint: Checkpoint, wanted: Mapping[str, str], log_key: str, se
             bodies[header["id"]] = verify.parse("bodies", data)
             _attest(members, header, bodies[header["id"]])
     _disclosures(members, [row.event for row in rows if str(row.event_id) in bodies])
-    _, tables = verify.tell(headers, bodies, scope)
+    authority, tables = verify.tell(headers, bodies, scope)
+    verify.check_disclosures(members, bodies, authority)
     members |= tables
     members["log/headers.jsonl"] = b"".join(line + b"\n" for line in lines)
     members["log/checkpoint.end"] = checkpoint.note.encode()

@@ -26,16 +26,22 @@ class Fact:
     facts: Mapping[str, Any]
     statement: bytes | None
     signatures: Sequence[Mapping[str, Any]]
+    run: UUID | None = None
 
 
 def fact(event: Event) -> Fact:
     body = json.loads(bytes(event.body))
     statement = base64.b64decode(body["statement"]) if "statement" in body else None
-    return Fact(str(event.id), event.kind, body.get("actor", ""), body, statement, body.get("sigs", []))
+    return Fact(str(event.id), event.kind, body.get("actor", ""), body, statement, body.get("sigs", []), event.run)
 
 
 def _facts(events: QuerySet[Event]) -> list[Fact]:
     return [fact(event) for event in events]
+
+
+def one_fact(event: UUID) -> Fact | None:
+    row = Event.objects.filter(pk=event).first()
+    return None if row is None else fact(row)
 
 
 def authority_facts() -> list[Fact]:

@@ -40,16 +40,21 @@ def record(
     procedure: UUID | None = None,
     header: Mapping[str, Any] | None = None,
     sensitive: Mapping[str, str] | None = None,
+    whose: UUID | None = None,
     statement: bytes | None = None,
     signatures: Sequence[Mapping[str, Any]] = (),
 ) -> Event:
     """Write one event and its outbox row. `sensitive` values (JSON pointer → text) are committed to, not contained.
 
+    They lie encrypted under the key of the person `whose` they are (the actor unless said), so that destroying
+    that one key erases them.
+
     Raises NotRecordable outside a transaction, for an unknown kind, for missing facts, and after a run's seal.
     """
     _fit(kind, facts)
     n = _next_n(run, sealing=False) if run is not None else None
-    return _write(kind, actor, facts, at, run, procedure, n, dict(header or {}), sensitive or {}, statement, signatures)
+    told = dict(facts) if whose is None else {**facts, "whose": str(whose)}
+    return _write(kind, actor, told, at, run, procedure, n, dict(header or {}), sensitive or {}, statement, signatures)
 
 
 def seal(
@@ -134,9 +139,10 @@ def _write(
         header=canon(header),
         body=body_bytes,
     )
+    subject = UUID(body["whose"]) if "whose" in body else actor
     for pointer, data in secrets.items():
         Disclosure.objects.create(
-            event=event, pointer=pointer, subject=actor, sealed=_seal(actor, data, f"{event_id}{pointer}")
+            event=event, pointer=pointer, subject=subject, sealed=_seal(subject, data, f"{event_id}{pointer}")
         )
     Outbox.objects.create(event=event)
     return event

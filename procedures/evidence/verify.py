@@ -369,7 +369,7 @@ def open_note(member: str, note: str, key: str) -> tuple[str, int, bytes]:
 
 # --- who had authority, replayed -----------------------------------------------------------------------------------
 
-PORTAL_WIDE = {"membership", "duty", "profile", "key", "runner"}
+PORTAL_WIDE = {"membership", "duty", "profile", "key", "runner", "redaction"}
 OPERATED = {"binding", "target", "secret", "runner"}
 
 
@@ -384,6 +384,8 @@ class Authority:
         self.members: dict[str, set[str]] = {}
         self.grants: dict[str, Row] = {}
         self.asserted: list[tuple[int, str, str]] = []
+        self.redacted: dict[str, set[str]] = {}
+        self.erased: set[str] = set()
 
     def holders(self, principal: str) -> set[str]:
         kind, _, name = principal.partition(":")
@@ -444,10 +446,16 @@ class Authority:
             self.keys[thing["fingerprint"]] = thing["subject"]
         elif control == "runner":
             self.runners[thing["runner"]] = thing["public"]
+        elif control == "redaction" and "subject" in thing:
+            self.erased.add(thing["subject"])
+        elif control == "redaction":
+            self.redacted.setdefault(thing["event"], set()).update(thing["paths"])
 
     def lacks(self, control: str, thing: Row, body: Row) -> str:
         """Why a control change does not stand by itself, or an empty string."""
         named = thing.get("environments") or []
+        if control == "redaction" and len({row["by"] for row in body.get("sigs", [])}) < 2:
+            return "needs two people, whatever the portal holds"
         if control in PORTAL_WIDE or control == "grant_end":
             touches = bool(self.production)
         elif control == "grant":
@@ -712,13 +720,29 @@ def check_bodies(members: dict[str, bytes], headers: list[Row], lines: list[byte
     return bodies
 
 
-def check_disclosures(members: dict[str, bytes], bodies: dict[str, Row]) -> None:
+def check_disclosures(members: dict[str, bytes], bodies: dict[str, Row], authority: Authority) -> list[Row]:
+    """Each value kept apart is there and is what its event committed to, or two people erased it. Returns the holes."""
+    told: dict[str, dict[str, str]] = {}
     for member, data in members.items():
         if member.startswith("disclosures/"):
             event = member[len("disclosures/") :].split(".")[0]
             row = parse(member, data)
             if event not in bodies or sha256(data) not in bodies[event].get("sd", []) or len(row) != 3:
                 raise Failed(member, "is not a disclosure that its event committed to")
+            told.setdefault(event, {})[sha256(data)] = row[1]
+    holes = []
+    for event, body in bodies.items():
+        found = told.get(event, {})
+        lacking = len(set(body.get("sd", [])) - set(found))
+        if not lacking:
+            continue
+        paths = sorted(authority.redacted.get(event, set()) - set(found.values()))
+        if body.get("whose", body.get("actor")) in authority.erased:
+            paths = ["(everything about this person)"]
+        elif lacking > len(paths):
+            raise Failed("disclosures/%s" % event, "withholds a value without a redaction event")
+        holes.append({"event": event, "values": lacking, "paths": paths})
+    return holes
 
 
 def check_proof(members: dict[str, bytes], manifest_bytes: bytes, key: str | None) -> None:
@@ -771,8 +795,8 @@ def verify(data: bytes, key: str | None, require: str = "SIGNED") -> Row:
         bodies = check_bodies(members, headers, lines, scope)
     except (KeyError, TypeError, AttributeError) as problem:
         raise Failed("manifest.json", "lacks %s" % problem, 2)
-    check_disclosures(members, bodies)
     authority, tables = tell(headers, bodies, scope)
+    holes = check_disclosures(members, bodies, authority)
     for name, text in tables.items():
         if members.get(name) != text:
             raise Failed(name, "is not what the log says")
@@ -802,6 +826,7 @@ def verify(data: bytes, key: str | None, require: str = "SIGNED") -> Row:
         "runs": len(scope),
         "bodies": len(bodies),
         "asserted": [{"index": i, "control": c, "why": w} for i, c, w in authority.asserted],
+        "erased": holes,
         "not_proven": list(LIMITS),
     }
 
@@ -840,6 +865,8 @@ def main(argv: list[str]) -> int:
     print("%(events)d events, %(runs)d runs in scope, %(bodies)d bodies: every hash, proof and seal holds." % found)
     for row in found["asserted"]:
         print("ASSERTED BY PLATFORM: leaf %(index)d, %(control)s: %(why)s" % row)
+    for row in found["erased"]:
+        print("ERASED: %d value(s) of event %s: %s" % (row["values"], row["event"], ", ".join(row["paths"])))
     print("Not proven by this: " + "; ".join(found["not_proven"]) + ".")
     print("verdict: " + found["verdict"])
     return 0

@@ -9,8 +9,9 @@ from datetime import datetime
 from typing import Any
 from uuid import UUID
 
-from procedures.evidence.models import Checkpoint, Event, Leaf, Outbox
+from procedures.evidence.models import Checkpoint, Disclosure, Event, Leaf, Outbox
 from procedures.evidence.queries import fact
+from procedures.evidence.record import disclosed
 from procedures.models import Person, Procedure, Run
 
 PAGE = 60
@@ -77,6 +78,15 @@ def one_event(event: UUID) -> tuple[Shown, str, str] | None:
         return None
     body = json.dumps(json.loads(bytes(row.body)), indent=2, ensure_ascii=False, sort_keys=True)
     return _shown([row])[0], bytes(row.header).decode(), body
+
+
+def kept_apart(event: UUID) -> list[tuple[str, str | None, datetime | None]]:
+    """(pointer, value or None, when it was erased) of each value that an event commits to but does not contain."""
+    rows = []
+    for row in Disclosure.objects.filter(event=event).order_by("pointer"):
+        data = disclosed(row)
+        rows.append((row.pointer, None if data is None else str(json.loads(data)[2]), row.erased_at))
+    return rows
 
 
 def as_uuid(text: str) -> UUID | None:

@@ -30,7 +30,7 @@ from procedures.models import (
     SealedSecret,
     Target,
 )
-from procedures.services import grant_rights
+from procedures.services import grant_rights, redactions
 
 
 class TargetElsewhere(OpsError):
@@ -62,14 +62,23 @@ def check(control: str, object: Mapping[str, Any]) -> None:
         problems.append(("/object/principal", f"there is no {object['principal']}"))
     if control == "membership" and not Person.objects.filter(subject=object["person"]).exists():
         problems.append(("/object/person", "there is no such person"))
-    if control in {"grant", "target"}:
-        problems += _texts(object)
-    if control == "key" and fingerprint(object["public"]) != object["fingerprint"]:
-        problems.append(("/object/fingerprint", "is not the fingerprint of this public key"))
-    if control == "grant_end" and not Grant.objects.filter(pk=object["grant"], revoked_at__isnull=True).exists():
-        problems.append(("/object/grant", "there is no such live grant"))
+    problems += CHECKS.get(control, _nothing)(object)
     if problems:
         raise InvalidInput(problems)
+
+
+def _nothing(object: Mapping[str, Any]) -> list[tuple[str, str]]:
+    return []
+
+
+def _key_problems(object: Mapping[str, Any]) -> list[tuple[str, str]]:
+    same = fingerprint(object["public"]) == object["fingerprint"]
+    return [] if same else [("/object/fingerprint", "is not the fingerprint of this public key")]
+
+
+def _grant_end_problems(object: Mapping[str, Any]) -> list[tuple[str, str]]:
+    lives = Grant.objects.filter(pk=object["grant"], revoked_at__isnull=True).exists()
+    return [] if lives else [("/object/grant", "there is no such live grant")]
 
 
 def _texts(object: Mapping[str, Any]) -> list[tuple[str, str]]:
@@ -85,6 +94,15 @@ def _texts(object: Mapping[str, Any]) -> list[tuple[str, str]]:
         except (OpsError, ValueError) as problem:
             problems.append(("/object/host_key", str(problem)))
     return problems
+
+
+CHECKS: Mapping[str, Callable[[Mapping[str, Any]], list[tuple[str, str]]]] = {
+    "grant": _texts,
+    "target": _texts,
+    "key": _key_problems,
+    "grant_end": _grant_end_problems,
+    "redaction": redactions.problems,
+}
 
 
 def principal(text: str) -> Person | Group | None:
@@ -246,6 +264,13 @@ def _runner(change: ControlChange, object: Mapping[str, Any], at: datetime, even
     )
 
 
+def _redaction(change: ControlChange, object: Mapping[str, Any], at: datetime, event: UUID) -> None:
+    problems = redactions.problems(object)
+    if problems:
+        raise InvalidInput(problems)
+    redactions.carry_out(object, at)
+
+
 EFFECTS: Mapping[str, Callable[[ControlChange, Mapping[str, Any], datetime, UUID], None]] = {
     "grant": _grant,
     "grant_end": _grant_end,
@@ -258,4 +283,5 @@ EFFECTS: Mapping[str, Callable[[ControlChange, Mapping[str, Any], datetime, UUID
     "profile": _profile,
     "key": _key,
     "runner": _runner,
+    "redaction": _redaction,
 }

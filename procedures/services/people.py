@@ -34,6 +34,7 @@ def invite_person(
         actor=actor.subject,
         at=at,
         facts={"subject": str(person.subject), "kind": kind},
+        whose=person.subject,
         sensitive={"/username": username, "/name": name},
     )
     token = new_link(OneTimeLink.Purpose.INVITE, person=person, made_by=actor, lives=INVITE_LIVES, at=at)

@@ -135,6 +135,13 @@ def _key(posted: QueryDict, actor: Person) -> Object:
     return {"subject": str(actor.subject), "public": public, "fingerprint": mark}
 
 
+def _redaction(posted: QueryDict) -> Object:
+    made: Object = {name: posted.get(name, "").strip() for name in ("basis", "requested_by")}
+    if subject := posted.get("subject", "").strip():
+        return made | {"subject": subject}
+    return made | {"event": posted.get("event", ""), "paths": posted.getlist("paths")}
+
+
 def _plain(*names: str) -> Callable[[QueryDict], Object]:
     return lambda posted: {name: posted.get(name, "").strip() for name in names}
 
@@ -148,6 +155,7 @@ MAKERS: dict[str, Callable[[QueryDict], Object]] = {
     "binding": _binding,
     "target": _target,
     "profile": _plain("profile"),
+    "redaction": _redaction,
 }
 
 
@@ -180,6 +188,11 @@ def told(control: str, made: Object, names: dict[str, str]) -> str:
         "profile": lambda: f"The review profile becomes {made['profile']}",
         "key": lambda: f"{names.get(made['subject'], 'Somebody')} enrols the key {made['fingerprint']}",
         "runner": lambda: f"The runner {made['name']} is enrolled",
+        "redaction": lambda: (
+            f"Everything personal about {names.get(made['subject'], 'somebody')} is erased for good"
+            if "subject" in made
+            else f"{', '.join(made['paths'])} of one event {'are' if len(made['paths']) > 1 else 'is'} erased for good"
+        ),
     }
     return sentences[control]() if control in sentences else control
 

@@ -42,7 +42,14 @@ def event(request: HttpRequest, event: UUID) -> HttpResponse:
     found = pages_evidence.one_event(event)
     if found is None:
         raise NotFound("There is no such event.")
-    return show(request, "event.html", {"event": found[0], "header": found[1], "body": found[2]}, nav="evidence")
+    context = {
+        "event": found[0],
+        "header": found[1],
+        "body": found[2],
+        "apart": pages_evidence.kept_apart(event),
+        "may_erase": access.decide(person_of(request), "manage_access", at=now()).allowed,
+    }
+    return show(request, "event.html", context, nav="evidence")
 
 
 @page
