@@ -12,10 +12,12 @@ from procedures.domain.errors import IllegalState, InvalidInput, NotAllowed, Not
 from procedures.domain.statements import BadSignature, StatementMismatch, TooWeak
 from procedures.services.idempotency import SameKeyOtherBody
 from procedures.services.runs import TooManyRuns
+from procedures.services.sessions import TooManyTries
 
 STATUS: tuple[tuple[type[OpsError], int], ...] = (
     (InvalidInput, 400),
     (NotFound, 404),
+    (TooManyTries, 429),
     (TooWeak, 403),
     (BadSignature, 403),
     (NotAllowed, 403),

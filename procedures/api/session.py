@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from django.contrib.auth import authenticate, login, logout
+from django.contrib.auth import login, logout
 from django.http import HttpRequest
 from django.middleware.csrf import get_token
 from rest_framework.permissions import AllowAny
@@ -12,16 +12,8 @@ from rest_framework.views import APIView
 
 from procedures.api import inputs, shapes
 from procedures.domain.clock import now
-from procedures.domain.errors import NotAllowed
-from procedures.models import Person
-from procedures.services import bootstrap
-
-
-class WrongPassword(NotAllowed):
-    """Name and password do not fit together."""
-
-    code = "session.refused"
-    next_step = "Check both; an access manager can send a new invitation."
+from procedures.services import bootstrap, sessions
+from procedures.services.unit import door
 
 
 def plain(request: Request) -> HttpRequest:
@@ -34,10 +26,9 @@ class Session(APIView):
     authentication_classes = ()
 
     def post(self, request: Request) -> Response:
+        door.set("api")
         data = inputs.checked(inputs.LOGIN, request.data)
-        person = authenticate(plain(request), username=data["username"], password=data["password"])
-        if not isinstance(person, Person):
-            raise WrongPassword("Name or password is wrong.")
+        person = sessions.open_session(plain(request), username=data["username"], password=data["password"], at=now())
         login(plain(request), person, backend="procedures.access.backend.PasswordBackend")
         return Response({**shapes.person(person), "csrf": get_token(plain(request))})
 

@@ -67,6 +67,7 @@ SCHEMAS: Mapping[str, dict[str, Any]] = {
         },
     ),
     "grant_end": _object({"grant": UUID, "reason": LABEL}),
+    "key_end": _object({"fingerprint": LABEL, "reason": LABEL}),
     "membership": _object({"person": UUID, "group": LABEL, "action": {"enum": ["add", "remove"]}}),
     "duty": _object({"principal": PRINCIPAL, "duty": {"enum": list(DUTIES)}, "action": {"enum": ["add", "remove"]}}),
     "environment": _object(

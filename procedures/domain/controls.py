@@ -20,9 +20,11 @@ CONTROLS = (
     "secret",
     "profile",
     "key",
+    "key_end",
     "runner",
     "redaction",
 )
+ENDS = frozenset({"grant_end", "key_end"})  # taking authority away needs one manager, at once
 PORTAL_WIDE = frozenset({"membership", "duty", "profile", "key", "runner", "redaction"})
 
 
@@ -47,7 +49,7 @@ class Verdict:
 
 def touches_production(control: str, object: Mapping[str, Any], production: Collection[str]) -> bool:
     """Whether a change weighs on production, given the names of production environments."""
-    if control in PORTAL_WIDE or control == "grant_end":
+    if control in PORTAL_WIDE | ENDS:
         return bool(production)
     if control == "grant":
         named = object.get("environments") or []
@@ -65,7 +67,7 @@ def confirmers_needed(control: str, *, profile: str, production: bool, somebody_
         return 0
     if control == "key":
         return 2 if profile == "separate" else 1
-    if control == "grant_end":
+    if control in ENDS:
         return 0
     if profile == "separate":
         return 1
@@ -187,3 +189,5 @@ def _apply_standing(authority: Authority, control: str, object: Mapping[str, Any
         authority.profile = object["profile"]
     elif control == "key":
         authority.keys[object["fingerprint"]] = {"subject": object["subject"], "public": object["public"]}
+    elif control == "key_end":
+        authority.keys.pop(object["fingerprint"], None)

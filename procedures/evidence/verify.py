@@ -369,6 +369,7 @@ def open_note(member: str, note: str, key: str) -> tuple[str, int, bytes]:
 
 # --- who had authority, replayed -----------------------------------------------------------------------------------
 
+ENDS = {"grant_end", "key_end"}
 PORTAL_WIDE = {"membership", "duty", "profile", "key", "runner", "redaction"}
 OPERATED = {"binding", "target", "secret", "runner"}
 
@@ -444,6 +445,8 @@ class Authority:
             self.profile = thing["profile"]
         elif control == "key":
             self.keys[thing["fingerprint"]] = thing["subject"]
+        elif control == "key_end":
+            self.keys.pop(thing["fingerprint"], None)
         elif control == "runner":
             self.runners[thing["runner"]] = thing["public"]
         elif control == "redaction" and "subject" in thing:
@@ -456,7 +459,7 @@ class Authority:
         named = thing.get("environments") or []
         if control == "redaction" and len({row["by"] for row in body.get("sigs", [])}) < 2:
             return "needs two people, whatever the portal holds"
-        if control in PORTAL_WIDE or control == "grant_end":
+        if control in PORTAL_WIDE or control in ENDS:
             touches = bool(self.production)
         elif control == "grant":
             touches = not named or bool(set(named) & self.production)
@@ -477,7 +480,7 @@ class Authority:
         if control == "key":
             need = 2 if wide else 1
         else:
-            need = 1 + (0 if control == "grant_end" else 1 if wide else 0 if gains else 1)
+            need = 1 + (0 if control in ENDS else 1 if wide else 0 if gains else 1)
         have = 0
         try:
             statement = json.loads(base64.b64decode(body.get("statement", "")))

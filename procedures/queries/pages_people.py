@@ -76,3 +76,10 @@ def one_change(actor: Person, change: UUID, at: datetime) -> ControlChange:
 def names_of(subjects: list[str]) -> dict[str, str]:
     """Names by subject, for showing who is behind a pseudonym."""
     return {str(p.subject): str(p) for p in Person.objects.filter(subject__in=subjects)}
+
+
+def as_subject(text: str) -> UUID | None:
+    try:
+        return UUID(text)
+    except ValueError:
+        return None

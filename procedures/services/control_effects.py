@@ -81,6 +81,11 @@ def _grant_end_problems(object: Mapping[str, Any]) -> list[tuple[str, str]]:
     return [] if lives else [("/object/grant", "there is no such live grant")]
 
 
+def _key_end_problems(object: Mapping[str, Any]) -> list[tuple[str, str]]:
+    lives = EnrolledKey.objects.filter(fingerprint=object["fingerprint"], revoked_at__isnull=True).exists()
+    return [] if lives else [("/object/fingerprint", "there is no such live key")]
+
+
 def _texts(object: Mapping[str, Any]) -> list[tuple[str, str]]:
     problems = []
     if "target_filter" in object:
@@ -101,6 +106,7 @@ CHECKS: Mapping[str, Callable[[Mapping[str, Any]], list[tuple[str, str]]]] = {
     "target": _texts,
     "key": _key_problems,
     "grant_end": _grant_end_problems,
+    "key_end": _key_end_problems,
     "redaction": redactions.problems,
 }
 
@@ -252,6 +258,10 @@ def _key(change: ControlChange, object: Mapping[str, Any], at: datetime, event: 
     )
 
 
+def _key_end(change: ControlChange, object: Mapping[str, Any], at: datetime, event: UUID) -> None:
+    EnrolledKey.objects.filter(fingerprint=object["fingerprint"]).update(revoked_at=at)
+
+
 def _runner(change: ControlChange, object: Mapping[str, Any], at: datetime, event: UUID) -> None:
     Runner.objects.update_or_create(
         id=object["runner"],
@@ -274,6 +284,7 @@ def _redaction(change: ControlChange, object: Mapping[str, Any], at: datetime, e
 EFFECTS: Mapping[str, Callable[[ControlChange, Mapping[str, Any], datetime, UUID], None]] = {
     "grant": _grant,
     "grant_end": _grant_end,
+    "key_end": _key_end,
     "membership": _membership,
     "duty": _duty,
     "environment": _environment,

@@ -24,6 +24,7 @@ P = ParamSpec("P")
 T = TypeVar("T")
 door: ContextVar[str] = ContextVar("door", default="system")
 COALESCE_ABOVE = 5
+KEPT = timedelta(minutes=11)  # as long as the slowing of sign-ins looks back
 
 
 class SecondPersonRequired(NotAllowed):
@@ -81,7 +82,7 @@ def _about(about: dict[str, Any]) -> dict[str, Any]:
 def coalesced_denials(at: datetime) -> int:
     """Record the counts of past minutes that went over the limit; called by the sweeper. Returns how many."""
     done = 0
-    for counter in DenialCount.objects.filter(minute__lt=at - timedelta(minutes=1)).select_related("person")[:500]:
+    for counter in DenialCount.objects.filter(minute__lt=at - KEPT).select_related("person")[:500]:
         with transaction.atomic():
             if counter.count > COALESCE_ABOVE:
                 record(

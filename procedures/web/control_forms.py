@@ -149,6 +149,7 @@ def _plain(*names: str) -> Callable[[QueryDict], Object]:
 MAKERS: dict[str, Callable[[QueryDict], Object]] = {
     "grant": _grant,
     "grant_end": _plain("grant", "reason"),
+    "key_end": _plain("fingerprint", "reason"),
     "membership": _plain("person", "group", "action"),
     "duty": _plain("principal", "duty", "action"),
     "environment": _environment,
@@ -174,6 +175,7 @@ def told(control: str, made: Object, names: dict[str, str]) -> str:
             f"{', '.join(made['environments']) or 'every environment'}"
         ),
         "grant_end": lambda: "An access ends at once",
+        "key_end": lambda: f"The key {made['fingerprint']} counts for nothing from now on",
         "membership": lambda: (
             f"{names.get(made['person'], made['person'])} {'joins' if adds else 'leaves'} the group {made['group']}"
         ),

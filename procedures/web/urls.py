@@ -50,6 +50,7 @@ urlpatterns = [
     path("evidence/<uuid:event>/", evidence.event, name="event"),
     path("people/", people.listing, name="people"),
     path("people/invite/", people.invite, name="invite"),
+    path("people/close/", people.close, name="close-account"),
     path("environments/", environments.listing, name="environments"),
     path("environments/<slug:name>/", environments.one, name="environment"),
     path("access/", access.listing, name="access"),

@@ -3,13 +3,15 @@
 from __future__ import annotations
 
 from django.conf import settings
+from django.contrib import messages
 from django.contrib.auth.models import Group
 from django.http import HttpRequest, HttpResponse
+from django.shortcuts import redirect
 from django.views.decorators.http import require_POST, require_safe
 
 from procedures.domain.clock import now
 from procedures.domain.definition import DUTIES
-from procedures.domain.errors import OpsError
+from procedures.domain.errors import NotFound, OpsError
 from procedures.domain.profiles import PROFILES
 from procedures.queries import pages_people
 from procedures.services import people
@@ -54,3 +56,18 @@ def invite(request: HttpRequest) -> HttpResponse:
         status=201,
         nav="people",
     )
+
+
+@page
+@require_POST
+def close(request: HttpRequest) -> HttpResponse:
+    """Shut an account at once: its session, its tokens and its signatures end."""
+    subject = pages_people.as_subject(request.POST.get("person", ""))
+    try:
+        if subject is None:
+            raise NotFound("There is no such person.")
+        row = people.close_account(actor=person_of(request), person=subject, at=now())
+    except OpsError as problem:
+        return show(request, "people.html", _lists() | {"problem": problem}, status=status_of(problem), nav="people")
+    messages.success(request, f"{row} can do nothing any more.")
+    return redirect("web:people")

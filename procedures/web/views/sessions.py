@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from django.contrib.auth import authenticate, login, logout
+from django.contrib.auth import login, logout
 from django.http import HttpRequest, HttpResponse
 from django.shortcuts import redirect
 from django.utils.http import url_has_allowed_host_and_scheme
@@ -13,7 +13,8 @@ from django.views.decorators.http import require_http_methods, require_POST
 from procedures.domain.clock import now
 from procedures.domain.errors import OpsError
 from procedures.models import Person
-from procedures.services import bootstrap
+from procedures.services import bootstrap, sessions
+from procedures.services.unit import door
 from procedures.web.doors import show, status_of
 
 BACKEND = "procedures.access.backend.PasswordBackend"
@@ -32,9 +33,17 @@ def sign_in(request: HttpRequest) -> HttpResponse:
     context = {"next": onward, "username": request.POST.get("username", "")}
     if request.method == "GET":
         return show(request, "login.html", context)
-    person = authenticate(request, username=request.POST.get("username", ""), password=request.POST.get("password", ""))
-    if person is None:
+    mark = door.set("web")
+    try:
+        person = sessions.open_session(
+            request, username=request.POST.get("username", ""), password=request.POST.get("password", ""), at=now()
+        )
+    except sessions.WrongPassword:
         return show(request, "login.html", context | {"wrong": True}, status=401)
+    except sessions.TooManyTries as problem:
+        return show(request, "login.html", context | {"problem": problem}, status=429)
+    finally:
+        door.reset(mark)
     login(request, person, backend=BACKEND)
     return redirect(onward)
 
