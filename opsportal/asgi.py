@@ -10,6 +10,7 @@ from django.core.asgi import get_asgi_application
 
 application = get_asgi_application()
 
-from opsportal.checks import refuse_unsafe_start
+from opsportal.checks import refuse_keys_in_sight, refuse_unsafe_start
 
 refuse_unsafe_start()
+refuse_keys_in_sight()

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import os
 from collections.abc import Iterator
-from pathlib import Path
 from typing import Any
 from urllib.parse import urlsplit
 
@@ -47,13 +46,14 @@ def refuse_unsafe_start() -> None:
         raise SystemExit("Refusing to start:\n" + "\n".join(f"- {problem}" for problem in problems))
 
 
-def readable_keys() -> list[Path]:
-    """Key files that this process can open. From the web process each is a breach of separation (decisions 13)."""
-    found: list[Path] = []
-    for path in (settings.OPSPORTAL_EVIDENCE_KEY_FILE, settings.OPSPORTAL_RUNNER_KEY_FILE):
-        try:
-            path.open("rb").close()
-        except OSError:
-            continue
-        found.append(path)
-    return found
+def refuse_keys_in_sight() -> None:
+    """End a web process that could read a private key, but for the embedded default, which says so on its pages."""
+    from procedures.queries.separation import separation
+
+    found = separation()
+    if found.keys and not found.embedded:
+        names = "\n".join(f"- {path}" for path in found.keys)
+        raise SystemExit(
+            f"Refusing to start: this web process can read private keys.\n{names}\n"
+            "Run sequencer, issuer and runner as users of their own, each with its key at mode 0600."
+        )

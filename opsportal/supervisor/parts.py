@@ -11,6 +11,7 @@ from pathlib import Path
 from opsportal.settings import folders
 from opsportal.supervisor import broker
 
+CONFINE = str(Path(__file__).with_name("confine.py"))
 LAUNCHER = str(Path(__file__).with_name("launcher.py"))
 
 
@@ -33,11 +34,16 @@ def broker_part(data_dir: Path) -> Part:
     return Part("broker", tuple(broker.argv(data_dir)), serves=lambda: broker.answers(path))
 
 
-def web_part(port: int) -> Part:
-    """uvicorn on the loopback address."""
+def confined(data_dir: Path) -> tuple[str, ...]:
+    """The words before a program that must not see the keys."""
+    return (sys.executable, "-I", "-S", CONFINE, str(data_dir), str(data_dir / "keys"))
+
+
+def web_part(data_dir: Path, port: int) -> Part:
+    """uvicorn on the loopback address, without sight of the keys."""
     switches = ("--host", "127.0.0.1", "--port", str(port), "--lifespan", "off", "--no-access-log")
     patience = ("--timeout-graceful-shutdown", "3", "--timeout-keep-alive", "30", "--no-server-header")
-    argv = (sys.executable, "-m", "uvicorn", "opsportal.asgi:application", *switches, *patience)
+    argv = (*confined(data_dir), sys.executable, "-m", "uvicorn", "opsportal.asgi:application", *switches, *patience)
     return Part("web", argv, serves=lambda: answers_http(port))
 
 
@@ -55,7 +61,7 @@ def keeper_part() -> Part:
 def embedded(data_dir: Path, port: int, *, own_broker: bool) -> list[Part]:
     """All parts in the order in which they start."""
     first = [broker_part(data_dir)] if own_broker else []
-    return [*first, web_part(port), runner_part(), keeper_part()]
+    return [*first, web_part(data_dir, port), runner_part(), keeper_part()]
 
 
 def answers_http(port: int) -> bool:

@@ -81,6 +81,7 @@ class Portal:
         """
         folders.private(self.data_dir)
         folders.private(self.data_dir / "logs")
+        folders.kept_secret(self.data_dir / "secret-key")  # the confined web process could not make it
         self._lock = take(self.data_dir, self.url)
         self._stopping.clear()
         own_broker = not self.environ.get("OPSPORTAL_BROKER_URL")

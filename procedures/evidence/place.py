@@ -21,6 +21,8 @@ def log_sequencer() -> Sequencer:
     """The sequencer of this portal; reads the key, so only the sequencer process may call it."""
     path = Path(settings.OPSPORTAL_EVIDENCE_KEY_FILE)
     key = load_key(path, origin())
-    verifier = path.with_suffix(".pub")
-    verifier.write_text(key.verifier + "\n")
+    public = Path(settings.OPSPORTAL_PUBLIC_DIR)
+    public.mkdir(mode=0o700, parents=True, exist_ok=True)
+    for verifier in (path.with_suffix(".pub"), public / "evidence.pub"):
+        verifier.write_text(key.verifier + "\n")
     return Sequencer(key, path.with_suffix(".published"))

@@ -5,6 +5,7 @@ from __future__ import annotations
 import ctypes
 import os
 import signal
+import sys
 import threading
 from types import FrameType
 
@@ -27,7 +28,7 @@ def main() -> None:
 
     signal.signal(signal.SIGTERM, end)
     signal.signal(signal.SIGINT, end)
-    if os.getppid() == 1:
+    if "--parent" in sys.argv and os.getppid() != int(sys.argv[sys.argv.index("--parent") + 1]):
         return
     django.setup()
     from django.db import connection

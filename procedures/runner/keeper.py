@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import signal
 import subprocess
 import sys
@@ -11,11 +12,15 @@ from types import FrameType
 import django
 import structlog
 
+from opsportal.supervisor.confine import confine
+
 log = structlog.get_logger(__name__)
 
 
 def main() -> None:
-    """Start the sequencer first, since it alone may read the log's key; then sweep until told to stop."""
+    """Sweep until told to stop. With the embedded default the sequencer, which alone may read the log's key, is started
+    first; then the kernel takes the keys out of this process's sight, and rule sets are inherited.
+    """
     stop = threading.Event()
 
     def end(number: int, frame: FrameType | None) -> None:
@@ -23,27 +28,33 @@ def main() -> None:
 
     signal.signal(signal.SIGTERM, end)
     signal.signal(signal.SIGINT, end)
-    child = _sequencer()
+    from django.conf import settings
+
+    embedded = settings.OPSPORTAL_PROFILE == "embedded"
+    child = _sequencer() if embedded else None
+    if embedded:
+        confine(settings.OPSPORTAL_DATA_DIR, settings.OPSPORTAL_KEYS_DIR)
     django.setup()
     try:
         _sweep_until(stop, child)
     finally:
-        child.terminate()
-        child.wait(timeout=10)
+        if child is not None:
+            child.terminate()
+            child.wait(timeout=10)
 
 
 def _sequencer() -> subprocess.Popen[bytes]:
-    return subprocess.Popen([sys.executable, "-m", "procedures.evidence.sequencer_main"])
+    return subprocess.Popen([sys.executable, "-m", "procedures.evidence.sequencer_main", "--parent", str(os.getpid())])
 
 
-def _sweep_until(stop: threading.Event, child: subprocess.Popen[bytes]) -> None:
+def _sweep_until(stop: threading.Event, child: subprocess.Popen[bytes] | None) -> None:
     from django.db import DatabaseError, connections
 
     from procedures.domain.clock import now
     from procedures.services.sweeping import sweep
 
     while not stop.wait(1.0):
-        if child.poll() is not None:
+        if child is not None and child.poll() is not None:
             log.error("sequencer.ended", status=child.returncode)
             sys.exit(1)
         try:

@@ -13,6 +13,7 @@ from procedures import access
 from procedures.domain.errors import InvalidInput, OpsError
 from procedures.evidence.export import export_pack
 from procedures.models import Environment, Person, Procedure, Run
+from procedures.queries.separation import separation
 from procedures.services.unit import note_denial
 
 FILTERS = ("from", "to", "procedure", "environment", "run", "requester")
@@ -20,10 +21,13 @@ FILTERS = ("from", "to", "procedure", "environment", "run", "requester")
 
 def log_key() -> str:
     """The log's public key, written beside its private one by the sequencer. InvalidInput before its first start."""
-    path = Path(settings.OPSPORTAL_EVIDENCE_KEY_FILE).with_suffix(".pub")
-    if not path.exists():
-        raise InvalidInput([("", "the sequencer has never run, so the log has no key yet")])
-    return path.read_text().strip()
+    beside = Path(settings.OPSPORTAL_EVIDENCE_KEY_FILE).with_suffix(".pub")
+    for path in (Path(settings.OPSPORTAL_PUBLIC_DIR) / "evidence.pub", beside):
+        try:
+            return path.read_text().strip()
+        except OSError:
+            continue
+    raise InvalidInput([("", "the sequencer has never run here, so the log has no key yet")])
 
 
 def export(*, actor: Person, wanted: Mapping[str, str], at: datetime) -> tuple[bytes, dict[str, Any]]:
@@ -34,12 +38,7 @@ def export(*, actor: Person, wanted: Mapping[str, str], at: datetime) -> tuple[b
         note_denial(refusal, what="export", about={"actor": actor})
         raise
     filters = _filters(wanted)
-    return export_pack(wanted=filters, exporter=actor.subject, log_key=log_key(), at=at, separation=_separation())
-
-
-def _separation() -> str:
-    embedded = settings.OPSPORTAL_PROFILE != "production"
-    return "none: one OS user holds all keys, and the issuer shares the runner's process" if embedded else "by process"
+    return export_pack(wanted=filters, exporter=actor.subject, log_key=log_key(), at=at, separation=separation().told)
 
 
 def _filters(wanted: Mapping[str, str]) -> dict[str, str]:

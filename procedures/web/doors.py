@@ -16,6 +16,7 @@ from procedures.domain.errors import IllegalState, InvalidInput, NotAllowed, Not
 from procedures.domain.statements import TooWeak
 from procedures.models import Person
 from procedures.queries.pages_shell import shell_for
+from procedures.queries.separation import separation
 from procedures.services.portal import profile_in_force
 from procedures.services.unit import door
 
@@ -71,7 +72,12 @@ def show(
     """Render a page inside the frame; `nav` is the current item of the rail."""
     frame: dict[str, Any] = {"nav": nav, "theme": theme_of(request), "at": now()}
     if isinstance(request.user, Person):
-        frame |= {"me": request.user, "shell": shell_for(request.user, now()), "profile": profile_in_force()}
+        frame |= {
+            "me": request.user,
+            "shell": shell_for(request.user, now()),
+            "profile": profile_in_force(),
+            "separation": separation(),
+        }
     return render(request, template, {**frame, **(context or {})}, status=status)
 
 

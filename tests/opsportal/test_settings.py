@@ -14,9 +14,9 @@ from django.conf import settings
 from django.http import HttpRequest, HttpResponse
 from django.test import RequestFactory
 
-from opsportal import checks
 from opsportal.logs import RequestLogMiddleware
 from opsportal.settings import env, folders
+from procedures.queries import separation
 
 PRODUCTION = {
     "OPSPORTAL_PROFILE": "production",
@@ -146,11 +146,11 @@ def test_processes_that_start_at_once_share_one_secret(tmp_path: Path) -> None:
 
 
 def test_readable_keys_are_found(settings: object, tmp_path: Path) -> None:
-    assert checks.readable_keys() == []
+    assert separation.readable_keys() == []
     key = env.path("OPSPORTAL_DATA_DIR") / "keys" / "evidence"
     key.write_text("k")
     try:
-        assert checks.readable_keys() == [key]
+        assert separation.readable_keys() == [key]
     finally:
         key.unlink()
 

@@ -1,0 +1,104 @@
+"""Takes the key folder out of a process's sight by the kernel (Landlock), for good and for all its children.
+
+As a program, `python confine.py DATA_DIR KEYS_DIR PROGRAM ARGUMENT…` confines itself and becomes the program. Landlock
+lists what is allowed, so every neighbour of the key folder, at each level above it, is allowed by name. What is made
+beside them later cannot be read: whatever a confined process uses lies in a folder that exists before. A confined
+process can neither trace nor read the memory of one that is not. Kernel's documentation: landlock(7).
+"""
+
+from __future__ import annotations
+
+import ctypes
+import os
+import platform
+import struct
+import sys
+from pathlib import Path
+
+CREATE, ADD_RULE, RESTRICT = 444, 445, 446
+PR_SET_NO_NEW_PRIVS = 38
+BY_PATH = 1
+WRITE_FILE, READ_FILE = 1 << 1, 1 << 2
+REMOVE = 1 << 4 | 1 << 5
+MAKE = 1 << 7 | 1 << 8 | 1 << 9 | 1 << 10 | 1 << 12  # directory, file, socket, fifo, symbolic link
+REFER, TRUNCATE = 1 << 13, 1 << 14
+WRITABLE = ("/dev", "/proc")
+KEPT = ("database", "logs", "broker", "public", "tmp")
+ARCHITECTURES = ("x86_64", "aarch64")  # where the numbers of the calls above hold
+
+
+def version() -> int:
+    """Which Landlock the kernel offers; 0 where there is none."""
+    if sys.platform != "linux" or platform.machine() not in ARCHITECTURES:
+        return 0
+    return max(0, int(_libc().syscall(CREATE, None, ctypes.c_size_t(0), ctypes.c_uint32(1))))
+
+
+def confine(data_dir: Path, keys_dir: Path) -> bool:
+    """Confine the calling thread, hence best a process that has one only. False where the kernel cannot."""
+    found = version()
+    if not found:
+        return False
+    data_dir, keys_dir = data_dir.resolve(), keys_dir.resolve()
+    for folder in (keys_dir, *(data_dir / name for name in KEPT)):
+        folder.mkdir(mode=0o700, parents=True, exist_ok=True)
+    writing = WRITE_FILE | REMOVE | MAKE
+    writing |= REFER if found >= 2 else 0
+    writing |= TRUNCATE if found >= 3 else 0
+    rules = struct.pack("<Q", READ_FILE | writing)
+    handle = _checked(_libc().syscall(CREATE, rules, ctypes.c_size_t(len(rules)), ctypes.c_uint32(0)), "create_ruleset")
+    for path in _neighbours(keys_dir):
+        _allow(handle, path, READ_FILE)
+    for path in [*map(Path, WRITABLE), *(data_dir / name for name in KEPT)]:
+        _allow(handle, path, READ_FILE | writing)
+    _checked(_libc().prctl(PR_SET_NO_NEW_PRIVS, 1, 0, 0, 0), "prctl")
+    _checked(_libc().syscall(RESTRICT, handle, ctypes.c_uint32(0)), "restrict_self")
+    os.close(handle)
+    return True
+
+
+def _neighbours(keys_dir: Path) -> list[Path]:
+    """Everything beside the key folder and beside each folder above it; links are left to what they point to."""
+    found: list[Path] = []
+    below = keys_dir
+    for folder in keys_dir.parents:
+        with os.scandir(folder) as entries:
+            found += [Path(e.path) for e in entries if e.path != str(below) and not e.is_symlink()]
+        below = folder
+    return found
+
+
+def _allow(handle: int, path: Path, rights: int) -> None:
+    try:
+        place = os.open(path, os.O_PATH | os.O_CLOEXEC)
+    except OSError:
+        return
+    try:
+        if not path.is_dir():
+            rights &= READ_FILE | WRITE_FILE | TRUNCATE
+        rule = struct.pack("<Qi", rights, place)
+        _checked(_libc().syscall(ADD_RULE, handle, BY_PATH, rule, ctypes.c_uint32(0)), f"add_rule for {path}")
+    finally:
+        os.close(place)
+
+
+def _libc() -> ctypes.CDLL:
+    return ctypes.CDLL(None, use_errno=True)
+
+
+def _checked(answer: int, what: str) -> int:
+    if answer < 0:
+        raise OSError(ctypes.get_errno(), f"Landlock refused {what}: {os.strerror(ctypes.get_errno())}")
+    return answer
+
+
+def main() -> None:
+    """Confine, and become the program; without Landlock it starts all the same, and its pages say so."""
+    data_dir, keys_dir = Path(sys.argv[1]), Path(sys.argv[2])
+    confine(data_dir, keys_dir)
+    os.environ["TMPDIR"] = str(data_dir / "tmp")
+    os.execvp(sys.argv[3], sys.argv[3:])
+
+
+if __name__ == "__main__":
+    main()
