@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from functools import partial
+from concurrent.futures import ThreadPoolExecutor
+from functools import cache, partial
 from uuid import UUID
 
 import structlog
@@ -14,8 +15,16 @@ log = structlog.get_logger(__name__)
 
 
 def after_commit(run: UUID, environment: str) -> None:
-    """Nudge once the row is committed. The function is named in settings, so services never import the runner."""
-    transaction.on_commit(partial(nudge, run, environment))
+    """Nudge once the row is committed, from a thread of its own: who asked never waits for the broker.
+
+    The function is named in settings, so that services never import the runner.
+    """
+    transaction.on_commit(partial(_messengers().submit, nudge, run, environment))
+
+
+@cache
+def _messengers() -> ThreadPoolExecutor:
+    return ThreadPoolExecutor(max_workers=2, thread_name_prefix="nudge")
 
 
 def nudge(run: UUID, environment: str) -> bool:

@@ -3,12 +3,15 @@
 from __future__ import annotations
 
 import io
+import sqlite3
 import tarfile
 import tempfile
 from collections.abc import Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
+from uuid import UUID
 
 import pytest
 
@@ -53,6 +56,33 @@ class Site:
         """What the host itself wrote down."""
         path = self.host.home / "notes"
         return path.read_text().splitlines() if path.exists() else []
+
+    def kinds(self, run: dict[str, Any]) -> list[str]:
+        """The kinds of a run's events, read from the portal's own database."""
+        with self._database() as database:
+            rows = database.execute(
+                "SELECT kind FROM evidence_event WHERE run = ? ORDER BY n", (UUID(run["id"]).hex,)
+            ).fetchall()
+        return [kind for (kind,) in rows]
+
+    @contextmanager
+    def nobody_writes(self) -> Iterator[None]:
+        """Hold the database's one write lock."""
+        with self._database() as database:
+            database.execute("BEGIN IMMEDIATE")
+            try:
+                yield
+            finally:
+                database.execute("ROLLBACK")
+
+    @contextmanager
+    def _database(self) -> Iterator[sqlite3.Connection]:
+        path = self.portal.data_dir / "database" / "opsportal.sqlite3"
+        database = sqlite3.connect(path, isolation_level=None, timeout=10)
+        try:
+            yield database
+        finally:
+            database.close()
 
     def ask(self, word: str) -> Any:
         return self.mira.call(
