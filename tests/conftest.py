@@ -2,9 +2,12 @@
 
 from __future__ import annotations
 
+import json
+import os
 import shutil
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from pathlib import Path
+from typing import Any
 
 import pytest
 
@@ -18,3 +21,14 @@ def data_dir(tmp_path: Path) -> Iterator[Path]:
     folder.mkdir(mode=0o700)
     yield folder
     shutil.rmtree(folder, ignore_errors=True)
+
+
+@pytest.fixture
+def figure() -> Callable[[str, Any], None]:
+    """Keep a measured figure under a name; it is written where `test --all --record ISSUE` looks, else dropped."""
+
+    def keep(name: str, value: Any) -> None:
+        if folder := os.environ.get("OPSPORTAL_FIGURES"):
+            Path(folder, f"{name}.json").write_text(json.dumps(value))
+
+    return keep

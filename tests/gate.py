@@ -11,7 +11,9 @@ import signal
 import subprocess
 import sys
 import tempfile
+import time
 from collections import Counter
+from datetime import UTC, datetime
 from pathlib import Path
 
 ROOT = Path(__file__).resolve().parent.parent
@@ -22,6 +24,8 @@ SKIPS = ("skipped", "xfailed", "xpassed")
 def main(arguments: list[str]) -> int:
     """Run the suite with pytest's `arguments`; 0 if all passed, and with CI=true none was skipped."""
     strict = os.environ.get("CI", "").lower() in {"1", "true"}
+    arguments, issue = _issue_of(arguments)
+    began = time.monotonic()
     counts: Counter[str] = Counter()
     codes: list[int] = []
     databases = [None] if any(part.startswith("--database") for part in arguments) else ["sqlite", "postgresql"]
@@ -39,7 +43,40 @@ def main(arguments: list[str]) -> int:
         print("No test was chosen.", flush=True)
     ok = not any(codes) and not failed and counts["passed"] > 0 and not (strict and skipped)
     print(f"{counts['passed']} passed, {skipped} skipped" + (f", {failed} failed" if failed else ""), flush=True)
+    if issue and ok:
+        _keep_figures(issue, counts["passed"], skipped, time.monotonic() - began)
     return 0 if ok else 1
+
+
+def _issue_of(arguments: list[str]) -> tuple[list[str], str]:
+    """`--record 2` keeps what was measured in tests/figures/2.json; the rest is for pytest."""
+    if "--record" not in arguments:
+        return arguments, ""
+    place = arguments.index("--record")
+    folder = tempfile.mkdtemp(prefix="opsportal-figures-")
+    os.environ["OPSPORTAL_FIGURES"] = folder
+    return arguments[:place] + arguments[place + 2 :], arguments[place + 1]
+
+
+def _keep_figures(issue: str, passed: int, skipped: int, seconds: float) -> None:
+    """What each test told by the fixture `figure`, with seed, date, commit and duration."""
+    folder = Path(os.environ["OPSPORTAL_FIGURES"])
+    told = {path.stem: json.loads(path.read_text()) for path in sorted(folder.glob("*.json"))}
+    commit = subprocess.run(["git", "rev-parse", "HEAD"], cwd=ROOT, capture_output=True, text=True, check=True)
+    row = {
+        "issue": issue,
+        "seed": "fixed in each test; Hypothesis is derandomized",
+        "date": datetime.now(UTC).strftime("%Y-%m-%d"),
+        "commit": commit.stdout.strip(),
+        "duration_s": round(seconds),
+        "passed": passed,
+        "skipped": skipped,
+        "figures": told,
+    }
+    place = ROOT / "tests" / "figures" / f"{issue}.json"
+    place.parent.mkdir(exist_ok=True)
+    place.write_text(json.dumps(row, indent=2, sort_keys=True) + "\n")
+    print(f"Kept in {place.relative_to(ROOT)}.", flush=True)
 
 
 def _session(database: str | None, arguments: list[str]) -> tuple[int, Counter[str]]:

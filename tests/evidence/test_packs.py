@@ -5,7 +5,9 @@ from __future__ import annotations
 import json
 import subprocess
 import sys
+from collections.abc import Callable
 from pathlib import Path
+from typing import Any
 
 import pytest
 from django.db import connection
@@ -36,7 +38,7 @@ def flipped(data: bytes) -> list[int]:
     return [i for i in range(len(data)) if not start <= i < end or (i - start) % 64 == 0]
 
 
-def test_each_byte_flipped_once_is_found_and_named(log: Log) -> None:
+def test_each_byte_flipped_once_is_found_and_named(log: Log, figure: Callable[[str, Any], None]) -> None:
     data = log.pack()
     verify.verify(data, log.key)
     survivors = []
@@ -50,6 +52,7 @@ def test_each_byte_flipped_once_is_found_and_named(log: Log) -> None:
                 continue
         survivors.append(place)
     assert survivors == []
+    figure("bytes_flipped", {"bytes": len(data), "flipped": len(flipped(data)), "survivors": len(survivors)})
 
 
 def test_each_member_changed_with_its_checksum_repaired_is_found(log: Log) -> None:

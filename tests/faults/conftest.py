@@ -65,6 +65,9 @@ class Site:
             ).fetchall()
         return [kind for (kind,) in rows]
 
+    def has(self, run: dict[str, Any], kind: str) -> bool:
+        return kind in self.kinds(run)
+
     @contextmanager
     def nobody_writes(self) -> Iterator[None]:
         """Hold the database's one write lock."""

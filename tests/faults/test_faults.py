@@ -5,7 +5,9 @@ from __future__ import annotations
 import random
 import signal
 import time
+from collections import Counter
 from collections.abc import Callable
+from functools import partial
 from typing import Any
 
 import pytest
@@ -28,8 +30,11 @@ def ended(site: Site, run: dict[str, Any], *, within: float = 40.0) -> dict[str,
     raise AssertionError(f"run {run['no']} is still {found['state']}")
 
 
-def kill_at(site: Site, seed: int) -> None:
-    """Kill the runner at one seeded moment of a run, and compare what is told with what the host wrote down."""
+def kill_at(site: Site, seed: int) -> str:
+    """Kill the runner at one seeded moment of a run, and compare what is told with what the host wrote down.
+
+    Gives the run's last state.
+    """
     word = f"w{seed}x{time.time_ns()}"
     run = site.ask(word)
     MOMENTS[seed % len(MOMENTS)](site, run, word, random.Random(seed))
@@ -45,6 +50,7 @@ def kill_at(site: Site, seed: int) -> None:
         assert (began, finished) == (1, 1)
     assert processes(word) == []
     site.portal.wait_for("runner")
+    return str(state)
 
 
 def somewhere(site: Site, run: dict[str, Any], word: str, chance: random.Random) -> None:
@@ -56,7 +62,7 @@ def somewhere(site: Site, run: dict[str, Any], word: str, chance: random.Random)
 def between_claim_and_intent(site: Site, run: dict[str, Any], word: str, chance: random.Random) -> None:
     """The runner is stopped as soon as its claim is seen; if an intent is there already, another run is tried."""
     for attempt in range(20):
-        wait_until(lambda: "run.claimed" in site.kinds(run), pause=0)
+        wait_until(partial(site.has, run, "run.claimed"), pause=0)
         site.portal.kill("runner", signal.SIGSTOP)
         if "step.intent" not in site.kinds(run):
             break
@@ -97,10 +103,10 @@ def test_a_killed_runner_leaves_the_truth(site: Site) -> None:
 
 
 @pytest.mark.figures
-def test_a_killed_runner_leaves_the_truth_at_twenty_moments(site: Site) -> None:
-    for seed in range(20):
-        kill_at(site, seed)
+def test_a_killed_runner_leaves_the_truth_at_twenty_moments(site: Site, figure: Callable[[str, Any], None]) -> None:
+    ends = Counter(f"{MOMENTS[seed % len(MOMENTS)].__name__}: {kill_at(site, seed)}" for seed in range(20))
     assert_log_verifies(site)
+    figure("kills_of_the_runner", dict(ends))
 
 
 def assert_log_verifies(site: Site) -> None:
