@@ -15,11 +15,11 @@ from procedures.domain import script_output
 from procedures.domain.errors import OpsError
 from procedures.domain.ports import Action, ActionCall, ActionIO, ActionResult, Outcome
 from procedures.sandbox import run as sandbox
+from procedures.sandbox.cgroup import lent
 from procedures.sandbox.launch import Program
 from procedures.sandbox.limits import Limits
 from procedures.sandbox.slots import slot
 
-TIER = "B"
 ENV_SCHEMA = {"type": "object", "additionalProperties": {"type": ["string", "integer", "boolean", "number"]}}
 COMMON: Mapping[str, Any] = {
     "env": ENV_SCHEMA,
@@ -90,7 +90,7 @@ class _Local(Action):
         output, problems = script_output.parse(_read(scratch / ".output"))
         for problem in problems:
             io.write("system", (problem + "\n").encode())
-        facts = {"sandbox": TIER, "sandbox_reported_by": "runner"}
+        facts = {"sandbox": "A" if lent() else "B", "sandbox_reported_by": "runner"}
         if ended.why != "exit":
             return ActionResult(
                 OUTCOMES[ended.why],

@@ -12,6 +12,7 @@ from pathlib import Path
 from typing import IO, Any
 
 from procedures.domain.errors import OpsError
+from procedures.sandbox.cgroup import enter
 from procedures.sandbox.limits import Limits
 
 SYSTEM = ("/usr", "/bin", "/sbin", "/lib", "/lib64", "/lib32")
@@ -44,6 +45,7 @@ class Program:
     uid: int
     network: bool = False
     limits: Limits = field(default_factory=Limits)
+    group: Path | None = None
 
 
 @cache
@@ -113,6 +115,8 @@ def start(program: Program) -> subprocess.Popen[bytes]:
             "--",
             *command,
         ]
+    if program.group is not None:
+        command = [*enter(program.group), *command]
     try:
         process = subprocess.Popen(
             command,

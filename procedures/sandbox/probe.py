@@ -7,6 +7,7 @@ import tempfile
 import threading
 from pathlib import Path
 
+from procedures.sandbox.cgroup import lent
 from procedures.sandbox.launch import NoSandbox, Program
 from procedures.sandbox.run import run
 from procedures.sandbox.slots import NoSlot, slot
@@ -21,7 +22,7 @@ PROBE = (
 
 
 def tier() -> str:
-    """`B` when every hostile probe is held back, else `D`: then no local step runs here."""
+    """`B` when every hostile probe is held back, `A` where steps get a control group too; else `D`: nothing runs."""
     with tempfile.TemporaryDirectory(dir="/var/tmp", prefix="opsportal-probe-") as name:
         folder = Path(name)
         folder.chmod(0o711)
@@ -44,4 +45,6 @@ def tier() -> str:
                 )
         except (NoSandbox, NoSlot):
             return "D"
-    return "B" if b"".join(shown).strip() == b"done" else "D"
+    if b"".join(shown).strip() != b"done":
+        return "D"
+    return "A" if lent() is not None else "B"

@@ -9,9 +9,10 @@ import subprocess
 import threading
 import time
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Literal
 
+from procedures.sandbox.cgroup import group
 from procedures.sandbox.launch import Program, start
 
 READ = 65_536
@@ -28,6 +29,11 @@ class Ended:
 
 def run(program: Program, *, stdin: bytes, seconds: float, cancelled: threading.Event, write: Write) -> Ended:
     """Blocks until everything the program started is gone. Raises NoSandbox."""
+    with group(program.limits) as made:
+        return _run(replace(program, group=made), stdin, seconds, cancelled, write)
+
+
+def _run(program: Program, stdin: bytes, seconds: float, cancelled: threading.Event, write: Write) -> Ended:
     process = start(program)
     feeder = threading.Thread(target=_stdin, args=(process, stdin), daemon=True)
     feeder.start()
