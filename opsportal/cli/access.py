@@ -9,7 +9,7 @@ from typing import Any
 
 import click
 
-from opsportal.cli.portal import ask, show, signed
+from opsportal.cli.portal import FAILED, ask, show, signed
 
 KEY = click.option("--key", help="SSH key file to sign with; a .pub asks the agent.")
 JSON = click.option("--json", "as_json", is_flag=True)
@@ -157,3 +157,26 @@ def token() -> None:
 def make(name: str, days: int) -> None:
     """A token, shown once. It can ask for runs; it can decide nothing."""
     click.echo(ask("POST", "/api/v1/tokens/", {"name": name, "days": days})["token"])
+
+
+@click.group()
+def secret() -> None:
+    """Static secrets: sealed here, so that no portal sees them."""
+
+
+@secret.command("set")
+@click.argument("name")
+@click.option("--environment", required=True)
+@click.option("--file", "source", type=click.File("rb"), help="Where the value stands; else it is asked for.")
+@KEY
+def set_secret(name: str, environment: str, source: Any, key: str | None) -> None:
+    """Seal a value, such as a private key, to the runners of one environment and propose it under NAME."""
+    from procedures.domain.sealing import secret_object
+
+    value = source.read() if source else click.prompt("Value", hide_input=True).encode()
+    rows = {row["name"]: row["pool_key"] for row in ask("GET", "/api/v1/environments/")["results"]}
+    if not rows.get(environment):
+        click.echo(f"There is no environment {environment!r}; there are {', '.join(rows)}.", err=True)
+        raise SystemExit(FAILED)
+    thing = secret_object(environment=environment, name=name, value=value, pool=rows[environment])
+    click.echo("\n".join(told(propose_change("secret", dict(thing), key))))

@@ -82,7 +82,7 @@ class _Ssh(Action):
             return ActionResult("failed", message="No credential was lent for this step.")
         facts = {
             "host_key": target.host_key_sha256,
-            "account": lease.material["account"].reveal().decode(),
+            "account": str(lease.evidence["account"]),
             "level": "certificate" if "certificate" in lease.material else "key",
         }
         if "serial" in lease.evidence:
@@ -116,7 +116,7 @@ def _connect(call: ActionCall, lease: Lease) -> Any:
         address=target.address,
         port=target.port,
         host_key=target.host_key,
-        account=lease.material["account"].reveal().decode(),
+        account=str(lease.evidence["account"]),
         private_key=lease.material["private_key"].reveal(),
         certificate=certificate.reveal().decode() if certificate else None,
     )

@@ -79,13 +79,13 @@ class SshCertificate(Provider):
                 "serial": str(issued.serial),
                 "key_id": key_id,
                 "principal": principal,
+                "account": binding.role,
                 "command_sha256": context.command_sha256,
                 "source": self.source,
             },
             material={
                 "private_key": Secret(issued.private_key),
                 "certificate": Secret(issued.certificate),
-                "account": Secret(binding.role),
             },
         )
 

@@ -46,8 +46,8 @@ class SshKey(Provider):
             renewable=False,
             self_expiring=False,
             kills_sessions=False,
-            evidence={"level": "key", "secret": str(binding.ceiling["secret"])},
-            material={"private_key": key, "account": Secret(binding.role)},
+            evidence={"level": "key", "account": binding.role, "secret": str(binding.ceiling["secret"])},
+            material={"private_key": key},
         )
 
     def revoke(self, handle: str, why: str) -> Literal["revoked", "already-gone", "expires-only"]:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import base64
+import hashlib
 
 from cryptography.exceptions import InvalidTag
 from cryptography.hazmat.primitives import hpke
@@ -24,6 +25,25 @@ def seal(public: str, value: bytes, *, info: str) -> bytes:
     """`public` is base64 of the raw X25519 key; `info` names the row for which the value is meant."""
     key = X25519PublicKey.from_public_bytes(base64.b64decode(public))
     return bytes(_SUITE.encrypt(value, key, info.encode()))
+
+
+def secret_object(*, environment: str, name: str, value: bytes, pool: str) -> dict[str, str]:
+    """The control object of a static secret, sealed to the pool whose raw public key is `pool` (base64)."""
+    return {
+        "environment": environment,
+        "name": name,
+        "pool_key_id": hashlib.sha256(base64.b64decode(pool)).hexdigest()[:32],
+        "ciphertext": base64.b64encode(seal(pool, value, info=f"secret/{environment}/{name}")).decode(),
+        "fingerprint": mark(value),
+    }
+
+
+def mark(value: bytes) -> str:
+    """The same for the same value in every environment, so that one value in two of them is refused (rule 18).
+
+    It stands in the log, so that guessing must cost: scrypt, 32 MiB and about 0.1 s per guess.
+    """
+    return hashlib.scrypt(value, salt=b"opsportal/secret-mark/v1", n=2**15, r=8, p=1, maxmem=2**26, dklen=32).hex()
 
 
 def unseal(private: X25519PrivateKey, box: bytes, *, info: str) -> bytes:

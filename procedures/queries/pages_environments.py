@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 
 from procedures.domain.errors import NotFound
-from procedures.models import CredentialBinding, Environment, Runner, SealedSecret, Target
+from procedures.models import CredentialBinding, Environment, PoolKey, Runner, SealedSecret, Target
 
 
 @dataclass(frozen=True, slots=True)
@@ -48,3 +48,9 @@ def bindings_of(environment: Environment) -> list[CredentialBinding]:
 
 def secrets_of(environment: Environment) -> list[SealedSecret]:
     return list(environment.secrets.filter(ended_at__isnull=True).order_by("name"))
+
+
+def pool_of(environment: str) -> str | None:
+    """The public half of the pool's present key, base64; None without one."""
+    row = PoolKey.objects.filter(environment_id=environment, ended_at__isnull=True).order_by("-since_at").first()
+    return row.public if row else None

@@ -13,8 +13,10 @@ from procedures.domain.canonical import moment
 from procedures.domain.clock import now
 from procedures.domain.definition import DUTIES, RISKS
 from procedures.domain.errors import InvalidInput, NotFound, OpsError
+from procedures.domain.sealing import secret_object
 from procedures.domain.sshkeys import fingerprint
 from procedures.models import Person
+from procedures.queries import pages_environments
 
 Object = dict[str, Any]
 
@@ -135,6 +137,18 @@ def _key(posted: QueryDict, actor: Person) -> Object:
     return {"subject": str(actor.subject), "public": public, "fingerprint": mark}
 
 
+def _secret(posted: QueryDict) -> Object:
+    """The value is sealed at once and kept nowhere: this process has only the public half of the pool's key."""
+    environment, name = posted.get("environment", ""), posted.get("name", "").strip()
+    value = posted.get("value", "").replace("\r\n", "\n")
+    pool = pages_environments.pool_of(environment)
+    if pool is None:
+        raise InvalidInput([("/object/environment", "has no pool to seal for")])
+    if not value.strip():
+        raise InvalidInput([("/object/value", "is empty")])
+    return dict(secret_object(environment=environment, name=name, value=value.encode(), pool=pool))
+
+
 def _redaction(posted: QueryDict) -> Object:
     made: Object = {name: posted.get(name, "").strip() for name in ("basis", "requested_by")}
     if subject := posted.get("subject", "").strip():
@@ -157,6 +171,7 @@ MAKERS: dict[str, Callable[[QueryDict], Object]] = {
     "target": _target,
     "profile": _plain("profile"),
     "redaction": _redaction,
+    "secret": _secret,
 }
 
 

@@ -96,12 +96,12 @@ class Site:
 
 
 @pytest.fixture(scope="module")
-def site() -> Iterator[Site]:
+def site(host_number: int) -> Iterator[Site]:
     need("sshd")
     with tempfile.TemporaryDirectory(prefix="opsportal-faults-", dir="/var/tmp") as name:
         folder = Path(name)
         folder.chmod(0o711)
-        host = Host("web-01", folder / "web-01", 50)
+        host = Host("web-01", folder / "web-01", 103 + host_number)
         host.start()
         environ = {"OPSPORTAL_RUNNER_ADDRESS": "127.0.0.1/32", "OPSPORTAL_HEARTBEAT_LOST_S": "3"}
         portal = Portal(folder / "portal", environ=environ)

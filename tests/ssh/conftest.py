@@ -58,14 +58,14 @@ class Place:
 
 
 @pytest.fixture(scope="module")
-def place() -> Iterator[Place]:
+def place(host_number: int) -> Iterator[Place]:
     need("sshd")
     folder = Path(tempfile.mkdtemp(prefix="opsportal-sshd-", dir="/var/tmp"))
     folder.chmod(0o711)
     keys = folder / "keys"
     keys.mkdir(mode=0o700)
     load_ca(keys / "ssh-ca-staging")
-    host = Host("web-01", folder / "web-01", 40)
+    host = Host("web-01", folder / "web-01", 101 + host_number)
     host.start()
     host.trust(ca=(keys / "ssh-ca-staging.pub").read_text())
     target = Target(
