@@ -76,13 +76,14 @@ def sarif(findings: list[Finding]) -> dict[str, Any]:
 
 @click.command()
 @click.argument("path", type=FOLDER)
-@click.option("--note", default="")
+@click.option("--note", default="", help="What changed and why, for reviewers.")
 @click.option("--json", "as_json", is_flag=True)
 def submit(path: Path, note: str, as_json: bool) -> None:
     """Put a folder into review."""
     from procedures.definitions.archive import pack, read_folder
 
-    found = ask("POST", "/api/v1/versions/", files={"bundle": ("bundle.tar.gz", pack(read_folder(path)))}, params={})
+    parts = {"bundle": ("bundle.tar.gz", pack(read_folder(path))), "note": (None, note)}
+    found = ask("POST", "/api/v1/versions/", files=parts)
     rows = [f"{found['procedure']} v{found['number']} is in review, risk {found['risk']}.", found["digest"]]
     show(found, as_json=as_json, rows=rows)
 

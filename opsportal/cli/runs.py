@@ -51,9 +51,37 @@ def value(text: str, kind: Any) -> Any:
     return text
 
 
-@click.command(context_settings={"ignore_unknown_options": True})
-@click.argument("name")
-@click.option("--environment", required=True)
+def explain(ctx: click.Context, name: str) -> None:
+    """The command's own help, and for a named procedure what the portal says of its parameters."""
+    click.echo(ctx.get_help())
+    if name:
+        found = ask("GET", f"/api/v1/procedures/{name}/")
+        formatter = ctx.make_formatter()
+        with formatter.section(f"Parameters of {name}"):
+            formatter.write_dl(described(found.get("parameters") or {}) or [("none", "")])
+        click.echo("\n" + formatter.getvalue().rstrip())
+
+
+def described(schema: dict[str, Any]) -> list[tuple[str, str]]:
+    """Each parameter as a flag with its kind, and what the author says of it."""
+    rows = []
+    for key, about in schema.get("properties", {}).items():
+        flag = ("p-" if key.replace("_", "-") in OWN else "") + key.replace("_", "-")
+        kind = about.get("type", "")
+        shown = f"--{flag} / --no-{flag}" if kind == "boolean" else f"--{flag} {str(kind).upper()}"
+        notes = [about.get("description") or about.get("title", "")]
+        notes += [f"one of {', '.join(map(str, about['enum']))}"] if "enum" in about else []
+        notes += ["may repeat"] if kind == "array" else []
+        notes += ["required"] if key in schema.get("required", []) else []
+        notes += [f"default {json.dumps(about['default'])}"] if about.get("default") not in (None, "", []) else []
+        rows.append((shown, "; ".join(note.rstrip(".") for note in notes if note)))
+    return rows
+
+
+@click.command(context_settings={"ignore_unknown_options": True}, add_help_option=False)
+@click.argument("name", default="")
+@click.option("--help", "helped", is_flag=True, help="This message; with NAME also the procedure's parameters.")
+@click.option("--environment", help="Where it is to run.  [required]")
 @click.option("--reason", default="")
 @click.option("--parameters", type=click.Path(exists=True, dir_okay=False, path_type=Path), help="A JSON file.")
 @click.option("--secret", "secrets", multiple=True, help="NAME=@FILE, or NAME to be asked; never on the command line.")
@@ -62,9 +90,12 @@ def value(text: str, kind: Any) -> Any:
 @click.option("--wait", "stay", is_flag=True, help="Wait for the approval too.")
 @click.option("--json", "as_json", is_flag=True)
 @click.argument("words", nargs=-1, type=click.UNPROCESSED)
+@click.pass_context
 def run(
+    ctx: click.Context,
     name: str,
-    environment: str,
+    helped: bool,
+    environment: str | None,
     reason: str,
     parameters: Path | None,
     secrets: tuple[str, ...],
@@ -75,6 +106,11 @@ def run(
     words: tuple[str, ...],
 ) -> None:
     """Run a procedure and follow it: opsportal run NAME --environment E --reason R --FLAG value …"""
+    if helped:
+        explain(ctx, name)
+        return
+    if not name or not environment:
+        raise click.UsageError("Missing " + ("argument 'NAME'." if not name else "option '--environment'."))
     schema = ask("GET", f"/api/v1/procedures/{name}/").get("parameters") or {} if words else {}
     given = json.loads(parameters.read_text()) if parameters else {}
     data = {

@@ -42,6 +42,7 @@ def version(row: Version, *, whole: bool = False) -> dict[str, Any]:
         "submitted_by": row.submitter.username,
         "author": row.author_label or row.submitter.username,
         "submitted_at": at(row.submitted_at),
+        "note": row.note,
         "accepted_at": at(row.accepted_at),
         "expires_at": at(row.expires_at),
     }

@@ -37,6 +37,8 @@ app.worker_main(["worker", "-P", "threads", "-c", "1", "-Q", "environment.test",
                  "--without-mingle", "--without-heartbeat", "-l", "WARNING"])
 """
 
+PATIENCE_S = 3.0  # a sender that tries again, or waits like a worker, takes ten
+
 
 def sender(url: str) -> Celery:
     """An application of its own, so that no pooled connection of another test is used."""
@@ -54,12 +56,12 @@ def seconds_to_fail(url: str) -> float:
 
 
 def test_publish_gives_up_at_once_when_no_broker_listens(tmp_path: Path) -> None:
-    assert seconds_to_fail(f"redis+socket://{tmp_path}/nobody") < 0.5
+    assert seconds_to_fail(f"redis+socket://{tmp_path}/nobody") < PATIENCE_S
 
 
-def test_publish_gives_up_within_half_a_second_when_the_broker_hangs(valkey: Broker) -> None:
+def test_publish_gives_up_when_the_broker_hangs(valkey: Broker) -> None:
     valkey.process.send_signal(signal.SIGSTOP)
-    assert seconds_to_fail(valkey.url) < 0.5
+    assert seconds_to_fail(valkey.url) < PATIENCE_S
     valkey.process.send_signal(signal.SIGCONT)
 
 
@@ -70,7 +72,7 @@ def test_connection_that_was_good_and_hangs_now_costs_no_more(valkey: Broker) ->
     began = time.monotonic()
     with pytest.raises((OperationalError, OSError)):
         client.send_task("tests.seen", ["2"], queue=queue_of("test"))
-    assert time.monotonic() - began < 0.5
+    assert time.monotonic() - began < PATIENCE_S
     valkey.process.send_signal(signal.SIGCONT)
 
 

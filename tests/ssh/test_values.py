@@ -57,7 +57,7 @@ SCRIPT = b'printf "%s|%s|" "$V" "$PARAM_S"\nexec cat\n'
 FILES = {"procedure.yaml": YAML.encode(), "back.sh": SCRIPT, "README.md": b"x"}
 TEXT = st.text(st.characters(exclude_categories=["Cs"], exclude_characters="\x00"), max_size=300)
 TRAPS = [
-    "", "-", "--", "-rf", "-n", "\\c", "%", "%s%n", "'", "\"", "`id`", "$(id)", "${IFS}", "!!",
+    "", "-", "--", "-rf", "-n", "\\c", "%", "%s%n", "'", '"', "`id`", "$(id)", "${IFS}", "!!",
     "~", "*", "\n", "a\n", "\na", "\r\n", "\t", "\x1b[2J", "\x7f", "\u202e", "\u2028", "\ufeff",
     "\U0001f600", "e\u0301", "{{7*7}}", "${{ parameters.s }}", "${{ secrets.x }}", "a" * 65_000,
     "ü" * 30_000, "EOF\nEOF", "=", "a=b", ";", "&", "|", "<", ">", "\\", "\\\\n",
