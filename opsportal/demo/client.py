@@ -4,7 +4,9 @@ from __future__ import annotations
 
 import base64
 import json
+import os
 import subprocess
+import sys
 from pathlib import Path
 from typing import Any
 
@@ -88,3 +90,14 @@ class Keyboard:
             "POST", f"/api/v1/controls/{change['id']}/confirm/", {"signature": self.sign(statement)}
         )
         return found
+
+    def type(self, *words: str, stdin: str = "") -> subprocess.CompletedProcess[str]:
+        """One command line of this person, signed in by a session of its own."""
+        environ = {
+            **os.environ,
+            "OPSPORTAL_URL": self.url,
+            "OPSPORTAL_CONFIG_DIR": str(self.folder / f"{self.name}-config"),
+        }
+        environ.pop("OPSPORTAL_TOKEN", None)
+        argv = [sys.executable, "-m", "opsportal.cli.main", *words]
+        return subprocess.run(argv, env=environ, input=stdin, capture_output=True, text=True, check=False)

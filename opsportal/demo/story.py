@@ -2,17 +2,16 @@
 
 from __future__ import annotations
 
-import io
 import json
+import shutil
 import subprocess
 import sys
-import tarfile
 import time
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
-from opsportal.demo.client import Keyboard
+from opsportal.demo.client import PASSWORD, Keyboard
 from opsportal.demo.company import Company
 from procedures.evidence import verify
 
@@ -41,23 +40,27 @@ class Story:
     def wrong(self, why: str) -> None:
         raise SystemExit(f"The demo went wrong: {why}")
 
+    def typed(self, who: str, says: str, *words: str, code: int = 0, stdin: str = "", **facts: Any) -> str:
+        """A line that a person types at the command line; gives what it printed."""
+        done = self.company[who].type(*words, stdin=stdin)
+        shown = f"opsportal {' '.join(words)}"
+        self.steps.append({"who": who, "what": says, "command": shown, "exit": done.returncode, **facts})
+        print(f"  {who:<8} {says}  [{'ok' if done.returncode == 0 else 'refused' if code else 'failed'}]", flush=True)
+        self.expect(done.returncode == code, f"{shown} ended {done.returncode}: {done.stderr[-600:]}")
+        return done.stdout
+
+    def sign_in(self, *names: str) -> None:
+        for name in names:
+            self.company[name].type("login", "--username", name, "--password-stdin", stdin=PASSWORD + "\n")
+
     def submit(self) -> dict[str, Any]:
-        adam = self.company["adam"]
-        raw = io.BytesIO()
-        with tarfile.open(fileobj=raw, mode="w:gz") as tar:
-            for path in sorted((self.runbooks / "restart-service").rglob("*")):
-                if path.is_file():
-                    tar.add(path, path.relative_to(self.runbooks / "restart-service").as_posix())
-            note = b"Reviewed with the team.\n"
-            entry = tarfile.TarInfo("NOTES.md")
-            entry.size = len(note)
-            tar.addfile(entry, io.BytesIO(note))
-        version: dict[str, Any] = adam.good(
-            "POST",
-            "/api/v1/versions/",
-            files={"bundle": ("bundle.tar.gz", raw.getvalue())},
-        )
-        self.tell("adam", "submits restart-service", "POST /api/v1/versions/", adam, digest=version["digest"])
+        """A copy of the shipped runbook with the team's own note in it, so that its author is Adam."""
+        folder = self.data_dir / "restart-service"
+        shutil.copytree(self.runbooks / "restart-service", folder)
+        (folder / "NOTES.md").write_text("Reviewed with the team.\n")
+        words = ["submit", str(folder), "--note", "drains before it restarts", "--json"]
+        version: dict[str, Any] = json.loads(self.typed("adam", "submits restart-service", *words))
+        self.steps[-1]["digest"] = version["digest"]
         return version
 
     def review(self, name: str, version: dict[str, Any], duty: str) -> None:
@@ -151,6 +154,7 @@ class Story:
 
 
 def authoring(story: Story) -> None:
+    story.sign_in("adam", "quinn", "ines")
     version = story.submit()
     story.review("adam", version, "operations")
     adam = story.company["adam"]
@@ -163,10 +167,13 @@ def authoring(story: Story) -> None:
 
 
 def staging(story: Story) -> None:
-    run = story.run("quinn", "staging")
-    story.tell("quinn", "restarts checkout on staging", "POST /api/v1/runs/", story.company["quinn"], run=run["id"])
-    ended = story.wait("quinn", run, show=True)
-    story.expect(ended["state"] == "succeeded", f"the staging run {ended['state']}: {ended['message']}")
+    words = ["run", "restart-service", "--environment", "staging", "--reason", "CHG-4821 pool exhausted"]
+    shown = story.typed("quinn", "restarts checkout on staging", *words, "--service", "checkout", "--grace", "0")
+    for line in shown.splitlines():
+        print(f"           {line}", flush=True)
+    newest = story.company["quinn"].good("GET", "/api/v1/runs/")["results"][0]
+    story.steps[-1]["run"] = newest["id"]
+    story.expect(newest["state"] == "succeeded", f"the staging run {newest['state']}: {newest['message']}")
 
 
 def production(story: Story) -> None:
@@ -223,8 +230,7 @@ def audit(story: Story) -> None:
     ines = story.company["ines"]
     key = ines.good("GET", "/api/v1/evidence/log/")["log_key"]
     (story.data_dir / "log.key").write_text(key + "\n")
-    story.pack.write_bytes(ines.good("POST", "/api/v1/evidence/exports/", {}))
-    story.tell("ines", "exports the evidence", "POST /api/v1/evidence/exports/", ines)
+    story.typed("ines", "exports the evidence", "evidence", "export", "-o", str(story.pack))
     checker = Path(verify.__file__)
     words = [sys.executable, "-I", str(checker), str(story.pack), "--log-key", str(story.data_dir / "log.key")]
     done = subprocess.run(words, capture_output=True, text=True, check=False)
