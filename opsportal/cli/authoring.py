@@ -93,6 +93,7 @@ def submit(path: Path, note: str, as_json: bool) -> None:
 @click.option("--accept", "verdict", flag_value="accept")
 @click.option("--reject", "verdict", flag_value="reject")
 @click.option("--request-changes", "verdict", flag_value="request_changes")
+@click.option("--lift", "verdict", flag_value="lift", help="Take back your own request for changes.")
 @click.option("--duty", "duties", multiple=True, help="The duty for which you decide; may repeat.")
 @click.option("--comment", default="")
 @click.option("--key", help="SSH key file to sign with; a .pub asks the agent.")
@@ -102,8 +103,12 @@ def review(
 ) -> None:
     """Accept, reject or ask for changes on NAME@DIGEST; the statement is signed with your key."""
     if verdict is None:
-        raise click.UsageError("Say --accept, --reject or --request-changes.")
+        raise click.UsageError("Say --accept, --reject, --request-changes or --lift.")
     row = _version(version)
+    if verdict == "lift":
+        done = ask("POST", f"/api/v1/versions/{row['id']}/lift/", {})
+        click.echo(f"{done['procedure']} v{done['number']} is {done['state'].replace('_', ' ')}.")
+        return
     files = ask("GET", f"/api/v1/versions/{row['id']}/files/")["files"]
     for path, content in sorted(files.items()):
         click.echo(f"  {path}  {len(base64.b64decode(content)):,} bytes")

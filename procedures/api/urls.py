@@ -43,6 +43,7 @@ urlpatterns = [
     path("v1/versions/<str:pk>/", versions.OneVersion.as_view()),
     path("v1/versions/<str:pk>/files/", versions.VersionFiles.as_view()),
     path("v1/versions/<str:pk>/statement/", versions.Statement.as_view()),
+    path("v1/versions/<str:pk>/lift/", versions.Lift.as_view()),
     path("v1/versions/<str:pk>/revoke/", versions.Revoke.as_view()),
     path("v1/reviews/", versions.Reviews.as_view()),
     path("v1/runs/", runs.Runs.as_view()),

@@ -132,6 +132,15 @@ class Reviews(Door):
         return Response({**shapes.version(row), "missing": reviews.still_missing(row)}, status=201)
 
 
+class Lift(VersionDoor):
+    """Lift one's own request for changes."""
+
+    def post(self, request: Request, pk: str) -> Response:
+        row = reviews.lift(actor=self.actor, version=uuid(pk), at=now(), bearer=self.bearer)
+        row.refresh_from_db()
+        return Response({**shapes.version(row), "missing": reviews.still_missing(row)})
+
+
 class Revoke(VersionDoor):
     def post(self, request: Request, pk: str) -> Response:
         data = inputs.checked(inputs.REASON, request.data or {})

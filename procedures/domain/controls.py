@@ -115,6 +115,7 @@ class Authority:
     duties: dict[str, set[str]] = field(default_factory=dict)
     bindings: dict[tuple[str, str], dict[str, Any]] = field(default_factory=dict)
     targets: dict[str, dict[str, Any]] = field(default_factory=dict)
+    secrets: dict[tuple[str, str], dict[str, Any]] = field(default_factory=dict)
     runners: dict[str, dict[str, Any]] = field(default_factory=dict)
     asserted: dict[str, str] = field(default_factory=dict)
 
@@ -156,24 +157,32 @@ def apply(authority: Authority, control: str, object: Mapping[str, Any], *, id: 
     fact = {**object, "stands": stands}
     if control == "grant":
         authority.grants[id] = fact
-    elif control == "grant_end":
-        authority.grants.pop(object["grant"], None)
     elif control == "binding":
-        authority.bindings[object["environment"], object["name"]] = fact
+        _keep(authority.bindings, (object["environment"], object["name"]), fact)
     elif control == "target":
-        if object.get("action", "set") == "end":
+        if object.get("action", "set") == "set":
+            _keep(authority.targets, object["name"], fact)
+        elif stands:
             authority.targets.pop(object["name"], None)
-        else:
-            authority.targets[object["name"]] = fact
+    elif control == "secret":
+        _keep(authority.secrets, (object["environment"], object["name"]), fact)
     elif control == "runner":
-        authority.runners[object["runner"]] = fact
+        _keep(authority.runners, object["runner"], fact)
     elif stands:
         _apply_standing(authority, control, object)
 
 
+def _keep(table: dict[Any, dict[str, Any]], key: Any, fact: dict[str, Any]) -> None:
+    """What stands takes the place of what stood; what does not stand takes the place of nothing that does."""
+    if fact["stands"] or not table.get(key, {}).get("stands"):
+        table[key] = fact
+
+
 def _apply_standing(authority: Authority, control: str, object: Mapping[str, Any]) -> None:
     adding = object.get("action", "add") == "add"
-    if control == "membership":
+    if control == "grant_end":
+        authority.grants.pop(object["grant"], None)
+    elif control == "membership":
         group = authority.members.setdefault(object["group"], set())
         group.add(object["person"]) if adding else group.discard(object["person"])
     elif control == "duty":

@@ -27,6 +27,7 @@ KINDS: Mapping[str, tuple[str, ...]] = {
     "version.revoked": ("version", "digest", "reason"),
     "version.expired": ("version", "digest"),
     "review.made": ("version", "digest", "verdict", "duties", "strength"),
+    "review.lifted": ("version", "digest", "review"),
     "run.requested": ("no", "procedure", "digest", "environment", "requester", "door", "chain", "risk"),
     "run.planned": ("plan_digest", "digest", "approvals", "targets"),
     "run.awaiting_approval": ("plan_digest",),

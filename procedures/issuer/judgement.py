@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import base64
 from collections.abc import Mapping
 from datetime import datetime
 from typing import Any
@@ -151,3 +152,14 @@ def judge_target(authority: Authority, target: Target, planned: Mapping[str, Any
     )
     if not same:
         raise LeaseRefused(f"The target {target.name} in the table is not the one that was confirmed.")
+
+
+def judge_secret(authority: Authority, environment: str, name: str, ciphertext: bytes | None) -> None:
+    """The sealed value in the table is the one that people confirmed: anybody can seal to a public key."""
+    fact = authority.secrets.get((environment, name))
+    if ciphertext is None:
+        raise LeaseRefused(f"{environment} holds no sealed secret named {name}.")
+    if fact is None or not fact["stands"]:
+        raise LeaseRefused(f"The sealed secret {name} is asserted by the platform alone.")
+    if base64.b64decode(fact["ciphertext"]) != ciphertext:
+        raise LeaseRefused(f"The sealed secret {name} in the table is not the one that was confirmed.")

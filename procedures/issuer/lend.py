@@ -17,10 +17,10 @@ from procedures.domain.ids import uuid7
 from procedures.domain.ports import Action, Lease, Provider, RunContext, Target
 from procedures.domain.secrets import Secret
 from procedures.domain.states import RunState
-from procedures.issuer.judgement import judge_binding, judge_run, judge_target
+from procedures.issuer.judgement import judge_binding, judge_run, judge_secret, judge_target
 from procedures.issuer.refusals import LeaseRefused
 from procedures.issuer.replay import replay
-from procedures.models import CredentialBinding, Run, Runner
+from procedures.models import CredentialBinding, Run, Runner, SealedSecret
 from procedures.services import leases, plans
 from procedures.services.claims import Claimed
 
@@ -69,6 +69,8 @@ class Issuer:
         approvers = judge_run(authority, run, approved, at=at)
         binding = self._binding(run, credential)
         judge_binding(authority, binding, approved["credentials"][credential])
+        if isinstance(secret := binding.ceiling.get("secret"), str):
+            judge_secret(authority, run.environment_id, secret, self._sealed(run, secret))
         target = self._target(claimed, target_name)
         if target is not None:
             judge_target(authority, target, next(t for t in approved["targets"] if t["name"] == target.name))
@@ -154,6 +156,11 @@ class Issuer:
         if row is None:
             raise LeaseRefused(f"{run.environment_id} no longer binds {name}.")
         return plans.binding_port(row)
+
+    @staticmethod
+    def _sealed(run: Run, name: str) -> bytes | None:
+        row = SealedSecret.objects.filter(environment=run.environment, name=name, ended_at__isnull=True).first()
+        return None if row is None else bytes(row.ciphertext)
 
     @staticmethod
     def _target(claimed: Claimed, name: str) -> Target | None:

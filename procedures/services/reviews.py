@@ -11,7 +11,7 @@ from django.conf import settings
 
 from procedures import access
 from procedures.domain import statements
-from procedures.domain.errors import IllegalState, InvalidInput, NotFound, OpsError
+from procedures.domain.errors import IllegalState, InvalidInput, NotAllowed, NotFound, OpsError
 from procedures.domain.profiles import combined_duties, missing_duties, review_requirement
 from procedures.domain.states import VersionState
 from procedures.evidence.record import record
@@ -116,6 +116,30 @@ def review_version(
         _reject(row, actor, at)
     elif verdict == Review.Verdict.ACCEPT:
         _accept_if_met(row, actor, at)
+    return row
+
+
+@thing
+def lift(*, actor: Person, version: UUID, at: datetime, bearer: bool = False) -> Version:
+    """Lift one's own request for changes, so that the version may be accepted as it stands. Raises NotFound."""
+    if bearer:
+        raise NotAllowed("A bearer token decides nothing: sign in for that.")
+    row = Version.objects.select_for_update().select_related("procedure").filter(pk=version).first()
+    own = None if row is None else row.reviews.filter(reviewer=actor, lifted_at__isnull=True).first()
+    if row is None or own is None or own.verdict != Review.Verdict.REQUEST_CHANGES:
+        raise NotFound("You have asked for no changes of this version.")
+    if row.state != VersionState.IN_REVIEW:
+        raise IllegalState(f"This version is {row.state}, not in review.")
+    access.require(actor, "review", at=at, procedure=row.procedure)
+    Review.objects.filter(pk=own.pk).update(lifted_at=at)
+    record(
+        "review.lifted",
+        actor=actor.subject,
+        at=at,
+        procedure=row.procedure_id,
+        facts={"version": str(row.id), "digest": row.digest, "review": str(own.pk)},
+    )
+    _accept_if_met(row, actor, at)
     return row
 
 

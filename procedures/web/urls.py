@@ -44,6 +44,7 @@ urlpatterns = [
     path("approvals/<uuid:run>/", approvals.one, name="approval"),
     path("reviews/", reviews.listing, name="reviews"),
     path("reviews/<uuid:version>/", reviews.one, name="review"),
+    path("reviews/<uuid:version>/lift/", reviews.lift, name="lift"),
     path("reviews/<uuid:version>/bundle.zip", reviews.bundle, name="bundle"),
     path("evidence/", evidence.listing, name="evidence"),
     path("evidence/export/", evidence.export, name="export"),

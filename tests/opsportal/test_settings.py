@@ -8,6 +8,7 @@ import subprocess
 import sys
 import threading
 from pathlib import Path
+from typing import Any
 
 import pytest
 from django.conf import settings
@@ -145,14 +146,14 @@ def test_processes_that_start_at_once_share_one_secret(tmp_path: Path) -> None:
     assert [path.name for path in tmp_path.iterdir()] == ["key"]
 
 
-def test_readable_keys_are_found(settings: object, tmp_path: Path) -> None:
+def test_readable_keys_are_found(settings: Any, tmp_path: Path) -> None:
+    settings.OPSPORTAL_KEYS_DIR = tmp_path
+    settings.OPSPORTAL_EVIDENCE_KEY_FILE = tmp_path / "evidence"
+    settings.OPSPORTAL_RUNNER_KEY_FILE = tmp_path / "runner"
     assert separation.readable_keys() == []
-    key = env.path("OPSPORTAL_DATA_DIR") / "keys" / "evidence"
-    key.write_text("k")
-    try:
-        assert separation.readable_keys() == [key]
-    finally:
-        key.unlink()
+    for name in ("evidence", "ssh-ca-production", "evidence.pub", "evidence.published"):
+        (tmp_path / name).write_text("k")
+    assert separation.readable_keys() == [tmp_path / "evidence", tmp_path / "ssh-ca-production"]
 
 
 def test_page_policy_allows_no_inline_script() -> None:

@@ -7,10 +7,11 @@ from django.db import IntegrityError, connection, transaction
 
 from procedures.domain.canonical import canon, moment
 from procedures.domain.clock import now
+from procedures.domain.errors import NotAllowed, NotFound
 from procedures.domain.statements import TooWeak
 from procedures.evidence.models import Event
 from procedures.models import Approval, Person, Review
-from procedures.services import approvals, controls
+from procedures.services import approvals, controls, reviews
 from procedures.services.unit import SecondPersonRequired
 from tests.factories.portal import World
 
@@ -175,3 +176,25 @@ def environment(name: str, **changes: object) -> dict[str, object]:
         "reason_required": True,
         **changes,
     }
+
+
+def test_a_request_for_changes_blocks_until_its_own_reviewer_lifts_it(world: World) -> None:
+    adam = world.person("adam")
+    world.may(adam, "author")
+    olga, sven = world.person("olga", "operations"), world.person("sven", "security")
+    for reviewer in (olga, sven):
+        world.may(reviewer, "review")
+    version = world.submit(adam)
+    world.review(sven, version, verdict="request_changes")
+    world.review(olga, version, "operations")
+    version.refresh_from_db()
+    assert version.state == "in_review", "one asked for changes"
+    for stranger in (olga, adam):
+        with pytest.raises(NotFound):
+            reviews.lift(actor=stranger, version=version.id, at=now())
+    with pytest.raises(NotAllowed):
+        reviews.lift(actor=sven, version=version.id, at=now(), bearer=True)
+    reviews.lift(actor=sven, version=version.id, at=now())
+    version.refresh_from_db()
+    assert version.state == "accepted"
+    assert Event.objects.filter(kind="review.lifted").count() == 1

@@ -9,7 +9,7 @@ from uuid import UUID
 
 from django.http import HttpRequest, HttpResponse
 from django.shortcuts import redirect
-from django.views.decorators.http import require_http_methods, require_safe
+from django.views.decorators.http import require_http_methods, require_POST, require_safe
 
 from procedures import access
 from procedures.domain.clock import now
@@ -76,6 +76,8 @@ def _context(request: HttpRequest, me: Person, version: Version) -> dict[str, An
         "missing": reviews.still_missing(version),
         "authors": version.authors.select_related("person"),
         "why_not": _why_not(me, version, given),
+        "liftable": version.state == VersionState.IN_REVIEW
+        and any(r.reviewer_id == me.pk and r.verdict == Review.Verdict.REQUEST_CHANGES for r in given),
     }
     context["wider"] = sum(reach.effect in {"wider", "changed"} for reach in context["reaches"])
     context["narrower"] = sum(reach.effect == "narrower" for reach in context["reaches"])
@@ -104,6 +106,15 @@ def _why_not(me: Person, version: Version, given: list[Review]) -> str:
         return "You have decided. Another reviewer must give theirs."
     decision = access.decide(me, "review", at=now(), procedure=version.procedure)
     return "" if decision.allowed else "Reviewing this is not among your rights. Ask an access manager."
+
+
+@page
+@require_POST
+def lift(request: HttpRequest, version: UUID) -> HttpResponse:
+    """Take back one's own request for changes."""
+    row = pages_reviews.one_version(person_of(request), version, now())
+    reviews.lift(actor=person_of(request), version=row.pk, at=now())
+    return redirect("web:review", row.id)
 
 
 @page
