@@ -18,18 +18,9 @@ from django.conf import settings as django_settings
 from django.db import connections
 from playwright.sync_api import Browser, Page, sync_playwright
 
+from tests.fixtures.chromium import SWITCHES
 from tests.fixtures.databases import FreshDatabase
 from tests.web.town import PASSWORD, Town, found
-
-SWITCHES = [
-    "--no-sandbox",
-    "--disable-gpu",
-    "--disable-quic",
-    "--no-first-run",
-    "--disable-background-networking",
-    "--disable-component-update",
-    "--disable-sync",
-]
 
 
 @dataclass

@@ -6,10 +6,12 @@ import threading
 from base64 import b64decode
 
 import pytest
-from django.db import connections
+from django.db import connections, transaction
 from django.test import Client
 from playwright.sync_api import Route
 
+from procedures.domain.clock import now
+from procedures.evidence.record import record
 from procedures.models import Environment, Review, Run, Version
 from procedures.runner.drive import drive
 from tests.browser.conftest import Portal
@@ -148,6 +150,9 @@ def test_no_page_is_wider_than_the_window(portal: Portal, width: int) -> None:
     long = "x" * 200
     run = portal.town.ask(reason=long, parameters={"name": "y" * 100})
     in_background(run).join(20)
+    with transaction.atomic():
+        facts = {"step": "s", "target": "t" * 150, "credential": "deploy", "why": long}
+        record("lease.refused", actor=None, at=now(), facts=facts)
     page = portal.page("jonas", width=width)
     version = Version.objects.get(procedure__name="restart-service")
     for path in (

@@ -1,0 +1,129 @@
+"""`manage.py pictures`: the pages of a demo's portal as PNG files, taken in Chromium.
+
+Without switches it renews the pictures of the handbook. `--all --into DIR` takes every page at two widths, light and
+dark, for whoever changes a template and looks.
+"""
+
+from __future__ import annotations
+
+import argparse
+import os
+import shutil
+import signal
+import subprocess
+import sys
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
+from dataclasses import dataclass
+from pathlib import Path
+
+from playwright.sync_api import Browser, sync_playwright
+
+from opsportal.demo.client import PASSWORD, Keyboard
+from tests.fixtures.chromium import SWITCHES
+
+ROOT = Path(__file__).resolve().parent.parent.parent
+HANDBOOK = ROOT / "opsportal" / "handbook" / "pictures"
+SHOWN = {"run": ("quinn", "run"), "approval": ("petra", "approval")}
+WIDTHS, THEMES = (1440, 390), ("light", "dark")
+PAGES: Mapping[str, tuple[str, str]] = {
+    "login": ("", "/login/"),
+    "home": ("quinn", "/"),
+    "home-manager": ("mira", "/"),
+    "procedures": ("quinn", "/procedures/"),
+    "procedure": ("quinn", "/procedures/restart-service/"),
+    "runs": ("quinn", "/runs/"),
+    "run": ("quinn", "run"),
+    "approvals": ("petra", "/approvals/"),
+    "approval": ("petra", "approval"),
+    "reviews": ("olga", "/reviews/"),
+    "evidence": ("ines", "/evidence/"),
+    "people": ("mira", "/people/"),
+    "access": ("mira", "/access/"),
+    "environments": ("mira", "/environments/"),
+    "targets": ("mira", "/environments/production/"),
+    "bindings": ("mira", "/environments/production/?tab=bindings"),
+    "rules": ("mira", "/environments/production/?tab=rules"),
+    "settings": ("quinn", "/settings/"),
+    "glossary": ("quinn", "/glossary/"),
+}
+
+
+@dataclass(frozen=True, slots=True)
+class Day:
+    """The demo's portal after its day: where it is, a run that ended and one that waits for an approval."""
+
+    url: str
+    run: str
+    waiting: str
+
+    def path(self, place: str) -> str:
+        return {"run": f"/runs/{self.run}/", "approval": f"/approvals/{self.waiting}/"}.get(place, place)
+
+
+def main(arguments: list[str]) -> int:
+    """Take the pictures; 0 when all were written."""
+    parser = argparse.ArgumentParser(prog="manage.py pictures", description=(__doc__ or "").partition("\n")[0])
+    parser.add_argument("--all", action="store_true", help="every page, two widths, light and dark")
+    parser.add_argument("--into", type=Path, default=HANDBOOK, help="the folder, made if need be")
+    given = parser.parse_args(arguments)
+    given.into.mkdir(parents=True, exist_ok=True)
+    pages = PAGES if given.all else SHOWN
+    with demo() as day, sync_playwright() as playwright:
+        chromium = os.environ.get("OPSPORTAL_CHROMIUM") or shutil.which("chromium")
+        browser = playwright.chromium.launch(executable_path=chromium, args=SWITCHES)
+        for width in WIDTHS if given.all else WIDTHS[:1]:
+            for theme in THEMES if given.all else THEMES[:1]:
+                end = f"-{width}-{theme}" if given.all else ""
+                take(browser, day, pages, width, theme, given.into, end)
+        browser.close()
+    return 0
+
+
+def take(
+    browser: Browser, day: Day, pages: Mapping[str, tuple[str, str]], width: int, theme: str, into: Path, end: str
+) -> None:
+    """Each page as its person sees it, to `into`/NAME`end`.png."""
+    for person in sorted({who for who, _ in pages.values()}):
+        scheme = "dark" if theme == "dark" else "light"
+        context = browser.new_context(viewport={"width": width, "height": 900}, color_scheme=scheme)
+        page = context.new_page()
+        if person:
+            page.goto(f"{day.url}/login/")
+            page.fill("#username", person)
+            page.fill("#password", PASSWORD)
+            page.click("button.primary")
+            page.wait_for_url(f"{day.url}/")
+        for name, (who, place) in pages.items():
+            if who == person:
+                page.goto(day.url + day.path(place), wait_until="load")
+                page.wait_for_timeout(300)
+                page.screenshot(path=into / f"{name}{end}.png", full_page=bool(end))
+                sys.stdout.write(f"{into / name}{end}.png\n")
+        context.close()
+
+
+@contextmanager
+def demo() -> Iterator[Day]:
+    """A demo that stays until the pictures are taken, and one more request that waits."""
+    command = [sys.executable, str(ROOT / "manage.py"), "demo"]
+    process = subprocess.Popen(command, stdout=subprocess.PIPE, text=True, cwd=ROOT)
+    url = ""
+    try:
+        for line in process.stdout or ():
+            if line.startswith("portal: "):
+                url = line.split()[1]
+            if line.startswith("login: "):
+                break
+        if not url:
+            raise SystemExit("The demo did not come up; run `python3 manage.py demo` and read what it says.")
+        quinn = Keyboard(url, "quinn", Path("/nonexistent"))
+        quinn.login()
+        rows = quinn.good("GET", "/api/v1/runs/")["results"]
+        ended = next(row["id"] for row in rows if row["state"] == "succeeded" and row["environment"] == "production")
+        wish = {"procedure": "restart-service", "environment": "production", "reason": "CHG-4822 memory grows"}
+        waits = quinn.good("POST", "/api/v1/runs/", {**wish, "parameters": {"service": "checkout", "grace": 30}})
+        yield Day(url, ended, waits["id"])
+    finally:
+        process.send_signal(signal.SIGINT)
+        process.wait(60)
