@@ -11,6 +11,7 @@ from pathlib import Path
 from opsportal.bootstrap import ROOT
 
 BIN = Path(sys.executable).parent
+RUNBOOKS = ROOT / "runbooks"
 
 
 def checkers(paths: list[str]) -> dict[str, list[str]]:
@@ -23,6 +24,7 @@ def checkers(paths: list[str]) -> dict[str, list[str]]:
         "mypy": [sys.executable, "-m", "mypy", *(python or ["opsportal", "procedures"])],
         "layers": [str(BIN / "lint-imports"), "--no-cache"],
         "templates": [str(BIN / "djlint"), "--check", "--lint", "--quiet", "procedures"],
+        "runbooks": [sys.executable, "-m", "opsportal.cli.main", "lint", *map(str, sorted(RUNBOOKS.iterdir()))],
         "migrations": [sys.executable, "-m", "django", "makemigrations", "--check", "--dry-run"],
     }
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import base64
 import json
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -16,10 +17,18 @@ FOLDER = click.Path(exists=True, file_okay=False, path_type=Path)
 
 
 @click.command()
-@click.argument("path", type=FOLDER)
+@click.argument("paths", metavar="PATH…", nargs=-1, required=True, type=FOLDER)
 @click.option("--format", "form", type=click.Choice(["text", "json", "sarif", "github"]), default="text")
-def lint(path: Path, form: str) -> None:
-    """Check a procedure's folder, without a portal. Ends 1 if there are errors."""
+def lint(paths: tuple[Path, ...], form: str) -> None:
+    """Check procedures' folders, without a portal. Ends 1 if there are errors."""
+    findings = [finding for path in paths for finding in found_in(path, several=len(paths) > 1)]
+    click.echo(written(findings, form))
+    if any(f.severity == "error" for f in findings):
+        raise SystemExit(FAILED)
+
+
+def found_in(path: Path, *, several: bool) -> list[Finding]:
+    """The findings of one folder; with several folders each file is named with its own."""
     from procedures.definitions import registry
     from procedures.definitions.archive import read_folder
     from procedures.definitions.load import load
@@ -29,9 +38,7 @@ def lint(path: Path, form: str) -> None:
         findings = load(read_folder(path), registry.actions()).findings
     except OpsError as problem:
         findings = [Finding("procedure.yaml", 1, 1, problem.code, "error", problem.message, problem.next_step)]
-    click.echo(written(findings, form))
-    if any(f.severity == "error" for f in findings):
-        raise SystemExit(FAILED)
+    return [replace(f, file=f"{path.name}/{f.file}") for f in findings] if several else findings
 
 
 def written(findings: list[Finding], form: str) -> str:
