@@ -47,11 +47,15 @@ def open_session(request: HttpRequest, *, username: str, password: str, at: date
         if known is not None:
             _refused(known, verb, "wrong password" if known.is_active else "the account is closed", at)
         raise WrongPassword("Name or password is wrong.")
-    with transaction.atomic():
-        record(
-            "session.opened", actor=person.subject, at=at, facts={"subject": str(person.subject), "door": door.get()}
-        )
+    begun(person, at=at)
     return person
+
+
+def begun(person: Person, *, at: datetime) -> None:
+    """A session of this person begins, by password or by a one-time link."""
+    facts = {"subject": str(person.subject), "door": door.get()}
+    with transaction.atomic():
+        record("session.opened", actor=person.subject, at=at, facts=facts)
 
 
 def _tries(person: Person, verb: str, at: datetime) -> int:

@@ -85,5 +85,8 @@ def join(request: HttpRequest, token: str) -> HttpResponse:
 
 
 def _in(request: HttpRequest, person: Person) -> HttpResponse:
+    mark = door.set("web")
+    sessions.begun(person, at=now())
+    door.reset(mark)
     login(request, person, backend=BACKEND)
     return redirect("web:home")
