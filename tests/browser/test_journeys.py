@@ -8,11 +8,11 @@ from base64 import b64decode
 import pytest
 from django.db import connections, transaction
 from django.test import Client
-from playwright.sync_api import Route
+from playwright.sync_api import Route, expect
 
 from procedures.domain.clock import now
 from procedures.evidence.record import record
-from procedures.models import Environment, Review, Run, Version
+from procedures.models import Environment, LogChunk, Review, Run, Version
 from procedures.runner.drive import drive
 from tests.browser.conftest import Portal
 
@@ -172,3 +172,25 @@ def test_no_page_is_wider_than_the_window(portal: Portal, width: int) -> None:
     ):
         page.goto(portal.url + path)
         assert page.evaluate("document.documentElement.scrollWidth - innerWidth") <= 0, path
+
+
+def test_a_flood_of_output_keeps_the_page_small_and_loses_nothing(portal: Portal) -> None:
+    portal.town.accept("hello")
+    run = portal.town.ask()
+    page = portal.page("mira")
+    page.goto(f"{portal.url}/runs/{run.id}/")
+    expect(page.locator("#log-state")).to_have_text("Live.")
+    text = "".join(f"line {number}\n" for number in range(100))
+    LogChunk.objects.bulk_create(
+        LogChunk(run=run, seq=seq, at=now(), step="s", target="", stream="stdout", text=text) for seq in range(1, 121)
+    )
+    page.wait_for_selector("#L120\\.99", timeout=30_000)
+    shown = "document.querySelector('#lines').childElementCount"
+    assert page.evaluate(shown) == 5000
+    assert page.text_content("#lines li:last-child .n") == "12000"
+    first = page.text_content("#lines li:first-child .n")
+    assert first == "7001"
+    page.click("#earlier")
+    expect(page.locator("#lines li:first-child .n")).to_have_text("1")
+    assert page.evaluate(shown) == 12_000
+    assert page.is_hidden("#earlier")

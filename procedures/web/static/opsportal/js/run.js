@@ -3,7 +3,7 @@ const log = document.querySelector("#lines"), state = document.querySelector("#l
 const follow = document.querySelector("#follow"), find = document.querySelector("#log-find"), hits = document.querySelector("#log-hits");
 const earlier = document.querySelector("#earlier");
 const MOST = 5000;
-let following = true, count = log.lastElementChild ? Number(log.lastElementChild.querySelector(".n").textContent) : 0, held = 0;
+let following = true, count = log.lastElementChild ? Number(log.lastElementChild.querySelector(".n").textContent) : 0, held = 0, skipped = false;
 
 const query = (more) => new URLSearchParams({ step: log.dataset.step, target: log.dataset.target, ...more });
 
@@ -28,16 +28,33 @@ function row(line, number) {
 }
 
 function put(lines) {
+  if (!following && log.childElementCount >= 4 * MOST) {
+    held += lines.length;
+    count += lines.length;
+    skipped = true;
+    say();
+    return;
+  }
   const fresh = document.createDocumentFragment();
   for (const line of lines) if (!document.getElementById(`L${line.key}`)) fresh.append(row(line, ++count));
   const added = fresh.childElementCount;
   log.append(fresh);
   if (following) {
-    while (log.childElementCount > MOST) log.firstElementChild.remove();
+    trim();
     log.scrollTop = log.scrollHeight;
   } else {
     held += added;
     say();
+  }
+}
+const piece = (item) => item.id.slice(1).split(".")[0];
+function trim() {
+  // Whole pieces of output are taken out at the top, so that "earlier" can fetch them again.
+  while (log.childElementCount > MOST) {
+    const first = piece(log.firstElementChild);
+    if (piece(log.lastElementChild) === first) break;
+    while (piece(log.firstElementChild) === first) log.firstElementChild.remove();
+    if (earlier) { earlier.dataset.first = piece(log.firstElementChild); earlier.hidden = false; }
   }
 }
 function say() {
@@ -62,7 +79,7 @@ function watch() {
   source.addEventListener("error", () => { state.textContent = source.readyState === EventSource.CLOSED ? "The connection was refused. Reload the page." : "Connection lost; trying again."; });
 }
 follow.hidden = find.hidden = false;
-follow.addEventListener("click", () => { following = !following; held = 0; if (following) log.scrollTop = log.scrollHeight; say(); });
+follow.addEventListener("click", () => { if (skipped) return location.reload(); following = !following; held = 0; if (following) log.scrollTop = log.scrollHeight; say(); });
 log.addEventListener("wheel", (event) => { if (event.deltaY < 0 && following) { following = false; say(); } }, { passive: true });
 
 let places = [], place = 0;
@@ -84,7 +101,7 @@ function jump() {
   places[place].scrollIntoView({ block: "center" });
 }
 if (earlier) {
-  earlier.hidden = false;
+  earlier.hidden = !earlier.dataset.first;
   earlier.addEventListener("click", async () => {
     const answer = await fetch(`${log.dataset.lines}?${query({ before: earlier.dataset.first })}`);
     if (!answer.ok) return;
