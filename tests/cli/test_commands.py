@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import json
 import re
+import sqlite3
+from contextlib import closing
 from pathlib import Path
 
 import pytest
@@ -255,3 +257,25 @@ def test_doctor_and_config(office: Office) -> None:
     assert "k" * 50 not in shown.stdout
     assert str(office.portal.data_dir) in shown.stdout
     assert json.loads(office.type("mira", "config", "--json", **here).stdout)
+
+
+def test_evidence_check_finds_what_was_edited_in_the_database(office: Office, accepted: str) -> None:
+    greet(office, "--who", "Ada")
+    assert office.type("ines", "evidence", "export", "-o", str(office.folder / "p.zip")).returncode == DONE
+    copy = office.folder / "copy"
+    (copy / "database").mkdir(parents=True)
+    here, there = office.portal.data_dir / "database" / "opsportal.sqlite3", copy / "database" / "opsportal.sqlite3"
+    with closing(sqlite3.connect(here)) as source, closing(sqlite3.connect(there)) as target:
+        source.backup(target)
+    settings = {"OPSPORTAL_PROFILE": "embedded", "OPSPORTAL_DATA_DIR": str(copy), "OPSPORTAL_SECRET_KEY": "k" * 50}
+    good = office.type("mira", "evidence", "check", **settings)
+    assert good.returncode == DONE, said(good)
+    with closing(sqlite3.connect(there)) as database:
+        for (name,) in database.execute("SELECT name FROM sqlite_master WHERE type = 'trigger'").fetchall():
+            database.execute(f'DROP TRIGGER "{name}"')
+        database.execute(
+            "UPDATE evidence_event SET body = replace(body, 'greet', 'great') WHERE kind = 'version.submitted'"
+        )
+        database.commit()
+    bad = office.type("mira", "evidence", "check", **settings)
+    assert (bad.returncode, "version.submitted" in said(bad) or "body" in said(bad)) == (FAILED, True), said(bad)
