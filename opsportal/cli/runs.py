@@ -11,7 +11,7 @@ import click
 
 from opsportal.cli.portal import FAILED, WAITING, ask, run_id, show
 
-OWN = {"environment", "reason", "parameters", "secret", "target", "detach", "wait", "json", "help"}
+OWN = {"local", "environment", "reason", "parameters", "secret", "target", "detach", "wait", "json", "help"}
 ENDED = {"succeeded", "failed", "timed_out", "canceled", "denied", "rejected", "expired", "interrupted"}
 
 
@@ -81,7 +81,8 @@ def described(schema: dict[str, Any]) -> list[tuple[str, str]]:
 @click.command(context_settings={"ignore_unknown_options": True}, add_help_option=False)
 @click.argument("name", default="")
 @click.option("--help", "helped", is_flag=True, help="This message; with NAME also the procedure's parameters.")
-@click.option("--environment", help="Where it is to run.  [required]")
+@click.option("--local", "here", is_flag=True, help="NAME is a folder: try it here, without a portal.")
+@click.option("--environment", help="Where it is to run.  [required, but with --local]")
 @click.option("--reason", default="")
 @click.option("--parameters", type=click.Path(exists=True, dir_okay=False, path_type=Path), help="A JSON file.")
 @click.option("--secret", "secrets", multiple=True, help="NAME=@FILE, or NAME to be asked; never on the command line.")
@@ -95,6 +96,7 @@ def run(
     ctx: click.Context,
     name: str,
     helped: bool,
+    here: bool,
     environment: str | None,
     reason: str,
     parameters: Path | None,
@@ -108,6 +110,9 @@ def run(
     """Run a procedure and follow it: opsportal run NAME --environment E --reason R --FLAG value …"""
     if helped:
         explain(ctx, name)
+        return
+    if here:
+        try_here(name, environment, parameters, secrets, words)
         return
     if not name or not environment:
         raise click.UsageError("Missing " + ("argument 'NAME'." if not name else "option '--environment'."))
@@ -133,6 +138,20 @@ def run(
         show(found, as_json=as_json, rows=[])
         return
     finish(follow(found["id"], quiet=as_json), as_json=as_json)
+
+
+def try_here(
+    name: str, environment: str | None, parameters: Path | None, secrets: tuple[str, ...], words: tuple[str, ...]
+) -> None:
+    from opsportal.cli import local
+
+    folder = Path(name)
+    if not name or not folder.is_dir():
+        raise click.UsageError(f"--local wants a procedure's folder; {name!r} is none.")
+    _, found = local.loaded(folder)
+    given = json.loads(parameters.read_text()) if parameters else {}
+    wish = {**given, **flags(list(words), dict(found.definition.parameters))}
+    local.run_local(folder, environment or "development", wish, dict(map(secret, secrets)))
 
 
 def secret(word: str) -> tuple[str, str]:
