@@ -36,6 +36,7 @@ class Wrong(OpsError):
     """A test whose expectation does not hold, or that says something nobody understands."""
 
     code = "test.failed"
+    next_step = "Mend the procedure, or what its test expects of it."
 
 
 @dataclass(slots=True)
