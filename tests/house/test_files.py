@@ -65,3 +65,9 @@ def test_nothing_swallows_an_exception_in_silence() -> None:
 
 def _names_a_host(text: str) -> bool:
     return any(host in text for host in REGISTRY_HOSTS)
+
+
+def test_the_house_is_looked_at_wherever_the_checkout_lies() -> None:
+    """A checkout below a folder named `var` was once passed over whole, and every rule held."""
+    seen = {tree.short(path) for path in tree.python_files()}
+    assert {"opsportal/cli/main.py", "procedures/domain/plan.py", "tests/house/tree.py"} <= seen

@@ -16,7 +16,8 @@ TEXT = {".py", ".md", ".toml", ".yaml", ".yml", ".lock", ".html", ".js", ".css",
 def python_files(*rooms: str) -> list[Path]:
     """Our Python files under these folders, without migrations."""
     found = (path for room in rooms or OWN for path in (ROOT / room).rglob("*.py"))
-    return sorted(path for path in found if not NOT_OURS & set(path.parts) and "migrations" not in path.parts)
+    apart = NOT_OURS | {"migrations"}
+    return sorted(path for path in found if not apart & set(path.relative_to(ROOT).parts))
 
 
 def text_files() -> Iterator[Path]:
