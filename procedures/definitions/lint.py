@@ -15,9 +15,11 @@ from procedures.domain import expressions, filters, parameters, rendering
 from procedures.domain.bundle import PHASES
 from procedures.domain.definition import Definition, Step
 from procedures.domain.errors import OpsError
+from procedures.domain.importing import MARKED
 from procedures.domain.ports import Action
 
 FILE = "procedure.yaml"
+BLOCKS = "marked-step"
 SCRIPT_KEYS = frozenset({"script", "command", "query", "sql", "playbook"})
 
 
@@ -57,9 +59,21 @@ class _Lint:
                     mend="`opsportal actions` lists them.",
                 )
                 continue
+            if step.action == MARKED:
+                self.marked(pointer, step)
             self.step_input(pointer, step, action)
             self.step_credentials(pointer, step, action)
             self.step_flow(pointer, step, action)
+
+    def marked(self, pointer: str, step: Step) -> None:
+        was = step.input.get("was", "something")
+        self.say(
+            pointer,
+            BLOCKS,
+            f"{step.id} was {was}, which the importer could not carry over.",
+            mend="Replace the step; until then the version cannot be submitted.",
+            warning=True,
+        )
 
     def step_input(self, pointer: str, step: Step, action: Action) -> None:
         validator = jsonschema_rs.validator_for(_loose(action.input_schema), offline=True)

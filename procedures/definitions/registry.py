@@ -6,23 +6,33 @@ An id that two packages claim is an error. Nobody imports a plug-in by name else
 from __future__ import annotations
 
 import hashlib
+from collections.abc import Callable
 from functools import cache
 from importlib import import_module
 from importlib.metadata import EntryPoint, entry_points
 
 from procedures.domain.errors import OpsError
+from procedures.domain.importing import Carried
 from procedures.domain.ports import Action, Provider
 
 OURS = {
     "procedures.actions.local": ("LocalCommand", "LocalScript"),
     "procedures.actions.ssh": ("SshCommand", "SshScript", "SshCopy"),
     "procedures.actions.gate": ("GateApproval", "GateWait"),
+    "procedures.actions.todo": ("TodoReplace",),
+}
+OUR_IMPORTERS = {
+    "rundeck": "procedures.importers.rundeck",
+    "backstage": "procedures.importers.backstage",
+    "awx": "procedures.importers.awx",
+    "ssm": "procedures.importers.ssm",
 }
 OUR_PROVIDERS = {
     "ssh-certificate": ("procedures.credentials.ssh_certificate", "SshCertificate"),
     "ssh-key": ("procedures.credentials.ssh_key", "SshKey"),
 }
 CONTRACT = "1"
+Reader = Callable[[str, bytes], Carried]
 
 
 class DuplicatePlugin(OpsError):
@@ -72,3 +82,9 @@ def provider_kinds() -> dict[str, type[Provider]]:
             raise DuplicatePlugin(f"The provider {point.name} is offered twice, the second time by {point.value}.")
         found[point.name] = point.load()
     return found
+
+
+def importer(kind: str) -> Reader:
+    """The `read(name, data)` of one kind of source. Raises KeyError for a kind that nobody reads."""
+    reader: Reader = import_module(OUR_IMPORTERS[kind]).read
+    return reader

@@ -13,6 +13,7 @@ from django.db.models import Max
 
 from procedures import access
 from procedures.definitions import registry
+from procedures.definitions.lint import BLOCKS
 from procedures.definitions.load import Loaded, load
 from procedures.domain import bundle, plan
 from procedures.domain.canonical import sha256_hex
@@ -47,7 +48,7 @@ def move(version: Version, new: VersionState, *, at: datetime, who: str) -> None
 def read(files: Mapping[str, bytes]) -> Loaded:
     """Load and lint a bundle; errors refuse it. Raises InvalidInput with one problem per finding."""
     loaded = load(files, registry.actions())
-    errors = [f for f in loaded.findings if f.severity == "error"]
+    errors = [f for f in loaded.findings if f.severity == "error" or f.code == BLOCKS]
     if errors:
         raise InvalidInput(
             [(f"/bundle/{f.file}", f"{f.file}:{f.line}:{f.column}: {f.code}: {f.message}") for f in errors],

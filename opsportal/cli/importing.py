@@ -1,0 +1,98 @@
+"""`opsportal import`: other tools' files become procedure folders, with a report of what did not carry over."""
+
+from __future__ import annotations
+
+import json
+from collections import Counter
+from dataclasses import asdict
+from pathlib import Path
+from typing import Any
+
+import click
+
+from opsportal.cli.portal import FAILED
+from procedures.definitions import registry
+from procedures.domain.importing import Carried, Imported, ImportRefused
+
+REPORT = "import-report.json"
+LIMIT = 8 * 1024 * 1024
+
+
+@click.command("import")
+@click.argument("kind", type=click.Choice(sorted(registry.OUR_IMPORTERS)))
+@click.argument("files", metavar="FILE…", nargs=-1, required=True, type=click.Path(path_type=Path))
+@click.option("--into", type=click.Path(file_okay=False, path_type=Path), required=True, help="Where folders are made.")
+@click.option("--json", "as_json", is_flag=True)
+def import_files(kind: str, files: tuple[Path, ...], into: Path, as_json: bool) -> None:
+    """Write procedure folders from other tools' files. Nothing is submitted, scheduled or armed.
+
+    Ends 0 if every file could be judged, refused ones included; 1 if a file could not be read at all.
+    """
+    into.mkdir(parents=True, exist_ok=True)
+    rows = [one_file(kind, place, into) for place in files]
+    counts = Counter(row["outcome"] for row in rows)
+    report = {"kind": kind, "counts": dict(sorted(counts.items())), "files": rows}
+    (into / REPORT).write_text(json.dumps(report, indent=2, ensure_ascii=False) + "\n")
+    click.echo(json.dumps(report, indent=2, ensure_ascii=False) if as_json else told(report, into))
+    if counts["unreadable"]:
+        raise SystemExit(FAILED)
+
+
+def one_file(kind: str, place: Path, into: Path) -> dict[str, Any]:
+    """A row of the report; `outcome` is imported, marked, refused or unreadable."""
+    row: dict[str, Any] = {"file": str(place), "outcome": "imported", "procedures": [], "keys": []}
+    try:
+        carried = registry.importer(kind)(place.name, content(place))
+    except OSError as problem:
+        return row | {"outcome": "unreadable", "message": f"{problem.strerror}: {place}"}
+    except ImportRefused as problem:
+        return row | {"outcome": "refused", "line": problem.line, "message": problem.message}
+    return row | _written(carried, into)
+
+
+def content(place: Path) -> bytes:
+    """The bytes of a source file. Raises ImportRefused, OSError."""
+    data = place.read_bytes() if place.stat().st_size <= LIMIT else b""
+    if not data.strip():
+        raise ImportRefused("The file is empty or larger than 8 MiB.")
+    return data
+
+
+def _written(carried: Carried, into: Path) -> dict[str, Any]:
+    procedures = []
+    for one in carried.procedures:
+        folder = free_folder(into, one)
+        for path, data in one.files.items():
+            (folder / path).parent.mkdir(parents=True, exist_ok=True)
+            (folder / path).write_bytes(data)
+        procedures.append({"name": one.name, "folder": str(folder), "marked": one.marked})
+    marked = any(row["marked"] for row in procedures)
+    return {
+        "outcome": "marked" if marked else "imported",
+        "procedures": procedures,
+        "keys": [asdict(key) for key in carried.keys],
+    }
+
+
+def free_folder(into: Path, one: Imported) -> Path:
+    """A new folder named after the procedure; never one that exists."""
+    number, folder = 1, into / one.name
+    while folder.exists():
+        number += 1
+        folder = into / f"{one.name}-{number}"
+    folder.mkdir()
+    return folder
+
+
+def told(report: dict[str, Any], into: Path) -> str:
+    """The report in lines: each file's outcome, and what a person must look at."""
+    lines = []
+    for row in report["files"]:
+        names = ", ".join(p["name"] for p in row["procedures"])
+        lines.append(f"{row['outcome']:10} {row['file']}" + (f" → {names}" if names else ""))
+        if "message" in row:
+            lines.append(f"           line {row.get('line', 1)}: {row['message']}")
+        lines += [f"           step to replace: {step}" for p in row["procedures"] for step in p["marked"]]
+        lines += [f"           look at {key['at']}: {key['said']}" for key in row["keys"] if key["fate"] == "reported"]
+    counts = ", ".join(f"{count} {name}" for name, count in report["counts"].items())
+    return "\n".join([*lines, f"{counts}. The whole report: {into / REPORT}"])

@@ -1,0 +1,1 @@
+"""Other tools' files in, procedure folders out: one file or package per tool, found by the registry."""
