@@ -166,6 +166,7 @@ class Environments(Door):
                 "approvals": e.approvals,
                 "min_strength": e.min_strength,
                 "reason_required": e.reason_required,
+                "networks": e.networks,
                 "pool_key": key.public
                 if (key := PoolKey.objects.filter(environment=e, ended_at=None).first())
                 else None,

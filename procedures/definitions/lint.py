@@ -11,7 +11,7 @@ import jsonschema_rs
 from procedures.definitions import scripts
 from procedures.definitions.findings import Finding
 from procedures.definitions.guard import Document
-from procedures.domain import expressions, filters, parameters, rendering
+from procedures.domain import expressions, filters, parameters, plan, rendering
 from procedures.domain.bundle import PHASES
 from procedures.domain.definition import Definition, Step
 from procedures.domain.errors import OpsError
@@ -144,8 +144,8 @@ class _Lint:
                 self.say(f"{pointer}/if", "condition", "A condition is one ${{ … }} expression.")
             if action.gate and any(path[0] != "environment" for path in paths):
                 self.say(f"{pointer}/if", "gate-condition", "Whether a gate stands may depend on environment alone.")
-        if step.each is not None and step.each.replace(" ", "") != "${{targets}}":
-            self.say(f"{pointer}/each", "each", "Only `each: ${{ targets }}` is supported.")
+        if step.each is not None:
+            self.step_each(pointer, step.each, action)
         if action.gate and step.on_failure == "continue":
             self.say(f"{pointer}/onFailure", "gate-continue", "A gate that is turned down ends the run.")
         if step.timeout_s is None and not action.gate:
@@ -156,6 +156,16 @@ class _Lint:
                 warning=True,
                 mend="Add timeout: 5m or so.",
             )
+
+    def step_each(self, pointer: str, each: str, action: Action) -> None:
+        """`each` is one expression that is known when the plan is made: nothing unresolved decides (rule 19)."""
+        paths = self.names(f"{pointer}/each", each)
+        if not expressions.has_expression(each) or not expressions.parse(each).whole:
+            self.say(f"{pointer}/each", "each", "`each` is one ${{ … }} expression that gives a list.")
+        elif any(path[0] in {"steps", "secrets", "each", "run"} for path in paths):
+            self.say(f"{pointer}/each", "each-runtime", "`each` may depend on parameters, targets and environment.")
+        elif not plan.each_is_targets(each) and (action.per_target or action.gate):
+            self.say(f"{pointer}/each", "each", "A gate or a step on targets takes `each: ${{ targets }}` or none.")
 
     def target_filter(self) -> None:
         if self.definition.targets is None:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import ipaddress
 from collections.abc import Mapping
 from typing import Any
 
@@ -17,6 +18,7 @@ NAME = {"type": "string", "pattern": r"^[a-z0-9]([a-z0-9-]{0,61}[a-z0-9])?$"}
 UUID = {"type": "string", "format": "uuid"}
 LABEL = {"type": "string", "minLength": 1, "maxLength": 200}
 PRINCIPAL = {"type": "string", "pattern": "^(person:[0-9a-f-]{36}|group:.{1,150})$"}
+NETWORK = {"type": "string", "pattern": r"^[0-9a-fA-F.:]{2,43}/[0-9]{1,3}$"}
 VERB = {
     "enum": [
         "discover",
@@ -85,7 +87,8 @@ SCHEMAS: Mapping[str, dict[str, Any]] = {
             "min_strength": {"enum": ["session", "totp", "signed"]},
             "approval_expiry_s": {"type": "integer", "minimum": 60, "maximum": 604_800},
             "reason_required": {"type": "boolean"},
-        }
+        },
+        {"networks": {"type": "array", "items": NETWORK, "maxItems": 100, "uniqueItems": True}},
     ),
     "binding": _object(
         {
@@ -165,5 +168,16 @@ def check(control: str, object: Any, *, prefix: str = "/object") -> None:
         problems.append((prefix + path, error.message))
     if problems:
         raise InvalidInput(problems)
+    if control == "environment":
+        _networks(object.get("networks", []), prefix)
     if control == "grant" and object["expires_at"] <= object["not_before"]:
         raise InvalidInput([(f"{prefix}/expires_at", "must be after not_before")])
+
+
+def _networks(given: list[str], prefix: str) -> None:
+    """Private ranges that steps may reach: whole networks, no host bits."""
+    for index, text in enumerate(given):
+        try:
+            ipaddress.ip_network(text)
+        except ValueError as problem:
+            raise InvalidInput([(f"{prefix}/networks/{index}", str(problem))]) from problem

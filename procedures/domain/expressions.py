@@ -146,6 +146,16 @@ def evaluate(text: str, scope: Mapping[str, Any]) -> Any:
     return result
 
 
+def value_of(part: nodes.Expr, scope: Mapping[str, Any]) -> Any:
+    """The value of one part of a parsed text."""
+    return Walk(scope).value(part)
+
+
+def paths_of(part: nodes.Expr) -> frozenset[str]:
+    """The first names that one part of a parsed text reads."""
+    return frozenset(path[0] for path in _paths(part))
+
+
 def names_used(value: Any) -> frozenset[tuple[str, ...]]:
     """Dotted paths that the expressions of a value read, such as `("steps", "a", "output", "x")`."""
     found: set[tuple[str, ...]] = set()
@@ -191,6 +201,8 @@ __all__ = [
     "has_expression",
     "names_used",
     "parse",
+    "paths_of",
     "render",
     "text_of",
+    "value_of",
 ]

@@ -8,14 +8,17 @@ from dataclasses import dataclass, replace
 from typing import Any
 from uuid import UUID
 
+from procedures.domain import expressions
 from procedures.domain.canonical import canon, sha256_hex
 from procedures.domain.definition import Definition, Step, Strategy
+from procedures.domain.errors import OpsError
 from procedures.domain.expressions import Unresolved
 from procedures.domain.ports import Action, ActionCall, Binding, Target
 from procedures.domain.rendering import render_step, script_environment
 from procedures.domain.secrets import Secret
 
 PHASES = ("steps", "rollback", "always")
+MAX_ITEMS = 1_000
 
 
 @dataclass(frozen=True, slots=True)
@@ -37,6 +40,23 @@ class Ask:
     min_strength: str
     risk: str
     profile: str
+    networks: tuple[str, ...] = ()
+
+
+@dataclass(frozen=True, slots=True)
+class Unit:
+    """One place where a step happens: a target, an item of `each`, or just once. `label` names it in tasks."""
+
+    target: Target | None = None
+    each: Any = None
+    label: str = ""
+
+
+class EachRefused(OpsError):
+    """What `each` names is no list, or a list too long."""
+
+    code = "plan.each-refused"
+    next_step = "Give `each` a list of at most 1,000 items, made of parameters, targets or the environment."
 
 
 def scope_for(
@@ -67,7 +87,25 @@ def target_facts(target: Target) -> dict[str, Any]:
 
 def on_targets(step: Step, action: Action) -> bool:
     """Whether a step runs once per target."""
-    return action.per_target or step.each is not None
+    return action.per_target or (step.each is not None and each_is_targets(step.each))
+
+
+def each_is_targets(each: str) -> bool:
+    return each.replace(" ", "") == "${{targets}}"
+
+
+def units(step: Step, action: Action, targets: Sequence[Target], scope: Mapping[str, Any]) -> list[Unit]:
+    """Where a step happens, in order. Raises EachRefused, ExpressionRefused."""
+    if on_targets(step, action):
+        return [Unit(target, target_facts(target), target.name) for target in targets]
+    if step.each is None:
+        return [Unit()]
+    found = expressions.evaluate(step.each, {**scope, "secrets": {}})
+    if isinstance(found, Mapping):
+        found = [{"key": key, "value": value} for key, value in found.items()]
+    if not isinstance(found, list | tuple) or len(found) > MAX_ITEMS:
+        raise EachRefused(f"{step.id}: each is no list, or has more than {MAX_ITEMS:,} items.")
+    return [Unit(None, item, f"item {number}") for number, item in enumerate(found, 1)]
 
 
 def batches(strategy: Strategy, targets: Sequence[Target], *, seed: str) -> list[list[str]]:
@@ -95,12 +133,13 @@ def call_for(
     target: Target | None,
     *,
     scope: Mapping[str, Any],
+    each: Any = None,
     attempt: int = 1,
     nonce: str = "",
     seconds_left: float = 0.0,
 ) -> ActionCall:
-    """Render a step for one target. The engine, the issuer and the plan all come through here."""
-    facts = target_facts(target) if target else None
+    """Render a step for one unit. The engine, the issuer and the plan all come through here."""
+    facts = target_facts(target) if target else each
     rendered = render_step(step, {**scope, "each": facts})
     return ActionCall(
         run_id=ask.run,
@@ -116,6 +155,7 @@ def call_for(
         target=target,
         lease=None,
         seconds_left=seconds_left,
+        networks=ask.networks,
     )
 
 
@@ -182,11 +222,10 @@ def _step(
     action: Action,
     scope: Mapping[str, Any],
 ) -> dict[str, Any]:
-    where: Sequence[Target | None] = list(ask.targets) if on_targets(step, action) else [None]
     effects = []
-    for target in where:
-        call = call_for(files, ask, step, target, scope=scope)
-        effects.append({"target": target.name if target else "", "does": plain(action.plan(call))})
+    for unit in units(step, action, ask.targets, scope):
+        call = call_for(files, ask, step, unit.target, scope=scope, each=unit.each)
+        effects.append({"target": unit.label, "does": plain(action.plan(call))})
     return {
         "phase": phase,
         "id": step.id,
@@ -242,6 +281,8 @@ def narrowed(targets: Sequence[Target], names: Sequence[str]) -> list[Target]:
 
 __all__ = [
     "Ask",
+    "EachRefused",
+    "Unit",
     "batches",
     "build",
     "call_for",
@@ -251,4 +292,5 @@ __all__ = [
     "replace",
     "scope_for",
     "share",
+    "units",
 ]

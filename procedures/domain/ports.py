@@ -129,6 +129,7 @@ class ActionCall:
 
     `env` holds the script contract of procedure-format.md (PARAM_<NAME>, non-secret) together with the rendered
     `input.env`; `secret_env` and `stdin` may hold secrets. `seconds_left` ends the step. `nonce` is unique per task.
+    `networks` are the private ranges (CIDR) that the environment's rules let a step reach.
     """
 
     run_id: UUID
@@ -145,6 +146,7 @@ class ActionCall:
     lease: Lease | None
     seconds_left: float
     limits: Mapping[str, int] = field(default_factory=dict)
+    networks: tuple[str, ...] = ()
 
 
 @dataclass(frozen=True, slots=True)

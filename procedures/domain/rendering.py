@@ -7,6 +7,7 @@ import re
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
+from urllib.parse import quote
 
 from procedures.domain import expressions
 from procedures.domain.definition import Step
@@ -19,6 +20,7 @@ FORBIDDEN_ENV = re.compile(
     r"^(LD_.*|BASH_ENV|ENV|PATH|PYTHON.*|PERL5?(LIB|OPT)|RUBY(LIB|OPT)|NODE_.*|IFS|GIT_.*|SHELLOPTS|BASHOPTS|PS4"
     r"|PROMPT_COMMAND|OPSPORTAL_.*|HOME|USER|SHELL|TMPDIR)$"
 )
+HOST = re.compile(r"^([A-Za-z0-9]([A-Za-z0-9.-]{0,251}[A-Za-z0-9])?|\[[0-9A-Fa-f:.]+\])(:[0-9]{1,5})?$")
 SHELLS = frozenset({"sh", "bash", "dash", "zsh", "ksh", "fish", "tcsh", "csh"})
 
 
@@ -61,7 +63,10 @@ def render_step(step: Step, scope: Mapping[str, Any]) -> RenderedStep:
     env, secret_env = _environment(raw.pop("env", {}), scope)
     stdin = _stdin(raw.pop("stdin", None), scope)
     argv = raw.pop("argv", None)
+    url = raw.pop("url", None)
     rendered = expressions.render(raw, without)
+    if url is not None:
+        rendered["url"] = render_url(url, without) if "://" in str(url) else expressions.render(url, without)
     if argv is not None:
         rendered["argv"] = _argv(argv, without)
     return RenderedStep(rendered, env, secret_env, stdin)
@@ -138,3 +143,53 @@ def argv_problem(raw: Any) -> str:
 def _after_shell(before: Sequence[str]) -> bool:
     shell = any(text.rpartition("/")[2] in SHELLS for text in before)
     return shell and any(text.startswith("-") and "c" in text and not text.startswith("--") for text in before)
+
+
+def render_url(text: str, scope: Mapping[str, Any]) -> str:
+    """A URL whose values stay what they are: a host is only a host, any other value is percent-encoded.
+
+    What is decided at run time is named in braces and may not stand in the host (rule 19). Raises RenderingRefused.
+    """
+    if problem := url_problem(text):
+        raise RenderingRefused(problem)
+    done = ""
+    for part in expressions.parse(text).parts:
+        if isinstance(part, str):
+            done += part
+            continue
+        value = expressions.value_of(part, scope)
+        if isinstance(value, Unresolved):
+            if not in_path(done):
+                raise RenderingRefused("The host of a URL may not be decided at run time.")
+            done += "{decided at run time by " + value.describe() + "}"
+        elif in_path(done):
+            done += quote(expressions.text_of(value), safe="")
+        else:
+            done += _host(expressions.text_of(value))
+    return done
+
+
+def _host(value: str) -> str:
+    if not HOST.match(value):
+        raise RenderingRefused(f"{value[:100]!r} is not the name of a host.")
+    return value
+
+
+def in_path(done: str) -> bool:
+    """Whether a URL, as far as it is written, is past its host."""
+    return any(mark in done.partition("://")[2] for mark in "/?#")
+
+
+def url_problem(text: Any) -> str:
+    """Why a text cannot be the URL of a request, or an empty string. Used by lint as well."""
+    if not isinstance(text, str) or not text.startswith(("http://", "https://")):
+        return "A URL begins with https:// or http:// written out."
+    done = ""
+    for part in expressions.parse(text).parts:
+        if isinstance(part, str):
+            done += part
+        elif not in_path(done) and expressions.paths_of(part) & {"steps", "secrets"}:
+            return "The host of a URL may not be decided at run time."
+    if "@" in done.partition("://")[2].partition("/")[0]:
+        return "A URL holds no user and password; give a secret to `auth`."
+    return ""

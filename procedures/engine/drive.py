@@ -11,7 +11,7 @@ from procedures.domain.clock import now
 from procedures.domain.definition import Step
 from procedures.domain.duration import seconds
 from procedures.domain.errors import OpsError
-from procedures.domain.ports import Target
+from procedures.domain.plan import Unit
 from procedures.domain.states import RunState, TaskState
 from procedures.engine.outputs import outputs_of, run_output
 from procedures.engine.step import Place, Tools, run_step
@@ -139,36 +139,35 @@ class Drive:
 
     def _step(self, step: Step, place: Place, names: list[str], *, also_lost: bool = False) -> list[Task]:
         """Run one step where it has not run yet; the tasks that went wrong."""
-        if self._on_targets(step):
-            wanted: list[Target | None] = [self.targets[n] for n in names if also_lost or n not in self.lost_targets]
-        elif place.batch > 0 and place.phase == "steps":
+        once = not self._on_targets(step)
+        if once and place.batch > 0 and place.phase == "steps":
             return []
-        else:
-            wanted = [None]
-        old = [self.done[key] for t in wanted if (key := self._key(step, place, t)) in self.done]
-        left = [t for t in wanted if self._key(step, place, t) not in self.done]
-        fresh = self._fresh(step, place, left) if left else {}
+        here = [self.targets[n] for n in names if also_lost or n not in self.lost_targets]
+        scope = plan.scope_for(self.definition, self.claimed.ask, steps=self._steps(), secrets=self.tools.secrets)
+        wanted = plan.units(step, self.tools.actions[step.action], here, scope)
+        old = [self.done[key] for unit in wanted if (key := self._key(step, place, unit)) in self.done]
+        left = [unit for unit in wanted if self._key(step, place, unit) not in self.done]
+        fresh = self._fresh(step, place, left, scope) if left else {}
         return [task for task in [*old, *fresh.values()] if task.state not in GOOD]
 
     @staticmethod
-    def _key(step: Step, place: Place, target: Target | None) -> tuple[str, str, int, str]:
-        return (place.phase, step.id, place.batch, target.name if target else "")
+    def _key(step: Step, place: Place, unit: Unit) -> tuple[str, str, int, str]:
+        return (place.phase, step.id, place.batch, unit.label)
 
-    def _fresh(self, step: Step, place: Place, targets: list[Target | None]) -> dict[str, Task]:
-        scope = plan.scope_for(self.definition, self.claimed.ask, steps=self._steps(), secrets=self.tools.secrets)
+    def _fresh(self, step: Step, place: Place, units: list[Unit], scope: Mapping[str, Any]) -> dict[str, Task]:
         try:
             wanted = step.condition is None or bool(expressions.evaluate(step.condition, scope))
         except OpsError as problem:
             wanted = True
             self.message = problem.message
         if not wanted:
-            for target in targets:
+            for unit in units:
                 tasks.skip(
                     run=self.claimed.run.id,
                     token=self.claimed.token,
                     phase=place.phase,
                     step=step.id,
-                    target=target.name if target else "",
+                    target=unit.label,
                     position=place.position,
                     batch=place.batch,
                     why="its condition is false",
@@ -178,7 +177,7 @@ class Drive:
         if self.tools.actions[step.action].gate:
             self._gate(step, place, scope)
             return {}
-        fresh = run_step(self.tools, step, place, targets, scope)
+        fresh = run_step(self.tools, step, place, units, scope)
         for name, task in fresh.items():
             self.done[place.phase, step.id, place.batch, name] = task
         return fresh

@@ -16,7 +16,9 @@ from procedures.domain.canonical import digest
 from procedures.domain.clock import now
 from procedures.domain.definition import Step
 from procedures.domain.errors import OpsError
-from procedures.domain.ports import Action, ActionCall, ActionResult, Lease, Target
+from procedures.domain.masking import Masker
+from procedures.domain.plan import Unit
+from procedures.domain.ports import Action, ActionCall, ActionResult, Lease
 from procedures.domain.secrets import Secret
 from procedures.engine.output import RunOutput, TaskIO
 from procedures.engine.watch import Watch
@@ -59,28 +61,39 @@ class Place:
 
 
 def run_step(
-    tools: Tools, step: Step, place: Place, targets: Sequence[Target | None], scope: Mapping[str, Any]
+    tools: Tools, step: Step, place: Place, units: Sequence[Unit], scope: Mapping[str, Any]
 ) -> dict[str, Task]:
-    """Run a step on all its targets at once; the last attempt's task per target name ("" without target)."""
-    if len(targets) == 1:
-        only = targets[0]
-        return {only.name if only else "": _on_target(tools, step, place, only, scope)}
-    with ThreadPoolExecutor(max_workers=min(THREADS, len(targets)), thread_name_prefix="target") as pool:
-        waiting = {t.name if t else "": pool.submit(_in_thread, tools, step, place, t, scope) for t in targets}
+    """Run a step on all its targets at once, or on its items one by one; the last attempt's task per label."""
+    if len(units) == 1 or units[0].target is None:
+        return _one_by_one(tools, step, place, units, scope)
+    with ThreadPoolExecutor(max_workers=min(THREADS, len(units)), thread_name_prefix="target") as pool:
+        waiting = {unit.label: pool.submit(_in_thread, tools, step, place, unit, scope) for unit in units}
         return {name: future.result() for name, future in waiting.items()}
 
 
-def _in_thread(tools: Tools, step: Step, place: Place, target: Target | None, scope: Mapping[str, Any]) -> Task:
+def _one_by_one(
+    tools: Tools, step: Step, place: Place, units: Sequence[Unit], scope: Mapping[str, Any]
+) -> dict[str, Task]:
+    """Items in their order; the first that fails ends the row unless the author says `onFailure: continue`."""
+    found: dict[str, Task] = {}
+    for unit in units:
+        task = found[unit.label] = _in_unit(tools, step, place, unit, scope)
+        if task.state != "succeeded" and step.on_failure != "continue":
+            break
+    return found
+
+
+def _in_thread(tools: Tools, step: Step, place: Place, unit: Unit, scope: Mapping[str, Any]) -> Task:
     try:
-        return _on_target(tools, step, place, target, scope)
+        return _in_unit(tools, step, place, unit, scope)
     finally:
         connections.close_all()
 
 
-def _on_target(tools: Tools, step: Step, place: Place, target: Target | None, scope: Mapping[str, Any]) -> Task:
+def _in_unit(tools: Tools, step: Step, place: Place, unit: Unit, scope: Mapping[str, Any]) -> Task:
     delay = float(step.retry.delay_s)
     for attempt in range(1, step.retry.attempts + 1):
-        task = _attempt(tools, step, place, target, scope, attempt)
+        task = _attempt(tools, step, place, unit, scope, attempt)
         if task.state == "succeeded" or attempt == step.retry.attempts or tools.watch.cancelled.is_set():
             break
         tools.watch.cancelled.wait(delay * random.uniform(0.9, 1.1))  # noqa: S311 - spreads load, guards nothing
@@ -88,17 +101,16 @@ def _on_target(tools: Tools, step: Step, place: Place, target: Target | None, sc
     return task
 
 
-def _attempt(
-    tools: Tools, step: Step, place: Place, target: Target | None, scope: Mapping[str, Any], attempt: int
-) -> Task:
+def _attempt(tools: Tools, step: Step, place: Place, unit: Unit, scope: Mapping[str, Any], attempt: int) -> Task:
     claimed, action = tools.claimed, tools.actions[step.action]
     try:
         call = plan.call_for(
             claimed.files,
             claimed.ask,
             step,
-            target,
+            unit.target,
             scope=scope,
+            each=unit.each,
             attempt=attempt,
             seconds_left=_seconds_left(step, claimed, place),
         )
@@ -111,7 +123,7 @@ def _attempt(
         token=claimed.token,
         phase=place.phase,
         step=step.id,
-        target=target.name if target else "",
+        target=unit.label,
         attempt=attempt,
         position=place.position,
         batch=place.batch,
@@ -123,22 +135,21 @@ def _attempt(
         result = ActionResult("failed", message=refusal)
         io.write("system", (refusal + "\n").encode())
     else:
-        result = _act(tools, step, action, replace(call, nonce=task.id.hex), io)
+        result = _act(tools, step, action, replace(call, nonce=task.id.hex), io, unit.label)
     io.close()
     _finish(tools, task, _truth(result, tools.watch), io)
     return task
 
 
-def _act(tools: Tools, step: Step, action: Action, call: ActionCall, io: TaskIO) -> ActionResult:
+def _act(tools: Tools, step: Step, action: Action, call: ActionCall, io: TaskIO, label: str) -> ActionResult:
     """Lend what the step needs, act, and turn what goes wrong on our side into a failed task that says so."""
     if tools.watch.cancelled.is_set():
         return ActionResult("canceled", message="Canceled before it began.")
     try:
         if not step.credentials:
             return action.run(call, io)
-        target = call.target.name if call.target else ""
         with tools.lender.lend(
-            claimed=tools.claimed, step=step.id, target=target, attempt=call.attempt, credential=step.credentials[0]
+            claimed=tools.claimed, step=step.id, target=label, attempt=call.attempt, credential=step.credentials[0]
         ) as lease:
             for secret in lease.material.values():
                 io.register_secret(secret)
@@ -163,12 +174,13 @@ def _truth(result: ActionResult, watch: Watch) -> ActionResult:
 
 def _finish(tools: Tools, task: Task, result: ActionResult, io: TaskIO) -> None:
     tools.output.flush()
-    message = tools.output.masker.mask_text(result.message)
+    masker = tools.output.masker
+    message = masker.mask_text(result.message)
     tasks.finish(
         run=tools.claimed.run.id,
         token=tools.claimed.token,
         task=task,
-        result=replace(result, message=message),
+        result=replace(result, message=message, output=masked(masker, dict(result.output))),
         transcript=io.transcript.facts(),
         signer=tools.signer,
         at=now(),
@@ -181,3 +193,14 @@ def _seconds_left(step: Step, claimed: Claimed, place: Place) -> float:
     if place.phase != "steps":
         left = max(left, 300.0)
     return max(0.1, min(float(step.timeout_s or left), left))
+
+
+def masked(masker: Masker, value: Any) -> Any:
+    """A step's output as it is stored: every text in it went through the mask, names of values too."""
+    if isinstance(value, str):
+        return masker.mask_text(value)
+    if isinstance(value, Mapping):
+        return {masker.mask_text(str(key)): masked(masker, item) for key, item in value.items()}
+    if isinstance(value, list | tuple):
+        return [masked(masker, item) for item in value]
+    return value

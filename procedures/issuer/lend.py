@@ -109,7 +109,7 @@ class Issuer:
             runner=str(self.runner.id),
             deadline=at + timedelta(seconds=ttl),
             target=target,
-            command_sha256=self._command(claimed, step_id, target, attempt, lease_id),
+            command_sha256=self._command(claimed, step_id, target_name, attempt, lease_id),
             timeout_s=row["timeout_s"],
         )
         lease = provider.issue(context, need, binding, lease_id, at=at, ttl_s=ttl)
@@ -166,11 +166,16 @@ class Issuer:
     def _target(claimed: Claimed, name: str) -> Target | None:
         return next((t for t in claimed.ask.targets if t.name == name), None)
 
-    def _command(self, claimed: Claimed, step_id: str, target: Target | None, attempt: int, lease: UUID) -> str | None:
+    def _command(self, claimed: Claimed, step_id: str, label: str, attempt: int, lease: UUID) -> str | None:
         """What the credential is bound to, derived here from accepted bytes and the approved parameters (H5)."""
         _, step = claimed.definition.step(step_id)
         scope = plan.scope_for(
             claimed.definition, claimed.ask, steps=self._outputs(claimed), secrets=self._open(claimed.run)
         )
-        call = plan.call_for(claimed.files, claimed.ask, step, target, scope=scope, attempt=attempt)
-        return self.actions[step.action].command_sha256(call, str(lease))
+        action = self.actions[step.action]
+        units = plan.units(step, action, claimed.ask.targets, scope)
+        unit = next(one for one in units if one.label == label)
+        call = plan.call_for(
+            claimed.files, claimed.ask, step, unit.target, scope=scope, each=unit.each, attempt=attempt
+        )
+        return action.command_sha256(call, str(lease))

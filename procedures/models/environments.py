@@ -10,7 +10,10 @@ from procedures.models.people import Person
 
 
 class Environment(models.Model):
-    """A walled zone. `approvals` is `{risk: {duty: count}}` for runs (decisions.md, 2)."""
+    """A walled zone. `approvals` is `{risk: {duty: count}}` for runs (decisions.md, 2).
+
+    `networks` are the private ranges (CIDR) that a step such as `http:request` may reach.
+    """
 
     name = models.SlugField(max_length=63, primary_key=True)
     title = models.CharField(max_length=100)
@@ -21,6 +24,7 @@ class Environment(models.Model):
     min_strength = models.CharField(max_length=8, default="session")
     approval_expiry_s = models.PositiveIntegerField(default=86_400)
     reason_required = models.BooleanField(default=True)
+    networks = models.JSONField(default=list)
     stopped_at = models.DateTimeField(null=True)
     frozen_until_at = models.DateTimeField(null=True)
     revision = models.PositiveIntegerField(default=1)

@@ -174,7 +174,7 @@ def _duty(change: ControlChange, object: Mapping[str, Any], at: datetime, event:
 
 
 def _environment(change: ControlChange, object: Mapping[str, Any], at: datetime, event: UUID) -> None:
-    fields = {key: value for key, value in object.items() if key != "name"}
+    fields = {"networks": [], **{key: value for key, value in object.items() if key != "name"}}
     row, made = Environment.objects.get_or_create(name=object["name"], defaults=fields)
     if not made:
         Environment.objects.filter(pk=row.pk).update(**fields, revision=row.revision + 1)

@@ -127,6 +127,7 @@ def make(run: Run, definition: Definition, files: Mapping[str, bytes], *, secret
         min_strength=stronger(environment.min_strength),
         risk=run.risk,
         profile=profile,
+        networks=tuple(environment.networks),
     )
     data = plan.build(definition, files, ask, registry.actions())
     return Planned(data, plan.plan_digest(data), ask)

@@ -99,6 +99,7 @@ def _environment(posted: QueryDict) -> Object:
         "min_strength": posted.get("min_strength", ""),
         "approval_expiry_s": _whole(posted, "hours") * 3600,
         "reason_required": "reason_required" in posted,
+        "networks": posted.get("networks", "").replace(",", " ").split(),
     }
 
 

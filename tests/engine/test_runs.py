@@ -248,3 +248,28 @@ def test_a_canceled_queued_run_does_nothing(world: World) -> None:
     drive(run.id)
     run.refresh_from_db()
     assert (run.state, run.tasks.count()) == ("canceled", 0)
+
+
+def test_each_runs_a_step_once_per_item_in_order(world: World) -> None:
+    quinn = procedure(
+        world,
+        "loops",
+        "{id: one, each: \"${{ ['a b', '$(id)', 'c'] }}\", action: 'local:command', timeout: 5s,"
+        " input: {argv: [echo, --, '${{ each }}']}}",
+        shell("two", "echo done"),
+    )
+    run = run_it(world, quinn, "loops")
+    assert (run.state, text(run)) == ("succeeded", "-- a b\n-- $(id)\n-- c\ndone\n")
+    assert [t.target for t in run.tasks.filter(step="one")] == ["item 1", "item 2", "item 3"]
+
+
+def test_an_item_that_fails_ends_the_row(world: World) -> None:
+    quinn = procedure(
+        world,
+        "breaks",
+        "{id: one, each: \"${{ ['0', '3', '0'] }}\", action: 'local:command', timeout: 5s,"
+        " input: {argv: [sh, -c, 'exit $CODE'], env: {CODE: '${{ each }}'}}}",
+    )
+    run = run_it(world, quinn, "breaks")
+    assert run.state == "failed"
+    assert {t.target: t.state for t in run.tasks.all()} == {"item 1": "succeeded", "item 2": "failed"}

@@ -1,0 +1,222 @@
+"""`http:request`: one request with expectations; the address is judged after it was resolved, and then kept."""
+
+from __future__ import annotations
+
+import contextlib
+import json
+import socket
+import ssl
+import threading
+from collections.abc import Iterable, Mapping
+from typing import Any, ClassVar
+
+import httpcore
+
+from procedures.domain import rendering
+from procedures.domain.addresses import address_problem
+from procedures.domain.errors import OpsError
+from procedures.domain.ports import Action, ActionCall, ActionIO, ActionResult
+from procedures.domain.rendering import ENV_NAME
+
+MAX_BODY = 1024 * 1024
+SHOWN = 2_000
+STATUS = {"type": "integer", "minimum": 100, "maximum": 599}
+KEPT_HEADERS = frozenset({"content-type", "location", "etag", "retry-after", "x-request-id"})
+
+
+class AddressRefused(OpsError):
+    """A host resolves to an address that the environment does not let a step reach."""
+
+    code = "http.address-refused"
+    next_step = "Ask for the range to be listed in the environment's rules, if a procedure should reach it."
+
+
+class _Guarded(httpcore.NetworkBackend):
+    """Resolves a name once, judges every address, and connects to exactly the one that was judged (no rebinding)."""
+
+    def __init__(self, networks: tuple[str, ...]) -> None:
+        self.networks = networks
+        self.plain = httpcore.SyncBackend()
+
+    def connect_tcp(
+        self,
+        host: str,
+        port: int,
+        timeout: float | None = None,
+        local_address: str | None = None,
+        socket_options: Iterable[Any] | None = None,
+    ) -> httpcore.NetworkStream:
+        rows = socket.getaddrinfo(host.strip("[]"), port, type=socket.SOCK_STREAM)
+        addresses = list(dict.fromkeys(str(row[4][0]) for row in rows))
+        for address in addresses:
+            if problem := address_problem(address, self.networks):
+                raise AddressRefused(f"{host}: {problem}")
+        return self.plain.connect_tcp(addresses[0], port, timeout, local_address, socket_options)
+
+
+class HttpRequest(Action):
+    """A request to one URL. No redirect is followed, so a credential never goes to another origin."""
+
+    id: ClassVar[str] = "http:request"
+    summary: ClassVar[str] = "Sends one HTTP request and checks the answer."
+    floor: ClassVar[Any] = "moderate"
+    input_schema: ClassVar[Mapping[str, Any]] = {
+        "type": "object",
+        "required": ["url"],
+        "additionalProperties": False,
+        "properties": {
+            "url": {"type": "string", "minLength": 1, "maxLength": 2000},
+            "method": {"enum": ["GET", "HEAD", "POST", "PUT", "PATCH", "DELETE"]},
+            "headers": {
+                "type": "object",
+                "propertyNames": {"pattern": "^[A-Za-z0-9-]{1,64}$"},
+                "additionalProperties": {"type": "string"},
+            },
+            "json": {},
+            "body": {"type": "string"},
+            "stdin": {"type": "string"},
+            "env": {"type": "object", "additionalProperties": {"type": "string"}},
+            "auth": {
+                "type": "object",
+                "additionalProperties": False,
+                "required": ["env"],
+                "properties": {
+                    "env": {"type": "string", "pattern": ENV_NAME.pattern},
+                    "header": {"type": "string", "pattern": "^[A-Za-z0-9-]{1,64}$"},
+                },
+            },
+            "expect": {
+                "type": "object",
+                "additionalProperties": False,
+                "properties": {
+                    "status": {"anyOf": [STATUS, {"type": "array", "items": STATUS, "minItems": 1}]},
+                    "contains": {"type": "string", "maxLength": 2000},
+                },
+            },
+        },
+    }
+    output_schema: ClassVar[Mapping[str, Any]] = {
+        "type": "object",
+        "properties": {
+            "status": STATUS,
+            "headers": {"type": "object"},
+            "json": {},
+            "text": {"type": "string"},
+            "truncated": {"type": "boolean"},
+        },
+    }
+
+    def check(self, input: Mapping[str, Any], files: Mapping[str, bytes]) -> list[tuple[str, str]]:
+        problems = [("/url", problem)] if (problem := rendering.url_problem(input.get("url"))) else []
+        bodies = [name for name in ("json", "body", "stdin") if name in input]
+        if len(bodies) > 1:
+            problems.append((f"/{bodies[1]}", f"A request has one body; {bodies[0]} is given too."))
+        auth = input.get("auth") or {}
+        if auth and auth.get("env") not in (input.get("env") or {}):
+            problems.append(("/auth/env", "names no variable of this step's env."))
+        return problems
+
+    def plan(self, call: ActionCall) -> Mapping[str, Any]:
+        given = call.input
+        return {
+            "method": given.get("method", "GET"),
+            "url": given["url"],
+            "headers": dict(given.get("headers") or {}),
+            "json": given.get("json"),
+            "body": given.get("body", ""),
+            "secret_body": call.stdin is not None,
+            "authorised_by": (given.get("auth") or {}).get("env", ""),
+            "private_networks": list(call.networks),
+        }
+
+    def run(self, call: ActionCall, io: ActionIO) -> ActionResult:
+        found: list[ActionResult] = []
+        pool = httpcore.ConnectionPool(
+            ssl_context=ssl.create_default_context(), network_backend=_Guarded(call.networks), max_connections=1
+        )
+        worker = threading.Thread(target=lambda: found.append(_told(pool, call, io)), daemon=True)
+        worker.start()
+        waited = 0.0
+        while worker.is_alive() and not io.cancelled.is_set() and waited < call.seconds_left:
+            worker.join(0.1)
+            waited += 0.1
+        if found:
+            return found[0]
+        threading.Thread(target=pool.close, daemon=True).start()
+        if io.cancelled.is_set():
+            return ActionResult("canceled", message="Canceled; whether the other side acted is not known.")
+        return ActionResult("timed_out", message="No answer in time; whether the other side acted is not known.")
+
+
+def _told(pool: httpcore.ConnectionPool, call: ActionCall, io: ActionIO) -> ActionResult:
+    """The request's result; what the network does is a failed task, never an exception."""
+    try:
+        return _sent(pool, call, io)
+    except OpsError as problem:
+        io.write("system", (problem.message + "\n").encode())
+        return ActionResult("failed", message=problem.message, facts={"refused": problem.code})
+    except (OSError, httpcore.TimeoutException, httpcore.NetworkError, httpcore.ProtocolError) as problem:
+        text = f"{type(problem).__name__}: {problem}"
+        io.write("system", (text + "\n").encode())
+        return ActionResult("failed", message=text[:500])
+
+
+def _sent(pool: httpcore.ConnectionPool, call: ActionCall, io: ActionIO) -> ActionResult:
+    method, url = call.input.get("method", "GET"), str(call.input["url"])
+    limits = dict.fromkeys(("connect", "read", "write", "pool"), max(call.seconds_left, 0.1))
+    headers, content = _body(call)
+    with pool.stream(method, url, headers=headers, content=content, extensions={"timeout": limits}) as answer:
+        body = b""
+        for chunk in answer.iter_stream():
+            body += chunk
+            if len(body) > MAX_BODY:
+                break
+    output = _output(answer, body)
+    problem = _unexpected(call.input.get("expect") or {}, answer.status, body)
+    io.write("stdout", f"{method} {url} answered {answer.status}, {len(body):,} bytes\n".encode())
+    if problem:
+        io.write("stderr", body[:SHOWN] + b"\n")
+    return ActionResult("failed" if problem else "succeeded", output=output, message=problem)
+
+
+def _body(call: ActionCall) -> tuple[list[tuple[bytes, bytes]], bytes]:
+    """Headers and bytes to send. Raises OpsError for a header value that would end its line."""
+    headers = {str(name).lower(): str(value) for name, value in (call.input.get("headers") or {}).items()}
+    content = str(call.input.get("body", "")).encode()
+    if "json" in call.input:
+        content = json.dumps(call.input["json"], ensure_ascii=False).encode()
+        headers.setdefault("content-type", "application/json")
+    if call.stdin is not None:
+        content = call.stdin.reveal()
+    if auth := call.input.get("auth"):
+        name = auth["env"]
+        value = call.secret_env[name].reveal().decode() if name in call.secret_env else call.env.get(name, "")
+        header = auth.get("header", "authorization").lower()
+        headers[header] = f"Bearer {value}" if header == "authorization" else value
+    if any("\r" in value or "\n" in value for value in headers.values()):
+        raise OpsError("The value of a header holds the end of a line.")
+    return [(name.encode(), value.encode()) for name, value in headers.items()], content
+
+
+def _output(answer: httpcore.Response, body: bytes) -> dict[str, Any]:
+    headers = {name.decode("latin-1").lower(): value.decode("latin-1") for name, value in answer.headers}
+    output: dict[str, Any] = {
+        "status": answer.status,
+        "headers": {name: value for name, value in headers.items() if name in KEPT_HEADERS},
+        "truncated": len(body) > MAX_BODY,
+    }
+    if "json" in headers.get("content-type", ""):
+        with contextlib.suppress(ValueError, RecursionError):
+            return output | {"json": json.loads(body)}
+    return output | {"text": body[:MAX_BODY].decode("utf-8", "replace").replace("\x00", "\u2400")}
+
+
+def _unexpected(expect: Mapping[str, Any], status: int, body: bytes) -> str:
+    """What is not as expected, or an empty string. Without a word about it any 2xx is good."""
+    wanted = expect.get("status")
+    good = status in (wanted if isinstance(wanted, list) else [wanted]) if wanted else 200 <= status < 300
+    if not good:
+        return f"It answered {status}; expected was {wanted or '2xx'}."
+    if "contains" in expect and expect["contains"].encode() not in body:
+        return "The answer does not contain what was expected."
+    return ""

@@ -1,0 +1,38 @@
+"""Which addresses a step may reach: the open network, the private ranges an environment lists, and never metadata."""
+
+from __future__ import annotations
+
+import ipaddress
+from collections.abc import Iterable
+
+Address = ipaddress.IPv4Address | ipaddress.IPv6Address
+NEVER = tuple(
+    ipaddress.ip_network(text)
+    for text in ("169.254.0.0/16", "fe80::/10", "fd00:ec2::254/128", "100.100.100.200/32", "0.0.0.0/8", "::/128")
+)
+
+
+def address_problem(text: str, networks: Iterable[str]) -> str:
+    """Why this address may not be reached, or an empty string.
+
+    Ranges as the IANA special-purpose registries have them (RFC 6890); tunnels that carry an IPv4 address inside
+    (mapped, 6to4, Teredo, NAT64) are judged by what they carry, or refused.
+    """
+    address = _carried(ipaddress.ip_address(text.partition("%")[0]))
+    if address is None:
+        return f"{text} is an address inside a tunnel."
+    if any(address in network for network in NEVER) or address.is_multicast:
+        return f"{text} is an address that no step may reach (link-local, metadata or multicast)."
+    if address.is_global or any(address in ipaddress.ip_network(network, strict=False) for network in networks):
+        return ""
+    return f"{text} is a private address that this environment does not list."
+
+
+def _carried(address: Address) -> Address | None:
+    if isinstance(address, ipaddress.IPv4Address):
+        return address
+    if address.ipv4_mapped is not None:
+        return address.ipv4_mapped
+    if address.sixtofour is not None or address.teredo is not None:
+        return None
+    return None if address in ipaddress.ip_network("64:ff9b::/32") else address
