@@ -13,6 +13,7 @@ from procedures.definitions.findings import Finding
 from procedures.definitions.guard import Document
 from procedures.domain import expressions, filters, parameters, plan, rendering
 from procedures.domain.bundle import PHASES
+from procedures.domain.calls import CALL
 from procedures.domain.definition import Definition, Step
 from procedures.domain.errors import OpsError
 from procedures.domain.importing import MARKED
@@ -144,6 +145,8 @@ class _Lint:
                 self.say(f"{pointer}/if", "condition", "A condition is one ${{ … }} expression.")
             if action.gate and any(path[0] != "environment" for path in paths):
                 self.say(f"{pointer}/if", "gate-condition", "Whether a gate stands may depend on environment alone.")
+        if step.action == CALL and (step.each is not None or step.retry.attempts > 1):
+            self.say(pointer, "call-once", "A call happens once: it takes neither each nor retry.")
         if step.each is not None:
             self.step_each(pointer, step.each, action)
         if action.gate and step.on_failure == "continue":

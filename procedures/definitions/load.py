@@ -116,6 +116,7 @@ def build(document: Mapping[str, Any]) -> Definition:
         timeout_s=seconds(spec.get("timeout", "1h")),
         output=spec.get("output", {}),
         evidence=spec.get("evidence", {}),
+        callable_by=tuple(spec.get("callableBy", ())),
         steps=_steps("steps", spec["steps"]),
         rollback=_steps("rollback", spec.get("rollback", [])),
         always=_steps("always", spec.get("always", [])),

@@ -19,6 +19,7 @@ OURS = {
     "procedures.actions.local": ("LocalCommand", "LocalScript"),
     "procedures.actions.ssh": ("SshCommand", "SshScript", "SshCopy"),
     "procedures.actions.gate": ("GateApproval", "GateWait"),
+    "procedures.actions.call": ("ProcedureRun",),
     "procedures.actions.http": ("HttpRequest",),
     "procedures.actions.todo": ("TodoReplace",),
 }

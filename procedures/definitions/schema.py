@@ -96,6 +96,12 @@ SPEC = closed(
         "always": STEPS,
         "output": closed({"links": {"type": "array", "items": LINK}, "values": OPEN}),
         "evidence": closed({"controls": {"type": "array", "items": LINE}, "retention": DURATION}),
+        "callableBy": {
+            "type": "array",
+            "items": {"anyOf": [NAME, {"const": "*"}]},
+            "maxItems": 100,
+            "uniqueItems": True,
+        },
         "duties": {"type": "array", "items": {"enum": list(DUTIES)}},
     },
     ("owner", "type", "risk", "environments", "steps"),

@@ -98,6 +98,7 @@ class Definition:
     always: tuple[Step, ...] = ()
     output: Mapping[str, Any] = field(default_factory=dict)
     evidence: Mapping[str, Any] = field(default_factory=dict)
+    callable_by: tuple[str, ...] = ()
 
     def branch(self, phase: Phase) -> tuple[Step, ...]:
         return {"steps": self.steps, "rollback": self.rollback, "always": self.always}[phase]

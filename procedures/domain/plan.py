@@ -9,7 +9,7 @@ from typing import Any
 from uuid import UUID
 
 from procedures.domain import expressions
-from procedures.domain.canonical import canon, sha256_hex
+from procedures.domain.canonical import sha256_hex
 from procedures.domain.definition import Definition, Step, Strategy
 from procedures.domain.errors import OpsError
 from procedures.domain.expressions import Unresolved
@@ -159,97 +159,6 @@ def call_for(
     )
 
 
-def build(definition: Definition, files: Mapping[str, bytes], ask: Ask, actions: Mapping[str, Action]) -> bytes:
-    """The canonical bytes of the plan. Raises what rendering raises: a run that cannot be planned is refused."""
-    strategy = definition.targets.strategy if definition.targets else Strategy()
-    scope = scope_for(definition, ask)
-    value = {
-        "v": 1,
-        "run": str(ask.run),
-        "no": ask.run_no,
-        "procedure": ask.procedure,
-        "digest": ask.digest,
-        "environment": ask.environment,
-        "requester": ask.requester,
-        "reason": ask.reason,
-        "parameters": plain(ask.parameters),
-        "secrets": dict(ask.secret_marks),
-        "risk": ask.risk,
-        "profile": ask.profile,
-        "approvals": dict(ask.approvals),
-        "min_strength": ask.min_strength,
-        "targets": [
-            {
-                "name": t.name,
-                "address": t.address,
-                "port": t.port,
-                "host_key": t.host_key_sha256,
-                "trust": t.trust,
-                "tags": dict(t.tags),
-            }
-            for t in ask.targets
-        ],
-        "batches": batches(strategy, ask.targets, seed=str(ask.run)),
-        "strategy": {"mode": strategy.mode, "max_failures": strategy.max_failures},
-        "credentials": {
-            name: {
-                "provider": b.provider,
-                "role": b.role,
-                "binding": b.digest,
-                "kind": definition.credentials[name].kind,
-                "scope": plain(definition.credentials[name].scope),
-                "ceiling": plain(b.ceiling),
-                "ttl_s": min(definition.credentials[name].ttl_s, b.max_ttl_s),
-            }
-            for name, b in ask.bindings.items()
-        },
-        "timeout_s": definition.timeout_s,
-        "steps": [
-            _step(definition, files, ask, step, phase, actions[step.action], scope)
-            for phase in PHASES
-            for step in definition.branch(phase)  # type: ignore[arg-type]
-        ],
-    }
-    return canon(value)
-
-
-def _step(
-    definition: Definition,
-    files: Mapping[str, bytes],
-    ask: Ask,
-    step: Step,
-    phase: str,
-    action: Action,
-    scope: Mapping[str, Any],
-) -> dict[str, Any]:
-    effects = []
-    for unit in units(step, action, ask.targets, scope):
-        call = call_for(files, ask, step, unit.target, scope=scope, each=unit.each)
-        effects.append({"target": unit.label, "does": plain(action.plan(call))})
-    return {
-        "phase": phase,
-        "id": step.id,
-        "name": step.name,
-        "action": step.action,
-        "credentials": list(step.credentials),
-        "if": step.condition or "",
-        "timeout_s": step.timeout_s or definition.timeout_s,
-        "on_failure": step.on_failure,
-        "attempts": step.retry.attempts,
-        "safe_after_stop": step.safe_after_stop,
-        "effects": _folded(effects),
-    }
-
-
-def _folded(effects: list[dict[str, Any]]) -> list[dict[str, Any]]:
-    """Effects that are alike but for the target are said once: `{"targets": [...], "does": {...}}`."""
-    groups: dict[bytes, dict[str, Any]] = {}
-    for effect in effects:
-        key = canon(effect["does"])
-        groups.setdefault(key, {"targets": [], "does": effect["does"]})["targets"].append(effect["target"])
-    return list(groups.values())
-
-
 def plain(value: Any) -> Any:
     """A canonical value for people and digests: run-time values and secrets by name, floats as decimal text."""
     if isinstance(value, Unresolved):
@@ -284,7 +193,6 @@ __all__ = [
     "EachRefused",
     "Unit",
     "batches",
-    "build",
     "call_for",
     "narrowed",
     "on_targets",

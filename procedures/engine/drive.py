@@ -3,23 +3,32 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
+from dataclasses import replace
+from datetime import timedelta
 from typing import Any
 
 from procedures.domain import expressions, plan
+from procedures.domain.calls import CALL
 from procedures.domain.canonical import parse
 from procedures.domain.clock import now
 from procedures.domain.definition import Step
 from procedures.domain.duration import seconds
 from procedures.domain.errors import OpsError
 from procedures.domain.plan import Unit
+from procedures.domain.ports import ActionResult, Outcome
 from procedures.domain.states import RunState, TaskState
 from procedures.engine.outputs import outputs_of, run_output
-from procedures.engine.step import Place, Tools, run_step
+from procedures.engine.step import Place, Tools, record_task, run_step
 from procedures.models import Approval, Task
 from procedures.services import endings, tasks
 
 DONE = {s.value for s in TaskState} - {"pending", "running"}
 GOOD = {"succeeded", "skipped"}
+OUTCOMES: dict[RunState, Outcome] = {
+    RunState.SUCCEEDED: "succeeded",
+    RunState.CANCELED: "canceled",
+    RunState.TIMED_OUT: "timed_out",
+}
 
 
 class _Parked(Exception):
@@ -27,22 +36,28 @@ class _Parked(Exception):
 
 
 class Drive:
-    """One claimed run on its way. `go` returns when the run has ended or waits."""
+    """One claimed run on its way, or one procedure that it calls. `go` returns when the run has ended or waits."""
 
     def __init__(self, tools: Tools) -> None:
         self.tools = tools
         self.claimed = tools.claimed
         self.definition = tools.claimed.definition
         self.targets = {t.name: t for t in tools.claimed.ask.targets}
-        self.batches: list[list[str]] = parse(bytes(tools.claimed.run.plan))["batches"]
+        self.batches: list[list[str]] = _planned(tools)["batches"]
         self.done = {(t.phase, t.step, t.batch, t.target): t for t in self._finished()}
         self.lost_targets: set[str] = set()
         self.failures = 0
         self.message = ""
 
     def _finished(self) -> list[Task]:
-        rows = Task.objects.filter(run=self.claimed.run, state__in=DONE).order_by("attempt")
-        return list(rows)
+        """Tasks of this frame that have ended, under the ids that its own definition gives them."""
+        rows = Task.objects.filter(run=self.claimed.run, state__in=DONE, step__startswith=self.tools.prefix)
+        mine = []
+        for row in rows.order_by("attempt"):
+            row.step = row.step.removeprefix(self.tools.prefix)
+            if "/" not in row.step:
+                mine.append(row)
+        return mine
 
     def go(self) -> None:
         try:
@@ -117,7 +132,8 @@ class Drive:
 
     def _branch(self, phase: str, index: int, names: list[str]) -> None:
         """Rollback or always, on targets where a step of this batch began. After a stop only safe ones run."""
-        begun = {t.target for t in Task.objects.filter(run=self.claimed.run, phase="steps").exclude(state="skipped")}
+        rows = Task.objects.filter(run=self.claimed.run, phase="steps", step__startswith=self.tools.prefix)
+        begun = {t.target for t in rows.exclude(state="skipped")}
         here = [name for name in names if name in begun]
         if not begun:
             return
@@ -166,7 +182,7 @@ class Drive:
                     run=self.claimed.run.id,
                     token=self.claimed.token,
                     phase=place.phase,
-                    step=step.id,
+                    step=self.tools.prefix + step.id,
                     target=unit.label,
                     position=place.position,
                     batch=place.batch,
@@ -177,17 +193,39 @@ class Drive:
         if self.tools.actions[step.action].gate:
             self._gate(step, place, scope)
             return {}
-        fresh = run_step(self.tools, step, place, units, scope)
+        if step.action == CALL:
+            fresh = {"": self._call(step, place)}
+        else:
+            fresh = run_step(self.tools, step, place, units, scope)
         for name, task in fresh.items():
+            task.step = step.id
             self.done[place.phase, step.id, place.batch, name] = task
         return fresh
+
+    def _call(self, step: Step, place: Place) -> Task:
+        """Drive what a step calls, under its own limits; its ending is this step's. Raises _Parked at a gate."""
+        inner = Drive(self.tools.within(f"{self.tools.prefix}{step.id}/"))
+        return record_task(self.tools, step, place, inner.as_step())
+
+    def as_step(self) -> ActionResult:
+        """Drive this frame within its own timeout, and tell its ending as a step's result. Raises _Parked."""
+        began = min((t.started_at for t in self.done.values() if t.started_at), default=now())
+        limit = min(self.claimed.deadline, began + timedelta(seconds=self.definition.timeout_s))
+        self.claimed = replace(self.claimed, deadline=limit)
+        self.tools = replace(self.tools, claimed=self.claimed)
+        outcome = OUTCOMES.get(self._all_batches(), "failed")
+        if outcome == "failed" and now() >= limit:
+            outcome = "timed_out"
+        said = run_output(self.definition, self.claimed.ask, self.tools.secrets, self._steps())
+        return ActionResult(outcome, output=said.get("values", {}), message=self.message[:2000])
 
     def _gate(self, step: Step, place: Place, scope: Mapping[str, Any]) -> None:
         """Wait without a runner, unless the gate was passed already."""
         run = self.claimed.run
         timed = step.action == "gate:wait"
-        begun = run.tasks.filter(phase=place.phase, step=step.id).exists()
-        passed = begun if timed else Approval.objects.filter(run=run, gate=step.id, verdict="approve").exists()
+        gate = self.tools.prefix + step.id
+        begun = run.tasks.filter(phase=place.phase, step=gate).exists()
+        passed = begun if timed else Approval.objects.filter(run=run, gate=gate, verdict="approve").exists()
         if passed:
             return
         asked = expressions.render(dict(step.input), scope)
@@ -197,7 +235,7 @@ class Drive:
                 run=run.id,
                 token=self.claimed.token,
                 phase=place.phase,
-                step=step.id,
+                step=gate,
                 target="",
                 position=place.position,
                 batch=place.batch,
@@ -208,7 +246,7 @@ class Drive:
         endings.wait_at_gate(
             run=run.id,
             token=self.claimed.token,
-            step=step.id,
+            step=gate,
             message=str(asked.get("message", "")),
             expires_s=length,
             wakes=timed,
@@ -218,6 +256,15 @@ class Drive:
 
     def _steps(self) -> dict[str, Any]:
         return outputs_of(self.done.values())
+
+
+def _planned(tools: Tools) -> dict[str, Any]:
+    """The plan's word on this frame: its batches and strategy."""
+    approved: dict[str, Any] = parse(bytes(tools.claimed.run.plan))
+    if not tools.prefix:
+        return approved
+    found: dict[str, Any] = next(call for call in approved["calls"] if call["at"] == tools.prefix)
+    return found
 
 
 def _gate_length(asked: Mapping[str, Any]) -> int:

@@ -12,11 +12,17 @@ from procedures.domain.secrets import Secret
 from procedures.models import Task
 
 
-def outputs_of(finished: Iterable[Task]) -> dict[str, Any]:
-    """`{step: {"output": {...}}}`: own values, and `targets.succeeded`, `targets.failed` where it ran on targets."""
+def outputs_of(finished: Iterable[Task], prefix: str = "") -> dict[str, Any]:
+    """`{step: {"output": {...}}}`: own values, and `targets.succeeded`, `targets.failed` where it ran on targets.
+
+    Of a called procedure's steps only those of the frame `prefix` are seen, by their own ids.
+    """
     found: dict[str, dict[str, Any]] = {}
     for task in finished:
-        output = found.setdefault(task.step, {"output": {}})["output"]
+        name = task.step.removeprefix(prefix)
+        if not task.step.startswith(prefix) or "/" in name:
+            continue
+        output = found.setdefault(name, {"output": {}})["output"]
         if task.target:
             counts = output.setdefault("targets", {"succeeded": 0, "failed": 0})
             counts["succeeded" if task.state == "succeeded" else "failed"] += 1

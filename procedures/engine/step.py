@@ -24,7 +24,7 @@ from procedures.engine.output import RunOutput, TaskIO
 from procedures.engine.watch import Watch
 from procedures.models import Task
 from procedures.services import tasks
-from procedures.services.claims import Claimed, ClaimLost
+from procedures.services.claims import Claimed, ClaimLost, secrets_of
 from procedures.services.tasks import Signer
 
 THREADS = 64
@@ -49,6 +49,12 @@ class Tools:
     output: RunOutput
     watch: Watch
     secrets: Mapping[str, Secret]
+    prefix: str = ""
+
+    def within(self, prefix: str) -> Tools:
+        """The same tools, for what a call of this run drives."""
+        opened = secrets_of(self.claimed, prefix, self.secrets)
+        return replace(self, claimed=self.claimed.within(prefix), secrets=opened, prefix=prefix)
 
 
 @dataclass(frozen=True, slots=True)
@@ -122,7 +128,7 @@ def _attempt(tools: Tools, step: Step, place: Place, unit: Unit, scope: Mapping[
         run=claimed.run.id,
         token=claimed.token,
         phase=place.phase,
-        step=step.id,
+        step=tools.prefix + step.id,
         target=unit.label,
         attempt=attempt,
         position=place.position,
@@ -130,7 +136,7 @@ def _attempt(tools: Tools, step: Step, place: Place, unit: Unit, scope: Mapping[
         does=does,
         at=now(),
     )
-    io = TaskIO(tools.output, step=step.id, target=task.target, task=task.id, cancelled=tools.watch.cancelled)
+    io = TaskIO(tools.output, step=task.step, target=task.target, task=task.id, cancelled=tools.watch.cancelled)
     if call is None:
         result = ActionResult("failed", message=refusal)
         io.write("system", (refusal + "\n").encode())
@@ -149,7 +155,11 @@ def _act(tools: Tools, step: Step, action: Action, call: ActionCall, io: TaskIO,
         if not step.credentials:
             return action.run(call, io)
         with tools.lender.lend(
-            claimed=tools.claimed, step=step.id, target=label, attempt=call.attempt, credential=step.credentials[0]
+            claimed=tools.claimed,
+            step=tools.prefix + step.id,
+            target=label,
+            attempt=call.attempt,
+            credential=tools.prefix + step.credentials[0],
         ) as lease:
             for secret in lease.material.values():
                 io.register_secret(secret)
@@ -185,6 +195,25 @@ def _finish(tools: Tools, task: Task, result: ActionResult, io: TaskIO) -> None:
         signer=tools.signer,
         at=now(),
     )
+
+
+def record_task(tools: Tools, step: Step, place: Place, result: ActionResult) -> Task:
+    """The task of a call: it has no effect of its own, and ends as what it called ended."""
+    task = tasks.begin(
+        run=tools.claimed.run.id,
+        token=tools.claimed.token,
+        phase=place.phase,
+        step=tools.prefix + step.id,
+        target="",
+        attempt=1,
+        position=place.position,
+        batch=place.batch,
+        does=digest({"procedure": step.input["procedure"]}),
+        at=now(),
+    )
+    io = TaskIO(tools.output, step=task.step, target="", task=task.id, cancelled=tools.watch.cancelled)
+    _finish(tools, task, result, io)
+    return task
 
 
 def _seconds_left(step: Step, claimed: Claimed, place: Place) -> float:

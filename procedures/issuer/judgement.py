@@ -6,6 +6,7 @@ import base64
 from collections.abc import Mapping
 from datetime import datetime
 from typing import Any
+from uuid import UUID
 
 from procedures.domain import filters, parameters
 from procedures.domain.canonical import moment
@@ -22,37 +23,54 @@ from procedures.models import Run
 def judge_run(authority: Authority, run: Run, plan: Mapping[str, Any], *, at: datetime) -> tuple[str, ...]:
     """Refuse unless acceptance, grant and approvals of this run stand. Returns the approvers' subjects."""
     production = run.environment_id in authority.production
-    _acceptance(authority, run, production=production)
+    submitted = _acceptance(authority, run.version_id, run.digest, run.risk, production=production)
+    _callees(authority, plan, submitted, production=production)
     facts = facts_of_run(run.id)
     _grant(authority, run, facts, plan, at)
     return _approvals(authority, run, facts, production=production)
 
 
-def _acceptance(authority: Authority, run: Run, *, production: bool) -> None:
-    facts = version_facts(run.version_id)
-    kinds = {f.kind for f in facts if f.facts.get("digest") == run.digest}
+def _callees(authority: Authority, plan: Mapping[str, Any], submitted: Mapping[str, Any], *, production: bool) -> None:
+    """Each call of the plan is pinned by the closure above it, and was itself accepted (H17)."""
+    above = {"": submitted}
+    for call in plan.get("calls", []):
+        outer = call["at"].rstrip("/").rpartition("/")[0]
+        pinned = above[f"{outer}/" if outer else ""]["closure"]["calls"]
+        if [call["procedure"], call["digest"]] not in pinned:
+            raise LeaseRefused(f"The accepted closure does not pin {call['procedure']} at {call['digest']}.")
+        above[call["at"]] = _acceptance(authority, UUID(call["version"]), call["digest"], "", production=production)
+
+
+def _acceptance(authority: Authority, version: UUID, digest: str, risk: str, *, production: bool) -> Mapping[str, Any]:
+    """The facts of the submission of an accepted digest. `risk` "" means: as it was submitted with."""
+    facts = version_facts(version)
+    kinds = {f.kind for f in facts if f.facts.get("digest") == digest}
     if "version.accepted" not in kinds:
-        raise LeaseRefused(f"The log holds no acceptance of {run.digest}.")
+        raise LeaseRefused(f"The log holds no acceptance of {digest}.")
     if "version.revoked" in kinds:
         raise LeaseRefused("The version was revoked.")
-    if not production:
-        return
     submitted = next(f for f in facts if f.kind == "version.submitted")
+    if production:
+        _signed_reviews(authority, facts, submitted, digest, risk or submitted.facts["risk"])
+    return submitted.facts
+
+
+def _signed_reviews(authority: Authority, facts: list[Fact], submitted: Fact, digest: str, risk: str) -> None:
     authors = {submitted.facts["submitter"], *submitted.facts["authors"]}
     given: dict[str, list[str]] = {}
     for fact in facts:
-        if fact.kind != "review.made" or fact.facts["digest"] != run.digest or fact.facts["verdict"] != "accept":
+        if fact.kind != "review.made" or fact.facts["digest"] != digest or fact.facts["verdict"] != "accept":
             continue
         statement = statement_of(fact)
         proven = {s.by for s in checked(authority, fact.statement, fact.signatures) if s.valid}
         if (
-            statement.get("digest") == run.digest
+            statement.get("digest") == digest
             and statement.get("verdict") == "accept"
             and fact.actor in proven - authors
         ):
             held = authority.duties_of(fact.actor)
             given[fact.actor] = [duty for duty in statement["duties"] if duty in held]
-    lacking = missing_duties(review_requirement(authority.profile, run.risk), given)  # type: ignore[arg-type]
+    lacking = missing_duties(review_requirement(authority.profile, risk), given)  # type: ignore[arg-type]
     if lacking:
         raise LeaseRefused(f"The acceptance lacks a signed review for: {', '.join(lacking)}.")
 

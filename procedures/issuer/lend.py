@@ -22,10 +22,10 @@ from procedures.issuer.refusals import LeaseRefused
 from procedures.issuer.replay import replay
 from procedures.models import CredentialBinding, Run, Runner, SealedSecret
 from procedures.services import leases, plans
-from procedures.services.claims import Claimed
+from procedures.services.claims import Claimed, secrets_of
 
 Open = Callable[[Run], Mapping[str, Secret]]
-Scope = Callable[[Claimed], Mapping[str, Any]]
+Scope = Callable[[Claimed, str], Mapping[str, Any]]
 
 
 class Issuer:
@@ -77,7 +77,8 @@ class Issuer:
         provider = self.providers.get(binding.provider)
         if provider is None:
             raise LeaseRefused(f"No provider named {binding.provider} is installed here.")
-        need = claimed.definition.credentials[credential]
+        inner = claimed.within(credential.rpartition("/")[0] + "/" if "/" in credential else "")
+        need = inner.definition.credentials[credential.rpartition("/")[2]]
         provider.validate(need, binding)
         deadline = run.deadline_at or at
         grace = 300 if row["phase"] != "steps" else 0
@@ -152,7 +153,8 @@ class Issuer:
 
     @staticmethod
     def _binding(run: Run, name: str) -> Any:
-        row = CredentialBinding.objects.filter(environment=run.environment, name=name, ended_at__isnull=True).first()
+        live = CredentialBinding.objects.filter(environment=run.environment, ended_at__isnull=True)
+        row = live.filter(name=name.rpartition("/")[2]).first()
         if row is None:
             raise LeaseRefused(f"{run.environment_id} no longer binds {name}.")
         return plans.binding_port(row)
@@ -164,18 +166,18 @@ class Issuer:
 
     @staticmethod
     def _target(claimed: Claimed, name: str) -> Target | None:
-        return next((t for t in claimed.ask.targets if t.name == name), None)
+        every = [*claimed.ask.targets, *(t for frame in claimed.frames.values() for t in frame.ask.targets)]
+        return next((t for t in every if t.name == name), None)
 
     def _command(self, claimed: Claimed, step_id: str, label: str, attempt: int, lease: UUID) -> str | None:
         """What the credential is bound to, derived here from accepted bytes and the approved parameters (H5)."""
-        _, step = claimed.definition.step(step_id)
-        scope = plan.scope_for(
-            claimed.definition, claimed.ask, steps=self._outputs(claimed), secrets=self._open(claimed.run)
-        )
+        above, slash, bare = step_id.rpartition("/")
+        inner = claimed.within(above + slash)
+        _, step = inner.definition.step(bare)
+        opened = secrets_of(claimed, above + slash, self._open(claimed.run))
+        scope = plan.scope_for(inner.definition, inner.ask, steps=self._outputs(claimed, above + slash), secrets=opened)
         action = self.actions[step.action]
-        units = plan.units(step, action, claimed.ask.targets, scope)
+        units = plan.units(step, action, inner.ask.targets, scope)
         unit = next(one for one in units if one.label == label)
-        call = plan.call_for(
-            claimed.files, claimed.ask, step, unit.target, scope=scope, each=unit.each, attempt=attempt
-        )
+        call = plan.call_for(inner.files, inner.ask, step, unit.target, scope=scope, each=unit.each, attempt=attempt)
         return action.command_sha256(call, str(lease))

@@ -11,7 +11,17 @@ from procedures.models.environments import (
     Target,
 )
 from procedures.models.people import ApiToken, DenialCount, DutyAssignment, EnrolledKey, Membership, OneTimeLink, Person
-from procedures.models.runs import Approval, ChainLink, Claim, IdempotencyKey, LeaseRecord, LogChunk, Run, Task
+from procedures.models.runs import (
+    Approval,
+    ChainLink,
+    Claim,
+    IdempotencyKey,
+    LeaseRecord,
+    LogChunk,
+    Run,
+    RunGroup,
+    Task,
+)
 from procedures.models.versions import VERBS, Procedure, Review, Version, VersionAuthor, VersionFile
 
 __all__ = [
@@ -41,6 +51,7 @@ __all__ = [
     "ProcedureUserPermission",
     "Review",
     "Run",
+    "RunGroup",
     "Runner",
     "SealedSecret",
     "Target",

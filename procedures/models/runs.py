@@ -51,7 +51,7 @@ class Run(models.Model):
     cancel_requested_by = models.ForeignKey(Person, on_delete=models.PROTECT, null=True, related_name="+")
     continues = models.ForeignKey("self", on_delete=models.PROTECT, null=True, related_name="continued_by")
     concurrency_group = models.CharField(max_length=500, blank=True)
-    waiting_gate = models.CharField(max_length=100, blank=True)
+    waiting_gate = models.CharField(max_length=400, blank=True)
     waiting_until_at = models.DateTimeField(null=True)
 
     class Meta:
@@ -83,6 +83,16 @@ class Claim(models.Model):
     heartbeat_at = models.DateTimeField()
 
 
+class RunGroup(models.Model):
+    """A concurrency group that a run holds because of what it calls (rule 13)."""
+
+    run = models.ForeignKey(Run, on_delete=models.PROTECT, related_name="groups")
+    name = models.CharField(max_length=500, db_index=True)
+
+    class Meta:
+        constraints = [models.UniqueConstraint(fields=["run", "name"], name="run_group_once")]
+
+
 class ChainLink(models.Model):
     """One person behind a request (rule 16). Nobody in the chain approves."""
 
@@ -103,7 +113,7 @@ class Approval(models.Model):
 
     id = models.UUIDField(primary_key=True, default=uuid7)
     run = models.ForeignKey(Run, on_delete=models.PROTECT, related_name="approvals")
-    gate = models.CharField(max_length=100, blank=True)
+    gate = models.CharField(max_length=400, blank=True)
     approver = models.ForeignKey(Person, on_delete=models.PROTECT, related_name="approvals_made")
     requester = models.ForeignKey(Person, on_delete=models.PROTECT, related_name="+")
     plan_digest = models.CharField(max_length=71)
@@ -131,7 +141,7 @@ class Task(models.Model):
     id = models.UUIDField(primary_key=True, default=uuid7)
     run = models.ForeignKey(Run, on_delete=models.PROTECT, related_name="tasks")
     phase = models.CharField(max_length=8)
-    step = models.CharField(max_length=100)
+    step = models.CharField(max_length=400)
     position = models.PositiveIntegerField()
     batch = models.PositiveIntegerField(default=0)
     target = models.CharField(max_length=200, blank=True)
@@ -160,7 +170,7 @@ class LogChunk(models.Model):
     run = models.ForeignKey(Run, on_delete=models.PROTECT, related_name="log")
     seq = models.PositiveBigIntegerField()
     task = models.ForeignKey(Task, on_delete=models.PROTECT, null=True, related_name="log")
-    step = models.CharField(max_length=100, blank=True)
+    step = models.CharField(max_length=400, blank=True)
     target = models.CharField(max_length=200, blank=True)
     stream = models.CharField(max_length=6)
     at = models.DateTimeField()
@@ -180,10 +190,10 @@ class LeaseRecord(models.Model):
 
     id = models.UUIDField(primary_key=True, default=uuid7)
     run = models.ForeignKey(Run, on_delete=models.PROTECT, related_name="leases")
-    step = models.CharField(max_length=100)
+    step = models.CharField(max_length=400)
     target = models.CharField(max_length=200, blank=True)
     attempt = models.PositiveIntegerField()
-    credential = models.CharField(max_length=63)
+    credential = models.CharField(max_length=400)
     provider = models.CharField(max_length=40)
     state = models.CharField(max_length=8, choices=State.choices)
     handle = models.CharField(max_length=300, blank=True)

@@ -51,7 +51,8 @@ def drive(run: UUID) -> None:
     masker = Masker()
     for name, secret in secrets.items():
         masker.register(secret, name)
-    beat = partial(claims.beat, run=run, token=claimed.token)
+    called = [frame.version for frame in claimed.frames.values()]
+    beat = partial(claims.beat, run=run, token=claimed.token, calls=called)
     watch = Watch(
         lambda at: beat(at=at),
         claimed.deadline,
@@ -66,8 +67,9 @@ def drive(run: UUID) -> None:
         Drive(Tools(claimed, registry.actions(), issuer, identity(), output, watch, secrets)).go()
 
 
-def _outputs(claimed: Claimed) -> Mapping[str, object]:
-    return outputs_of(claimed.run.tasks.exclude(state__in=["pending", "running"]).order_by("attempt"))
+def _outputs(claimed: Claimed, prefix: str) -> Mapping[str, object]:
+    finished = claimed.run.tasks.exclude(state__in=["pending", "running"]).order_by("attempt")
+    return outputs_of(finished, prefix)
 
 
 def open_secrets(run: Run) -> dict[str, Secret]:

@@ -12,7 +12,7 @@ from django.conf import settings
 
 from procedures import access
 from procedures.domain import statements
-from procedures.domain.canonical import parse_moment
+from procedures.domain.canonical import parse, parse_moment
 from procedures.domain.errors import IllegalState, InvalidInput, NotFound
 from procedures.domain.profiles import approvals_missing
 from procedures.domain.states import RunState
@@ -59,8 +59,9 @@ def quorum(run: Run) -> dict[str, int]:
     """What the run, or its open gate, needs: `{duty: count}`."""
     if not run.waiting_gate:
         return dict(run.approvals_needed)
-    step = next(s for s in run.version.definition["steps"] if s["id"] == run.waiting_gate)
-    return dict(step["input"].get("approvers") or {"operations": 1})
+    steps = parse(bytes(run.plan))["steps"]
+    step = next(s for s in steps if s["id"] == run.waiting_gate)
+    return dict(step["effects"][0]["does"].get("approvers") or {"operations": 1})
 
 
 def given(run: Run) -> dict[str, list[str]]:

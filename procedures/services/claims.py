@@ -2,25 +2,29 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
-from dataclasses import dataclass
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field, replace
 from datetime import datetime, timedelta
 from typing import Any, Literal
 from uuid import UUID, uuid4
 
 from django.db import transaction
+from django.db.models import Q
 
 from procedures import access
 from procedures.domain import plan
+from procedures.domain.calls import Frame
 from procedures.domain.canonical import parse
 from procedures.domain.definition import Definition
 from procedures.domain.errors import InvalidInput, OpsError
 from procedures.domain.profiles import approvals_missing
+from procedures.domain.secrets import Secret
 from procedures.domain.statements import strong_enough
 from procedures.domain.states import RunState, VersionState
 from procedures.evidence.queries import accepted_digests
-from procedures.models import Approval, Claim, Environment, Run, Runner
+from procedures.models import Approval, Claim, Environment, Run, Runner, Version
 from procedures.services import plans
+from procedures.services.calls import CalleeChanged
 from procedures.services.run_states import end, move, note
 from procedures.services.versions import recomputed
 
@@ -37,6 +41,14 @@ class Claimed:
     files: Mapping[str, bytes]
     ask: plan.Ask
     deadline: datetime
+    frames: Mapping[str, Frame] = field(default_factory=dict)
+
+    def within(self, prefix: str) -> Claimed:
+        """The same claim, as a called procedure sees it; "" is the run's own procedure."""
+        if not prefix:
+            return self
+        frame = self.frames[prefix]
+        return replace(self, definition=frame.definition, files=frame.files, ask=frame.ask)
 
 
 class ClaimLost(OpsError):
@@ -70,7 +82,7 @@ def claim_run(*, run: UUID, runner: Runner, at: datetime) -> Claimed | None:
             return None
         try:
             definition, files = _decide_again(row, runner, at)
-            planned = _same_plan(row, definition, files)
+            planned = _same_plan(row, definition, files, at)
             _use_approvals(row, at)
         except _Refused as refusal:
             end(
@@ -90,10 +102,11 @@ def claim_run(*, run: UUID, runner: Runner, at: datetime) -> Claimed | None:
 
 
 def _group_is_busy(run: Run) -> bool:
-    if not run.concurrency_group:
+    names = set(run.groups.values_list("name", flat=True)) | ({run.concurrency_group} - {""})
+    if not names:
         return False
-    same = Run.objects.filter(concurrency_group=run.concurrency_group, state__in=UNDER_WAY).exclude(pk=run.pk)
-    return same.exists()
+    others = Run.objects.filter(state__in=UNDER_WAY).exclude(pk=run.pk)
+    return others.filter(Q(concurrency_group__in=names) | Q(groups__name__in=names)).exists()
 
 
 def _decide_again(run: Run, runner: Runner, at: datetime) -> tuple[Definition, Mapping[str, bytes]]:
@@ -141,17 +154,28 @@ def _same_bytes(run: Run) -> tuple[Definition, Mapping[str, bytes]]:
     return loaded.definition, files
 
 
-def _same_plan(run: Run, definition: Definition, files: Mapping[str, bytes]) -> plans.Planned:
+def _same_plan(run: Run, definition: Definition, files: Mapping[str, bytes], at: datetime) -> plans.Planned:
     approved = parse(bytes(run.plan))
     if plan.plan_digest(bytes(run.plan)) != run.plan_digest:
         raise _Refused("The stored plan is not the one that was approved.")
     try:
-        planned = plans.make(run, definition, files, secret_marks=approved["secrets"])
+        planned = plans.make(run, definition, files, secret_marks=approved["secrets"], at=at)
+    except CalleeChanged as problem:
+        raise _Refused(problem.message) from problem
     except OpsError as problem:
         raise _Drifted(problem.message) from problem
+    _callees_accepted(planned)
     if planned.digest != run.plan_digest:
         raise _Drifted("Targets, bindings or rules changed since the plan was made.")
     return planned
+
+
+def _callees_accepted(planned: plans.Planned) -> None:
+    """What the run calls stands accepted in the evidence log too, not only in a table."""
+    for frame in planned.frames.values():
+        procedure = Version.objects.values_list("procedure", flat=True).get(pk=frame.version)
+        if frame.ask.digest not in accepted_digests(procedure=procedure):
+            raise _Refused(f"The evidence log holds no acceptance of {frame.ask.digest}, which this run calls.")
 
 
 def _use_approvals(run: Run, at: datetime) -> None:
@@ -180,7 +204,7 @@ def _ask_again(run: Run, definition: Definition, files: Mapping[str, bytes], why
     """Plan anew; where nobody has to approve, the new plan simply runs (rule 4)."""
     marks = parse(bytes(run.plan))["secrets"]
     try:
-        planned = plans.make(run, definition, files, secret_marks=marks)
+        planned = plans.make(run, definition, files, secret_marks=marks, at=at)
     except OpsError as problem:
         end(run, RunState.DENIED, at=at, actor=None, who="claim", message=problem.message)
         return
@@ -228,13 +252,13 @@ def _take(
             "claim": str(token),
         },
     )
-    return Claimed(run, token, definition, files, planned.ask, deadline)
+    return Claimed(run, token, definition, files, planned.ask, deadline, planned.frames)
 
 
-def beat(*, run: UUID, token: UUID, at: datetime) -> Literal["", "cancel", "stop"]:
+def beat(*, run: UUID, token: UUID, at: datetime, calls: Sequence[str] = ()) -> Literal["", "cancel", "stop"]:
     """Say that the runner lives; hear whether the run must stop. Raises ClaimLost.
 
-    `stop`: its version was revoked or its environment's stop switch was thrown (rule 20).
+    `stop`: its version, or one of those it `calls`, was revoked, or its environment's stop switch was thrown (rule 20).
     """
     if not Claim.objects.filter(pk=run, token=token).update(heartbeat_at=at):
         raise ClaimLost("This run is claimed by somebody else, or has ended.")
@@ -242,6 +266,8 @@ def beat(*, run: UUID, token: UUID, at: datetime) -> Literal["", "cancel", "stop
         "cancel_requested_at", "version__state", "environment__stopped_at"
     ).get(pk=run)
     if state == VersionState.REVOKED or stopped is not None:
+        return "stop"
+    if calls and Version.objects.filter(pk__in=calls, state=VersionState.REVOKED.value).exists():
         return "stop"
     return "cancel" if asked is not None else ""
 
@@ -254,4 +280,11 @@ def hold(run: UUID, token: UUID) -> Run:
     return Run.objects.select_related("environment", "procedure", "version", "requester").get(pk=run)
 
 
-__all__ = ["ClaimLost", "Claimed", "beat", "claim_run", "hold"]
+def secrets_of(claimed: Claimed, prefix: str, opened: Mapping[str, Secret]) -> dict[str, Secret]:
+    """A run's secrets under the names that one of its frames knows them by."""
+    if not prefix:
+        return dict(opened)
+    return {inner: opened[name] for inner, name in claimed.frames[prefix].secrets.items() if name in opened}
+
+
+__all__ = ["ClaimLost", "Claimed", "beat", "claim_run", "hold", "secrets_of"]

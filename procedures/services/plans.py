@@ -3,16 +3,20 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
+from datetime import datetime
 from typing import Any
 
 from procedures.definitions import registry
-from procedures.domain import filters, plan, ports
+from procedures.domain import expressions, filters, freeze, plan, ports
+from procedures.domain.calls import Frame, called, frames
+from procedures.domain.clock import now
 from procedures.domain.definition import Definition
 from procedures.domain.errors import InvalidInput, OpsError
 from procedures.domain.profiles import approvals_union
 from procedures.domain.statements import STRENGTHS
 from procedures.models import CredentialBinding, Environment, Run, Target
+from procedures.services import calls
 from procedures.services.portal import profile_in_force
 
 
@@ -37,6 +41,7 @@ class Planned:
     data: bytes
     digest: str
     ask: plan.Ask
+    frames: Mapping[str, Frame] = field(default_factory=dict)
 
 
 def as_port(target: Target) -> ports.Target:
@@ -107,8 +112,16 @@ def approvals_for(environment: Environment, risk: str, *, profile: str) -> dict[
     return needed
 
 
-def make(run: Run, definition: Definition, files: Mapping[str, bytes], *, secret_marks: Mapping[str, str]) -> Planned:
+def make(
+    run: Run,
+    definition: Definition,
+    files: Mapping[str, bytes],
+    *,
+    secret_marks: Mapping[str, str],
+    at: datetime | None = None,
+) -> Planned:
     """Build the plan of a run as things stand now. Raises what planning raises."""
+    at = at or now()
     environment = run.environment
     profile = profile_in_force()
     ask = plan.Ask(
@@ -129,8 +142,37 @@ def make(run: Run, definition: Definition, files: Mapping[str, bytes], *, secret
         profile=profile,
         networks=tuple(environment.networks),
     )
-    data = plan.build(definition, files, ask, registry.actions())
-    return Planned(data, plan.plan_digest(data), ask)
+    below = _frames(run, definition, ask, at=at)
+    data = freeze.build(definition, files, ask, registry.actions(), below)
+    return Planned(data, plan.plan_digest(data), ask, below)
+
+
+def _frames(run: Run, definition: Definition, ask: plan.Ask, *, at: datetime) -> dict[str, Frame]:
+    """What the run calls, each with its own targets and bindings. Raises CalleeChanged, CallRefused."""
+    if not called(definition):
+        return {}
+
+    def resolve(
+        callee: Definition, values: Mapping[str, Any]
+    ) -> tuple[list[ports.Target], Mapping[str, ports.Binding]]:
+        return targets_for(callee, run.environment, values), bindings_for(callee, run.environment)
+
+    known = calls.library(run.version, asked_at=run.requested_at or at, at=at)
+    return frames(definition, ask, known, resolve)
+
+
+def groups_of(planned: Planned) -> list[str]:
+    """The concurrency groups of what a run calls: they hold when it is called, as when it is run (rule 13)."""
+    rows = [group_of(f.definition, f.ask.environment, f.ask.parameters) for f in planned.frames.values()]
+    return sorted({row for row in rows if row})
+
+
+def group_of(definition: Definition, environment: str, resolved: Mapping[str, Any]) -> str:
+    """A concurrency group lives inside its procedure and environment (H19)."""
+    if definition.concurrency is None:
+        return ""
+    scope = {"parameters": resolved, "environment": environment}
+    return f"{environment}/{definition.name}/{expressions.render(definition.concurrency.group, scope)}"[:500]
 
 
 def stronger(*strengths: str) -> str:

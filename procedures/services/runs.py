@@ -10,14 +10,14 @@ from datetime import datetime, timedelta
 from typing import Any
 
 from procedures import access
-from procedures.domain import expressions, parameters
+from procedures.domain import parameters
 from procedures.domain.canonical import NotCanonical, canon
 from procedures.domain.definition import Definition
 from procedures.domain.errors import IllegalState, InvalidInput, NotAllowed, OpsError
 from procedures.domain.sealing import seal as seal_to_pool
 from procedures.domain.states import TERMINAL_RUN_STATES, RunState, VersionState
 from procedures.evidence.record import next_run_number, pseudonym
-from procedures.models import ChainLink, Environment, Person, PoolKey, Procedure, Run, Version
+from procedures.models import ChainLink, Environment, Person, PoolKey, Procedure, Run, RunGroup, Version
 from procedures.services import dispatch, plans
 from procedures.services.run_states import end, move, note
 from procedures.services.unit import thing
@@ -99,7 +99,7 @@ def request_run(*, actor: Person, wish: Wish, at: datetime, chain: Sequence[tupl
         state=RunState.REQUESTED.value,
         state_since=at,
         requested_at=at,
-        concurrency_group=_group(definition, environment, resolved),
+        concurrency_group=plans.group_of(definition, environment.name, resolved),
         min_strength=environment.min_strength,
     )
     _chain(run, actor, chain)
@@ -175,14 +175,6 @@ def _seal_secrets(environment: Environment, given: Mapping[str, str]) -> tuple[d
     return marks, sealed
 
 
-def _group(definition: Definition, environment: Environment, resolved: Mapping[str, Any]) -> str:
-    """A concurrency group lives inside its procedure and environment (H19)."""
-    if definition.concurrency is None:
-        return ""
-    scope = {"parameters": resolved, "environment": environment.name}
-    return f"{environment.name}/{definition.name}/{expressions.render(definition.concurrency.group, scope)}"[:500]
-
-
 def _group_allows(run: Run, definition: Definition) -> None:
     if definition.concurrency is None or definition.concurrency.on_conflict == "queue":
         return
@@ -228,7 +220,8 @@ def _record_request(run: Run, grant: Any, at: datetime) -> None:
 def _plan_and_go(
     run: Run, definition: Definition, files: Mapping[str, bytes], marks: Mapping[str, str], at: datetime
 ) -> None:
-    planned = plans.make(run, definition, files, secret_marks=marks)
+    planned = plans.make(run, definition, files, secret_marks=marks, at=at)
+    RunGroup.objects.bulk_create(RunGroup(run=run, name=name) for name in plans.groups_of(planned))
     fields = {
         "plan": planned.data,
         "plan_digest": planned.digest,

@@ -22,6 +22,7 @@ from procedures.domain.errors import InvalidInput, NotFound, OpsError
 from procedures.domain.states import VERSION_MOVES, StateConflict, VersionState, require_move
 from procedures.evidence.record import record
 from procedures.models import Person, Procedure, Review, Version, VersionAuthor, VersionFile
+from procedures.services import calls
 from procedures.services.risks import version_risk
 from procedures.services.unit import thing
 
@@ -72,14 +73,16 @@ def submit_version(
         access.require(actor, "author", at=at, procedure=procedure)
     if procedure is None:
         procedure = Procedure.objects.create(name=definition.name, title=definition.title, created_at=at)
-    closure = bundle.closure(definition, files, registry.action_marks(), {})
+    pinned = calls.pin(definition)
+    closure = bundle.closure(definition, files, registry.action_marks(), {n: v.digest for n, v in pinned.items()})
     digest = bundle.closure_digest(closure)
     alive = [VersionState.IN_REVIEW.value, VersionState.ACCEPTED.value]
     if procedure.versions.filter(digest=digest, state__in=alive).exists():
         raise SameBytes(f"Exactly these bytes of {procedure.name} are already submitted.")
     for earlier in procedure.versions.filter(state=VersionState.IN_REVIEW):
         withdraw(earlier, actor=actor, at=at, why="a newer version was submitted")
-    version = _store(procedure, loaded, files, closure, digest, actor=actor, note=note, at=at, label=author_label)
+    risk = calls.highest(calls.risks(pinned), *version_risk(definition))
+    version = _store(procedure, loaded, files, closure, digest, risk, actor=actor, note=note, at=at, label=author_label)
     record(
         "version.submitted",
         actor=actor.subject,
@@ -109,13 +112,14 @@ def _store(
     files: Mapping[str, bytes],
     closure: dict[str, Any],
     digest: str,
+    judged: tuple[str, list[str]],
     *,
     actor: Person,
     note: str,
     at: datetime,
     label: str,
 ) -> Version:
-    risk, reasons = version_risk(loaded.definition)
+    risk, reasons = judged
     last = procedure.versions.aggregate(last=Max("number"))["last"] or 0
     version = Version.objects.create(
         procedure=procedure,
@@ -194,7 +198,7 @@ def recomputed(version: Version) -> tuple[Loaded, dict[str, bytes], str]:
     """Load the stored bytes again and compute the closure digest from them alone (rule 3)."""
     files = stored_files(version)
     loaded = read(files)
-    closure = bundle.closure(loaded.definition, files, registry.action_marks(), {})
+    closure = bundle.closure(loaded.definition, files, registry.action_marks(), calls.pinned_digests(version))
     return loaded, files, bundle.closure_digest(closure)
 
 

@@ -15,9 +15,14 @@ from django.conf import settings
 from django.db import connection
 
 from opsportal.demo.hosts import Host
+from procedures.domain.canonical import parse
 from procedures.domain.clock import now
 from procedures.domain.sealing import WillNotOpen, secret_object, unseal
-from procedures.models import PoolKey, Run, SealedSecret, Version
+from procedures.evidence.queries import version_facts
+from procedures.issuer import judgement
+from procedures.issuer.refusals import LeaseRefused
+from procedures.issuer.replay import replay
+from procedures.models import Person, PoolKey, Run, SealedSecret, Version
 from procedures.runner.drive import drive
 from procedures.runner.identity import pool_key
 from procedures.runner.providers import sealed_secret
@@ -36,6 +41,7 @@ spec:
   risk: low
   environments: [development]
   timeout: 1m
+  callableBy: [outer]
   targets: {filter: "role=web"}
   credentials: {deploy: {kind: ssh, ttl: 2m}}
   steps:
@@ -189,3 +195,52 @@ def test_a_binding_without_its_secret_is_refused_at_review_or_at_issue_not_ignor
     assert "holds no sealed secret" in " ".join(run.tasks.values_list("message", flat=True)) + "".join(
         run.log.values_list("text", flat=True)
     )
+
+
+OUTER = b"""\
+apiVersion: opsportal/v1
+kind: Procedure
+metadata: {name: outer}
+spec:
+  owner: group:default/x
+  type: diagnostic
+  risk: moderate
+  environments: [development]
+  timeout: 1m
+  steps:
+    - {id: ask, action: "procedure:run", timeout: 30s, input: {procedure: who-am-i}}
+"""
+
+
+def outer_run(place: Place) -> Run:
+    """A run of a procedure that holds no credential and calls one that does."""
+    place.seal()
+    place.furnish()
+    adam = Person.objects.get(username="adam")
+    version = versions.submit_version(actor=adam, files={"procedure.yaml": OUTER, "README.md": b"x"}, note="", at=now())
+    place.world.review(place.world.mira, version, "operations", "security", signed=True)
+    quinn = place.world.person("quinn")
+    place.world.may(quinn, "run", procedure="outer")
+    return place.world.ask(quinn, procedure="outer")
+
+
+def test_what_is_called_gets_its_own_credential_for_its_own_step(place: Place) -> None:
+    run = outer_run(place)
+    drive(run.id)
+    run.refresh_from_db()
+    log = "".join(run.log.order_by("seq").values_list("text", flat=True))
+    assert (run.state, log.strip()) == ("succeeded", place.host.account), log
+    lease = run.leases.get()
+    assert (lease.step, lease.credential, lease.target) == ("ask/who", "ask/deploy", "web-01")
+
+
+def test_the_issuer_lends_nothing_for_a_call_that_no_accepted_closure_pins(place: Place) -> None:
+    """The attacker holds the database: the plan names another version than the one that reviewers saw pinned."""
+    run = outer_run(place)
+    plan = parse(bytes(run.plan))
+    authority = replay()
+    submitted = version_facts(run.version_id)[0].facts
+    judgement._callees(authority, plan, submitted, production=False)
+    other = {**plan["calls"][0], "digest": "sha256:" + "0" * 64}
+    with pytest.raises(LeaseRefused, match="does not pin"):
+        judgement._callees(authority, {"calls": [other]}, submitted, production=False)

@@ -273,3 +273,14 @@ def test_an_item_that_fails_ends_the_row(world: World) -> None:
     run = run_it(world, quinn, "breaks")
     assert run.state == "failed"
     assert {t.target: t.state for t in run.tasks.all()} == {"item 1": "succeeded", "item 2": "failed"}
+
+
+def test_a_secret_in_an_output_is_masked(world: World) -> None:
+    quinn = procedure(
+        world,
+        "leaks",
+        "{id: one, action: 'local:command', timeout: 5s, input:"
+        " {argv: [sh, -c, 'echo \"k=got $T\" >> $OPSPORTAL_OUTPUT'], env: {T: '${{ secrets.token }}'}}}",
+    )
+    run = run_it(world, quinn, "leaks", secrets={"token": "canary-4711-canary"})
+    assert run.tasks.get().output == {"k": "got ***"}
