@@ -2,14 +2,17 @@
 
 from __future__ import annotations
 
+import base64
 import json
 import time
 from pathlib import Path
 from typing import Any
+from urllib.parse import quote
 
 import click
 
 from opsportal.cli.portal import FAILED, WAITING, ask, run_id, show
+from procedures.domain import forms
 
 OWN = {"local", "environment", "reason", "parameters", "secret", "target", "detach", "wait", "json", "help"}
 ENDED = {"succeeded", "failed", "timed_out", "canceled", "denied", "rejected", "expired", "interrupted"}
@@ -17,7 +20,7 @@ ENDED = {"succeeded", "failed", "timed_out", "canceled", "denied", "rejected", "
 
 def flags(words: list[str], schema: dict[str, Any]) -> dict[str, Any]:
     """Parameters from `--name value`, `--x/--no-x`, repeated for lists, JSON or @file for objects."""
-    properties = schema.get("properties", {})
+    properties = forms.every_property(schema)
     names = {("p-" if key.replace("_", "-") in OWN else "") + key.replace("_", "-"): key for key in properties}
     found: dict[str, Any] = {}
     rest = list(words)
@@ -28,7 +31,8 @@ def flags(words: list[str], schema: dict[str, Any]) -> dict[str, Any]:
         key = names.get(off or flag)
         if not word.startswith("--") or key is None:
             raise click.UsageError(f"There is no parameter {word}; `opsportal show NAME` lists them.")
-        kind = properties[key].get("type")
+        about = properties[key] if isinstance(properties[key], dict) else {}
+        kind = about.get("type")
         if kind == "boolean":
             found[key] = not off
             continue
@@ -36,11 +40,17 @@ def flags(words: list[str], schema: dict[str, Any]) -> dict[str, Any]:
             if not rest:
                 raise click.UsageError(f"{word} wants a value.")
             given = rest.pop(0)
-        found[key] = [*found.get(key, []), given] if kind == "array" else value(given, kind)
+        found[key] = [*found.get(key, []), given] if kind == "array" else value(given, about)
     return found
 
 
-def value(text: str, kind: Any) -> Any:
+def value(text: str, about: dict[str, Any]) -> Any:
+    """A word of the command line as the parameter's own type; what does not parse stays text."""
+    kind = about.get("type")
+    if about.get("format") == "data-url" and text.startswith("@"):
+        place = Path(text[1:])
+        content = base64.b64encode(place.read_bytes()).decode()
+        return f"data:application/octet-stream;name={quote(place.name)};base64,{content}"
     if kind in {"integer", "number"}:
         try:
             return int(text) if kind == "integer" else float(text)
@@ -65,7 +75,7 @@ def explain(ctx: click.Context, name: str) -> None:
 def described(schema: dict[str, Any]) -> list[tuple[str, str]]:
     """Each parameter as a flag with its kind, and what the author says of it."""
     rows = []
-    for key, about in schema.get("properties", {}).items():
+    for key, about in forms.every_property(schema).items():
         flag = ("p-" if key.replace("_", "-") in OWN else "") + key.replace("_", "-")
         kind = about.get("type", "")
         shown = f"--{flag} / --no-{flag}" if kind == "boolean" else f"--{flag} {str(kind).upper()}"

@@ -11,7 +11,7 @@ import jsonschema_rs
 from procedures.definitions import scripts
 from procedures.definitions.findings import Finding
 from procedures.definitions.guard import Document
-from procedures.domain import expressions, filters, parameters, plan, rendering
+from procedures.domain import expressions, filters, forms, parameters, plan, rendering, uploads
 from procedures.domain.bundle import PHASES
 from procedures.domain.calls import CALL
 from procedures.domain.definition import Definition, Step
@@ -32,6 +32,8 @@ class _Lint:
     ) -> None:
         self.definition, self.document, self.files, self.actions = definition, document, files, actions
         self.findings: list[Finding] = []
+        handed = uploads.file_parameters(definition.parameters)
+        self.laid_out = {**files, **{uploads.place(name): b"" for name in handed}}
 
     def say(self, pointer: str, code: str, message: str, *, mend: str = "", warning: bool = False) -> None:
         line, column = self.document.where(pointer)
@@ -81,7 +83,7 @@ class _Lint:
         for error in validator.iter_errors(dict(step.input)):
             path = "".join(f"/{part}" for part in error.instance_path)
             self.say(f"{pointer}/input{path}", "input", f"{step.action}: {error.message[:200]}")
-        for path, message in action.check(step.input, self.files):
+        for path, message in action.check(step.input, self.laid_out):
             self.say(f"{pointer}/input{path}", "input", message)
         for key in SCRIPT_KEYS & set(step.input):
             if expressions.has_expression(str(step.input[key])):
@@ -189,8 +191,11 @@ class _Lint:
         for label, schema in (("parameters", self.definition.parameters), ("secrets", self.definition.secrets)):
             if schema and (problem := parameters.check_schema(schema)):
                 self.say(f"/spec/{label}", "schema", f"The form's JSON Schema cannot be used: {problem[:200]}")
+                continue
+            if forms.is_open(schema):
+                self.say(f"/spec/{label}", "open-form", "A form holds declared names alone; none may be left open.")
             variables: dict[str, str] = {}
-            for name, value in (schema.get("properties") or {}).items() if schema else []:
+            for name, value in forms.every_property(schema).items():
                 variable = rendering.variable(name)
                 if variable in variables:
                     self.say(f"/spec/{label}", "name-collision", f"{name} and {variables[variable]} become {variable}.")
@@ -204,8 +209,8 @@ class _Lint:
                     )
 
     def used_names(self) -> None:
-        known = set(self.definition.parameters.get("properties", {}))
-        hidden = set(self.definition.secrets.get("properties", {})) if self.definition.secrets else set()
+        known = set(forms.every_property(self.definition.parameters))
+        hidden = set(forms.every_property(self.definition.secrets))
         ids = {step.id for _, step in self.steps()}
         group = self.definition.concurrency.group if self.definition.concurrency else ""
         places = [(p, s.input) for p, s in self.steps()] + [(p, s.condition or "") for p, s in self.steps()]
@@ -224,6 +229,12 @@ class _Lint:
             self.say(
                 "/spec/concurrency/group", "group-runtime", "A group may depend on parameters and environment alone."
             )
+
+    def uploads_apart(self) -> None:
+        if uploads.file_parameters(self.definition.parameters) and any(
+            path.startswith(f"{uploads.FOLDER}/") for path in self.files
+        ):
+            self.say("/spec/parameters", "uploads", f"{uploads.FOLDER}/ is kept for file parameters.")
 
     def readme(self) -> None:
         if "README.md" not in self.files:
@@ -253,5 +264,6 @@ def lint(
     run.target_filter()
     run.forms()
     run.used_names()
+    run.uploads_apart()
     run.readme()
     return run.findings + scripts.lint(definition, files)

@@ -10,6 +10,7 @@ from procedures.definitions import guard, lint
 from procedures.definitions.findings import Finding
 from procedures.definitions.guard import Document, YamlRefused
 from procedures.definitions.schema import validator
+from procedures.domain import forms
 from procedures.domain.bundle import BundleRefused, check_paths
 from procedures.domain.definition import (
     Concurrency,
@@ -96,7 +97,7 @@ def build(document: Mapping[str, Any]) -> Definition:
     """The value of a document that has the right shape."""
     meta, spec = document["metadata"], document["spec"]
     pages = spec.get("parameters") or {}
-    pages = pages if isinstance(pages, list) else [pages]
+    pages = [forms.modern(page) for page in (pages if isinstance(pages, list) else [pages])]
     return Definition(
         name=meta["name"],
         title=meta.get("title", meta["name"]),
@@ -109,7 +110,7 @@ def build(document: Mapping[str, Any]) -> Definition:
         environments=tuple(spec["environments"]),
         pages=tuple(pages),
         parameters=_union(pages),
-        secrets=_union([spec.get("secrets", {}).get("schema", {})]),
+        secrets=_union([forms.modern(spec.get("secrets", {}).get("schema", {}))]),
         targets=_targets(spec.get("targets")),
         credentials=_needs(spec.get("credentials", {})),
         concurrency=_concurrency(spec.get("concurrency")),
@@ -130,9 +131,7 @@ def _union(pages: list[Mapping[str, Any]]) -> dict[str, Any]:
     for page in pages:
         merged["properties"].update(page.get("properties") or {})
         merged["required"] += [name for name in page.get("required") or [] if name not in merged["required"]]
-        more = {
-            k: v for k, v in page.items() if k in {"if", "then", "else", "allOf", "anyOf", "oneOf", "dependentRequired"}
-        }
+        more = {key: value for key, value in page.items() if key in forms.CONDITIONS}
         if more:
             rest.append(more)
     if rest:

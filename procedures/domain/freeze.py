@@ -46,6 +46,8 @@ def build(
         "timeout_s": definition.timeout_s,
         "steps": _steps(root, below, actions),
     }
+    if ask.uploads:
+        value["uploads"] = {name: dict(facts) for name, facts in ask.uploads.items()}
     if below:
         value["calls"] = [_call(frame) for frame in below.values()]
     return canon(value)

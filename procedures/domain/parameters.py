@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import copy
 import json
 import math
 from collections.abc import Mapping
@@ -10,6 +9,7 @@ from typing import Any
 
 import jsonschema_rs
 
+from procedures.domain import forms
 from procedures.domain.canonical import LIMIT
 from procedures.domain.errors import InvalidInput
 
@@ -28,16 +28,19 @@ def resolve(schema: Mapping[str, Any], given: Any, *, prefix: str = "/parameters
     problems = _limits(given, prefix)
     if problems:
         raise InvalidInput(problems)
-    value = _defaults(schema, copy.deepcopy(dict(given)))
-    for error in _validator(schema).iter_errors(value):
-        problems += _problem(error, prefix)
-    if problems:
-        raise InvalidInput(problems)
+    value = forms.with_defaults(schema, given)
+    properties, required = forms.active(schema, value)
+    for shape in ({"properties": properties, "required": required}, schema):
+        for error in _validator(shape).iter_errors(value):
+            problems += _problem(error, prefix)
+        if problems:
+            raise InvalidInput(problems)
     return value
 
 
 def _validator(schema: Mapping[str, Any]) -> Any:
-    closed = {"type": "object", "additionalProperties": False, **schema}
+    closed = {**schema, "type": "object", "unevaluatedProperties": False}
+    closed.pop("additionalProperties", None)
     return jsonschema_rs.validator_for(
         closed, validate_formats=True, offline=True, pattern_options=jsonschema_rs.RegexOptions()
     )
@@ -58,7 +61,7 @@ def _problem(error: Any, prefix: str) -> list[tuple[str, str]]:
     name = str(getattr(kind, "name", "") or "")
     if name == "required":
         return [(f"{path}/{_escaped(kind.property)}", "is required")]
-    if name == "additionalProperties":
+    if name in {"additionalProperties", "unevaluatedProperties"}:
         return [(f"{path}/{_escaped(key)}", "is not a parameter of this procedure") for key in kind.unexpected]
     return [(path, _said(error))]
 
@@ -71,17 +74,6 @@ def _said(error: Any) -> str:
 
 def _escaped(part: Any) -> str:
     return str(part).replace("~", "~0").replace("/", "~1")
-
-
-def _defaults(schema: Mapping[str, Any], value: dict[str, Any]) -> dict[str, Any]:
-    for name, sub in (schema.get("properties") or {}).items():
-        if not isinstance(sub, Mapping):
-            continue
-        if name not in value and "default" in sub:
-            value[name] = copy.deepcopy(sub["default"])
-        elif isinstance(value.get(name), dict) and sub.get("properties"):
-            value[name] = _defaults(sub, value[name])
-    return value
 
 
 def _limits(given: Any, prefix: str) -> list[tuple[str, str]]:

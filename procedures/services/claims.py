@@ -252,7 +252,7 @@ def _take(
             "claim": str(token),
         },
     )
-    return Claimed(run, token, definition, files, planned.ask, deadline, planned.frames)
+    return Claimed(run, token, definition, planned.files, planned.ask, deadline, planned.frames)
 
 
 def beat(*, run: UUID, token: UUID, at: datetime, calls: Sequence[str] = ()) -> Literal["", "cancel", "stop"]:

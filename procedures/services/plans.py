@@ -8,7 +8,7 @@ from datetime import datetime
 from typing import Any
 
 from procedures.definitions import registry
-from procedures.domain import expressions, filters, freeze, plan, ports
+from procedures.domain import expressions, filters, freeze, plan, ports, uploads
 from procedures.domain.calls import Frame, called, frames
 from procedures.domain.clock import now
 from procedures.domain.definition import Definition
@@ -42,6 +42,7 @@ class Planned:
     digest: str
     ask: plan.Ask
     frames: Mapping[str, Frame] = field(default_factory=dict)
+    files: Mapping[str, bytes] = field(default_factory=dict)
 
 
 def as_port(target: Target) -> ports.Target:
@@ -124,6 +125,8 @@ def make(
     at = at or now()
     environment = run.environment
     profile = profile_in_force()
+    uploaded = uploads.taken(definition.parameters, run.parameters)
+    files = {**files, **uploaded.files}
     ask = plan.Ask(
         run=run.id,
         run_no=run.no,
@@ -132,7 +135,8 @@ def make(
         environment=environment.name,
         requester=str(run.requester.subject),
         reason=run.reason,
-        parameters=run.parameters,
+        parameters=uploaded.parameters,
+        uploads=uploaded.facts,
         secret_marks=secret_marks,
         targets=targets_for(definition, environment, run.parameters, run.narrowed_to),
         bindings=bindings_for(definition, environment),
@@ -144,7 +148,7 @@ def make(
     )
     below = _frames(run, definition, ask, at=at)
     data = freeze.build(definition, files, ask, registry.actions(), below)
-    return Planned(data, plan.plan_digest(data), ask, below)
+    return Planned(data, plan.plan_digest(data), ask, below, files)
 
 
 def _frames(run: Run, definition: Definition, ask: plan.Ask, *, at: datetime) -> dict[str, Frame]:

@@ -32,6 +32,7 @@ urlpatterns = [
     path("procedures/", procedures.catalogue, name="procedures"),
     path("procedures/find/", procedures.find, name="find"),
     path("procedures/<slug:name>/", procedures.one, name="procedure"),
+    path("procedures/<slug:name>/fields/", procedures.fields, name="fields"),
     path("procedures/<slug:name>/preview/", procedures.preview, name="preview"),
     path("runs/", runs.listing, name="runs"),
     path("runs/<uuid:run>/", runs.one, name="run"),

@@ -9,6 +9,7 @@ import pytest
 from django.http import QueryDict
 from django.utils import timezone
 
+from procedures.domain import forms
 from procedures.queries.pages_log import lines, parts_of
 from procedures.web import prose, schema_form
 from procedures.web.templatetags import readings
@@ -112,3 +113,66 @@ def test_secrets_are_never_put_back_into_a_form() -> None:
 )
 def test_lengths_have_one_style(seconds: float | None, text: str) -> None:
     assert readings.length(seconds) == text
+
+
+CONDITIONAL = forms.modern(
+    {
+        "properties": {"kind": {"enum": ["vm", "db"], "title": "Kind", "default": "vm"}},
+        "dependencies": {
+            "kind": {
+                "oneOf": [
+                    {"properties": {"kind": {"const": "vm"}, "cores": {"type": "integer", "default": 2}}},
+                    {
+                        "required": ["engine"],
+                        "properties": {
+                            "kind": {"const": "db"},
+                            "engine": {"enum": ["pg", "my"], "ui:enumNames": ["PostgreSQL", "MySQL"]},
+                        },
+                    },
+                ]
+            }
+        },
+    }
+)
+
+
+def names(form: list[schema_form.FormPage]) -> list[str]:
+    return [one.name for form_page in form for one in form_page.fields]
+
+
+def test_a_form_asks_what_the_default_brings_in() -> None:
+    assert names(schema_form.pages([CONDITIONAL])) == ["kind", "cores"]
+
+
+def test_a_form_asks_what_was_chosen_brings_in_and_forgets_the_rest() -> None:
+    form, typed = schema_form.grown([CONDITIONAL], QueryDict("p.kind=%22db%22&p.cores=4&p.engine=%22pg%22"))
+    assert names(form) == ["kind", "engine"]
+    assert typed == {"kind": "db", "engine": "pg"}
+    assert form[0].fields[1].choices == [('"pg"', "PostgreSQL"), ('"my"', "MySQL")]
+    assert form[0].fields[1].required
+
+
+def test_hints_of_backstages_forms_are_followed() -> None:
+    schema = {
+        "ui:order": ["b", "a"],
+        "properties": {
+            "a": {"type": "string", "ui:widget": "textarea", "ui:options": {"rows": 7}, "ui:placeholder": "x"},
+            "b": {"enum": [1, 2], "ui:widget": "radio", "ui:help": "Choose."},
+            "c": {"type": "string", "ui:widget": "hidden", "default": "h"},
+            "d": {"type": "string", "ui:field": "SomethingUnknown"},
+            "e": {"oneOf": [{"const": "x", "title": "The X"}]},
+            "f": {"type": "string", "format": "data-url"},
+        },
+    }
+    form = schema_form.pages([schema])
+    assert [(one.name, one.kind) for one in form[0].fields] == [
+        ("b", "radio"),
+        ("a", "area"),
+        ("d", "text"),
+        ("e", "choice"),
+        ("f", "file"),
+    ]
+    assert form[0].fields[1].attrs == {"placeholder": "x", "rows": 7}
+    assert form[0].fields[0].hint == "Choose"
+    assert [one.name for one in form[0].hidden] == ["c"]
+    assert schema_form.values(form, QueryDict("p.c=h")) == {"c": "h"}

@@ -6,10 +6,11 @@ from collections.abc import Mapping
 from typing import Any
 from uuid import UUID
 
-from django.http import HttpRequest, HttpResponse, JsonResponse
+from django.http import HttpRequest, HttpResponse, JsonResponse, QueryDict
 from django.shortcuts import redirect, render
 from django.views.decorators.http import require_http_methods, require_POST, require_safe
 
+from procedures.domain import forms
 from procedures.domain.canonical import parse
 from procedures.domain.clock import now
 from procedures.domain.errors import InvalidInput, NotFound, OpsError
@@ -84,11 +85,12 @@ def _tab(me: Person, procedure: Procedure, tab: str) -> dict[str, Any]:
 def _with_form(
     request: HttpRequest, me: Person, procedure: Procedure, version: Version, context: dict[str, Any]
 ) -> HttpResponse:
-    form, secrets = _forms(version)
+    form, secrets = _forms(version, request.POST)
     where = pages_procedures.environments_of(me, version, procedure, now())
     chosen = request.POST.get("environment") or next((e.name for e, may in where if may), "")
     context |= {
         "form": form,
+        "conditional": _conditional(version),
         "secrets": secrets,
         "where": where,
         "chosen": chosen,
@@ -122,7 +124,7 @@ def preview(request: HttpRequest, name: str) -> HttpResponse:
     version = pages_procedures.accepted(procedure, at)
     if version is None or not pages_procedures.may_view(me, procedure, at):
         raise NotFound("There is nothing to run.")
-    form, secrets = _forms(version)
+    form, secrets = _forms(version, request.POST)
     environment = request.POST.get("environment", "")
     context: dict[str, Any] = {
         "procedure": procedure,
@@ -138,11 +140,30 @@ def preview(request: HttpRequest, name: str) -> HttpResponse:
     return render(request, "parts/will_happen.html", context)
 
 
-def _forms(version: Version) -> tuple[list[schema_form.FormPage], list[schema_form.FormPage]]:
+@page
+@require_POST
+def fields(request: HttpRequest, name: str) -> HttpResponse:
+    """The form's fields alone, as they are asked once what was typed has had its say."""
+    me, at = person_of(request), now()
+    procedure = pages_procedures.one_procedure(me, name, at)
+    version = pages_procedures.accepted(procedure, at)
+    if version is None or not pages_procedures.may_view(me, procedure, at):
+        raise NotFound("There is nothing to run.")
+    return render(request, "parts/fields.html", {"form": _forms(version, request.POST)[0]})
+
+
+def _forms(version: Version, posted: QueryDict) -> tuple[list[schema_form.FormPage], list[schema_form.FormPage]]:
     definition = version.definition
-    form = schema_form.pages(definition.get("pages") or [definition["parameters"]])
+    schemas = definition.get("pages") or [definition["parameters"]]
+    form = schema_form.grown(schemas, posted)[0] if posted else schema_form.pages(schemas)
     secrets = schema_form.pages([definition["secrets"]] if definition.get("secrets") else [], prefix="s", secret=True)
     return form, secrets
+
+
+def _conditional(version: Version) -> bool:
+    """Whether what is typed may change what is asked."""
+    definition = version.definition
+    return any(forms.is_conditional(schema) for schema in definition.get("pages") or [definition["parameters"]])
 
 
 def _wish(
@@ -183,7 +204,9 @@ def _prefill(me: Person, run: str, form: list[schema_form.FormPage], context: di
         earlier: Run = pages_runs.one_run(me, UUID(run), now())
     except ValueError as problem:
         raise NotFound("There is no such run.") from problem
-    for one_field in (f for form_page in form for f in form_page.fields):
+    schemas = earlier.version.definition.get("pages") or [earlier.version.definition["parameters"]]
+    form[:] = schema_form.pages(schemas, filled=earlier.parameters)
+    for one_field in (f for form_page in form for f in (*form_page.fields, *form_page.hidden)):
         if one_field.name in earlier.parameters:
             one_field.value = schema_form.as_text(one_field, earlier.parameters[one_field.name])
     context |= {"chosen": earlier.environment_id, "narrowed": " ".join(earlier.narrowed_to), "earlier": earlier}

@@ -84,6 +84,34 @@ if (ask) {
     const page = new DOMParser().parseFromString(await answer.text(), "text/html"), panel = page.querySelector("#will-happen");
     if (mine === turn && panel && answer.ok) $("#will-happen").replaceWith(document.adoptNode(panel));
   };
+  // What was typed may bring in other fields: they are asked for anew, and the one in hand is kept.
+  const grow = async (event) => {
+    const fields = $("#fields[data-fields]"), inHand = event.target;
+    if (!fields || !fields.contains(inHand)) return;
+    const answer = await fetch(fields.dataset.fields, { method: "POST", body: new FormData(ask), headers: { "X-CSRFToken": csrf() } });
+    if (!answer.ok) return;
+    const page = new DOMParser().parseFromString(await answer.text(), "text/html");
+    const names = (root) => [...root.querySelectorAll("[name]")].map((one) => one.name).join();
+    if (names(page) === names(fields)) return;
+    fields.replaceChildren(...[...page.body.childNodes].map((node) => document.adoptNode(node)));
+    document.getElementById(inHand.id)?.focus();
+  };
+  ask.addEventListener("change", grow);
+  // A chosen file becomes a data URL in the field beside it; what is sent is hashed before anybody approves it.
+  ask.addEventListener("change", async (event) => {
+    const file = event.target.files?.[0], into = event.target.dataset.into;
+    if (!into) return;
+    const said = $(`[data-file="${CSS.escape(into)}"]`), value = document.getElementById(into);
+    value.value = "";
+    if (file && file.size > 48000) { said.textContent = `${file.name} has ${file.size} bytes; at most 48,000 are taken.`; return; }
+    if (file) {
+      const bytes = new Uint8Array(await file.arrayBuffer());
+      const text = btoa(Array.from(bytes, (byte) => String.fromCharCode(byte)).join(""));
+      value.value = `data:${file.type || "application/octet-stream"};name=${encodeURIComponent(file.name)};base64,${text}`;
+    }
+    said.textContent = file ? `${file.name}, ${file.size} bytes` : "At most 48 kB.";
+    ask.dispatchEvent(new Event("input", { bubbles: true }));
+  });
   ask.addEventListener("input", () => { clearTimeout(timer); timer = setTimeout(show, 350); });
   if (!$("#will-happen .steps") && !$(".note.bad")) show();
 }
