@@ -30,7 +30,10 @@ spec:
       list: {type: string, format: data-url, title: A list}
       word: {type: string, title: A word}
   steps:
-    - {id: read, action: 'local:command', timeout: 9s, input: {argv: [sh, -c, 'cat "$PARAM_LIST"; ls -l "$PARAM_LIST" | cut -c1-10']}}
+    - id: read
+      action: local:command
+      timeout: 9s
+      input: {argv: [sh, -ec, 'cat "$PARAM_LIST"; ls -l "$PARAM_LIST" | cut -c1-10']}
 """
 CONTENT = b"one\n$(touch /tmp/owned)\n"
 
