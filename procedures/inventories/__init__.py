@@ -1,0 +1,1 @@
+"""Inventories of other tools, as hosts, groups and variables: one file per kind."""

@@ -1,0 +1,81 @@
+"""Hosts of an inventory as targets: what is carried over, what is missing, and what is a secret and stays behind."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from typing import Any
+
+from procedures.domain.inventory import ALL, UNGROUPED, Inventory
+from procedures.inventories.known_hosts import keys_of
+
+SECRETS = re.compile(r"(^|_)(pass|password|passwd|secret|token|private_key|vault)(_|$)", re.IGNORECASE)
+NAME = re.compile(r"^[A-Za-z0-9][A-Za-z0-9._-]{0,198}$")
+TAG = re.compile(r"^[A-Za-z0-9][A-Za-z0-9._-]{0,62}$")
+
+
+@dataclass(slots=True)
+class Wanted:
+    """One host: `object` is the control object to propose, or None with the reason in `lacks`."""
+
+    host: str
+    object: dict[str, Any] | None
+    lacks: str = ""
+    notes: list[str] = field(default_factory=list)
+
+
+def wanted(inventory: Inventory, environment: str, known_hosts: str, trust: str) -> list[Wanted]:
+    """Every host of an inventory, in its order."""
+    return [_one(inventory, host, environment, known_hosts, trust) for host in inventory.hosts]
+
+
+def _one(inventory: Inventory, host: str, environment: str, known_hosts: str, trust: str) -> Wanted:
+    variables = inventory.variables_of(host)
+    address = str(variables.get("ansible_host") or variables.get("ansible_ssh_host") or host)
+    port = variables.get("ansible_port") or variables.get("ansible_ssh_port") or 22
+    notes = [f"{name} is a secret and stays behind" for name in sorted(variables) if SECRETS.search(name)]
+    lacks = _lacks(host, address, port, variables)
+    keys = [] if lacks else keys_of(known_hosts, address, int(port)) or keys_of(known_hosts, host, int(port))
+    if not lacks and not keys:
+        lacks = f"its host key is not known; add it with: ssh-keyscan -p {port} {address}"
+    if lacks:
+        return Wanted(host, None, lacks, notes)
+    tags, left = _tags(inventory, host, variables)
+    made = {
+        "environment": environment,
+        "name": host,
+        "address": address,
+        "port": int(port),
+        "host_key": keys[0],
+        "trust": trust,
+        "tags": tags,
+        "attributes": {},
+        "action": "set",
+    }
+    return Wanted(host, made, "", [*notes, *left])
+
+
+def _lacks(host: str, address: str, port: Any, variables: Mapping[str, Any]) -> str:
+    if not NAME.match(host):
+        return "its name holds signs that a target's name may not have"
+    if variables.get("ansible_connection", "ssh") not in {"ssh", "smart", "paramiko", "paramiko_ssh"}:
+        return f"it is reached by {variables['ansible_connection']}, not by SSH"
+    if "{{" in address or not str(port).isdigit() or not 0 < int(port) < 65_536:
+        return "its address or port is a template or no number"
+    return ""
+
+
+def _tags(inventory: Inventory, host: str, variables: Mapping[str, Any]) -> tuple[dict[str, str], list[str]]:
+    """Groups and plain variables as tags; `group.web: "yes"` for each group that the host is in."""
+    tags = {f"group.{g.name}": "yes" for g in inventory.groups_of(host) if g.name not in {ALL, UNGROUPED}}
+    left = []
+    for name, value in variables.items():
+        if name.startswith("ansible_") or SECRETS.search(name):
+            continue
+        text = str(value).lower() if isinstance(value, bool) else str(value)
+        if TAG.match(name) and isinstance(value, str | int | bool) and len(text) <= 200 and "{{" not in text:
+            tags[name] = text
+        else:
+            left.append(f"{name} is no plain value and is left out")
+    return {name: value for name, value in tags.items() if TAG.match(name)}, left
