@@ -5,11 +5,13 @@ from __future__ import annotations
 from django.urls import URLPattern, URLResolver, include, path
 
 from procedures.api import health
+from procedures.hooks import git
 
 urlpatterns: list[URLPattern | URLResolver] = [
     path("healthz", health.healthz),
     path("readyz", health.readyz),
     path("metrics", health.metrics),
+    path("hooks/git/<slug:name>", git.pushed),
     path("api/", include("procedures.api.urls")),
     path("", include("procedures.web.urls")),
 ]

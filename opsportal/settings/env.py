@@ -65,6 +65,12 @@ VARIABLES = {
             str(ROOT / "var"),
             "Folder for what the portal keeps outside the database; made on first start with mode 0700.",
         ),
+        Variable(
+            "OPSPORTAL_SOURCE_POLL_S",
+            "integer",
+            "60",
+            "How often a git source is looked at when no webhook asks for it, in seconds.",
+        ),
         Variable("OPSPORTAL_PORT", "integer", "8000", "Port on the loopback address where `up` listens."),
         Variable(
             "OPSPORTAL_PUBLIC_URL",

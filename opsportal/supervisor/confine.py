@@ -23,7 +23,7 @@ REMOVE = 1 << 4 | 1 << 5
 MAKE = 1 << 7 | 1 << 8 | 1 << 9 | 1 << 10 | 1 << 12  # directory, file, socket, fifo, symbolic link
 REFER, TRUNCATE = 1 << 13, 1 << 14
 WRITABLE = ("/dev", "/proc")
-KEPT = ("database", "logs", "broker", "public", "tmp")
+KEPT = ("database", "logs", "broker", "public", "sources", "tmp")
 ARCHITECTURES = ("x86_64", "aarch64")  # where the numbers of the calls above hold
 
 

@@ -6,7 +6,7 @@ from django.http import HttpRequest, JsonResponse
 from django.urls import path
 from drf_spectacular.views import SpectacularAPIView, SpectacularSwaggerView
 
-from procedures.api import control, evidence, runs, session, versions
+from procedures.api import control, evidence, runs, session, sources, versions
 from procedures.definitions.registry import actions
 from procedures.definitions.schema import procedure_schema
 
@@ -69,6 +69,10 @@ urlpatterns = [
     path("v1/tokens/", control.Tokens.as_view()),
     path("v1/environments/", control.Environments.as_view()),
     path("v1/targets/", control.Targets.as_view()),
+    path("v1/sources/", sources.Sources.as_view()),
+    path("v1/sources/<str:name>/", sources.OneSource.as_view()),
+    path("v1/sources/<str:name>/look/", sources.Look.as_view()),
+    path("v1/sources/<str:name>/hook/", sources.Hook.as_view()),
     path("schema/", SpectacularAPIView.as_view(), name="schema"),
     path("schema/procedure.v1.json", format_schema),
     path("docs/", SpectacularSwaggerView.as_view(url_name="schema")),

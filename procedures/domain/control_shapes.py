@@ -144,6 +144,17 @@ SCHEMAS: Mapping[str, dict[str, Any]] = {
         "oneOf": [{"required": ["event", "paths"]}, {"required": ["subject"]}],
         "dependentRequired": {"event": ["paths"], "paths": ["event"]},
     },
+    "source": _object(
+        {
+            "name": NAME,
+            "url": {"type": "string", "minLength": 1, "maxLength": 500},
+            "branch": {"type": "string", "minLength": 1, "maxLength": 200},
+            "path": {"type": "string", "maxLength": 300, "pattern": "^([^/.][^/]*(/[^/]+)*)?$"},
+            "owner": UUID,
+            "group": {"type": "string", "maxLength": 150},
+            "action": {"enum": ["set", "end"]},
+        }
+    ),
     "runner": _object(
         {
             "runner": UUID,

@@ -23,9 +23,10 @@ CONTROLS = (
     "key_end",
     "runner",
     "redaction",
+    "source",
 )
 ENDS = frozenset({"grant_end", "key_end"})  # taking authority away needs one manager, at once
-PORTAL_WIDE = frozenset({"membership", "duty", "profile", "key", "runner", "redaction"})
+PORTAL_WIDE = frozenset({"membership", "duty", "profile", "key", "runner", "redaction", "source"})
 
 
 @dataclass(frozen=True, slots=True)

@@ -22,6 +22,7 @@ from procedures.models.runs import (
     RunGroup,
     Task,
 )
+from procedures.models.sources import HookDelivery, Source, SourceFinding
 from procedures.models.versions import VERBS, Procedure, Review, Version, VersionAuthor, VersionFile
 
 __all__ = [
@@ -38,6 +39,7 @@ __all__ = [
     "Environment",
     "Grant",
     "GrantRight",
+    "HookDelivery",
     "IdempotencyKey",
     "LeaseRecord",
     "LogChunk",
@@ -54,6 +56,8 @@ __all__ = [
     "RunGroup",
     "Runner",
     "SealedSecret",
+    "Source",
+    "SourceFinding",
     "Target",
     "Task",
     "Version",

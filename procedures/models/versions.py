@@ -48,7 +48,10 @@ class Procedure(models.Model):
 
 
 class Version(models.Model):
-    """One content-addressed bundle. `digest` is the closure's (rule 3); `definition` reads its bytes."""
+    """One content-addressed bundle. `digest` is the closure's (rule 3); `definition` reads its bytes.
+
+    `origin` tells of the source, commit and signatures that it came with; empty for what was handed in directly.
+    """
 
     id = models.UUIDField(primary_key=True, default=uuid7)
     procedure = models.ForeignKey(Procedure, on_delete=models.PROTECT, related_name="versions")
@@ -69,6 +72,7 @@ class Version(models.Model):
     accepted_at = models.DateTimeField(null=True)
     expires_at = models.DateTimeField(null=True)
     profile = models.CharField(max_length=10, blank=True)
+    origin = models.JSONField(default=dict)
 
     class Meta:
         constraints = [

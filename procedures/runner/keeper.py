@@ -51,14 +51,17 @@ def _sweep_until(stop: threading.Event, child: subprocess.Popen[bytes] | None) -
     from django.db import DatabaseError, connections
 
     from procedures.domain.clock import now
+    from procedures.runner.watching_sources import Watching
     from procedures.services.sweeping import sweep
 
+    sources = Watching()
     while not stop.wait(1.0):
         if child is not None and child.poll() is not None:
             log.error("sequencer.ended", status=child.returncode)
             sys.exit(1)
         try:
             sweep(at=now())
+            sources.nudge()
         except DatabaseError as problem:
             log.warning("sweeper.database", problem=str(problem))
             connections.close_all()

@@ -5,12 +5,12 @@ from __future__ import annotations
 import base64
 from collections.abc import Callable, Mapping
 from datetime import datetime
+from secrets import token_hex
 from typing import Any
 from uuid import UUID
 
 from django.contrib.auth.models import Group
 
-from procedures.domain import filters
 from procedures.domain.canonical import digest, parse_moment
 from procedures.domain.errors import InvalidInput, NotAllowed, OpsError
 from procedures.domain.sshkeys import fingerprint
@@ -28,9 +28,11 @@ from procedures.models import (
     Procedure,
     Runner,
     SealedSecret,
+    Source,
     Target,
 )
 from procedures.services import grant_rights, redactions
+from procedures.services.control_checks import principal
 
 
 class TargetElsewhere(OpsError):
@@ -45,77 +47,6 @@ class SecretElsewhere(OpsError):
 
     code = "secret.in-two-environments"
     next_step = "Use another value in this environment."
-
-
-def check(control: str, object: Mapping[str, Any]) -> None:
-    """Refuse, with a pointer, what names things that are not there. Raises InvalidInput."""
-    problems: list[tuple[str, str]] = []
-    environments = object.get("environments") or ([object["environment"]] if "environment" in object else [])
-    known = set(Environment.objects.values_list("name", flat=True))
-    for index, name in enumerate(environments):
-        if name not in known:
-            pointer = f"/object/environments/{index}" if "environments" in object else "/object/environment"
-            problems.append((pointer, f"there is no environment {name!r}"))
-    if "procedure" in object and not Procedure.objects.filter(name=object["procedure"]).exists():
-        problems.append(("/object/procedure", f"there is no procedure {object['procedure']!r}"))
-    if "principal" in object and principal(object["principal"]) is None:
-        problems.append(("/object/principal", f"there is no {object['principal']}"))
-    if control == "membership" and not Person.objects.filter(subject=object["person"]).exists():
-        problems.append(("/object/person", "there is no such person"))
-    problems += CHECKS.get(control, _nothing)(object)
-    if problems:
-        raise InvalidInput(problems)
-
-
-def _nothing(object: Mapping[str, Any]) -> list[tuple[str, str]]:
-    return []
-
-
-def _key_problems(object: Mapping[str, Any]) -> list[tuple[str, str]]:
-    same = fingerprint(object["public"]) == object["fingerprint"]
-    return [] if same else [("/object/fingerprint", "is not the fingerprint of this public key")]
-
-
-def _grant_end_problems(object: Mapping[str, Any]) -> list[tuple[str, str]]:
-    lives = Grant.objects.filter(pk=object["grant"], revoked_at__isnull=True).exists()
-    return [] if lives else [("/object/grant", "there is no such live grant")]
-
-
-def _key_end_problems(object: Mapping[str, Any]) -> list[tuple[str, str]]:
-    lives = EnrolledKey.objects.filter(fingerprint=object["fingerprint"], revoked_at__isnull=True).exists()
-    return [] if lives else [("/object/fingerprint", "there is no such live key")]
-
-
-def _texts(object: Mapping[str, Any]) -> list[tuple[str, str]]:
-    problems = []
-    if "target_filter" in object:
-        try:
-            filters.parse(object["target_filter"])
-        except OpsError as problem:
-            problems.append(("/object/target_filter", problem.message))
-    if "host_key" in object:
-        try:
-            fingerprint(object["host_key"])
-        except (OpsError, ValueError) as problem:
-            problems.append(("/object/host_key", str(problem)))
-    return problems
-
-
-CHECKS: Mapping[str, Callable[[Mapping[str, Any]], list[tuple[str, str]]]] = {
-    "grant": _texts,
-    "target": _texts,
-    "key": _key_problems,
-    "grant_end": _grant_end_problems,
-    "key_end": _key_end_problems,
-    "redaction": redactions.problems,
-}
-
-
-def principal(text: str) -> Person | Group | None:
-    kind, _, name = text.partition(":")
-    if kind == "person":
-        return Person.objects.filter(subject=name).first()
-    return Group.objects.filter(name=name).first()
 
 
 def apply(change: ControlChange, *, at: datetime, event: UUID) -> None:
@@ -281,6 +212,14 @@ def _redaction(change: ControlChange, object: Mapping[str, Any], at: datetime, e
     redactions.carry_out(object, at)
 
 
+def _source(change: ControlChange, object: Mapping[str, Any], at: datetime, event: UUID) -> None:
+    fields = {key: object[key] for key in ("url", "branch", "path", "group")}
+    fields["owner"] = Person.objects.get(subject=object["owner"])
+    fields["ended_at"] = at if object["action"] == "end" else None
+    made = {"since_at": at, "hook_secret": token_hex(32)}
+    Source.objects.update_or_create(name=object["name"], defaults=fields, create_defaults={**fields, **made})
+
+
 EFFECTS: Mapping[str, Callable[[ControlChange, Mapping[str, Any], datetime, UUID], None]] = {
     "grant": _grant,
     "grant_end": _grant_end,
@@ -295,4 +234,5 @@ EFFECTS: Mapping[str, Callable[[ControlChange, Mapping[str, Any], datetime, UUID
     "key": _key,
     "runner": _runner,
     "redaction": _redaction,
+    "source": _source,
 }

@@ -14,7 +14,7 @@ from procedures.domain import control_shapes, controls, statements
 from procedures.domain.errors import IllegalState, NotAllowed, NotFound
 from procedures.evidence.record import record
 from procedures.models import ControlChange, Environment, Membership, Person
-from procedures.services import control_effects
+from procedures.services import control_checks, control_effects
 from procedures.services.portal import profile_in_force
 from procedures.services.signing import Decided, decided
 from procedures.services.unit import SecondPersonRequired, thing
@@ -84,7 +84,7 @@ def propose(
     Raises NotAllowed, SecondPersonRequired, TooWeak, BadSignature, StatementMismatch, InvalidInput.
     """
     control_shapes.check(control, object)
-    control_effects.check(control, object)
+    control_checks.check(control, object)
     gains = who_gains(control, object)
     if control == "key":
         if gains != {str(actor.subject)}:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import asdict
 from datetime import datetime
 from typing import Any
@@ -60,10 +60,18 @@ def read(files: Mapping[str, bytes]) -> Loaded:
 
 @thing
 def submit_version(
-    *, actor: Person, files: Mapping[str, bytes], note: str, at: datetime, author_label: str = ""
+    *,
+    actor: Person,
+    files: Mapping[str, bytes],
+    note: str,
+    at: datetime,
+    author_label: str = "",
+    authors: Sequence[Person] = (),
+    origin: Mapping[str, Any] | None = None,
 ) -> Version:
     """Put a bundle into review; a version still in review of the same procedure is withdrawn (decisions.md, 9).
 
+    `authors` are those beside the submitter (rule 16), `origin` the commit of a git source.
     Raises NotAllowed, InvalidInput, SameBytes.
     """
     loaded = read(files)
@@ -83,6 +91,11 @@ def submit_version(
         withdraw(earlier, actor=actor, at=at, why="a newer version was submitted")
     risk = calls.highest(calls.risks(pinned), *version_risk(definition))
     version = _store(procedure, loaded, files, closure, digest, risk, actor=actor, note=note, at=at, label=author_label)
+    everybody = {person.pk: person for person in (actor, *authors)}
+    VersionAuthor.objects.bulk_create(VersionAuthor(version=version, person=person) for person in everybody.values())
+    if origin:
+        Version.objects.filter(pk=version.pk).update(origin=dict(origin))
+        version.origin = dict(origin)
     record(
         "version.submitted",
         actor=actor.subject,
@@ -96,7 +109,8 @@ def submit_version(
             "bundle": version.bundle_digest,
             "closure": plan.plain(closure),
             "submitter": str(actor.subject),
-            "authors": [str(actor.subject)],
+            "authors": sorted(str(person.subject) for person in everybody.values()),
+            "origin": plan.plain(_told_origin(origin or {})),
             "author_label": author_label,
             "risk": version.risk,
             "risk_reasons": version.risk_reasons,
@@ -138,7 +152,6 @@ def _store(
         author_label=label,
         submitted_at=at,
     )
-    VersionAuthor.objects.create(version=version, person=actor)
     VersionFile.objects.bulk_create(
         VersionFile(
             version=version, path=path, content=content, size_bytes=len(content), content_sha256=sha256_hex(content)
@@ -146,6 +159,14 @@ def _store(
         for path, content in sorted(files.items())
     )
     return version
+
+
+def _told_origin(origin: Mapping[str, Any]) -> dict[str, Any]:
+    """What evidence keeps of a commit: no names and no e-mail addresses, which nobody could erase again."""
+    kept = ("source", "folder", "tree", "commit", "rewritten", "signature")
+    return {key: origin[key] for key in kept if key in origin} | (
+        {"strangers": len(origin["strangers"])} if "strangers" in origin else {}
+    )
 
 
 def withdraw(version: Version, *, actor: Person, at: datetime, why: str) -> None:

@@ -161,6 +161,15 @@ def _plain(*names: str) -> Callable[[QueryDict], Object]:
     return lambda posted: {name: posted.get(name, "").strip() for name in names}
 
 
+def _source(posted: QueryDict) -> Object:
+    owner = Person.objects.filter(username=posted.get("owner", "").strip(), is_active=True).first()
+    if owner is None:
+        raise InvalidInput([("/object/owner", "is nobody's user name")])
+    made = {name: posted.get(name, "").strip() for name in ("name", "url", "branch", "group")}
+    path = posted.get("path", "").strip().strip("/")
+    return {**made, "path": path, "owner": str(owner.subject), "action": posted.get("action", "set")}
+
+
 MAKERS: dict[str, Callable[[QueryDict], Object]] = {
     "grant": _grant,
     "grant_end": _plain("grant", "reason"),
@@ -173,6 +182,7 @@ MAKERS: dict[str, Callable[[QueryDict], Object]] = {
     "profile": _plain("profile"),
     "redaction": _redaction,
     "secret": _secret,
+    "source": _source,
 }
 
 
@@ -205,6 +215,12 @@ def told(control: str, made: Object, names: dict[str, str]) -> str:
         "secret": lambda: f"A new value of {made['name']} in {made['environment']}",
         "profile": lambda: f"The review profile becomes {made['profile']}",
         "key": lambda: f"{names.get(made['subject'], 'Somebody')} enrols the key {made['fingerprint']}",
+        "source": lambda: (
+            f"Procedures no longer come from {made['url']}"
+            if made.get("action") == "end"
+            else f"Procedures come from {made['url']}, branch {made['branch']}; {names.get(made['owner'], 'somebody')} "
+            "answers for them"
+        ),
         "runner": lambda: f"The runner {made['name']} is enrolled",
         "redaction": lambda: (
             f"Everything personal about {names.get(made['subject'], 'somebody')} is erased for good"
@@ -217,5 +233,10 @@ def told(control: str, made: Object, names: dict[str, str]) -> str:
 
 def subjects_in(made: Object) -> list[str]:
     """Subjects that a control object names."""
-    named = [made.get("person", ""), made.get("subject", ""), str(made.get("principal", "")).removeprefix("person:")]
+    named = [
+        made.get("person", ""),
+        made.get("subject", ""),
+        made.get("owner", ""),
+        str(made.get("principal", "")).removeprefix("person:"),
+    ]
     return [text for text in named if len(text) == 36]

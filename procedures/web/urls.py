@@ -18,6 +18,7 @@ from procedures.web.views import (
     runs,
     sessions,
     settings,
+    sources,
 )
 
 app_name = "web"
@@ -55,6 +56,8 @@ urlpatterns = [
     path("people/close/", people.close, name="close-account"),
     path("environments/", environments.listing, name="environments"),
     path("environments/<slug:name>/", environments.one, name="environment"),
+    path("sources/", sources.listing, name="sources"),
+    path("sources/<slug:name>/", sources.one, name="source"),
     path("access/", access.listing, name="access"),
     path("changes/<uuid:change>/", changes.one, name="change"),
     path("changes/<slug:control>/new/", changes.new, name="new-change"),

@@ -90,6 +90,15 @@ def objects(intruder: Person, world: World) -> dict[str, dict[str, Any]]:
         "key_end": {"fingerprint": mira_key, "reason": "lost"},
         "runner": {"runner": str(uuid7()), "name": "evil", "public": "A" * 43 + "=", "environments": ["production"]},
         "redaction": {"subject": subject, "basis": "none", "requested_by": "nobody"},
+        "source": {
+            "name": "evil",
+            "url": "https://git.example.com/evil.git",
+            "branch": "main",
+            "path": "",
+            "owner": subject,
+            "group": "",
+            "action": "set",
+        },
     }
 
 

@@ -85,6 +85,16 @@ class World:
             actor=self.mira, control=control, object=object, signature=self.signed("mira", statement), at=now()
         )
 
+    def confirmed(self, control: str, object: Mapping[str, Any]) -> Any:
+        """A change that needs a second manager, who is made for it."""
+        change = self.propose(control, object)
+        if change.state == "proposed":
+            nora = Person.objects.filter(username="nora").first() or self.person("nora", key=True)
+            self.may(nora, "manage_access")
+            signed = self.signed("nora", bytes(change.statement))
+            change = controls.confirm(actor=nora, change=change.id, signature=signed, at=now())
+        return change
+
     def submit(self, author: Person, name: str = "hello", **files: bytes) -> Version:
         bundle = {**read_folder(RUNBOOKS / name), **{k.replace("__", "."): v for k, v in files.items()}}
         return versions.submit_version(actor=author, files=bundle, note="", at=now())

@@ -1,0 +1,108 @@
+"""One call of git with an empty environment: nobody's configuration, no hooks, no helpers, no prompts (H37)."""
+
+from __future__ import annotations
+
+import re
+import subprocess
+from collections.abc import Sequence
+from pathlib import Path
+
+from procedures.domain.errors import OpsError
+
+TIMEOUT_S = 60
+MAX_OUTPUT = 64 * 1024 * 1024
+SCP_LIKE = re.compile(r"^[A-Za-z0-9._-]+@[A-Za-z0-9.-]+:[A-Za-z0-9._/~-]+$")
+PLAIN = re.compile(r"^(ssh|https)://[A-Za-z0-9._@:/~%-]+$")
+LOCAL = re.compile(r"^(file://)?/[^\x00-\x1f]*$")
+BRANCH = re.compile(r"^[A-Za-z0-9][A-Za-z0-9._/-]{0,200}$")
+SAFE = (
+    ("core.hooksPath", "/dev/null"),
+    ("core.fsmonitor", "false"),
+    ("core.symlinks", "false"),
+    ("core.attributesFile", "/dev/null"),
+    ("credential.helper", ""),
+    ("fetch.recurseSubmodules", "false"),
+    ("gc.auto", "0"),
+    ("maintenance.auto", "false"),
+    ("protocol.allow", "never"),
+    ("protocol.file.allow", "always"),
+    ("protocol.https.allow", "always"),
+    ("protocol.ssh.allow", "always"),
+    ("safe.directory", "*"),
+    ("transfer.fsckObjects", "true"),
+)
+
+
+class GitFailed(OpsError):
+    """Git could not do what it was asked; the message is its own last line."""
+
+    code = "git.failed"
+    next_step = "Check the source's address, its branch and its deploy key; git's own words say which."
+
+
+def url_problem(url: str) -> str:
+    """Why an address cannot be fetched from, or an empty string."""
+    if ".." in url.split("/"):
+        return "An address holds no `..`."
+    if PLAIN.match(url) or SCP_LIKE.match(url) or LOCAL.match(url):
+        return ""
+    return "An address is ssh://, https://, user@host:path or an absolute path on this machine."
+
+
+def branch_problem(branch: str) -> str:
+    good = BRANCH.match(branch) and ".." not in branch and not branch.endswith((".lock", "/"))
+    return "" if good else "This is no name of a branch."
+
+
+def git(
+    folder: Path,
+    words: Sequence[str],
+    *,
+    ssh_key: Path | None = None,
+    stdin: bytes = b"",
+    more: Sequence[tuple[str, str]] = (),
+    good: Sequence[int] = (0,),
+) -> bytes:
+    """What git printed. Raises GitFailed, also after a minute."""
+    settings = [word for name, value in (*SAFE, *more) for word in ("-c", f"{name}={value}")]
+    environ = {
+        "PATH": "/usr/local/bin:/usr/bin:/bin",
+        "HOME": "/nonexistent",
+        "LC_ALL": "C",
+        "GIT_CONFIG_NOSYSTEM": "1",
+        "GIT_CONFIG_GLOBAL": "/dev/null",
+        "GIT_TERMINAL_PROMPT": "0",
+        "GIT_ATTR_NOSYSTEM": "1",
+        "GIT_ALLOW_PROTOCOL": "ssh:https:file",
+        "GIT_SSH_COMMAND": _ssh(folder, ssh_key),
+    }
+    try:
+        done = subprocess.run(
+            ["git", *settings, "--git-dir", str(folder), *words],
+            env=environ,
+            cwd="/",
+            input=stdin,
+            capture_output=True,
+            timeout=TIMEOUT_S,
+            check=False,
+        )
+    except subprocess.TimeoutExpired as problem:
+        raise GitFailed(f"git {words[0]} took longer than {TIMEOUT_S} s.") from problem
+    except FileNotFoundError as problem:
+        raise GitFailed("There is no git on this machine.") from problem
+    if done.returncode not in good:
+        lines = done.stderr.decode("utf-8", "replace").strip().splitlines() or ["it said nothing"]
+        raise GitFailed(f"git {words[0]}: {lines[-1][:500]}")
+    if len(done.stdout) > MAX_OUTPUT:
+        raise GitFailed(f"git {words[0]} printed more than {MAX_OUTPUT:,} bytes.")
+    return done.stdout
+
+
+def _ssh(folder: Path, key: Path | None) -> str:
+    """OpenSSH with the source's own key and known hosts alone; an unknown host is refused, never learned."""
+    known = folder.with_suffix(".known_hosts")
+    identity = f"-i {key} -o IdentitiesOnly=yes" if key is not None and key.exists() else "-o PubkeyAuthentication=no"
+    return (
+        f"ssh -F /dev/null {identity} -o BatchMode=yes -o StrictHostKeyChecking=yes "
+        f"-o UserKnownHostsFile={known} -o GlobalKnownHostsFile=/etc/ssh/ssh_known_hosts -o ConnectTimeout=15"
+    )

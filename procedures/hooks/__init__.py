@@ -1,0 +1,1 @@
+"""Doors that other systems knock at: webhooks in."""

@@ -1,0 +1,100 @@
+"""What a control object may not say: names that are not there, addresses and filters that do not parse."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+from typing import Any
+
+from django.contrib.auth.models import Group
+
+from procedures.domain import filters
+from procedures.domain.errors import InvalidInput, OpsError
+from procedures.domain.sshkeys import fingerprint
+from procedures.git.call import branch_problem, url_problem
+from procedures.models import EnrolledKey, Environment, Grant, Person, Procedure
+from procedures.services import redactions
+
+
+def check(control: str, object: Mapping[str, Any]) -> None:
+    """Refuse, with a pointer, what names things that are not there. Raises InvalidInput."""
+    problems: list[tuple[str, str]] = []
+    environments = object.get("environments") or ([object["environment"]] if "environment" in object else [])
+    known = set(Environment.objects.values_list("name", flat=True))
+    for index, name in enumerate(environments):
+        if name not in known:
+            pointer = f"/object/environments/{index}" if "environments" in object else "/object/environment"
+            problems.append((pointer, f"there is no environment {name!r}"))
+    if "procedure" in object and not Procedure.objects.filter(name=object["procedure"]).exists():
+        problems.append(("/object/procedure", f"there is no procedure {object['procedure']!r}"))
+    if "principal" in object and principal(object["principal"]) is None:
+        problems.append(("/object/principal", f"there is no {object['principal']}"))
+    if control == "membership" and not Person.objects.filter(subject=object["person"]).exists():
+        problems.append(("/object/person", "there is no such person"))
+    problems += CHECKS.get(control, _nothing)(object)
+    if problems:
+        raise InvalidInput(problems)
+
+
+def _nothing(object: Mapping[str, Any]) -> list[tuple[str, str]]:
+    return []
+
+
+def _key_problems(object: Mapping[str, Any]) -> list[tuple[str, str]]:
+    same = fingerprint(object["public"]) == object["fingerprint"]
+    return [] if same else [("/object/fingerprint", "is not the fingerprint of this public key")]
+
+
+def _grant_end_problems(object: Mapping[str, Any]) -> list[tuple[str, str]]:
+    lives = Grant.objects.filter(pk=object["grant"], revoked_at__isnull=True).exists()
+    return [] if lives else [("/object/grant", "there is no such live grant")]
+
+
+def _key_end_problems(object: Mapping[str, Any]) -> list[tuple[str, str]]:
+    lives = EnrolledKey.objects.filter(fingerprint=object["fingerprint"], revoked_at__isnull=True).exists()
+    return [] if lives else [("/object/fingerprint", "there is no such live key")]
+
+
+def _texts(object: Mapping[str, Any]) -> list[tuple[str, str]]:
+    problems = []
+    if "target_filter" in object:
+        try:
+            filters.parse(object["target_filter"])
+        except OpsError as problem:
+            problems.append(("/object/target_filter", problem.message))
+    if "host_key" in object:
+        try:
+            fingerprint(object["host_key"])
+        except (OpsError, ValueError) as problem:
+            problems.append(("/object/host_key", str(problem)))
+    return problems
+
+
+def _source_problems(object: Mapping[str, Any]) -> list[tuple[str, str]]:
+    problems = []
+    if not Person.objects.filter(subject=object["owner"], is_active=True).exists():
+        problems.append(("/object/owner", "there is no such person"))
+    if object["group"] and not Group.objects.filter(name=object["group"]).exists():
+        problems.append(("/object/group", f"there is no group {object['group']!r}"))
+    if problem := url_problem(object["url"]):
+        problems.append(("/object/url", problem))
+    if problem := branch_problem(object["branch"]):
+        problems.append(("/object/branch", problem))
+    return problems
+
+
+CHECKS: Mapping[str, Callable[[Mapping[str, Any]], list[tuple[str, str]]]] = {
+    "grant": _texts,
+    "target": _texts,
+    "key": _key_problems,
+    "grant_end": _grant_end_problems,
+    "key_end": _key_end_problems,
+    "redaction": redactions.problems,
+    "source": _source_problems,
+}
+
+
+def principal(text: str) -> Person | Group | None:
+    kind, _, name = text.partition(":")
+    if kind == "person":
+        return Person.objects.filter(subject=name).first()
+    return Group.objects.filter(name=name).first()
