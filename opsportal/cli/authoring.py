@@ -111,7 +111,7 @@ def review(
     """Accept, reject or ask for changes on NAME@DIGEST; the statement is signed with your key."""
     if verdict is None:
         raise click.UsageError("Say --accept, --reject, --request-changes or --lift.")
-    row = _version(version)
+    row = the_version(version)
     if verdict == "lift":
         done = ask("POST", f"/api/v1/versions/{row['id']}/lift/", {})
         click.echo(f"{done['procedure']} v{done['number']} is {done['state'].replace('_', ' ')}.")
@@ -146,7 +146,8 @@ def review(
     click.echo(f"{done['procedure']} v{done['number']} is {done['state'].replace('_', ' ')}{missing}.")
 
 
-def _version(text: str) -> dict[str, Any]:
+def the_version(text: str) -> dict[str, Any]:
+    """The one version that NAME@DIGEST names; a part of the digest is enough. Ends 1 if it is not one."""
     name, _, digest = text.partition("@")
     rows = ask("GET", "/api/v1/versions/", params={"procedure": name})["results"]
     digest = digest.removeprefix("sha256:")

@@ -48,7 +48,8 @@ REVIEW = shape(
     {"comment": TEXT, "duties": {"type": "array", "items": NAME}, "signature": SIGNATURE},
 )
 DECISION = shape({"plan_digest": NAME}, {"comment": TEXT, "signature": SIGNATURE})
-REASON = shape({}, {"reason": TEXT})
+REASON = shape({}, {"reason": TEXT, "cancel_running": {"type": "boolean"}})
+NOTE = shape({}, {"note": TEXT})
 CONTROL = shape({"control": NAME, "object": OBJECT}, {"signature": SIGNATURE})
 CONFIRM = shape({}, {"signature": SIGNATURE})
 PERSON = shape({"username": NAME, "name": NAME}, {"email": {"type": "string", "maxLength": 254}, "kind": NAME})

@@ -17,7 +17,8 @@ from procedures.domain.canonical import canon
 from procedures.domain.clock import now
 from procedures.domain.errors import InvalidInput, NotFound, OpsError
 from procedures.models import Procedure, Version
-from procedures.services import reviews, versions
+from procedures.queries.due import due_for_review
+from procedures.services import life, reviews, versions
 
 
 class TooLarge(OpsError):
@@ -29,7 +30,8 @@ class TooLarge(OpsError):
 
 class Procedures(Door):
     def get(self, request: Request) -> Response:
-        rows = access.visible(Procedure.objects.order_by("name"), self.actor, "discover", at=now())
+        alive = Procedure.objects.filter(retired_at__isnull=not request.GET.get("retired")).order_by("name")
+        rows = access.visible(alive, self.actor, "discover", at=now())
         query = request.GET.get("q", "").strip()
         if query:
             rows = rows.filter(name__icontains=query) | rows.filter(title__icontains=query)
@@ -57,6 +59,9 @@ class OneProcedure(Door):
 
 class Versions(Door):
     def get(self, request: Request) -> Response:
+        if request.GET.get("due"):
+            queue = [shapes.version(row) for row in due_for_review(self.actor, now())]
+            return Response({"results": queue, "next": None, "previous": None})
         rows = Version.objects.select_related("procedure", "submitter").order_by("-id")
         if request.GET.get("state"):
             rows = rows.filter(state=request.GET["state"])
@@ -144,5 +149,47 @@ class Lift(VersionDoor):
 class Revoke(VersionDoor):
     def post(self, request: Request, pk: str) -> Response:
         data = inputs.checked(inputs.REASON, request.data or {})
-        row = versions.revoke_version(actor=self.actor, version=uuid(pk), reason=data.get("reason", ""), at=now())
+        row = life.revoke_version(
+            actor=self.actor,
+            version=uuid(pk),
+            reason=data.get("reason", ""),
+            at=now(),
+            cancel_running=data.get("cancel_running", False),
+        )
         return Response(shapes.version(row))
+
+
+class Withdraw(VersionDoor):
+    def post(self, request: Request, pk: str) -> Response:
+        row = versions.withdraw_version(actor=self.actor, version=uuid(pk), at=now())
+        return Response(shapes.version(row))
+
+
+class Resubmit(VersionDoor):
+    """The same bytes into review again, for a renewal or a reinstatement."""
+
+    def post(self, request: Request, pk: str) -> Response:
+        data = inputs.checked(inputs.NOTE, request.data or {})
+        row = life.resubmit_version(actor=self.actor, version=uuid(pk), note=data.get("note", ""), at=now())
+        return Response(shapes.version(row), status=201)
+
+
+class Retire(Door):
+    def post(self, request: Request, name: str) -> Response:
+        data = inputs.checked(inputs.REASON, request.data or {})
+        row = life.retire_procedure(
+            actor=self.actor,
+            procedure=name,
+            reason=data.get("reason", ""),
+            at=now(),
+            cancel_running=data.get("cancel_running", False),
+        )
+        return Response({"procedure": row.name, "retired_at": row.retired_at, "reason": row.retired_reason})
+
+
+class Restore(Door):
+    def post(self, request: Request, name: str) -> Response:
+        data = inputs.checked(inputs.REASON, request.data or {})
+        reason = data.get("reason", "")
+        row = life.restore_procedure(actor=self.actor, procedure=name, reason=reason, at=now(), bearer=self.bearer)
+        return Response({"procedure": row.name, "retired_at": None})

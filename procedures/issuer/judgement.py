@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 import base64
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from datetime import datetime
+from functools import partial
 from typing import Any
 from uuid import UUID
 
@@ -23,14 +24,16 @@ from procedures.models import Run
 def judge_run(authority: Authority, run: Run, plan: Mapping[str, Any], *, at: datetime) -> tuple[str, ...]:
     """Refuse unless acceptance, grant and approvals of this run stand. Returns the approvers' subjects."""
     production = run.environment_id in authority.production
-    submitted = _acceptance(authority, run.version_id, run.digest, run.risk, production=production)
-    _callees(authority, plan, submitted, production=production)
     facts = facts_of_run(run.id)
+    asked = next((f.id for f in facts if f.kind == "run.requested"), "")
+    judge = partial(_acceptance, authority, at=at, asked=asked, production=production)
+    submitted = judge(run.version_id, run.digest, run.risk)
+    _callees(plan, submitted, judge)
     _grant(authority, run, facts, plan, at)
     return _approvals(authority, run, facts, production=production)
 
 
-def _callees(authority: Authority, plan: Mapping[str, Any], submitted: Mapping[str, Any], *, production: bool) -> None:
+def _callees(plan: Mapping[str, Any], submitted: Mapping[str, Any], judge: Callable[..., Mapping[str, Any]]) -> None:
     """Each call of the plan is pinned by the closure above it, and was itself accepted (H17)."""
     above = {"": submitted}
     for call in plan.get("calls", []):
@@ -38,17 +41,26 @@ def _callees(authority: Authority, plan: Mapping[str, Any], submitted: Mapping[s
         pinned = above[f"{outer}/" if outer else ""]["closure"]["calls"]
         if [call["procedure"], call["digest"]] not in pinned:
             raise LeaseRefused(f"The accepted closure does not pin {call['procedure']} at {call['digest']}.")
-        above[call["at"]] = _acceptance(authority, UUID(call["version"]), call["digest"], "", production=production)
+        above[call["at"]] = judge(UUID(call["version"]), call["digest"], "")
 
 
-def _acceptance(authority: Authority, version: UUID, digest: str, risk: str, *, production: bool) -> Mapping[str, Any]:
-    """The facts of the submission of an accepted digest. `risk` "" means: as it was submitted with."""
+def _acceptance(
+    authority: Authority, version: UUID, digest: str, risk: str, *, at: datetime, asked: str, production: bool
+) -> Mapping[str, Any]:
+    """The facts of the submission of a digest whose acceptance stands now.
+
+    `risk` "" means: as it was submitted with. `asked` is the id of the event of the request; ids are in order of time.
+    """
     facts = version_facts(version)
-    kinds = {f.kind for f in facts if f.facts.get("digest") == digest}
-    if "version.accepted" not in kinds:
+    found = {f.kind: f for f in facts if f.facts.get("digest") == digest}
+    if "version.accepted" not in found:
         raise LeaseRefused(f"The log holds no acceptance of {digest}.")
-    if "version.revoked" in kinds:
+    if "version.revoked" in found:
         raise LeaseRefused("The version was revoked.")
+    if "version.expired" in found or found["version.accepted"].facts["expires_at"] <= moment(at):
+        raise LeaseRefused("The acceptance of the version has expired.")
+    if "version.superseded" in found and found["version.superseded"].id < asked:
+        raise LeaseRefused("The version was superseded before this run was asked for.")
     submitted = next(f for f in facts if f.kind == "version.submitted")
     if production:
         _signed_reviews(authority, facts, submitted, digest, risk or submitted.facts["risk"])

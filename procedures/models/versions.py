@@ -37,6 +37,9 @@ class Procedure(models.Model):
     owner = models.CharField(max_length=200, blank=True)
     hidden = models.BooleanField(default=False)
     labels = models.JSONField(default=list, blank=True)
+    retired_at = models.DateTimeField(null=True)
+    retired_by = models.ForeignKey(Person, on_delete=models.PROTECT, null=True, related_name="+")
+    retired_reason = models.TextField(blank=True)
     created_at = models.DateTimeField(default=now)
 
     class Meta:
@@ -73,6 +76,7 @@ class Version(models.Model):
     expires_at = models.DateTimeField(null=True)
     profile = models.CharField(max_length=10, blank=True)
     origin = models.JSONField(default=dict)
+    stops_runs = models.BooleanField(default=False)
 
     class Meta:
         constraints = [

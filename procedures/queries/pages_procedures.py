@@ -42,6 +42,7 @@ def catalogue(
     seen = access.visible(Procedure.objects.all(), person, "discover", at=at) | access.visible(
         Procedure.objects.all(), person, "view", at=at
     )
+    seen = seen.filter(retired_at__isnull=(scope != "retired"))
     total = seen.distinct().count()
     rows = seen.distinct().prefetch_related(
         Prefetch("versions", Version.objects.filter(state=VersionState.ACCEPTED.value), to_attr="accepted_versions")

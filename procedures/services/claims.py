@@ -258,16 +258,16 @@ def _take(
 def beat(*, run: UUID, token: UUID, at: datetime, calls: Sequence[str] = ()) -> Literal["", "cancel", "stop"]:
     """Say that the runner lives; hear whether the run must stop. Raises ClaimLost.
 
-    `stop`: its version, or one of those it `calls`, was revoked, or its environment's stop switch was thrown (rule 20).
+    `stop` (rule 20): its version, or one of those it `calls`, was revoked with all that runs, or its environment's stop
+    switch was thrown.
     """
     if not Claim.objects.filter(pk=run, token=token).update(heartbeat_at=at):
         raise ClaimLost("This run is claimed by somebody else, or has ended.")
-    asked, state, stopped = Run.objects.values_list(
-        "cancel_requested_at", "version__state", "environment__stopped_at"
+    asked, version, stopped = Run.objects.values_list(
+        "cancel_requested_at", "version_id", "environment__stopped_at"
     ).get(pk=run)
-    if state == VersionState.REVOKED or stopped is not None:
-        return "stop"
-    if calls and Version.objects.filter(pk__in=calls, state=VersionState.REVOKED.value).exists():
+    revoked = Version.objects.filter(pk__in=[version, *calls], state=VersionState.REVOKED.value, stops_runs=True)
+    if stopped is not None or revoked.exists():
         return "stop"
     return "cancel" if asked is not None else ""
 

@@ -11,6 +11,8 @@ from django.conf import settings
 
 from procedures import access
 from procedures.domain import statements
+from procedures.domain.acceptances import ACCEPTED_FOR
+from procedures.domain.canonical import moment
 from procedures.domain.errors import IllegalState, InvalidInput, NotAllowed, NotFound, OpsError
 from procedures.domain.profiles import combined_duties, missing_duties, review_requirement
 from procedures.domain.states import VersionState
@@ -21,8 +23,6 @@ from procedures.services.portal import profile_in_force
 from procedures.services.signing import decided
 from procedures.services.unit import SecondPersonRequired, thing
 from procedures.services.versions import accepted_reviews, move, recomputed
-
-ACCEPTED_FOR = timedelta(days=365)
 
 
 class AlreadyReviewed(OpsError):
@@ -230,6 +230,7 @@ def _record_acceptance(version: Version, actor: Person, profile: str, at: dateti
             "risk": version.risk,
             "reviewers": given,
             "combined": combined_duties(given),
+            "expires_at": moment(at + ACCEPTED_FOR),
             "environments": version.definition["environments"],
         },
     )

@@ -117,6 +117,8 @@ def _not_too_many(actor: Person, at: datetime) -> None:
 
 def _accepted(procedure: Procedure, digest: str | None, at: datetime) -> Version:
     version = procedure.versions.filter(state=VersionState.ACCEPTED.value, expires_at__gt=at).first()
+    if procedure.retired_at is not None:
+        raise NotRunnable(f"{procedure.name} retired on {procedure.retired_at:%Y-%m-%d}: {procedure.retired_reason}")
     if version is None:
         raise NotRunnable(f"{procedure.name} has no accepted version.")
     if digest is not None and digest != version.digest:

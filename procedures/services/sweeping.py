@@ -8,6 +8,7 @@ from procedures.domain.states import RunState
 from procedures.models import Run
 from procedures.services import dispatch
 from procedures.services.endings import expire_overdue, interrupt_lost
+from procedures.services.life import expire_acceptances
 from procedures.services.unit import coalesced_denials
 
 RESEND_AFTER = timedelta(seconds=3)
@@ -18,6 +19,7 @@ def sweep(*, at: datetime) -> dict[str, int]:
     return {
         "interrupted": len(interrupt_lost(at=at)),
         "expired": expire_overdue(at=at),
+        "acceptances": expire_acceptances(at=at),
         "sent_again": send_again(at=at),
         "denials": coalesced_denials(at),
     }

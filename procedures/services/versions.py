@@ -18,7 +18,7 @@ from procedures.definitions.load import Loaded, load
 from procedures.domain import bundle, plan
 from procedures.domain.canonical import sha256_hex
 from procedures.domain.definition import Definition
-from procedures.domain.errors import InvalidInput, NotFound, OpsError
+from procedures.domain.errors import IllegalState, InvalidInput, NotFound, OpsError
 from procedures.domain.states import VERSION_MOVES, StateConflict, VersionState, require_move
 from procedures.evidence.record import record
 from procedures.models import Person, Procedure, Review, Version, VersionAuthor, VersionFile
@@ -32,6 +32,13 @@ class SameBytes(OpsError):
 
     code = "version.same-bytes"
     next_step = "Change something, or look at the version that already stands."
+
+
+class ProcedureRetired(IllegalState):
+    """The name belongs to a procedure that was taken out of use."""
+
+    code = "procedure.retired"
+    next_step = "Choose another name, or ask an access manager to restore it."
 
 
 def move(version: Version, new: VersionState, *, at: datetime, who: str) -> None:
@@ -74,17 +81,38 @@ def submit_version(
     `authors` are those beside the submitter (rule 16), `origin` the commit of a git source.
     Raises NotAllowed, InvalidInput, SameBytes.
     """
+    return put_into_review(
+        actor=actor, files=files, note=note, at=at, author_label=author_label, authors=authors, origin=origin
+    )
+
+
+def put_into_review(
+    *,
+    actor: Person,
+    files: Mapping[str, bytes],
+    note: str,
+    at: datetime,
+    author_label: str = "",
+    authors: Sequence[Person] = (),
+    origin: Mapping[str, Any] | None = None,
+    again: bool = False,
+) -> Version:
+    """`submit_version` inside somebody's transaction; `again` lets bytes in that were accepted before."""
     loaded = read(files)
     definition = loaded.definition
     procedure = Procedure.objects.select_for_update().filter(name=definition.name).first()
     if actor.kind != Person.Kind.SYSTEM:
         access.require(actor, "author", at=at, procedure=procedure)
+    if procedure is not None and procedure.retired_at is not None:
+        raise ProcedureRetired(
+            f"{procedure.name} retired on {procedure.retired_at:%Y-%m-%d}: {procedure.retired_reason}"
+        )
     if procedure is None:
         procedure = Procedure.objects.create(name=definition.name, title=definition.title, created_at=at)
     pinned = calls.pin(definition)
     closure = bundle.closure(definition, files, registry.action_marks(), {n: v.digest for n, v in pinned.items()})
     digest = bundle.closure_digest(closure)
-    alive = [VersionState.IN_REVIEW.value, VersionState.ACCEPTED.value]
+    alive = [VersionState.IN_REVIEW.value] + ([] if again else [VersionState.ACCEPTED.value])
     if procedure.versions.filter(digest=digest, state__in=alive).exists():
         raise SameBytes(f"Exactly these bytes of {procedure.name} are already submitted.")
     for earlier in procedure.versions.filter(state=VersionState.IN_REVIEW):
@@ -189,24 +217,6 @@ def withdraw_version(*, actor: Person, version: UUID, at: datetime) -> Version:
     if row.submitter_id != actor.pk:
         access.require(actor, "author", at=at, procedure=row.procedure)
     withdraw(row, actor=actor, at=at, why="withdrawn by a person")
-    return row
-
-
-@thing
-def revoke_version(*, actor: Person, version: UUID, reason: str, at: datetime) -> Version:
-    """Stop new runs of a version at once; what is queued is refused at its claim."""
-    row = Version.objects.select_for_update().filter(pk=version).first()
-    if row is None:
-        raise NotFound("There is no such version.")
-    access.require(actor, "review", at=at, procedure=row.procedure)
-    move(row, VersionState.REVOKED, at=at, who=actor.username)
-    record(
-        "version.revoked",
-        actor=actor.subject,
-        at=at,
-        procedure=row.procedure_id,
-        facts={"version": str(row.id), "digest": row.digest, "reason": reason[:2000]},
-    )
     return row
 
 

@@ -12,7 +12,7 @@ from procedures.domain.clock import now
 from procedures.evidence.models import Event
 from procedures.models import Person, Version
 from procedures.runner.drive import drive
-from procedures.services import approvals, endings, versions
+from procedures.services import approvals, endings, life, versions
 from procedures.services.calls import CalleeChanged
 from procedures.services.claims import beat, claim_run
 from tests.engine.test_runs import run_it, shell, steps, text
@@ -129,7 +129,7 @@ def test_a_revoked_callee_denies_at_the_claim(world: World) -> None:
     callee = accept(world, "greet", GREET)
     quinn = parent(world, CALL)
     run = world.ask(quinn, procedure="parent")
-    versions.revoke_version(actor=world.mira, version=callee.id, reason="a hole", at=now())
+    life.revoke_version(actor=world.mira, version=callee.id, reason="a hole", at=now())
     drive(run.id)
     run.refresh_from_db()
     assert (run.state, run.tasks.count()) == ("denied", 0)
@@ -146,7 +146,7 @@ def test_a_callee_revoked_while_it_runs_stops_the_run(world: World) -> None:
     assert claimed is not None
     called = [frame.version for frame in claimed.frames.values()]
     assert beat(run=run.id, token=claimed.token, at=now(), calls=called) == ""
-    versions.revoke_version(actor=world.mira, version=callee.id, reason="a hole", at=now())
+    life.revoke_version(actor=world.mira, version=callee.id, reason="a hole", at=now(), cancel_running=True)
     assert beat(run=run.id, token=claimed.token, at=now(), calls=called) == "stop"
 
 
@@ -173,7 +173,7 @@ def test_a_callee_that_only_a_table_calls_accepted_is_refused(world: World) -> N
     quinn = parent(world, CALL)
     run = world.ask(quinn, procedure="parent")
     version = Version.objects.get(digest=parse(bytes(run.plan))["calls"][0]["digest"])
-    versions.revoke_version(actor=world.mira, version=version.id, reason="x", at=now())
+    life.revoke_version(actor=world.mira, version=version.id, reason="x", at=now())
     Version.objects.filter(pk=version.pk).update(state="accepted")
     drive(run.id)
     run.refresh_from_db()

@@ -18,7 +18,6 @@ from opsportal.demo.hosts import Host
 from procedures.domain.canonical import parse
 from procedures.domain.clock import now
 from procedures.domain.sealing import WillNotOpen, secret_object, unseal
-from procedures.evidence.queries import version_facts
 from procedures.issuer import judgement
 from procedures.issuer.refusals import LeaseRefused
 from procedures.issuer.replay import replay
@@ -239,8 +238,7 @@ def test_the_issuer_lends_nothing_for_a_call_that_no_accepted_closure_pins(place
     run = outer_run(place)
     plan = parse(bytes(run.plan))
     authority = replay()
-    submitted = version_facts(run.version_id)[0].facts
-    judgement._callees(authority, plan, submitted, production=False)
+    judgement.judge_run(authority, run, plan, at=now())
     other = {**plan["calls"][0], "digest": "sha256:" + "0" * 64}
     with pytest.raises(LeaseRefused, match="does not pin"):
-        judgement._callees(authority, {"calls": [other]}, submitted, production=False)
+        judgement.judge_run(authority, run, {**plan, "calls": [other]}, at=now())

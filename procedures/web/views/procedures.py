@@ -10,6 +10,7 @@ from django.http import HttpRequest, HttpResponse, JsonResponse, QueryDict
 from django.shortcuts import redirect, render
 from django.views.decorators.http import require_http_methods, require_POST, require_safe
 
+from procedures import access
 from procedures.domain import forms
 from procedures.domain.canonical import parse
 from procedures.domain.clock import now
@@ -63,6 +64,7 @@ def one(request: HttpRequest, name: str) -> HttpResponse:
         "version": pages_procedures.accepted(procedure, at),
         "tab": tab if tab in TABS else "run",
         "may_view": pages_procedures.may_view(me, procedure, at),
+        "may_restore": access.decide(me, "manage_access", at=at, procedure=procedure).allowed,
     }
     if context["may_view"]:
         context |= _tab(me, procedure, context["tab"])

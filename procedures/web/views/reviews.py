@@ -18,11 +18,13 @@ from procedures.domain.profiles import review_requirement
 from procedures.domain.states import VersionState
 from procedures.models import Person, Review, Version
 from procedures.queries import pages_reviews, pages_shell
+from procedures.queries.due import due_for_review
 from procedures.queries.duties import duties_of
 from procedures.services import reviews
 from procedures.services.portal import profile_in_force
 from procedures.web import signing
 from procedures.web.doors import page, person_of, show, status_of
+from procedures.web.views import life
 
 
 @page
@@ -34,7 +36,8 @@ def listing(request: HttpRequest) -> HttpResponse:
         (version, version.id in mine, reviews.still_missing(version))
         for version in pages_reviews.reviews_for(me, now())
     ]
-    return show(request, "reviews.html", {"rows": rows}, nav="reviews")
+    context = {"rows": rows, "due": due_for_review(me, now())}
+    return show(request, "reviews.html", context, nav="reviews")
 
 
 @page
@@ -76,6 +79,7 @@ def _context(request: HttpRequest, me: Person, version: Version) -> dict[str, An
         "missing": reviews.still_missing(version),
         "authors": version.authors.select_related("person"),
         "why_not": _why_not(me, version, given),
+        "life": life.possible(me, version),
         "liftable": version.state == VersionState.IN_REVIEW
         and any(r.reviewer_id == me.pk and r.verdict == Review.Verdict.REQUEST_CHANGES for r in given),
     }

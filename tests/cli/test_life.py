@@ -1,0 +1,62 @@
+"""What happens after a review, as people type it."""
+
+from __future__ import annotations
+
+import json
+
+import pytest
+
+from tests.cli.conftest import Office
+
+pytestmark = [pytest.mark.once, pytest.mark.timeout(300)]
+DONE, FAILED, USAGE, DENIED = range(4)
+
+
+def sent(office: Office, name: str) -> str:
+    done = office.type("adam", "submit", str(office.bundle(name)))
+    assert done.returncode == DONE, done.stderr
+    return f"{name}@{done.stdout.split()[-1]}"
+
+
+def accepted(office: Office, name: str) -> str:
+    version = sent(office, name)
+    for who, duty in (("olga", "operations"), ("sven", "security")):
+        done = office.type(who, "review", version, "--accept", "--duty", duty, "--yes", "--key", office.key(who))
+        assert done.returncode == DONE, done.stderr + done.stdout
+    return version
+
+
+def test_a_version_is_withdrawn_by_who_sent_it(office: Office) -> None:
+    version = sent(office, "taken-back")
+    done = office.type("adam", "withdraw", version)
+    assert (done.returncode, "is withdrawn" in done.stdout) == (DONE, True), done.stderr
+    again = office.type("adam", "withdraw", version)
+    assert (again.returncode, "withdrawn cannot become withdrawn" in again.stderr) == (FAILED, True), again.stderr
+
+
+def test_revoking_says_why_and_is_refused_to_requesters(office: Office) -> None:
+    version = accepted(office, "leaky")
+    assert office.type("olga", "revoke", version).returncode == USAGE
+    refused = office.type("quinn", "revoke", version, "--reason", "I wish")
+    assert refused.returncode in {FAILED, DENIED}, refused.stdout
+    done = office.type("olga", "revoke", version, "--reason", "a hole", "--cancel-running")
+    assert (done.returncode, "is revoked" in done.stdout) == (DONE, True), done.stderr
+    run = office.type("quinn", "run", "leaky", "--environment", "development", "--reason", "x")
+    assert run.returncode != DONE
+
+
+def test_a_fresh_acceptance_is_not_due_and_cannot_be_renewed(office: Office) -> None:
+    version = accepted(office, "long-lived")
+    done = office.type("adam", "renew", version)
+    assert (done.returncode, "is accepted until" in done.stderr) == (FAILED, True), done.stderr
+    assert json.loads(office.type("olga", "due", "--json").stdout)["results"] == []
+    assert "Nothing is due" in office.type("olga", "due").stdout
+
+
+def test_a_retired_procedure_takes_nothing_and_says_what_took_its_place(office: Office) -> None:
+    accepted(office, "old-way")
+    done = office.type("olga", "retire", "old-way", "--reason", "use new-way")
+    assert (done.returncode, "has retired" in done.stdout) == (DONE, True), done.stderr
+    refused = office.type("adam", "submit", str(office.bundle("old-way", README__md="# once more\n")))
+    assert (refused.returncode, "use new-way" in refused.stderr) == (FAILED, True), refused.stderr
+    assert "old-way" not in office.type("adam", "procedures").stdout
