@@ -52,6 +52,11 @@ def lint(definition: Definition, files: Mapping[str, bytes]) -> list[Finding]:
     return findings
 
 
+def errors(path: str, text: str) -> list[Finding]:
+    """What would keep a file out of a procedure of moderate risk; importers ask before they write one."""
+    return [finding for finding in _rules(path, text, strict=True) if TEXTUAL.search(path)]
+
+
 def _rules(path: str, text: str, *, strict: bool) -> list[Finding]:
     findings = []
     for number, line in enumerate(text.split("\n"), 1):
