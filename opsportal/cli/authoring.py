@@ -91,7 +91,8 @@ def submit(path: Path, note: str, as_json: bool) -> None:
 
     parts = {"bundle": ("bundle.tar.gz", pack(read_folder(path))), "note": (None, note)}
     found = ask("POST", "/api/v1/versions/", files=parts)
-    rows = [f"{found['procedure']} v{found['number']} is in review, risk {found['risk']}.", found["digest"]]
+    rows = [f"{found['procedure']} v{found['number']} is in review, risk {found['risk']}."]
+    rows += [f"  {reason}" for reason in found["risk_reasons"]] + [found["digest"]]
     show(found, as_json=as_json, rows=rows)
 
 

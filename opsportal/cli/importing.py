@@ -12,10 +12,11 @@ import click
 
 from opsportal.cli.portal import FAILED
 from procedures.definitions import registry
+from procedures.domain import limits
 from procedures.domain.importing import Carried, Imported, ImportRefused
 
 REPORT = "import-report.json"
-LIMIT = 8 * 1024 * 1024
+LIMIT = limits.BODY_BYTES
 
 
 @click.command("import")

@@ -28,7 +28,9 @@ def procedures(query: str, as_json: bool) -> None:
 def show(name: str, as_json: bool) -> None:
     """One procedure: parameters and versions."""
     found = ask("GET", f"/api/v1/procedures/{name}/")
-    rows = [f"{found['title']}", found["description"], ""]
+    accepted = found["accepted"] or {"risk": "", "risk_reasons": []}
+    rows = [f"{found['title']}", found["description"]]
+    rows += [f"risk {accepted['risk']}"] * bool(accepted["risk"]) + [f"  {r}" for r in accepted["risk_reasons"]] + [""]
     for key, schema in ((found.get("parameters") or {}).get("properties") or {}).items():
         rows.append(f"  --{key.replace('_', '-'):<18} {schema.get('title', '')} {schema.get('description', '')}")
     rows += [

@@ -10,6 +10,7 @@ from csp.constants import NONCE, NONE, SELF
 
 from opsportal import logs
 from opsportal.settings import env
+from procedures.domain import limits
 
 BASE_DIR = env.ROOT
 OPSPORTAL_PROFILE = env.profile()
@@ -108,7 +109,7 @@ SECURE_CONTENT_TYPE_NOSNIFF = True
 SECURE_REFERRER_POLICY = "same-origin"
 SECURE_CROSS_ORIGIN_OPENER_POLICY = "same-origin"
 X_FRAME_OPTIONS = "DENY"
-DATA_UPLOAD_MAX_MEMORY_SIZE = 8 * 1024 * 1024
+DATA_UPLOAD_MAX_MEMORY_SIZE = limits.BODY_BYTES
 CONTENT_SECURITY_POLICY = {
     "DIRECTIVES": {
         "default-src": [NONE],

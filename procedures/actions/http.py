@@ -12,13 +12,13 @@ from typing import Any, ClassVar
 
 import httpcore
 
-from procedures.domain import rendering
+from procedures.domain import limits, rendering
 from procedures.domain.addresses import address_problem
 from procedures.domain.errors import OpsError
 from procedures.domain.ports import Action, ActionCall, ActionIO, ActionResult
 from procedures.domain.rendering import ENV_NAME
 
-MAX_BODY = 1024 * 1024
+MAX_BODY = limits.ANSWER_BYTES
 SHOWN = 2_000
 STATUS = {"type": "integer", "minimum": 100, "maximum": 599}
 KEPT_HEADERS = frozenset({"content-type", "location", "etag", "retry-after", "x-request-id"})

@@ -7,6 +7,7 @@ from typing import Any
 
 import jsonschema_rs
 
+from procedures.domain import limits
 from procedures.domain.errors import InvalidInput
 from procedures.domain.parameters import text_problem
 
@@ -38,7 +39,7 @@ RUN = shape(
     {
         "parameters": OBJECT,
         "secrets": {"type": "object", "additionalProperties": {"type": "string"}},
-        "targets": {"type": "array", "items": NAME, "maxItems": 5000, "uniqueItems": True},
+        "targets": {"type": "array", "items": NAME, "maxItems": limits.TARGETS_PER_RUN, "uniqueItems": True},
         "reason": {"type": "string"},
         "digest": {"type": ["string", "null"], "pattern": "^sha256:[0-9a-f]{64}$"},
     },

@@ -8,9 +8,10 @@ from typing import Any
 
 import yaml
 
+from procedures.domain import limits
 from procedures.domain.errors import OpsError
 
-MAX_BYTES = 256 * 1024
+MAX_BYTES = limits.YAML_BYTES
 MAX_DEPTH = 40
 MAX_EVENTS = 20_000
 _INT = re.compile(r"^[-+]?(0|[1-9][0-9]*)$")

@@ -11,7 +11,7 @@ import jsonschema_rs
 from procedures.definitions import scripts
 from procedures.definitions.findings import Finding
 from procedures.definitions.guard import Document
-from procedures.domain import expressions, filters, forms, parameters, plan, rendering, uploads
+from procedures.domain import expressions, filters, forms, limits, parameters, plan, rendering, uploads
 from procedures.domain.bundle import PHASES
 from procedures.domain.calls import CALL
 from procedures.domain.definition import Definition, Step
@@ -45,6 +45,8 @@ class _Lint:
                 yield f"/spec/{phase}/{number}", step
 
     def step_ids(self) -> None:
+        if (count := len(list(self.steps()))) > limits.STEPS:
+            self.say("/spec/steps", "too-many-steps", f"There are {count} steps; {limits.STEPS} is the limit.")
         seen: set[str] = set()
         for pointer, step in self.steps():
             if step.id in seen:

@@ -8,6 +8,7 @@ from typing import Any
 
 import jsonschema_rs
 
+from procedures.domain import limits
 from procedures.domain.definition import DUTIES, RISKS
 from procedures.domain.duration import PATTERN
 
@@ -17,7 +18,10 @@ TEXT = {"type": "string", "maxLength": 20_000}
 LINE = {"type": "string", "minLength": 1, "maxLength": 200}
 DURATION = {"type": "string", "pattern": PATTERN}
 SHARE = {
-    "anyOf": [{"type": "integer", "minimum": 0, "maximum": 5000}, {"type": "string", "pattern": "^(100|[1-9]?[0-9])%$"}]
+    "anyOf": [
+        {"type": "integer", "minimum": 0, "maximum": limits.TARGETS_PER_RUN},
+        {"type": "string", "pattern": "^(100|[1-9]?[0-9])%$"},
+    ]
 }
 OPEN = {"type": "object"}
 
@@ -54,7 +58,7 @@ FORM = {
     "type": "object",
     "properties": {"properties": OPEN, "required": {"type": "array", "items": {"type": "string"}}},
 }
-STEPS = {"type": "array", "items": STEP, "maxItems": 200}
+STEPS = {"type": "array", "items": STEP, "maxItems": limits.STEPS}
 SPEC = closed(
     {
         "owner": LINE,

@@ -5,12 +5,13 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Any
 
+from procedures.domain import limits
 from procedures.domain.canonical import canon, sha256_hex
 from procedures.domain.definition import Definition, Phase
 from procedures.domain.errors import OpsError
 
-MAX_BYTES = 5 * 1024 * 1024
-MAX_FILES = 2_000
+MAX_BYTES = limits.BUNDLE_BYTES
+MAX_FILES = limits.BUNDLE_FILES
 PHASES: tuple[Phase, ...] = ("steps", "rollback", "always")
 
 

@@ -9,7 +9,7 @@ from __future__ import annotations
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, replace
 
-from procedures.domain import expressions, parameters
+from procedures.domain import expressions, limits, parameters
 from procedures.domain.bundle import PHASES
 from procedures.domain.definition import Definition, Step
 from procedures.domain.errors import InvalidInput, OpsError
@@ -17,8 +17,8 @@ from procedures.domain.plan import Ask, scope_for
 from procedures.domain.ports import Binding, Target
 
 CALL = "procedure:run"
-MAX_DEPTH = 5
-MAX_FRAMES = 50
+MAX_DEPTH = limits.CALL_DEPTH
+MAX_FRAMES = limits.CALLS_PER_RUN
 
 
 class CallRefused(OpsError):

@@ -9,12 +9,12 @@ from typing import Any
 
 import jsonschema_rs
 
-from procedures.domain import forms
+from procedures.domain import forms, limits
 from procedures.domain.canonical import LIMIT
 from procedures.domain.errors import InvalidInput
 
-MAX_BYTES = 256 * 1024
-MAX_STRING = 64 * 1024
+MAX_BYTES = limits.PARAMETERS_BYTES
+MAX_STRING = limits.STRING_BYTES
 
 
 def resolve(schema: Mapping[str, Any], given: Any, *, prefix: str = "/parameters") -> dict[str, Any]:

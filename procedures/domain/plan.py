@@ -8,7 +8,7 @@ from dataclasses import dataclass, field, replace
 from typing import Any
 from uuid import UUID
 
-from procedures.domain import expressions
+from procedures.domain import expressions, limits
 from procedures.domain.canonical import sha256_hex
 from procedures.domain.definition import Definition, Step, Strategy
 from procedures.domain.errors import OpsError
@@ -18,7 +18,7 @@ from procedures.domain.rendering import render_step, script_environment
 from procedures.domain.secrets import Secret
 
 PHASES = ("steps", "rollback", "always")
-MAX_ITEMS = 1_000
+MAX_ITEMS = limits.EACH_ITEMS
 
 
 @dataclass(frozen=True, slots=True)

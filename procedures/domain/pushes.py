@@ -9,7 +9,9 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any
 
-MAX_BODY = 8 * 1024 * 1024
+from procedures.domain import limits
+
+MAX_BODY = limits.BODY_BYTES
 
 
 @dataclass(frozen=True, slots=True)

@@ -6,7 +6,9 @@ import json
 import re
 from typing import Any
 
-MAX_BYTES = 256 * 1024
+from procedures.domain import limits
+
+MAX_BYTES = limits.OUTPUT_BYTES
 MAX_NAMES = 200
 _PAIR = re.compile(r"^([A-Za-z][A-Za-z0-9_-]{0,62})=(.*)$")
 

@@ -18,7 +18,8 @@ from procedures.domain.plan import Unit
 from procedures.domain.ports import ActionResult, Outcome
 from procedures.domain.states import RunState, TaskState
 from procedures.engine.outputs import outputs_of, run_output
-from procedures.engine.step import Place, Tools, record_task, run_step
+from procedures.engine.step import BEYOND_S, Place, Tools, record_task, run_step
+from procedures.engine.winding import wind_up
 from procedures.models import Approval, Task
 from procedures.services import endings, tasks
 
@@ -61,7 +62,7 @@ class Drive:
 
     def go(self) -> None:
         try:
-            outcome = self._all_batches()
+            outcome = self._wound_up() if self.claimed.run.ending else self._all_batches()
         except _Parked:
             return
         if self.tools.watch.signal == "lost":
@@ -78,6 +79,12 @@ class Drive:
             at=now(),
         )
 
+    def _wound_up(self) -> RunState:
+        self.message = self.claimed.run.message
+        ending = RunState(self.claimed.run.ending)
+        wind_up(self, ending)
+        return ending
+
     def _all_batches(self) -> RunState:
         for index, names in enumerate(self.batches):
             outcome = self._batch(index, names)
@@ -89,7 +96,7 @@ class Drive:
 
     def _batch(self, index: int, names: list[str]) -> RunState:
         wants_rollback = False
-        outcome = RunState.SUCCEEDED
+        outcome, inside = RunState.SUCCEEDED, self.tools.watch.sheltered
         for position, step in enumerate(self.definition.steps):
             if self._stopped():
                 break
@@ -101,15 +108,17 @@ class Drive:
                     break
         outcome = self._stopped_outcome(outcome)
         if wants_rollback and not self._stopped():
-            self._branch("rollback", index, names)
-        self._branch("always", index, names)
-        return self._stopped_outcome(outcome)
+            self.branch("rollback", index, names)
+        self.branch("always", index, names)
+        if not inside:
+            self.tools.watch.leave()
+        return outcome if outcome is RunState.FAILED else self._stopped_outcome(outcome)
 
     def _stopped(self) -> bool:
-        return bool(self.tools.watch.signal)
+        return bool(self.tools.watch.word)
 
     def _stopped_outcome(self, outcome: RunState) -> RunState:
-        signal = self.tools.watch.signal
+        signal = self.tools.watch.word
         if signal in {"cancel", "stop"}:
             self.message = self.message or ("Canceled." if signal == "cancel" else "Stopped: no further step ran.")
             return RunState.CANCELED
@@ -130,20 +139,17 @@ class Drive:
         allowed = plan.share(self.definition.targets.strategy.max_failures, len(self.targets), least=0)
         return self.failures > allowed
 
-    def _branch(self, phase: str, index: int, names: list[str]) -> None:
+    def branch(self, phase: str, index: int, names: list[str]) -> None:
         """Rollback or always, on targets where a step of this batch began. After a stop only safe ones run."""
         rows = Task.objects.filter(run=self.claimed.run, phase="steps", step__startswith=self.tools.prefix)
         begun = {t.target for t in rows.exclude(state="skipped")}
         here = [name for name in names if name in begun]
         if not begun:
             return
-        self.tools.watch.clear()
         for position, step in enumerate(self.definition.branch(phase)):  # type: ignore[arg-type]
-            if self.tools.watch.signal == "lost":
-                return
-            if self.tools.watch.signal == "stop" and not step.safe_after_stop:
-                continue
             if self._on_targets(step) and not here:
+                continue
+            if not self.tools.watch.shelter(safe=step.safe_after_stop):
                 continue
             bad = self._step(step, Place(phase, position, index), here, also_lost=True)
             if bad and step.on_failure != "continue":
@@ -210,7 +216,10 @@ class Drive:
     def as_step(self) -> ActionResult:
         """Drive this frame within its own timeout, and tell its ending as a step's result. Raises _Parked."""
         began = min((t.started_at for t in self.done.values() if t.started_at), default=now())
-        limit = min(self.claimed.deadline, began + timedelta(seconds=self.definition.timeout_s))
+        outer = self.claimed.deadline
+        if self.tools.watch.sheltered:
+            outer = max(outer, now() + timedelta(seconds=BEYOND_S))
+        limit = min(outer, began + timedelta(seconds=self.definition.timeout_s))
         self.claimed = replace(self.claimed, deadline=limit)
         self.tools = replace(self.tools, claimed=self.claimed)
         outcome = OUTCOMES.get(self._all_batches(), "failed")

@@ -8,10 +8,11 @@ import os
 import threading
 import time
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import Any, Literal
 from uuid import UUID
 
+from procedures.domain import limits
 from procedures.domain.clock import now
 from procedures.domain.masking import Masker
 from procedures.domain.ports import ActionIO
@@ -21,8 +22,8 @@ from procedures.services.tasks import Line
 
 FLUSH_EVERY_S = 0.2
 FLUSH_BYTES = 65_536
-RUN_LIMIT_BYTES = 1_000_000_000
 CHUNK = 65_536
+FULL = "The output of this run has reached its limit: what follows is hashed, but no longer kept.\n"
 
 Stream = Literal["stdout", "stderr", "system"]
 Store = Callable[[Sequence[Line], int], None]
@@ -31,7 +32,7 @@ Store = Callable[[Sequence[Line], int], None]
 class RunOutput:
     """Buffers the masked output of all tasks of a run and writes it every 200 ms or 64 KiB."""
 
-    def __init__(self, store: Store, masker: Masker) -> None:
+    def __init__(self, store: Store, masker: Masker, limit: int = limits.LOG_BYTES) -> None:
         self.masker = masker
         self._store = store
         self._lines: list[Line] = []
@@ -39,13 +40,17 @@ class RunOutput:
         self._lock = threading.Lock()
         self._flushed_at = time.monotonic()
         self._masked_before = 0
+        self._limit = limit
         self.total_bytes = 0
 
     def add(self, line: Line) -> None:
         with self._lock:
-            self.total_bytes += len(line.text)
-            if self.total_bytes > RUN_LIMIT_BYTES:
+            full = self.total_bytes > self._limit
+            self.total_bytes += len(line.text.encode())
+            if full:
                 return
+            if self.total_bytes > self._limit:
+                line = replace(line, stream="system", text=FULL)
             self._lines.append(line)
             self._pending += len(line.text)
             due = self._pending >= FLUSH_BYTES or time.monotonic() - self._flushed_at >= FLUSH_EVERY_S

@@ -6,6 +6,7 @@ from collections.abc import Iterable, Mapping
 from typing import Any
 
 from procedures.domain import expressions, plan
+from procedures.domain import links as links_of
 from procedures.domain.definition import Definition
 from procedures.domain.errors import OpsError
 from procedures.domain.secrets import Secret
@@ -46,8 +47,9 @@ def run_output(
     links = []
     for link in definition.output.get("links") or []:
         try:
-            links.append({"title": link.get("title", ""), "url": str(expressions.render(link["url"], scope))})
+            links.append({"title": link.get("title", ""), "url": links_of.rendered(link["url"], scope)})
         except OpsError as problem:
             problems.append(f"link {link.get('title', '')}: {problem.message}")
-    safe = [link for link in links if link["url"].startswith(("https://", "http://", "mailto:"))]
+    safe = [link for link in links if links_of.safe(link["url"])]
+    problems += [f"link {link['title']}: is not a web address" for link in links if link not in safe]
     return {key: value for key, value in {"values": values, "links": safe, "problems": problems}.items() if value}

@@ -28,6 +28,7 @@ from procedures.services.claims import Claimed, ClaimLost, secrets_of
 from procedures.services.tasks import Signer
 
 THREADS = 64
+BEYOND_S = 300.0  # what rollback and `always` get beyond the run's own deadline
 
 
 class Lender(Protocol):
@@ -220,7 +221,7 @@ def _seconds_left(step: Step, claimed: Claimed, place: Place) -> float:
     """The step's own limit, within the run's; `always` and rollback get five minutes beyond it."""
     left = (claimed.deadline - now()).total_seconds()
     if place.phase != "steps":
-        left = max(left, 300.0)
+        left = max(left, BEYOND_S)
     return max(0.1, min(float(step.timeout_s or left), left))
 
 

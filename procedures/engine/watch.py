@@ -28,6 +28,8 @@ class Watch:
         self._beat, self._deadline = beat, deadline
         self._every, self._lost_after = every_s, lost_after_s
         self._done = threading.Event()
+        self.sheltered = False
+        self._lock = threading.Lock()
         self._thread = threading.Thread(target=self._run, name="heartbeat", daemon=True)
 
     def __enter__(self) -> Self:
@@ -38,10 +40,24 @@ class Watch:
         self._done.set()
         self._thread.join(timeout=5)
 
-    def clear(self) -> None:
-        """Let `always` steps run after a cancel or a time-out: only a stop or a lost claim still ends them."""
-        if self.signal in {"cancel", "timeout"}:
+    @property
+    def word(self) -> Signal:
+        """The signal that counts now: inside rollback and `always` a cancel or a time-out ends nothing."""
+        return "" if self.sheltered and self.signal in {"cancel", "timeout"} else self.signal
+
+    def shelter(self, *, safe: bool) -> bool:
+        """Whether one step of rollback or `always` may begin. After a stop only what is marked safe does (rule 20)."""
+        with self._lock:
+            if self.signal == "lost" or (self.signal == "stop" and not safe):
+                return False
+            self.sheltered = True
             self.cancelled = threading.Event()
+            return True
+
+    def leave(self) -> None:
+        """The branches are over: a cancel counts again."""
+        with self._lock:
+            self.sheltered = False
 
     def _run(self) -> None:
         heard = time.monotonic()
@@ -64,6 +80,9 @@ class Watch:
         if not word and not self.signal and now() >= self._deadline:
             word = "timeout"
         stronger = {"": 0, "cancel": 1, "timeout": 1, "stop": 2, "lost": 3}
-        if stronger[word] > stronger[self.signal]:
+        with self._lock:
+            if stronger[word] <= stronger[self.signal]:
+                return
             self.signal = word
-            self.cancelled.set()
+            if self.word:
+                self.cancelled.set()

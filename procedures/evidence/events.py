@@ -40,6 +40,7 @@ KINDS: Mapping[str, tuple[str, ...]] = {
     "run.claimed": ("runner", "digest", "plan_digest"),
     "run.waiting": ("gate", "expires_s"),
     "run.gate_refused": ("gate",),
+    "run.winding_up": ("ending", "message"),
     "run.cancel_asked": ("reason",),
     "run.finished": ("digest", "plan_digest", "dsse"),
     "run.canceled": ("digest",),

@@ -45,6 +45,7 @@ class Run(models.Model):
     ended_at = models.DateTimeField(null=True)
     deadline_at = models.DateTimeField(null=True)
     message = models.TextField(blank=True)
+    ending = models.CharField(max_length=12, blank=True)  # decided while no runner had it; only `always` is left
     output = models.JSONField(default=dict)
     masked_bytes = models.PositiveBigIntegerField(default=0)
     cancel_requested_at = models.DateTimeField(null=True)

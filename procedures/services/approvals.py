@@ -19,10 +19,11 @@ from procedures.domain.states import RunState
 from procedures.models import Approval, Person, Run
 from procedures.queries.duties import duties_of
 from procedures.services.portal import profile_in_force
+from procedures.services.queueing import queue
 from procedures.services.run_states import end, note
-from procedures.services.runs import queue
 from procedures.services.signing import Decided, decided
 from procedures.services.unit import SecondPersonRequired, thing
+from procedures.services.winding import end_or_wind_up
 
 
 class PlanChanged(IllegalState):
@@ -186,6 +187,6 @@ def _turn_down(run: Run, actor: Person, comment: str, at: datetime) -> None:
     message = f"{actor.name} turned it down" + (f": {comment}" if comment else ".")
     if run.state == RunState.WAITING:
         note("run.gate_refused", run, at=at, actor=actor.subject, facts={"gate": run.waiting_gate})
-        end(run, RunState.FAILED, at=at, actor=actor.subject, who=actor.username, message=message)
+        end_or_wind_up(run, RunState.FAILED, at=at, actor=actor.subject, who=actor.username, message=message)
     else:
         end(run, RunState.REJECTED, at=at, actor=actor.subject, who=actor.username, message=message)

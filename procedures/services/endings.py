@@ -15,10 +15,11 @@ from procedures.domain.errors import IllegalState, NotFound
 from procedures.domain.states import TERMINAL_RUN_STATES, RunState, TaskState
 from procedures.models import Claim, LeaseRecord, Person, Run, Task
 from procedures.services.claims import hold
+from procedures.services.queueing import queue
 from procedures.services.run_states import end, move, note
-from procedures.services.runs import queue
 from procedures.services.tasks import Signer, close, sign
 from procedures.services.unit import thing
+from procedures.services.winding import end_or_wind_up, stop
 
 
 class AlreadyEnded(IllegalState):
@@ -97,19 +98,7 @@ def cancel_run(*, actor: Person, run: UUID, reason: str, at: datetime) -> Run:
         access.require(actor, "cancel", at=at, procedure=row.procedure, environment=row.environment)
     if row.state in {s.value for s in TERMINAL_RUN_STATES}:
         raise AlreadyEnded(f"Run #{row.no} has {row.state.replace('_', ' ')} already.")
-    if row.state == RunState.RUNNING:
-        if row.cancel_requested_at is None:
-            Run.objects.filter(pk=row.pk).update(cancel_requested_at=at, cancel_requested_by=actor)
-            note("run.cancel_asked", row, at=at, actor=actor.subject, facts={"reason": reason[:2000]})
-    else:
-        end(
-            row,
-            RunState.CANCELED,
-            at=at,
-            actor=actor.subject,
-            who=actor.username,
-            message=reason or f"Canceled by {actor.name}.",
-        )
+    stop(row, actor=actor, reason=reason, at=at)
     row.refresh_from_db()
     return row
 
@@ -188,7 +177,7 @@ def _overdue(run: Run, at: datetime) -> int:
     if run.state != RunState.WAITING or run.waiting_until_at is None or run.waiting_until_at > at:
         return 0
     if run.waiting_gate:
-        end(
+        end_or_wind_up(
             run,
             RunState.TIMED_OUT,
             at=at,

@@ -8,7 +8,7 @@ from datetime import datetime
 from typing import Any
 
 from procedures.definitions import registry
-from procedures.domain import expressions, filters, freeze, plan, ports, uploads
+from procedures.domain import expressions, filters, freeze, limits, plan, ports, uploads
 from procedures.domain.calls import Frame, called, frames
 from procedures.domain.clock import now
 from procedures.domain.definition import Definition
@@ -90,8 +90,10 @@ def targets_for(
         raise InvalidInput([("/targets", f"{missing} is not among the matching targets")]) from missing
     if not chosen:
         raise NoTarget(f"No target in {environment.name} matches.", pointer="/parameters")
-    if len(chosen) > 5000:
-        raise InvalidInput([("/targets", f"{len(chosen)} targets match; a run takes at most 5,000")])
+    if len(chosen) > limits.TARGETS_PER_RUN:
+        raise InvalidInput(
+            [("/targets", f"{len(chosen)} targets match; a run takes at most {limits.TARGETS_PER_RUN:,}")]
+        )
     return chosen
 
 

@@ -10,7 +10,7 @@ from datetime import datetime, timedelta
 from typing import Any
 
 from procedures import access
-from procedures.domain import parameters
+from procedures.domain import limits, parameters
 from procedures.domain.canonical import NotCanonical, canon
 from procedures.domain.definition import Definition
 from procedures.domain.errors import IllegalState, InvalidInput, NotAllowed, OpsError
@@ -18,12 +18,14 @@ from procedures.domain.sealing import seal as seal_to_pool
 from procedures.domain.states import TERMINAL_RUN_STATES, RunState, VersionState
 from procedures.evidence.record import next_run_number, pseudonym
 from procedures.models import ChainLink, Environment, Person, PoolKey, Procedure, Run, RunGroup, Version
-from procedures.services import dispatch, plans
-from procedures.services.run_states import end, move, note
+from procedures.services import plans
+from procedures.services.queueing import await_or_queue
+from procedures.services.run_states import note
 from procedures.services.unit import thing
 from procedures.services.versions import read, stored_files
+from procedures.services.winding import stop
 
-RUNS_A_MINUTE = 30
+OVER = [state.value for state in TERMINAL_RUN_STATES]
 
 
 class NotRunnable(IllegalState):
@@ -104,15 +106,15 @@ def request_run(*, actor: Person, wish: Wish, at: datetime, chain: Sequence[tupl
     )
     _chain(run, actor, chain)
     _record_request(run, decision.grant.id, at)
-    _group_allows(run, definition)
+    _group_allows(run, definition, at)
     _plan_and_go(run, definition, stored_files(version), marks, at)
     return run
 
 
 def _not_too_many(actor: Person, at: datetime) -> None:
     recent = Run.objects.filter(requester=actor, requested_at__gt=at - timedelta(minutes=1)).count()
-    if recent >= RUNS_A_MINUTE:
-        raise TooManyRuns(f"You asked for {recent} runs within a minute; {RUNS_A_MINUTE} are the limit.")
+    if recent >= limits.RUNS_A_MINUTE:
+        raise TooManyRuns(f"You asked for {recent} runs within a minute; {limits.RUNS_A_MINUTE} are the limit.")
 
 
 def _accepted(procedure: Procedure, digest: str | None, at: datetime) -> Version:
@@ -177,13 +179,22 @@ def _seal_secrets(environment: Environment, given: Mapping[str, str]) -> tuple[d
     return marks, sealed
 
 
-def _group_allows(run: Run, definition: Definition) -> None:
-    if definition.concurrency is None or definition.concurrency.on_conflict == "queue":
+def _group_allows(run: Run, definition: Definition, at: datetime) -> None:
+    """What `onConflict` says of others of this run's group; `queue` waits at the claim. Raises GroupBusy."""
+    rule = definition.concurrency.on_conflict if definition.concurrency else "queue"
+    if rule == "queue":
         return
-    others = Run.objects.filter(concurrency_group=run.concurrency_group).exclude(pk=run.pk)
-    busy = others.exclude(state__in=[s.value for s in TERMINAL_RUN_STATES]).first()
-    if busy is not None:
-        raise GroupBusy(f"Run #{busy.no} of the same group is {busy.state}.")
+    others = Run.objects.select_for_update(of=("self",)).select_related("environment", "procedure")
+    for busy in others.filter(concurrency_group=run.concurrency_group).exclude(pk=run.pk).exclude(state__in=OVER):
+        if rule != "cancel-running" or not _may_cancel(run.requester, busy, at):
+            raise GroupBusy(f"Run #{busy.no} of the same group is {busy.state}.")
+        stop(busy, actor=run.requester, reason=f"Run #{run.no} of the same group takes its place.", at=at)
+
+
+def _may_cancel(actor: Person, run: Run, at: datetime) -> bool:
+    """`cancel-running` needs that right on the run it ends, else it acts as `reject` (decisions.md, 7)."""
+    own = run.requester_id == actor.pk
+    return own or access.decide(actor, "cancel", at=at, procedure=run.procedure, environment=run.environment).allowed
 
 
 def _chain(run: Run, actor: Person, more: Sequence[tuple[Person, str]]) -> None:
@@ -247,28 +258,3 @@ def _plan_and_go(
         },
     )
     await_or_queue(run, at=at)
-
-
-def await_or_queue(run: Run, *, at: datetime) -> None:
-    """The step after planning: approvals, if the environment asks for any, else the queue."""
-    if run.environment.stopped_at is not None:
-        end(
-            run,
-            RunState.DENIED,
-            at=at,
-            actor=None,
-            who="stop switch",
-            message=f"{run.environment_id} is stopped: no run starts.",
-        )
-    elif run.approvals_needed:
-        until = at + timedelta(seconds=run.environment.approval_expiry_s)
-        move(run, RunState.AWAITING_APPROVAL, at=at, who="planning", approval_expires_at=until)
-        note("run.awaiting_approval", run, at=at, actor=None, facts={"plan_digest": run.plan_digest})
-    else:
-        queue(run, at=at, who="planning")
-
-
-def queue(run: Run, *, at: datetime, who: str) -> None:
-    move(run, RunState.QUEUED, at=at, who=who, queued_at=at, waiting_gate="", waiting_until_at=None)
-    note("run.queued", run, at=at, actor=None, facts={"plan_digest": run.plan_digest})
-    dispatch.after_commit(run.id, run.environment_id)

@@ -1,0 +1,47 @@
+"""Every limit that people meet, in one table: code takes it from here, and the handbook shows it (decisions.md, 27)."""
+
+from __future__ import annotations
+
+KIB, MIB = 1024, 1024 * 1024
+
+BODY_BYTES = 8 * MIB
+BUNDLE_BYTES = 5 * MIB
+BUNDLE_FILES = 2_000
+YAML_BYTES = 256 * KIB
+PARAMETERS_BYTES = 256 * KIB
+STRING_BYTES = 64 * KIB
+TARGETS_PER_RUN = 5_000
+STEPS = 200
+EACH_ITEMS = 1_000
+CALL_DEPTH = 5
+CALLS_PER_RUN = 50
+OUTPUT_BYTES = 256 * KIB
+ANSWER_BYTES = MIB
+LOG_BYTES = 1_000_000_000
+RUNS_A_MINUTE = 30
+ARTIFACT_BYTES = 20 * MIB
+ARTIFACTS_PER_STEP = 20
+ARTIFACTS_BYTES = 100 * MIB
+
+TABLE: tuple[tuple[str, str], ...] = (
+    ("a request's body", f"{BODY_BYTES // MIB} MiB"),
+    ("a bundle, packed or not", f"{BUNDLE_BYTES // MIB} MiB, {BUNDLE_FILES:,} files"),
+    ("procedure.yaml", f"{YAML_BYTES // KIB} KiB"),
+    ("parameters of a run", f"{PARAMETERS_BYTES // KIB} KiB"),
+    ("one text among them", f"{STRING_BYTES // KIB} KiB, so a file has at most 48,000 bytes"),
+    ("targets of a run", f"{TARGETS_PER_RUN:,}"),
+    ("steps of a procedure, all branches", f"{STEPS}"),
+    ("items of `each`", f"{EACH_ITEMS:,}"),
+    ("depth of calls, calls of a run", f"{CALL_DEPTH}, {CALLS_PER_RUN}"),
+    ("the output file of a script", f"{OUTPUT_BYTES // KIB} KiB"),
+    ("an answer that `http:request` keeps", f"{ANSWER_BYTES // MIB} MiB"),
+    ("log of a run", "1 GB, then marked and no longer kept"),
+    ("an artifact", f"{ARTIFACT_BYTES // MIB} MiB, or less where the step says so"),
+    ("artifacts", f"{ARTIFACTS_PER_STEP} of a step, {ARTIFACTS_BYTES // MIB} MiB of a run"),
+    ("runs per person and minute", f"{RUNS_A_MINUTE}"),
+)
+
+
+def markdown() -> str:
+    """The table as the handbook shows it."""
+    return "| what | at most |\n| --- | --- |\n" + "".join(f"| {what} | {most} |\n" for what, most in TABLE)

@@ -1,0 +1,35 @@
+"""Runs on their way to a runner: they wait for approvals, or stand in the queue of their environment."""
+
+from __future__ import annotations
+
+from datetime import datetime, timedelta
+
+from procedures.domain.states import RunState
+from procedures.models import Run
+from procedures.services import dispatch
+from procedures.services.run_states import end, move, note
+
+
+def await_or_queue(run: Run, *, at: datetime) -> None:
+    """The step after planning: approvals, if the environment asks for any, else the queue."""
+    if run.environment.stopped_at is not None:
+        end(
+            run,
+            RunState.DENIED,
+            at=at,
+            actor=None,
+            who="stop switch",
+            message=f"{run.environment_id} is stopped: no run starts.",
+        )
+    elif run.approvals_needed:
+        until = at + timedelta(seconds=run.environment.approval_expiry_s)
+        move(run, RunState.AWAITING_APPROVAL, at=at, who="planning", approval_expires_at=until)
+        note("run.awaiting_approval", run, at=at, actor=None, facts={"plan_digest": run.plan_digest})
+    else:
+        queue(run, at=at, who="planning")
+
+
+def queue(run: Run, *, at: datetime, who: str) -> None:
+    move(run, RunState.QUEUED, at=at, who=who, queued_at=at, waiting_gate="", waiting_until_at=None)
+    note("run.queued", run, at=at, actor=None, facts={"plan_digest": run.plan_digest})
+    dispatch.after_commit(run.id, run.environment_id)
