@@ -41,7 +41,8 @@ def load_all(data: bytes) -> list[Document]:
     except yaml.YAMLError as problem:
         mark = getattr(problem, "problem_mark", None)
         said = getattr(problem, "problem", None) or "The YAML does not parse."
-        raise ImportRefused(str(said), line=mark.line + 1 if mark else 1) from problem
+        line = min(mark.line + 1, text.count("\n") + 1) if mark else 1
+        raise ImportRefused(str(said), line=line) from problem
     except RecursionError as problem:
         raise ImportRefused(f"The file is nested deeper than {MAX_DEPTH} levels.") from problem
 

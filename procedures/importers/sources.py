@@ -10,7 +10,10 @@ from typing import Any, NoReturn
 
 from procedures.definitions import unfold
 from procedures.definitions.guard import Document
+from procedures.definitions.unfold import Tagged
 from procedures.domain.importing import ImportRefused
+
+ENCRYPTED = "(encrypted)"
 
 
 def documents(data: bytes) -> list[Document]:
@@ -50,6 +53,8 @@ def plain(value: Any, document: Document, pointer: str = "") -> Any:
         return [plain(item, document, f"{pointer}/{number}") for number, item in enumerate(value)]
     if isinstance(value, dt.date):
         return value.isoformat()
+    if isinstance(value, Tagged) and value.tag.startswith("!vault"):
+        return ENCRYPTED
     if isinstance(value, str):
         return _clean(str(value), document, pointer)
     if isinstance(value, float) and not math.isfinite(value):
