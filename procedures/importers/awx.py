@@ -48,7 +48,8 @@ def _bare(spec: Mapping[str, Any], ledger: Ledger, name: str) -> Folder:
 
 
 def _all(whole: Any, ledger: Ledger) -> list[Folder]:
-    templates, workflows = [], []
+    templates: list[tuple[Place, Mapping[str, Any]]] = []
+    workflows: list[tuple[Place, Mapping[str, Any]]] = []
     for kind, place, row in _found(whole, ()):
         (templates if kind == "template" else workflows).append((place, row))
     if len(templates) + len(workflows) > MOST:

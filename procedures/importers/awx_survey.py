@@ -120,7 +120,7 @@ class _Question:
 
     def required(self, schema: dict[str, Any]) -> bool:
         """AWX takes no empty text for a question that must be answered."""
-        value = self.row.get("required", False)
+        value: Any = self.row.get("required", False)
         if not isinstance(value, bool):
             self.reported("required", "It is neither true nor false; the question must be answered.")
             value = True
@@ -129,7 +129,7 @@ class _Question:
             schema["minLength"] = max(1, schema.get("minLength", 0))
         if value and schema.get("type") == "array":
             schema["minItems"] = 1
-        return value
+        return bool(value)
 
     def default(self, schema: dict[str, Any], *, secret: bool) -> None:
         value: Any = self.row["default"]

@@ -58,13 +58,12 @@ class _Workflow:
     def nodes(self) -> list[tuple[Place, list[Any]]]:
         found: list[tuple[Place, list[Any]]] = []
         related = self.row.get("related")
-        for holder, place in ((self.row, self.place), (related, (*self.place, "related"))):
-            if not isinstance(holder, Mapping):
-                continue
-            for key in holder:
-                if key in NODES and isinstance(holder[key], list) and holder[key]:
-                    found.append(((*place, key), holder[key]))
-                elif holder is related and key not in awx_templates.SURVEYS:
+        inner: Mapping[str, Any] = related if isinstance(related, Mapping) else {}
+        for holder, place in ((self.row, self.place), (inner, (*self.place, "related"))):
+            for key, value in holder.items():
+                if key in NODES and isinstance(value, list) and value:
+                    found.append(((*place, key), value))
+                elif holder is inner and key not in awx_templates.SURVEYS:
                     self.ledger.ignored(*place, key, why="It leads to other things of AWX.")
         if "destroy_current_nodes" in self.row:
             self.ledger.ignored(*self.place, "destroy_current_nodes", why="A procedure is always written whole.")
