@@ -16,6 +16,7 @@ from procedures.domain.errors import OpsError
 from procedures.domain.ports import Action, ActionCall, ActionIO, ActionResult, Outcome
 from procedures.sandbox import run as sandbox
 from procedures.sandbox.cgroup import lent
+from procedures.sandbox.collect import NotKept, collect
 from procedures.sandbox.launch import Program
 from procedures.sandbox.limits import Limits
 from procedures.sandbox.slots import slot
@@ -32,6 +33,7 @@ OUTCOMES: Mapping[str, Outcome] = {"timeout": "timed_out", "cancel": "canceled"}
 
 class _Local(Action):
     output_schema: ClassVar[Mapping[str, Any]] = {"type": "object"}
+    keeps_artifacts: ClassVar[bool] = True
 
     def words(self, call: ActionCall) -> list[str]:
         raise OpsError("An action without a program.")
@@ -90,6 +92,7 @@ class _Local(Action):
         output, problems = script_output.parse(_read(scratch / ".output"))
         for problem in problems:
             io.write("system", (problem + "\n").encode())
+        files, lacking = _made(scratch, call, io)
         facts = {"sandbox": "A" if lent() else "B", "sandbox_reported_by": "runner"}
         if ended.why != "exit":
             return ActionResult(
@@ -98,14 +101,16 @@ class _Local(Action):
                 facts=facts,
                 remote="dead",
                 message="It took longer than its timeout." if ended.why == "timeout" else "Canceled.",
+                files=files,
             )
         good = ended.status in call.input.get("expect", [0])
         return ActionResult(
-            "succeeded" if good else "failed",
+            "succeeded" if good and not lacking else "failed",
             ended.status,
             output,
             facts,
-            message="" if good else f"It ended with exit status {ended.status}.",
+            message=lacking if good else f"It ended with exit status {ended.status}.",
+            files=files,
         )
 
 
@@ -126,6 +131,20 @@ def _lay_out(folder: Path, call: ActionCall, uid: int) -> tuple[Path, Path]:
         for owned in (scratch, *scratch.iterdir()):
             os.chown(owned, uid, uid)
     return scratch, bundle
+
+
+def _made(scratch: Path, call: ActionCall, io: ActionIO) -> tuple[dict[str, bytes], str]:
+    """(artifacts by name, what is wrong with the first that cannot be kept), once nothing of the step is alive."""
+    files: dict[str, bytes] = {}
+    lacking = ""
+    for need in call.artifacts:
+        try:
+            files[need.name] = collect(scratch, need.path, need.max_bytes)
+        except NotKept as problem:
+            told = f"The artifact {need.name}: {problem.message}"
+            io.write("system", (told + "\n").encode())
+            lacking = lacking or told
+    return files, lacking
 
 
 def _read(path: Path) -> bytes:

@@ -6,18 +6,19 @@ import base64
 import json
 from typing import Any
 
+from django.http import HttpResponse
 from rest_framework.request import Request
 from rest_framework.response import Response
 
 from procedures import access
 from procedures.api import inputs, shapes
-from procedures.api.door import Door, once, page, uuid
+from procedures.api.door import Door, attached, once, page, uuid
 from procedures.domain.canonical import canon
 from procedures.domain.clock import now
 from procedures.domain.errors import NotFound
 from procedures.domain.states import RunState
 from procedures.models import Run
-from procedures.services import approvals, endings, runs
+from procedures.services import approvals, artifacts, endings, runs
 
 PAGE = 50
 SOON = {RunState.PLANNING, RunState.AWAITING_APPROVAL}
@@ -122,6 +123,21 @@ class Tasks(RunDoor):
     def get(self, request: Request, pk: str) -> Response:
         rows = self.run(pk).tasks.all()
         return Response({"results": [shapes.task(row) for row in rows], "next": None})
+
+
+class Artifacts(RunDoor):
+    """What a run made, by name and hash; the bytes are asked for one by one."""
+
+    def get(self, request: Request, pk: str) -> Response:
+        rows = self.run(pk).artifacts.select_related("task").order_by("id")
+        return Response({"results": [shapes.artifact(row) for row in rows], "next": None})
+
+
+class OneArtifact(RunDoor):
+    def get(self, request: Request, pk: str, artifact: str) -> HttpResponse:
+        row = artifacts.read_artifact(actor=self.actor, run=self.run(pk).pk, artifact=uuid(artifact), at=now())
+        answer = HttpResponse(bytes(row.content or b""), content_type="application/octet-stream")
+        return attached(answer, row.name)
 
 
 class Log(RunDoor):

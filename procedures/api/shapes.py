@@ -5,7 +5,7 @@ from __future__ import annotations
 from datetime import datetime
 from typing import Any
 
-from procedures.models import ControlChange, Grant, Person, Procedure, Run, Task, Version
+from procedures.models import Artifact, ControlChange, Grant, Person, Procedure, Run, Task, Version
 
 
 def at(moment: datetime | None) -> str | None:
@@ -109,6 +109,23 @@ def task(row: Task) -> dict[str, Any]:
         "output": row.output,
         "started_at": at(row.started_at),
         "ended_at": at(row.ended_at),
+    }
+
+
+def artifact(row: Artifact) -> dict[str, Any]:
+    return {
+        "id": str(row.id),
+        "name": row.name,
+        "type": row.type,
+        "step": row.task.step,
+        "target": row.task.target,
+        "attempt": row.task.attempt,
+        "bytes": row.size_bytes,
+        "sha256": row.content_sha256,
+        "masked": row.masked,
+        "made_at": at(row.made_at),
+        "expires_at": at(row.expires_at),
+        "erased_at": at(row.erased_at),
     }
 
 

@@ -59,6 +59,8 @@ urlpatterns = [
     path("v1/runs/<str:pk>/cancel/", runs.Cancel.as_view()),
     path("v1/runs/<str:pk>/tasks/", runs.Tasks.as_view()),
     path("v1/runs/<str:pk>/log/", runs.Log.as_view()),
+    path("v1/runs/<str:pk>/artifacts/", runs.Artifacts.as_view()),
+    path("v1/runs/<str:pk>/artifacts/<str:artifact>/", runs.OneArtifact.as_view()),
     path("v1/runs/<str:pk>/events/", evidence.RunEvents.as_view()),
     path("v1/evidence/exports/", evidence.Exports.as_view()),
     path("v1/evidence/log/", evidence.Log.as_view()),

@@ -69,6 +69,7 @@ class _Lint:
             self.step_input(pointer, step, action)
             self.step_credentials(pointer, step, action)
             self.step_flow(pointer, step, action)
+            self.step_artifacts(pointer, step, action)
 
     def marked(self, pointer: str, step: Step) -> None:
         was = step.input.get("was", "something")
@@ -173,6 +174,20 @@ class _Lint:
             self.say(f"{pointer}/each", "each-runtime", "`each` may depend on parameters, targets and environment.")
         elif not plan.each_is_targets(each) and (action.per_target or action.gate):
             self.say(f"{pointer}/each", "each", "A gate or a step on targets takes `each: ${{ targets }}` or none.")
+
+    def step_artifacts(self, pointer: str, step: Step, action: Action) -> None:
+        names = [need.name for need in step.artifacts]
+        if names and not action.keeps_artifacts:
+            self.say(f"{pointer}/artifacts", "artifacts", f"{step.action} makes no files here that could be kept.")
+        for name in sorted({name for name in names if names.count(name) > 1}):
+            self.say(f"{pointer}/artifacts", "artifacts", f"The artifact {name} stands twice.")
+        for number, need in enumerate(step.artifacts):
+            if {"", ".", ".."} & set(need.path.split("/")) or expressions.has_expression(need.path):
+                self.say(
+                    f"{pointer}/artifacts/{number}/path",
+                    "artifacts",
+                    f"{need.path} is not a plain path below the step's folder.",
+                )
 
     def target_filter(self) -> None:
         if self.definition.targets is None:

@@ -13,6 +13,7 @@ from procedures.definitions.schema import validator
 from procedures.domain import forms
 from procedures.domain.bundle import BundleRefused, check_paths
 from procedures.domain.definition import (
+    ArtifactNeed,
     Concurrency,
     CredentialNeed,
     Definition,
@@ -192,4 +193,11 @@ def _step(phase: str, number: int, raw: Mapping[str, Any]) -> Step:
         idempotent=raw.get("idempotent", False),
         on_failure=raw.get("onFailure", "fail"),
         safe_after_stop=raw.get("safeAfterStop", False),
+        artifacts=tuple(map(_artifact, raw.get("artifacts", ()))),
     )
+
+
+def _artifact(raw: Mapping[str, Any]) -> ArtifactNeed:
+    given = {"type": raw.get("type"), "max_bytes": raw.get("maxBytes")}
+    given["retention_s"] = seconds(raw["retention"]) if "retention" in raw else None
+    return ArtifactNeed(raw["name"], raw["path"], **{key: value for key, value in given.items() if value is not None})

@@ -31,6 +31,16 @@ def closed(properties: Mapping[str, Any], required: tuple[str, ...] = ()) -> dic
 
 
 LINK = closed({"title": LINE, "url": {"type": "string", "maxLength": 2000}, "icon": LINE}, ("url",))
+ARTIFACT = closed(
+    {
+        "name": {"type": "string", "pattern": "^[A-Za-z0-9][A-Za-z0-9._-]{0,99}$"},
+        "path": {"type": "string", "minLength": 1, "maxLength": 300, "pattern": r"^[^/\\\x00][^\\\x00]*$"},
+        "type": {"type": "string", "pattern": "^[a-z]+/[a-z0-9.+-]{1,80}$"},
+        "maxBytes": {"type": "integer", "minimum": 1, "maximum": limits.ARTIFACT_BYTES},
+        "retention": DURATION,
+    },
+    ("name", "path"),
+)
 STEP = closed(
     {
         "id": ID,
@@ -51,6 +61,7 @@ STEP = closed(
         "idempotent": {"type": "boolean"},
         "onFailure": {"enum": ["fail", "continue", "rollback"]},
         "safeAfterStop": {"type": "boolean"},
+        "artifacts": {"type": "array", "items": ARTIFACT, "maxItems": limits.ARTIFACTS_PER_STEP},
     },
     ("action",),
 )

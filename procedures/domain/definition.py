@@ -6,6 +6,8 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import Any, Literal
 
+from procedures.domain import limits
+
 Risk = Literal["low", "moderate", "high"]
 RISKS: tuple[Risk, ...] = ("low", "moderate", "high")
 Phase = Literal["steps", "rollback", "always"]
@@ -17,6 +19,17 @@ class Retry:
     attempts: int = 1
     delay_s: int = 0
     backoff: int = 1
+
+
+@dataclass(frozen=True, slots=True)
+class ArtifactNeed:
+    """A file that a step makes and that is to be kept; `path` is below the step's own folder."""
+
+    name: str
+    path: str
+    type: str = "application/octet-stream"
+    max_bytes: int = limits.ARTIFACT_BYTES
+    retention_s: int = 90 * 86_400
 
 
 @dataclass(frozen=True, slots=True)
@@ -35,6 +48,7 @@ class Step:
     idempotent: bool = False
     on_failure: Literal["fail", "continue", "rollback"] = "fail"
     safe_after_stop: bool = False
+    artifacts: tuple[ArtifactNeed, ...] = ()
 
 
 @dataclass(frozen=True, slots=True)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
+from dataclasses import asdict
 from typing import Any
 
 from procedures.domain.bundle import PHASES
@@ -127,7 +128,7 @@ def _step(frame: Frame, step: Step, phase: str, action: Action, scope: Mapping[s
     for unit in units(step, action, frame.ask.targets, scope):
         call = call_for(frame.files, frame.ask, step, unit.target, scope=scope, each=unit.each)
         effects.append({"target": unit.label, "does": plain(action.plan(call))})
-    return {
+    row = {
         "phase": phase,
         "id": f"{frame.prefix}{step.id}",
         "name": step.name,
@@ -140,6 +141,7 @@ def _step(frame: Frame, step: Step, phase: str, action: Action, scope: Mapping[s
         "safe_after_stop": step.safe_after_stop,
         "effects": _folded(effects),
     }
+    return row | ({"artifacts": [asdict(need) for need in step.artifacts]} if step.artifacts else {})
 
 
 def _folded(effects: list[dict[str, Any]]) -> list[dict[str, Any]]:

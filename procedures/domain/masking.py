@@ -64,8 +64,12 @@ class Masker:
 
     def mask_text(self, text: str) -> str:
         """One whole text, such as the words of an exception."""
+        return self.mask_bytes(text.encode("utf-8", "replace")).decode("utf-8", "replace")
+
+    def mask_bytes(self, data: bytes) -> bytes:
+        """One whole piece, such as a file."""
         with self._lock:
-            return self._guarded(_Stream(), text.encode("utf-8", "replace"), final=True).decode("utf-8", "replace")
+            return self._guarded(_Stream(), data, final=True)
 
     def _guarded(self, state: _Stream, data: bytes, *, final: bool) -> bytes:
         try:

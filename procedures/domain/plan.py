@@ -157,6 +157,7 @@ def call_for(
         lease=None,
         seconds_left=seconds_left,
         networks=ask.networks,
+        artifacts=step.artifacts,
     )
 
 

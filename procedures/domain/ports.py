@@ -10,7 +10,7 @@ from datetime import datetime
 from typing import Any, ClassVar, Literal
 from uuid import UUID
 
-from procedures.domain.definition import CredentialNeed
+from procedures.domain.definition import ArtifactNeed, CredentialNeed
 from procedures.domain.secrets import Secret
 
 Outcome = Literal["succeeded", "failed", "timed_out", "canceled", "unreachable"]
@@ -147,13 +147,15 @@ class ActionCall:
     seconds_left: float
     limits: Mapping[str, int] = field(default_factory=dict)
     networks: tuple[str, ...] = ()
+    artifacts: tuple[ArtifactNeed, ...] = ()
 
 
 @dataclass(frozen=True, slots=True)
 class ActionResult:
     """How a task ended. `remote` says what is known of the remote process group when it did not end by itself.
 
-    `facts` go into evidence (host-key fingerprint, certificate serial, sandbox tier); `output` is the step's output.
+    `facts` go into evidence (host-key fingerprint, certificate serial, sandbox tier); `output` is the step's output;
+    `files` are the bytes of its artifacts by name.
     """
 
     outcome: Outcome
@@ -162,6 +164,7 @@ class ActionResult:
     facts: Mapping[str, Any] = field(default_factory=dict)
     remote: Literal["dead", "unknown"] | None = None
     message: str = ""
+    files: Mapping[str, bytes] = field(default_factory=dict)
 
 
 class Action(ABC):
@@ -176,6 +179,7 @@ class Action(ABC):
     per_target: ClassVar[bool] = False
     credential_kinds: ClassVar[frozenset[str]] = frozenset()
     gate: ClassVar[bool] = False
+    keeps_artifacts: ClassVar[bool] = False
     floor: ClassVar[Literal["low", "moderate", "high"]] = "low"
     input_schema: ClassVar[Mapping[str, Any]]
     output_schema: ClassVar[Mapping[str, Any]] = {"type": "object"}

@@ -20,10 +20,12 @@ from procedures.domain.masking import Masker
 from procedures.domain.plan import Unit
 from procedures.domain.ports import Action, ActionCall, ActionResult, Lease
 from procedures.domain.secrets import Secret
+from procedures.engine.artifacts import kept
 from procedures.engine.output import RunOutput, TaskIO
 from procedures.engine.watch import Watch
 from procedures.models import Task
 from procedures.services import tasks
+from procedures.services.artifacts import Kept, stored_bytes
 from procedures.services.claims import Claimed, ClaimLost, secrets_of
 from procedures.services.tasks import Signer
 
@@ -144,7 +146,7 @@ def _attempt(tools: Tools, step: Step, place: Place, unit: Unit, scope: Mapping[
     else:
         result = _act(tools, step, action, replace(call, nonce=task.id.hex), io, unit.label)
     io.close()
-    _finish(tools, task, _truth(result, tools.watch), io)
+    _finish(tools, task, _truth(result, tools.watch), io, step)
     return task
 
 
@@ -183,9 +185,12 @@ def _truth(result: ActionResult, watch: Watch) -> ActionResult:
     return result
 
 
-def _finish(tools: Tools, task: Task, result: ActionResult, io: TaskIO) -> None:
+def _finish(tools: Tools, task: Task, result: ActionResult, io: TaskIO, step: Step) -> None:
     tools.output.flush()
     masker = tools.output.masker
+    files: list[Kept] = []
+    if result.files:
+        files, result = kept(step, result, masker, stored_bytes(tools.claimed.run.id))
     message = masker.mask_text(result.message)
     tasks.finish(
         run=tools.claimed.run.id,
@@ -193,6 +198,7 @@ def _finish(tools: Tools, task: Task, result: ActionResult, io: TaskIO) -> None:
         task=task,
         result=replace(result, message=message, output=masked(masker, dict(result.output))),
         transcript=io.transcript.facts(),
+        artifacts=files,
         signer=tools.signer,
         at=now(),
     )
@@ -213,7 +219,7 @@ def record_task(tools: Tools, step: Step, place: Place, result: ActionResult) ->
         at=now(),
     )
     io = TaskIO(tools.output, step=task.step, target="", task=task.id, cancelled=tools.watch.cancelled)
-    _finish(tools, task, result, io)
+    _finish(tools, task, result, io, step)
     return task
 
 

@@ -52,6 +52,8 @@ KINDS: Mapping[str, tuple[str, ...]] = {
     "task.finished": ("task", "step", "target", "attempt", "outcome", "transcript", "dsse"),
     "task.skipped": ("step", "target", "why"),
     "task.interrupted": ("task", "step", "target", "remote"),
+    "artifact.read": ("artifact", "run", "name", "sha256"),
+    "artifact.erased": ("artifact", "run", "name", "sha256", "why"),
     "lease.intent": ("lease", "step", "target", "attempt", "credential", "provider"),
     "lease.issued": ("lease", "step", "target", "evidence", "expires_at"),
     "lease.revoked": ("lease", "how", "why"),

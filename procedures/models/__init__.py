@@ -1,6 +1,7 @@
 """Columns and named constraints, one file per aggregate; no rules."""
 
 from procedures.models.access import ControlChange, Grant, GrantRight, ProcedureGroupPermission, ProcedureUserPermission
+from procedures.models.artifacts import Artifact
 from procedures.models.environments import (
     CredentialBinding,
     Environment,
@@ -29,6 +30,7 @@ __all__ = [
     "VERBS",
     "ApiToken",
     "Approval",
+    "Artifact",
     "ChainLink",
     "Claim",
     "ControlChange",

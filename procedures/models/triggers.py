@@ -16,6 +16,7 @@ EVIDENCED = {
     "procedures_grant": ("revoked_at", ("control.", "bootstrap.", "genesis")),
     "procedures_run": ("state", ("run.",)),
     "procedures_approval": ("used_at", ("run.", "gate.")),
+    "procedures_artifact": ("erased_at", ("task.", "artifact.")),
     "procedures_leaserecord": ("state", ("lease.",)),
 }
 

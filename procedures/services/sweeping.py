@@ -7,6 +7,7 @@ from datetime import datetime, timedelta
 from procedures.domain.states import RunState
 from procedures.models import Run
 from procedures.services import dispatch
+from procedures.services.artifacts import erase_expired
 from procedures.services.endings import expire_overdue, interrupt_lost
 from procedures.services.life import expire_acceptances
 from procedures.services.unit import coalesced_denials
@@ -21,6 +22,7 @@ def sweep(*, at: datetime) -> dict[str, int]:
         "expired": expire_overdue(at=at),
         "acceptances": expire_acceptances(at=at),
         "sent_again": send_again(at=at),
+        "artifacts": erase_expired(at=at),
         "denials": coalesced_denials(at),
     }
 

@@ -15,6 +15,7 @@ from procedures.domain.ports import ActionResult
 from procedures.domain.states import TASK_MOVES, TaskState, require_move
 from procedures.evidence.dsse import runner_statement
 from procedures.models import LogChunk, Run, Runner, Task
+from procedures.services.artifacts import Kept, store
 from procedures.services.claims import hold
 from procedures.services.run_states import note
 
@@ -93,6 +94,7 @@ def finish(
     transcript: Mapping[str, Any],
     signer: Signer,
     at: datetime,
+    artifacts: Sequence[Kept] = (),
 ) -> None:
     """Write how a task ended, signed by the runner in its own sequence."""
     state = TaskState(result.outcome)
@@ -123,6 +125,7 @@ def finish(
             facts["exit"] = result.exit_status
         if result.remote:
             facts["remote"] = result.remote
+        store(row, task, artifacts, at)
         facts["dsse"] = sign(signer, "task", {"run": str(row.id), "digest": row.digest, **facts})
         note("task.finished", row, at=at, actor=None, facts=facts)
 

@@ -9,6 +9,7 @@ from typing import Any
 
 from django import template
 
+from procedures.domain import links
 from procedures.domain.clock import now
 from procedures.domain.text import visible
 from procedures.web import words
@@ -105,6 +106,12 @@ def size(count: int) -> str:
 def words_of(text: str) -> list[str]:
     """`"low high"` as a list, to loop over in a template."""
     return text.split()
+
+
+@register.filter
+def is_link(url: str) -> bool:
+    """Whether a page may link to what somebody wrote: the web and mail alone (H29)."""
+    return bool(links.safe(str(url)))
 
 
 @register.filter

@@ -14,7 +14,7 @@ from procedures.domain.errors import NotAllowed
 from procedures.domain.states import RunState
 from procedures.models import Environment, Run
 from procedures.queries import pages_evidence, pages_log, pages_runs
-from procedures.services import endings
+from procedures.services import artifacts, endings
 from procedures.web import timeline, words
 from procedures.web.doors import page, person_of, show
 
@@ -66,6 +66,7 @@ def one(request: HttpRequest, run: UUID) -> HttpResponse:
             row.id, step=context["step"], target=context["target"], most=SHOWN_CHUNKS
         )
         context |= {"lines": lines, "seq": seq, "earlier": earlier}
+    context["artifacts"] = row.artifacts.select_related("task").order_by("id")
     context |= {"events": pages_evidence.events_of_run(row.id), "leases": row.leases.order_by("intended_at")}
     return show(request, "run.html", context, nav="runs")
 
@@ -113,6 +114,20 @@ def _live(request: HttpRequest, run: Run) -> dict[str, Any]:
 def cancel(request: HttpRequest, run: UUID) -> HttpResponse:
     endings.cancel_run(actor=person_of(request), run=run, reason=request.POST.get("reason", "")[:2000], at=now())
     return redirect("web:run", run)
+
+
+@page
+@require_safe
+def artifact(request: HttpRequest, run: UUID, artifact: UUID) -> HttpResponse:
+    """One file that a run made, to keep; never shown in the browser, and the reading is on the record."""
+    me = person_of(request)
+    pages_runs.one_run(me, run, now())
+    row = artifacts.read_artifact(actor=me, run=run, artifact=artifact, at=now())
+    answer = HttpResponse(bytes(row.content or b""), content_type="application/octet-stream")
+    answer["Content-Disposition"] = f'attachment; filename="{row.name}"'
+    answer["X-Content-Type-Options"] = "nosniff"
+    answer["Content-Security-Policy"] = "default-src 'none'; sandbox"
+    return answer
 
 
 @page
