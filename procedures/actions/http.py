@@ -4,16 +4,15 @@ from __future__ import annotations
 
 import contextlib
 import json
-import socket
 import ssl
 import threading
-from collections.abc import Iterable, Mapping
+from collections.abc import Mapping
 from typing import Any, ClassVar
 
 import httpcore
 
+from procedures.actions.reach import Guarded, told
 from procedures.domain import limits, rendering
-from procedures.domain.addresses import address_problem
 from procedures.domain.errors import OpsError
 from procedures.domain.ports import Action, ActionCall, ActionIO, ActionResult
 from procedures.domain.rendering import ENV_NAME
@@ -22,36 +21,6 @@ MAX_BODY = limits.ANSWER_BYTES
 SHOWN = 2_000
 STATUS = {"type": "integer", "minimum": 100, "maximum": 599}
 KEPT_HEADERS = frozenset({"content-type", "location", "etag", "retry-after", "x-request-id"})
-
-
-class AddressRefused(OpsError):
-    """A host resolves to an address that the environment does not let a step reach."""
-
-    code = "http.address-refused"
-    next_step = "Ask for the range to be listed in the environment's rules, if a procedure should reach it."
-
-
-class _Guarded(httpcore.NetworkBackend):
-    """Resolves a name once, judges every address, and connects to exactly the one that was judged (no rebinding)."""
-
-    def __init__(self, networks: tuple[str, ...]) -> None:
-        self.networks = networks
-        self.plain = httpcore.SyncBackend()
-
-    def connect_tcp(
-        self,
-        host: str,
-        port: int,
-        timeout: float | None = None,
-        local_address: str | None = None,
-        socket_options: Iterable[Any] | None = None,
-    ) -> httpcore.NetworkStream:
-        rows = socket.getaddrinfo(host.strip("[]"), port, type=socket.SOCK_STREAM)
-        addresses = list(dict.fromkeys(str(row[4][0]) for row in rows))
-        for address in addresses:
-            if problem := address_problem(address, self.networks):
-                raise AddressRefused(f"{host}: {problem}")
-        return self.plain.connect_tcp(addresses[0], port, timeout, local_address, socket_options)
 
 
 class HttpRequest(Action):
@@ -132,9 +101,9 @@ class HttpRequest(Action):
     def run(self, call: ActionCall, io: ActionIO) -> ActionResult:
         found: list[ActionResult] = []
         pool = httpcore.ConnectionPool(
-            ssl_context=ssl.create_default_context(), network_backend=_Guarded(call.networks), max_connections=1
+            ssl_context=ssl.create_default_context(), network_backend=Guarded(call.networks), max_connections=1
         )
-        worker = threading.Thread(target=lambda: found.append(_told(pool, call, io)), daemon=True)
+        worker = threading.Thread(target=lambda: found.append(told(io, lambda: _sent(pool, call, io))), daemon=True)
         worker.start()
         waited = 0.0
         while worker.is_alive() and not io.cancelled.is_set() and waited < call.seconds_left:
@@ -146,19 +115,6 @@ class HttpRequest(Action):
         if io.cancelled.is_set():
             return ActionResult("canceled", message="Canceled; whether the other side acted is not known.")
         return ActionResult("timed_out", message="No answer in time; whether the other side acted is not known.")
-
-
-def _told(pool: httpcore.ConnectionPool, call: ActionCall, io: ActionIO) -> ActionResult:
-    """The request's result; what the network does is a failed task, never an exception."""
-    try:
-        return _sent(pool, call, io)
-    except OpsError as problem:
-        io.write("system", (problem.message + "\n").encode())
-        return ActionResult("failed", message=problem.message, facts={"refused": problem.code})
-    except (OSError, httpcore.TimeoutException, httpcore.NetworkError, httpcore.ProtocolError) as problem:
-        text = f"{type(problem).__name__}: {problem}"
-        io.write("system", (text + "\n").encode())
-        return ActionResult("failed", message=text[:500])
 
 
 def _sent(pool: httpcore.ConnectionPool, call: ActionCall, io: ActionIO) -> ActionResult:

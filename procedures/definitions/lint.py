@@ -8,7 +8,7 @@ from typing import Any
 
 import jsonschema_rs
 
-from procedures.definitions import scripts
+from procedures.definitions import scripts, shared_files
 from procedures.definitions.findings import Finding
 from procedures.definitions.guard import Document
 from procedures.domain import expressions, filters, forms, limits, parameters, plan, rendering, uploads
@@ -20,7 +20,8 @@ from procedures.domain.importing import MARKED
 from procedures.domain.ports import Action
 
 FILE = "procedure.yaml"
-BLOCKS = "marked-step"
+BLOCKS = frozenset({"marked-step", "folder-missing"})
+NOT_TEXT = ("integer", "boolean", "number")
 SCRIPT_KEYS = frozenset({"script", "command", "query", "sql", "playbook"})
 
 
@@ -75,7 +76,7 @@ class _Lint:
         was = step.input.get("was", "something")
         self.say(
             pointer,
-            BLOCKS,
+            "marked-step",
             f"{step.id} was {was}, which the importer could not carry over.",
             mend="Replace the step; until then the version cannot be submitted.",
             warning=True,
@@ -86,7 +87,7 @@ class _Lint:
         for error in validator.iter_errors(dict(step.input)):
             path = "".join(f"/{part}" for part in error.instance_path)
             self.say(f"{pointer}/input{path}", "input", f"{step.action}: {error.message[:200]}")
-        for path, message in action.check(step.input, self.laid_out):
+        for path, message in self.checked(step, action):
             self.say(f"{pointer}/input{path}", "input", message)
         for key in SCRIPT_KEYS & set(step.input):
             if expressions.has_expression(str(step.input[key])):
@@ -102,6 +103,13 @@ class _Lint:
             if not rendering.ENV_NAME.match(name) or rendering.FORBIDDEN_ENV.match(name) or name.startswith("PARAM_"):
                 self.say(f"{pointer}/input/env/{name}", "env-name", f"A step cannot set {name}.")
         self.secrets_apart(pointer, step)
+
+    def checked(self, step: Step, action: Action) -> list[tuple[str, str]]:
+        """What the action itself says; an expression that does not parse is told by those who read it."""
+        try:
+            return action.check(step.input, self.laid_out)
+        except expressions.ExpressionRefused as problem:
+            return [("", problem.message)]
 
     def secrets_apart(self, pointer: str, step: Step) -> None:
         for key, value in step.input.items():
@@ -265,7 +273,7 @@ def _loose(schema: Mapping[str, Any]) -> dict[str, Any]:
     loose = dict(schema)
     expression = {"type": "string", "pattern": r"\$\{\{"}
     properties = {
-        key: {"anyOf": [dict(value), expression]} if value.get("type") in {"integer", "boolean", "number"} else value
+        key: {"anyOf": [dict(value), expression]} if "enum" in value or value.get("type") in NOT_TEXT else value
         for key, value in schema.get("properties", {}).items()
     }
     return {**loose, "properties": properties}
@@ -283,4 +291,5 @@ def lint(
     run.used_names()
     run.uploads_apart()
     run.readme()
-    return run.findings + scripts.lint(definition, files)
+    found, copied = shared_files.lint(definition, document, files, actions)
+    return run.findings + found + scripts.lint(definition, files, copied)

@@ -21,6 +21,10 @@ OURS = {
     "procedures.actions.gate": ("GateApproval", "GateWait"),
     "procedures.actions.call": ("ProcedureRun",),
     "procedures.actions.http": ("HttpRequest",),
+    "procedures.actions.fetch": ("FetchTemplate", "FetchPlain"),
+    "procedures.actions.files": ("FsRename", "FsDelete", "DebugLog"),
+    "procedures.actions.publish": ("PublishGit", "PublishGithub", "PublishGithubPullRequest"),
+    "procedures.actions.catalog": ("CatalogWrite", "CatalogRegister"),
     "procedures.actions.todo": ("TodoReplace",),
 }
 OUR_IMPORTERS = {
@@ -32,6 +36,8 @@ OUR_IMPORTERS = {
 OUR_PROVIDERS = {
     "ssh-certificate": ("procedures.credentials.ssh_certificate", "SshCertificate"),
     "ssh-key": ("procedures.credentials.ssh_key", "SshKey"),
+    "git-token": ("procedures.credentials.git_token", "GitToken"),
+    "git-key": ("procedures.credentials.git_key", "GitKey"),
 }
 CONTRACT = "1"
 Reader = Callable[[str, bytes], Carried]

@@ -10,6 +10,7 @@ from procedures.domain.bundle import PHASES
 from procedures.domain.definition import RISKS, Definition, Risk
 from procedures.domain.ports import Action
 
+STATIC = frozenset({"sealed-secret", "git-token", "git-key"})
 HIGH_ACTIONS = frozenset({"terraform:destroy", "kubernetes:delete"})
 
 
@@ -51,6 +52,6 @@ def _reach(binding: Mapping[str, Any], production: Collection[str]) -> list[tupl
         found.append(("moderate", f"{name} is bound in {where}"))
     if binding["role"] == "root" or reach.get("root") or reach.get("sudo") == "all":
         found.append(("high", f"{name} reaches root in {where}"))
-    if where in production and binding["provider"] == "sealed-secret":
+    if where in production and binding["provider"] in STATIC:
         found.append(("high", f"{name} is a static secret in {where}"))
     return found

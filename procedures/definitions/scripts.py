@@ -35,7 +35,8 @@ _RULES = (
 MODERATE_UP = frozenset({"eval-parameter", "curl-sh"})
 
 
-def lint(definition: Definition, files: Mapping[str, bytes]) -> list[Finding]:
+def lint(definition: Definition, files: Mapping[str, bytes], copied: tuple[str, ...] = ()) -> list[Finding]:
+    """`copied` begin the paths of files that steps hand on and never run: templates, not programs."""
     strict = RISKS.index(definition.risk) >= 1
     findings: list[Finding] = []
     for path, content in files.items():
@@ -46,24 +47,25 @@ def lint(definition: Definition, files: Mapping[str, bytes]) -> list[Finding]:
         except UnicodeDecodeError:
             findings.append(Finding(path, 1, 1, "not-utf8", "warning", "The file is not UTF-8."))
             continue
-        findings += _rules(path, text, strict=strict)
-        if SCRIPT.search(path):
+        material = path.startswith(copied) if copied else False
+        findings += _rules(path, text, strict=strict, material=material)
+        if SCRIPT.search(path) and not material:
             findings += _shellcheck(path, content)
     return findings
 
 
 def errors(path: str, text: str) -> list[Finding]:
     """What would keep a file out of a procedure of moderate risk; importers ask before they write one."""
-    return [finding for finding in _rules(path, text, strict=True) if TEXTUAL.search(path)]
+    return [finding for finding in _rules(path, text, strict=True, material=False) if TEXTUAL.search(path)]
 
 
-def _rules(path: str, text: str, *, strict: bool) -> list[Finding]:
+def _rules(path: str, text: str, *, strict: bool, material: bool) -> list[Finding]:
     findings = []
     for number, line in enumerate(text.split("\n"), 1):
         for pattern, code, message, mend in _RULES:
-            if code == "expression-in-program" and not SCRIPT.search(path):
+            if code == "expression-in-program" and (material or not SCRIPT.search(path)):
                 continue
-            if code in MODERATE_UP and path.endswith(".md"):
+            if code in MODERATE_UP and (material or path.endswith(".md")):
                 continue
             match = pattern.search(line)
             if match:

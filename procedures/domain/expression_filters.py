@@ -10,6 +10,8 @@ from urllib.parse import parse_qsl
 
 from procedures.domain.clock import now as moment_now
 
+MAX_TEXT = 1_000_000
+
 
 def _text(value: Any) -> str:
     if not isinstance(value, str):
@@ -30,7 +32,27 @@ def _pick(value: Any, key: str) -> Any:
 def _replace(value: Any, old: str, new: str) -> str:
     if not _text(old):
         raise ValueError("the text to replace is empty")
-    return _text(value).replace(old, _text(new))
+    grown = len(_text(value)) + _text(value).count(old) * (len(_text(new)) - len(old))
+    _fits(grown)
+    return _text(value).replace(old, new)
+
+
+def _join(value: Any, between: str = "") -> str:
+    parts = [_text(item) for item in value]
+    _fits(sum(map(len, parts)) + len(parts) * len(_text(between)))
+    return between.join(parts)
+
+
+def _fits(size: int) -> None:
+    """Judged before a result is made: two short texts can make a very long one."""
+    if size > MAX_TEXT:
+        raise ValueError("the result is larger than 1 MB")
+
+
+def _end(value: Any, index: int) -> Any:
+    if not isinstance(value, str | list | tuple):
+        raise TypeError("it wants a list or a text")
+    return value[index] if value else None
 
 
 def _dump(value: Any) -> str:
@@ -57,8 +79,9 @@ def parse_entity_ref(value: Any) -> dict[str, str]:
 def parse_repo_url(value: Any) -> dict[str, str]:
     """`host?owner=o&repo=r` as Backstage's RepoUrlPicker writes it."""
     host, _, query = _text(value).partition("?")
-    parts = dict(parse_qsl(query))
-    if not host or "repo" not in parts:
+    pairs = parse_qsl(query)
+    parts = dict(pairs)
+    if not host or "repo" not in parts or len(parts) != len(pairs):
         raise ValueError(f"{value!r} is not a repository URL")
     return {"host": host, **parts}
 
@@ -77,7 +100,12 @@ FILTERS: Mapping[str, Callable[..., Any]] = {
     "dump": _dump,
     "pick": _pick,
     "length": len,
-    "join": lambda v, sep="": _text(sep).join(_text(item) for item in v),
+    "join": _join,
+    "string": lambda v: v if isinstance(v, str) else json.dumps(v, ensure_ascii=False),
+    "capitalize": lambda v: _text(v).capitalize(),
+    "title": lambda v: _text(v).title(),
+    "first": lambda v: _end(v, 0),
+    "last": lambda v: _end(v, -1),
     "now": _now,
     "parseEntityRef": parse_entity_ref,
     "parseRepoUrl": parse_repo_url,

@@ -7,10 +7,12 @@ from abc import ABC, abstractmethod
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime
+from pathlib import Path
 from typing import Any, ClassVar, Literal
 from uuid import UUID
 
 from procedures.domain.definition import ArtifactNeed, CredentialNeed
+from procedures.domain.errors import OpsError
 from procedures.domain.secrets import Secret
 
 Outcome = Literal["succeeded", "failed", "timed_out", "canceled", "unreachable"]
@@ -123,13 +125,32 @@ class ActionIO(ABC):
     def register_secret(self, secret: Secret) -> None: ...
 
 
+class NoWorkspace(OpsError):
+    """A step that shares files with others was called outside a run."""
+
+    code = "step.no-workspace"
+    next_step = "Start the step as part of a run."
+
+
+@dataclass(frozen=True, slots=True)
+class Workspace:
+    """The folder that the steps of one run share: private to the runner, gone when the run ends.
+
+    `files` holds what steps made, in plain files alone; `published` the bare repositories of what was pushed.
+    """
+
+    files: Path
+    published: Path
+
+
 @dataclass(frozen=True, slots=True)
 class ActionCall:
     """All that an action may know. `input` is rendered, types kept; `files` is the accepted bundle by path.
 
     `env` holds the script contract of procedure-format.md (PARAM_<NAME>, non-secret) together with the rendered
     `input.env`; `secret_env` and `stdin` may hold secrets. `seconds_left` ends the step. `nonce` is unique per task.
-    `networks` are the private ranges (CIDR) that the environment's rules let a step reach.
+    `networks` are the private ranges (CIDR) that the environment's rules let a step reach. `workspace` is there
+    for actions that say so, and only while they run.
     """
 
     run_id: UUID
@@ -148,6 +169,13 @@ class ActionCall:
     limits: Mapping[str, int] = field(default_factory=dict)
     networks: tuple[str, ...] = ()
     artifacts: tuple[ArtifactNeed, ...] = ()
+    workspace: Workspace | None = None
+
+    def shared(self) -> Workspace:
+        """The run's workspace. Raises NoWorkspace outside a run."""
+        if self.workspace is None:
+            raise NoWorkspace(f"The step {self.step} wants the workspace of a run.")
+        return self.workspace
 
 
 @dataclass(frozen=True, slots=True)
@@ -180,6 +208,7 @@ class Action(ABC):
     credential_kinds: ClassVar[frozenset[str]] = frozenset()
     gate: ClassVar[bool] = False
     keeps_artifacts: ClassVar[bool] = False
+    shares_files: ClassVar[bool] = False
     floor: ClassVar[Literal["low", "moderate", "high"]] = "low"
     input_schema: ClassVar[Mapping[str, Any]]
     output_schema: ClassVar[Mapping[str, Any]] = {"type": "object"}
@@ -187,6 +216,10 @@ class Action(ABC):
     def check(self, input: Mapping[str, Any], files: Mapping[str, bytes]) -> list[tuple[str, str]]:
         """Problems of an unrendered input beyond its schema, as (JSON pointer, message). Called by lint."""
         return []
+
+    def copies(self, input: Mapping[str, Any]) -> tuple[str, ...]:
+        """Folders of the bundle that this step hands on as they are, and never runs. Called by lint."""
+        return ()
 
     def command_sha256(self, call: ActionCall, salt: str) -> str | None:
         """The digest that binds a credential to exactly this call (H5), or None where a credential cannot be bound.

@@ -65,6 +65,8 @@ class Drive:
             outcome = self._wound_up() if self.claimed.run.ending else self._all_batches()
         except _Parked:
             return
+        finally:
+            self.tools.workspaces.close()
         if self.tools.watch.signal == "lost":
             return
         output = run_output(self.definition, self.claimed.ask, self.tools.secrets, self._steps())

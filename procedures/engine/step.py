@@ -6,7 +6,7 @@ import random
 from collections.abc import Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import AbstractContextManager
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from typing import Any, Protocol
 
 from django.db import connections
@@ -23,6 +23,7 @@ from procedures.domain.secrets import Secret
 from procedures.engine.artifacts import kept
 from procedures.engine.output import RunOutput, TaskIO
 from procedures.engine.watch import Watch
+from procedures.engine.workspace import Workspaces
 from procedures.models import Task
 from procedures.services import tasks
 from procedures.services.artifacts import Kept, stored_bytes
@@ -53,6 +54,7 @@ class Tools:
     watch: Watch
     secrets: Mapping[str, Secret]
     prefix: str = ""
+    workspaces: Workspaces = field(default_factory=Workspaces)
 
     def within(self, prefix: str) -> Tools:
         """The same tools, for what a call of this run drives."""
@@ -155,6 +157,8 @@ def _act(tools: Tools, step: Step, action: Action, call: ActionCall, io: TaskIO,
     if tools.watch.cancelled.is_set():
         return ActionResult("canceled", message="Canceled before it began.")
     try:
+        if action.shares_files:
+            call = replace(call, workspace=tools.workspaces.of(tools.prefix))
         if not step.credentials:
             return action.run(call, io)
         with tools.lender.lend(

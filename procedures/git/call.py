@@ -2,8 +2,12 @@
 
 from __future__ import annotations
 
+import os
 import re
+import signal
 import subprocess
+import threading
+import time
 from collections.abc import Sequence
 from pathlib import Path
 
@@ -62,8 +66,16 @@ def git(
     stdin: bytes = b"",
     more: Sequence[tuple[str, str]] = (),
     good: Sequence[int] = (0,),
+    hidden: Sequence[tuple[str, str]] = (),
+    protocols: str = "ssh:https:file",
+    ssh_options: str = "",
+    stop: threading.Event | None = None,
+    seconds: float = TIMEOUT_S,
 ) -> bytes:
-    """What git printed. Raises GitFailed, also after a minute."""
+    """What git printed. Raises GitFailed, also after `seconds` or when `stop` is set.
+
+    `hidden` are settings that hold a secret: they go by the environment, which only this user can read.
+    """
     settings = [word for name, value in (*SAFE, *more) for word in ("-c", f"{name}={value}")]
     environ = {
         "PATH": "/usr/local/bin:/usr/bin:/bin",
@@ -73,21 +85,16 @@ def git(
         "GIT_CONFIG_GLOBAL": "/dev/null",
         "GIT_TERMINAL_PROMPT": "0",
         "GIT_ATTR_NOSYSTEM": "1",
-        "GIT_ALLOW_PROTOCOL": "ssh:https:file",
-        "GIT_SSH_COMMAND": _ssh(folder, ssh_key),
+        "GIT_ALLOW_PROTOCOL": protocols,
+        "GIT_SSH_COMMAND": f"{_ssh(folder, ssh_key)} {ssh_options}".strip(),
+        "GIT_CONFIG_COUNT": str(len(hidden)),
     }
+    for number, (name, value) in enumerate(hidden):
+        environ |= {f"GIT_CONFIG_KEY_{number}": name, f"GIT_CONFIG_VALUE_{number}": value}
     try:
-        done = subprocess.run(
-            ["git", *settings, "--git-dir", str(folder), *words],
-            env=environ,
-            cwd="/",
-            input=stdin,
-            capture_output=True,
-            timeout=TIMEOUT_S,
-            check=False,
-        )
+        done = _run(["git", *settings, "--git-dir", str(folder), *words], environ, stdin, stop, seconds)
     except subprocess.TimeoutExpired as problem:
-        raise GitFailed(f"git {words[0]} took longer than {TIMEOUT_S} s.") from problem
+        raise GitFailed(f"git {words[0]} took longer than {seconds:.0f} s.") from problem
     except FileNotFoundError as problem:
         raise GitFailed("There is no git on this machine.") from problem
     if done.returncode not in good:
@@ -96,6 +103,36 @@ def git(
     if len(done.stdout) > MAX_OUTPUT:
         raise GitFailed(f"git {words[0]} printed more than {MAX_OUTPUT:,} bytes.")
     return done.stdout
+
+
+def _run(
+    words: list[str], environ: dict[str, str], stdin: bytes, stop: threading.Event | None, seconds: float
+) -> subprocess.CompletedProcess[bytes]:
+    """Git and all that it starts, ended together. Raises TimeoutExpired, GitFailed when `stop` is set."""
+    until = time.monotonic() + seconds
+    given: bytes | None = stdin
+    with subprocess.Popen(
+        words,
+        env=environ,
+        cwd="/",
+        stdin=subprocess.PIPE,
+        stdout=subprocess.PIPE,
+        stderr=subprocess.PIPE,
+        start_new_session=True,
+    ) as process:
+        while True:
+            try:
+                out, err = process.communicate(given, timeout=0.2 if stop is not None else seconds)
+            except subprocess.TimeoutExpired:
+                given = None
+                if time.monotonic() < until and not (stop is not None and stop.is_set()):
+                    continue
+                os.killpg(process.pid, signal.SIGKILL)
+                process.communicate()
+                if stop is not None and stop.is_set():
+                    raise GitFailed("git was stopped.") from None
+                raise
+            return subprocess.CompletedProcess(words, process.returncode, out, err)
 
 
 def _ssh(folder: Path, key: Path | None) -> str:

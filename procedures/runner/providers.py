@@ -25,6 +25,8 @@ def providers(keys: Path) -> Mapping[str, Provider]:
     needs: Mapping[str, tuple[Any, ...]] = {
         "ssh-certificate": (keys, settings.OPSPORTAL_RUNNER_ADDRESS),
         "ssh-key": (fetch,),
+        "git-token": (fetch,),
+        "git-key": (fetch,),
     }
     return {name: kind(*needs.get(name, ())) for name, kind in registry.provider_kinds().items()}
 

@@ -56,7 +56,7 @@ def move(version: Version, new: VersionState, *, at: datetime, who: str) -> None
 def read(files: Mapping[str, bytes]) -> Loaded:
     """Load and lint a bundle; errors refuse it. Raises InvalidInput with one problem per finding."""
     loaded = load(files, registry.actions())
-    errors = [f for f in loaded.findings if f.severity == "error" or f.code == BLOCKS]
+    errors = [f for f in loaded.findings if f.severity == "error" or f.code in BLOCKS]
     if errors:
         raise InvalidInput(
             [(f"/bundle/{f.file}", f"{f.file}:{f.line}:{f.column}: {f.code}: {f.message}") for f in errors],

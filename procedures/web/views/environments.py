@@ -14,7 +14,7 @@ from procedures.services.portal import profile_in_force
 from procedures.web import words
 from procedures.web.doors import page, person_of, show
 
-PROVIDERS = ("ssh-certificate", "ssh-key", "sealed-secret")
+PROVIDERS = ("ssh-certificate", "ssh-key", "git-token", "git-key", "sealed-secret")
 
 
 @page
