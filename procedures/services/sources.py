@@ -14,7 +14,7 @@ from procedures import access
 from procedures.domain.errors import InvalidInput, NotFound, OpsError
 from procedures.domain.pushes import Push
 from procedures.git.call import GitFailed
-from procedures.git.repository import Commit, Repository
+from procedures.git.repository import MAX_COMMITS, Commit, Repository
 from procedures.models import EnrolledKey, HookDelivery, Membership, Person, Source, SourceFinding, Version
 from procedures.services.unit import thing
 from procedures.services.versions import SameBytes, submit_version
@@ -110,6 +110,8 @@ def _take(source: Source, repository: Repository, commit: str, folder: str, tree
     files = repository.files(commit, folder)
     commits, rewritten = _history(source, repository, commit, folder)
     people, strangers = _people(source, commits)
+    unseen = len(commits) >= MAX_COMMITS
+    vouched = bool(source.pushers) or (bool(commits) and all(commit.signature == "G" for commit in commits))
     submitter = _submitter(source, at)
     origin = {
         "source": source.name,
@@ -121,6 +123,7 @@ def _take(source: Source, repository: Repository, commit: str, folder: str, tree
         "signature": _signature(commits),
         "commits": [{"id": c.id, "subject": c.subject, "signature": c.signature} for c in commits[:50]],
         "strangers": strangers,
+        "vouched": vouched,
     }
     try:
         return submit_version(
@@ -128,7 +131,7 @@ def _take(source: Source, repository: Repository, commit: str, folder: str, tree
             files=files,
             note=commits[0].subject if commits else "",
             at=at,
-            authors=[*people, *(_everybody(source) if strangers else [])],
+            authors=[*people, *(_everybody(source) if strangers or unseen or not vouched else [])],
             origin=origin,
         )
     except SameBytes:
@@ -186,7 +189,7 @@ def _known(name: str, mail: str) -> Person | None:
 
 
 def _everybody(source: Source) -> list[Person]:
-    """Whom an unknown author may be: the source's owner and everybody of its group."""
+    """Whom an unknown author or pusher may be: the source's owner and everybody of its group (H10)."""
     members = Membership.objects.filter(group__name=source.group).select_related("person") if source.group else []
     return [source.owner, *(row.person for row in members)]
 

@@ -191,7 +191,7 @@ def _store(
 
 def _told_origin(origin: Mapping[str, Any]) -> dict[str, Any]:
     """What evidence keeps of a commit: no names and no e-mail addresses, which nobody could erase again."""
-    kept = ("source", "folder", "tree", "commit", "rewritten", "signature")
+    kept = ("source", "folder", "tree", "commit", "rewritten", "signature", "vouched")
     return {key: origin[key] for key in kept if key in origin} | (
         {"strangers": len(origin["strangers"])} if "strangers" in origin else {}
     )

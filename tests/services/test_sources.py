@@ -8,6 +8,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from django.contrib.auth.models import Group
 
 from procedures.domain.clock import now
 from procedures.domain.sshkeys import fingerprint
@@ -32,6 +33,13 @@ class Forge:
         self.world.may(person, "review", "author")
         person.refresh_from_db()
         return person
+
+    def group(self, name: str, *people: Person) -> None:
+        """The group of people who may push, as the source names it."""
+        Group.objects.create(name=name)
+        for person in people:
+            self.world.propose("membership", {"person": str(person.subject), "group": name, "action": "add"})
+        Source.objects.update(group=name)
 
     def look(self) -> list[Version]:
         return sources.look(name="repo", at=now())
@@ -114,6 +122,36 @@ def test_a_forged_author_helps_nobody_the_owner_and_the_named_both_count(forge: 
     assert forge.authors(version) == {"olga", "ada"}
 
 
+def test_whoever_pushes_under_a_known_name_cannot_accept_it_if_the_sources_group_may_push(forge: Forge) -> None:
+    """Bob may push, forges Ada as the author, and would accept "her" work: nobody vouched for the pusher."""
+    forge.someone("ada", "operations")
+    bob = forge.someone("bob", "operations")
+    forge.group("payments", bob)
+    version = forge.pushed(who="ada")
+    assert version.origin["vouched"] is False
+    assert forge.authors(version) == {"olga", "ada", "bob"}
+    with pytest.raises(SecondPersonRequired):
+        forge.world.review(bob, version, "operations")
+
+
+def test_a_signed_webhook_that_names_the_pusher_frees_the_rest_of_the_group(forge: Forge) -> None:
+    ada, bob = forge.someone("ada", "operations"), forge.someone("bob", "operations")
+    forge.group("payments", ada, bob)
+    Source.objects.update(pushers=[{"name": "ada", "email": "ada@example.com"}])
+    version = forge.pushed(who="ada")
+    assert (version.origin["vouched"], forge.authors(version)) == (True, {"ada"})
+
+
+def test_more_commits_than_are_read_count_as_everybody(forge: Forge, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("procedures.services.sources.MAX_COMMITS", 2)
+    ada, bob = forge.someone("ada", "operations"), forge.someone("bob", "operations")
+    forge.group("payments", ada, bob)
+    Source.objects.update(pushers=[{"name": "ada", "email": "ada@example.com"}])
+    forge.remote.write("greet", "first")
+    forge.remote.commit(who="ada")
+    assert "bob" in forge.authors(forge.pushed(who="ada"))
+
+
 def test_a_pusher_whom_the_forge_names_is_an_author_whatever_the_commit_says(forge: Forge) -> None:
     forge.someone("ada", "operations")
     bob = forge.someone("bob", "operations")
@@ -184,11 +222,7 @@ def test_a_rewritten_history_keeps_the_authors_of_what_was_thrown_away(forge: Fo
 
 def test_an_unknown_author_counts_as_everybody_of_the_owners_group(forge: Forge) -> None:
     bob = forge.someone("bob", "operations")
-    from django.contrib.auth.models import Group
-
-    Group.objects.create(name="payments")
-    forge.world.propose("membership", {"person": str(bob.subject), "group": "payments", "action": "add"})
-    Source.objects.update(group="payments")
+    forge.group("payments", bob)
     version = forge.pushed(who="stranger")
     assert version.origin["strangers"] == ["Stranger <stranger@example.com>"]
     assert forge.authors(version) == {"olga", "bob"}
