@@ -16,6 +16,8 @@ from collections import Counter
 from datetime import UTC, datetime
 from pathlib import Path
 
+from tests.fixtures import counterparts
+
 ROOT = Path(__file__).resolve().parent.parent
 NOTHING_COLLECTED = 5
 SKIPS = ("skipped", "xfailed", "xpassed")
@@ -25,6 +27,8 @@ def main(arguments: list[str]) -> int:
     """Run the suite with pytest's `arguments`; 0 if all passed, and with CI=true none was skipped."""
     strict = os.environ.get("CI", "").lower() in {"1", "true"}
     arguments, issue = _issue_of(arguments)
+    if missing := counterparts.prepare():
+        print(f"Missing, and not to be installed here: {', '.join(missing)}.", flush=True)
     began = time.monotonic()
     counts: Counter[str] = Counter()
     codes: list[int] = []

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import os
-import shutil
 import socket
 import subprocess
 import sys
@@ -19,6 +18,7 @@ from django.db import connections
 from playwright.sync_api import Browser, Page, sync_playwright
 
 from tests.fixtures.chromium import SWITCHES
+from tests.fixtures.counterparts import need
 from tests.fixtures.databases import FreshDatabase
 from tests.web.town import PASSWORD, Town, found
 
@@ -47,13 +47,6 @@ def _free_port() -> int:
     with socket.socket() as probe:
         probe.bind(("127.0.0.1", 0))
         return int(probe.getsockname()[1])
-
-
-def _chromium() -> str:
-    path = os.environ.get("OPSPORTAL_CHROMIUM") or shutil.which("chromium") or shutil.which("chromium-browser")
-    if path is None:
-        pytest.fail("There is no Chromium: set OPSPORTAL_CHROMIUM or install the package chromium.")
-    return path
 
 
 @pytest.fixture
@@ -89,7 +82,7 @@ def portal(fresh_database: FreshDatabase, tmp_path: Path, monkeypatch: pytest.Mo
         try:
             _wait_for(url, server, tmp_path / "web.log")
             with sync_playwright() as playwright:
-                browser = playwright.chromium.launch(executable_path=_chromium(), args=SWITCHES)
+                browser = playwright.chromium.launch(executable_path=need("chromium"), args=SWITCHES)
                 yield Portal(town, url, browser)
                 browser.close()
                 _let_go()

@@ -7,8 +7,6 @@ dark, for whoever changes a template and looks.
 from __future__ import annotations
 
 import argparse
-import os
-import shutil
 import signal
 import subprocess
 import sys
@@ -21,6 +19,7 @@ from playwright.sync_api import Browser, sync_playwright
 
 from opsportal.demo.client import PASSWORD, Keyboard
 from tests.fixtures.chromium import SWITCHES
+from tests.fixtures.counterparts import need
 
 ROOT = Path(__file__).resolve().parent.parent.parent
 HANDBOOK = ROOT / "opsportal" / "handbook" / "pictures"
@@ -70,7 +69,7 @@ def main(arguments: list[str]) -> int:
     given.into.mkdir(parents=True, exist_ok=True)
     pages = PAGES if given.all else SHOWN
     with demo() as day, sync_playwright() as playwright:
-        chromium = os.environ.get("OPSPORTAL_CHROMIUM") or shutil.which("chromium")
+        chromium = need("chromium")
         browser = playwright.chromium.launch(executable_path=chromium, args=SWITCHES)
         for width in WIDTHS if given.all else WIDTHS[:1]:
             for theme in THEMES if given.all else THEMES[:1]:
