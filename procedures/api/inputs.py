@@ -16,12 +16,20 @@ NAME = {"type": "string", "minLength": 1, "maxLength": 200}
 OBJECT = {"type": "object"}
 SIGNATURE = {
     "type": ["object", "null"],
-    "required": ["statement", "signature"],
+    "required": ["statement"],
     "additionalProperties": False,
     "properties": {
         "statement": {"type": "string", "maxLength": 100_000},
         "signature": {"type": "string", "maxLength": 20_000},
+        "passkey": {
+            "type": "object",
+            "required": ["credential", "authenticator_data", "client_data", "signature"],
+            "additionalProperties": {"type": "string", "maxLength": 20_000},
+            "maxProperties": 4,
+        },
     },
+    "minProperties": 2,
+    "maxProperties": 2,
 }
 
 

@@ -40,6 +40,14 @@ QUORUM = {
     "propertyNames": {"enum": list(DUTIES)},
     "additionalProperties": {"type": "integer", "minimum": 1, "maximum": 9},
 }
+PASSKEY = {
+    "method": {"const": "passkey"},
+    "credential": {"type": "string", "pattern": "^[A-Za-z0-9_-]{1,1364}$"},
+    "algorithm": {"enum": ["ES256", "EdDSA", "RS256"]},
+    "rp": LABEL,
+    "origin": LABEL,
+    "sign_count": {"type": "integer", "minimum": 0, "maximum": 4_294_967_295},
+}
 
 
 def _object(required: Mapping[str, Any], optional: Mapping[str, Any] | None = None) -> dict[str, Any]:
@@ -124,7 +132,10 @@ SCHEMAS: Mapping[str, dict[str, Any]] = {
         }
     ),
     "profile": _object({"profile": {"enum": list(PROFILES)}}),
-    "key": _object({"subject": UUID, "public": {"type": "string", "maxLength": 4000}, "fingerprint": LABEL}),
+    "key": {
+        **_object({"subject": UUID, "public": {"type": "string", "maxLength": 4000}, "fingerprint": LABEL}, PASSKEY),
+        "dependentRequired": {name: sorted(PASSKEY) for name in PASSKEY},
+    },
     "redaction": {
         "type": "object",
         "required": ["basis", "requested_by"],

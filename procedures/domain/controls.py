@@ -91,6 +91,8 @@ def judge(
     if not touches_production(control, object, production):
         return Verdict(True)
     proven = {s.by for s in signatures if s.valid and s.strength == "signed"}
+    if control == "key" and object["subject"] in proven:
+        return Verdict(True)  # by an older key of the same person (decisions.md, 19)
     helpers = {subject for subject in proven if subject in managers and subject not in gains}
     needed = confirmers_needed(control, profile=profile, production=True, somebody_gains=bool(gains))
     wanted = needed if control == "key" else needed + 1
@@ -110,7 +112,7 @@ class Authority:
     profile: str = "team"
     production: set[str] = field(default_factory=set)
     environments: dict[str, dict[str, Any]] = field(default_factory=dict)
-    keys: dict[str, dict[str, str]] = field(default_factory=dict)
+    keys: dict[str, dict[str, Any]] = field(default_factory=dict)
     grants: dict[str, dict[str, Any]] = field(default_factory=dict)
     members: dict[str, set[str]] = field(default_factory=dict)
     duties: dict[str, set[str]] = field(default_factory=dict)
@@ -198,6 +200,6 @@ def _apply_standing(authority: Authority, control: str, object: Mapping[str, Any
     elif control == "profile":
         authority.profile = object["profile"]
     elif control == "key":
-        authority.keys[object["fingerprint"]] = {"subject": object["subject"], "public": object["public"]}
+        authority.keys.setdefault(object["fingerprint"], dict(object))  # nobody takes over another's key
     elif control == "key_end":
         authority.keys.pop(object["fingerprint"], None)

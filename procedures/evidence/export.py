@@ -116,7 +116,7 @@ def _members(checkpoint: Checkpoint, wanted: Mapping[str, str], log_key: str, se
     members["log/headers.jsonl"] = b"".join(line + b"\n" for line in lines)
     members["log/checkpoint.end"] = checkpoint.note.encode()
     members["verify.py"] = Path(verify.__file__).read_bytes()
-    members |= reports.standards(headers, scope)
+    members |= reports.standards(headers, scope, verify.counted(tables["reports/strengths.csv"]))
     members["README.txt"] = README.format(
         name="pack.zip",
         end=checkpoint.size,

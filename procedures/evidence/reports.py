@@ -28,14 +28,17 @@ CONTROLS = {
 Headers = Sequence[Mapping[str, Any]]
 
 
-def standards(headers: Headers, scope: Collection[str]) -> dict[str, bytes]:
-    """The members of a pack that other tools read; a function of the log alone, so two exports agree."""
+def standards(headers: Headers, scope: Collection[str], decisions: Mapping[str, int]) -> dict[str, bytes]:
+    """The members of a pack that other tools read; a function of the log alone, so two exports agree.
+
+    `decisions` are the reviews and approvals of the pack, counted by strength.
+    """
     rows = verify.population(headers, scope)
     return {
         "ocsf/events.jsonl": _ocsf(headers, scope),
         "oscal/assessment-results.json": _oscal(headers, scope),
-        "reports/report.html": _html(rows),
-        "reports/report.pdf": _pdf(rows),
+        "reports/report.html": _html(rows, decisions),
+        "reports/report.pdf": _pdf(rows, decisions),
     }
 
 
@@ -103,25 +106,34 @@ def _oscal(headers: Headers, scope: Collection[str]) -> bytes:
     return json.dumps(document, sort_keys=True, indent=1).encode()
 
 
-def _html(rows: Sequence[Sequence[str]]) -> bytes:
+def _counts(decisions: Mapping[str, int]) -> str:
+    told = ", ".join(f"{count} {strength}" for strength, count in decisions.items())
+    return f"Reviews and approvals by strength: {told}."
+
+
+def _html(rows: Sequence[Sequence[str]], decisions: Mapping[str, int]) -> bytes:
     head = "".join(f"<th>{html.escape(cell)}</th>" for cell in rows[0])
     body = "".join("<tr>" + "".join(f"<td>{html.escape(str(c))}</td>" for c in row) + "</tr>" for row in rows[1:])
     page = (
         "<!doctype html><html lang=en><meta charset=utf-8><title>Runs of this pack</title>"
         "<style>body{font:14px system-ui;margin:2rem}td,th{text-align:left;padding:.2rem .6rem}</style>"
         f"<h1>Runs of this pack</h1><p>{len(rows) - 1} runs. Recomputed from every header of the range.</p>"
+        f"<p>{html.escape(_counts(decisions))}</p>"
         f"<table><thead><tr>{head}</tr></thead><tbody>{body}</tbody></table></html>\n"
     )
     return page.encode()
 
 
-def _pdf(rows: Sequence[Sequence[str]]) -> bytes:
+def _pdf(rows: Sequence[Sequence[str]], decisions: Mapping[str, int]) -> bytes:
     raw = io.BytesIO()
     canvas = Canvas(raw, pagesize=A4, invariant=1)
     canvas.setTitle("Runs of this pack")
     line = 800
     canvas.setFont("Helvetica-Bold", 14)
     canvas.drawString(40, line, f"Runs of this pack: {len(rows) - 1}")
+    canvas.setFont("Helvetica", 9)
+    line -= 16
+    canvas.drawString(40, line, _counts(decisions))
     canvas.setFont("Courier", 7)
     for row in rows:
         line -= 12

@@ -23,7 +23,7 @@ from typing import Any, NoReturn
 
 Row = dict[str, Any]
 Point = tuple[int, int, int, int]
-Affine = tuple[int, int]
+Jacobian = tuple[int, int, int]
 
 LEVELS = ("INTACT", "SIGNED", "WITNESSED", "TIMESTAMPED")
 NAMESPACE = b"opsportal-approval"
@@ -196,37 +196,40 @@ QG = (
 )
 
 
-def _p_add(a: Affine | None, b: Affine | None) -> Affine | None:
-    if a is None or b is None:
-        return b if a is None else a
-    if a[0] == b[0]:
-        if (a[1] + b[1]) % QP == 0:
-            return None
-        slope = (3 * a[0] * a[0] - 3) * pow(2 * a[1], QP - 2, QP)
-    else:
-        slope = (b[1] - a[1]) * pow(b[0] - a[0], QP - 2, QP)
-    x = (slope * slope - a[0] - b[0]) % QP
-    return x, (slope * (a[0] - x) - a[1]) % QP
+def _p_double(a: Jacobian) -> Jacobian:
+    """Twice a point of the curve with a = -3, in Jacobian coordinates: x / z^2, y / z^3; z = 0 is infinity."""
+    x, y, z = a
+    delta, gamma = z * z % QP, y * y % QP
+    beta, alpha = x * gamma % QP, 3 * (x - delta) * (x + delta) % QP
+    x3 = (alpha * alpha - 8 * beta) % QP
+    return x3, (alpha * (4 * beta - x3) - 8 * gamma * gamma) % QP, ((y + z) ** 2 - gamma - delta) % QP
 
 
-def _p_mul(k: int, point: Affine) -> Affine | None:
-    out: Affine | None = None
-    doubled: Affine | None = point
-    while k:
-        if k & 1:
-            out = _p_add(out, doubled)
-        doubled = _p_add(doubled, doubled)
-        k >>= 1
-    return out
+def _p_add(a: Jacobian, b: Jacobian) -> Jacobian:
+    (x1, y1, z1), (x2, y2, z2) = a, b
+    if not z1 or not z2:
+        return a if z1 else b
+    zz1, zz2 = z1 * z1 % QP, z2 * z2 % QP
+    u1, s1 = x1 * zz2 % QP, y1 * zz2 * z2 % QP
+    h, r = (x2 * zz1 - u1) % QP, (y2 * zz1 * z1 - s1) % QP
+    if not h:
+        return (1, 1, 0) if r else _p_double(a)
+    hh, v = h * h % QP, u1 * h * h % QP
+    x3 = (r * r - h * hh - 2 * v) % QP
+    return x3, (r * (v - x3) - s1 * h * hh) % QP, h * z1 * z2 % QP
 
 
 def p256(x: int, y: int, message: bytes, r: int, s: int) -> bool:
-    """ECDSA over P-256 with SHA-256."""
+    """ECDSA over P-256 with SHA-256 (FIPS 186-5, 6.4.2); a high s is taken, as WebAuthn and SSH take it."""
     if not (0 < r < QN and 0 < s < QN and 0 <= x < QP and 0 <= y < QP) or (y * y - x**3 + 3 * x - QB) % QP:
         return False
     w, e = pow(s, QN - 2, QN), int.from_bytes(hashlib.sha256(message).digest(), "big")
-    point = _p_add(_p_mul(e * w % QN, QG), _p_mul(r * w % QN, (x, y)))
-    return point is not None and point[0] % QN == r
+    u, v = e * w % QN, r * w % QN
+    table = [(1, 1, 0), (*QG, 1), (x, y, 1), _p_add((*QG, 1), (x, y, 1))]
+    point = table[0]
+    for bit in range(255, -1, -1):
+        point = _p_add(_p_double(point), table[(u >> bit & 1) + 2 * (v >> bit & 1)])
+    return bool(point[2]) and point[0] * pow(point[2], QP - 3, QP) % QP % QN == r
 
 
 def rsa(n: int, e: int, message: bytes, signature: bytes, name: str) -> bool:
@@ -236,10 +239,11 @@ def rsa(n: int, e: int, message: bytes, signature: bytes, name: str) -> bool:
     ]
     size = (n.bit_length() + 7) // 8
     tail = bytes.fromhex(prefix) + hashlib.new(name, message).digest()
-    if len(signature) != size or size < len(tail) + 11 or n.bit_length() < 2048:
+    if len(signature) != size or n.bit_length() < 2048 or e < 3 or not (e & 1 and n & 1):
         return False
     want = b"\x00\x01" + b"\xff" * (size - len(tail) - 3) + b"\x00" + tail
-    return pow(int.from_bytes(signature, "big"), e, n) == int.from_bytes(want, "big")
+    number = int.from_bytes(signature, "big")
+    return number < n and pow(number, e, n) == int.from_bytes(want, "big")
 
 
 def _take(data: bytes) -> tuple[bytes, bytes]:
@@ -290,6 +294,64 @@ def _ssh_check(key: bytes, wrapped: bytes, data: bytes) -> bool:
             int.from_bytes(_take(more)[0], "big"), int.from_bytes(e, "big"), data, raw, "sha" + algorithm[-3:].decode()
         )
     return False
+
+
+def der(signature: bytes) -> tuple[int, int]:
+    """(r, s) of a DER signature in its one form; raises ValueError."""
+    numbers, rest = [], signature[2:]
+    if len(signature) > 72 or signature[:2] != bytes([0x30, len(rest) & 0x7F]):
+        raise ValueError("not a sequence")
+    for _ in range(2):
+        size = rest[1] if len(rest) > 1 else 0
+        raw = rest[2 : 2 + size]
+        padded = len(raw) > 1 and raw[0] == 0 and raw[1] < 0x80
+        if rest[:1] != b"\x02" or not raw or len(raw) != size or raw[0] > 0x7F or padded:
+            raise ValueError("not a positive number in its shortest form")
+        numbers.append(int.from_bytes(raw, "big"))
+        rest = rest[2 + size :]
+    if rest:
+        raise ValueError("bytes left over")
+    return numbers[0], numbers[1]
+
+
+def cose(key: bytes, message: bytes, signature: bytes) -> str:
+    """The algorithm by which this COSE key (canonical form) signed `message`, or an empty string."""
+    good, name = False, ""
+    if key[:10] == bytes.fromhex("a5010203262001215820") and key[42:45] == b"\x22\x58\x20" and len(key) == 77:
+        x, y = int.from_bytes(key[10:42], "big"), int.from_bytes(key[45:], "big")
+        name, good = "ES256", p256(x, y, message, *der(signature))
+    elif key[:10] == bytes.fromhex("a4010103272006215820") and len(key) == 42:
+        name, good = "EdDSA", ed25519(key[10:], message, signature)
+    elif key[:9] == bytes.fromhex("a40103033901002059"):
+        size = int.from_bytes(key[9:11], "big")
+        n, tail = key[11 : 11 + size], key[11 + size :]
+        e = tail[2:]
+        if 256 <= size <= 512 and n[0] and 1 <= len(e) <= 4 and e[0] and tail[:2] == bytes([0x21, 0x40 + len(e)]):
+            numbers = int.from_bytes(n, "big"), int.from_bytes(e, "big")
+            name, good = "RS256", rsa(numbers[0], numbers[1], message, signature, "sha256")
+    return name if good else ""
+
+
+def passkey(row: Row, message: bytes, key: Row) -> bool:
+    """Whether the enrolled passkey `key` answered (WebAuthn) for `message`: its challenge, origin, party, UP and UV."""
+    try:
+        data = base64.b64decode(row["authenticator_data"], validate=True)
+        client = base64.b64decode(row["client_data"], validate=True)
+        said = json.loads(client.decode(), object_pairs_hook=_pairs)
+        challenge = base64.urlsafe_b64encode(hashlib.sha256(message).digest()).decode().rstrip("=")
+        if (said["type"], said["challenge"], said["origin"]) != ("webauthn.get", challenge, key["origin"]):
+            return False
+        if said.get("crossOrigin", False) is not False or row["credential"] != key["credential"]:
+            return False
+        if len(data) != 37 or data[:32] != hashlib.sha256(key["rp"].encode()).digest():
+            return False
+        if data[32] & 0xC5 != 0x05:  # present and verified; no attested data, no extensions
+            return False
+        public, signature = base64.b64decode(key["public"], validate=True), base64.b64decode(row["sig"], validate=True)
+        algorithm: str = key["algorithm"]
+        return cose(public, data + hashlib.sha256(client).digest(), signature) == algorithm
+    except (ValueError, KeyError, IndexError, TypeError, AttributeError, RecursionError):
+        return False
 
 
 # --- the log -------------------------------------------------------------------------------------------------------
@@ -380,7 +442,7 @@ class Authority:
     def __init__(self) -> None:
         self.profile, self.bootstrapped = "team", False
         self.production: set[str] = set()
-        self.keys: dict[str, str] = {}
+        self.keys: dict[str, Row] = {}
         self.runners: dict[str, str] = {}
         self.members: dict[str, set[str]] = {}
         self.grants: dict[str, Row] = {}
@@ -405,8 +467,11 @@ class Authority:
         """Subjects whose enrolled key signed the body's statement."""
         statement, found = base64.b64decode(body.get("statement", "")), set()
         for row in body.get("sigs", []):
-            key = sshsig(row.get("sig", ""), statement) if row.get("method") == "ssh" else None
-            if key and self.keys.get(key) == row.get("by"):
+            method = row.get("method")
+            mark = sshsig(row.get("sig", ""), statement) if method == "ssh" else row.get("key")
+            key = self.keys.get(mark or "", {})
+            theirs = key and key["subject"] == row.get("by") and key.get("method", "ssh") == method
+            if theirs and (method == "ssh" or passkey(row, statement, key)):
                 found.add(row["by"])
         return found
 
@@ -421,7 +486,7 @@ class Authority:
                 return
             self.bootstrapped = True
             self.grants[body["grant"]] = {"principal": "person:" + body["subject"], "verbs": body["verbs"]}
-            self.keys.update({k["fingerprint"]: k["subject"] for k in body["keys"]})
+            self.keys.update({k["fingerprint"]: k for k in body["keys"]})
         elif kind == "control.confirmed":
             self.control(index, body)
 
@@ -444,7 +509,7 @@ class Authority:
         elif control == "profile":
             self.profile = thing["profile"]
         elif control == "key":
-            self.keys[thing["fingerprint"]] = thing["subject"]
+            self.keys.setdefault(thing["fingerprint"], thing)  # nobody takes over another's key
         elif control == "key_end":
             self.keys.pop(thing["fingerprint"], None)
         elif control == "runner":
@@ -485,7 +550,10 @@ class Authority:
         try:
             statement = json.loads(base64.b64decode(body.get("statement", "")))
             if statement.get("control") == control and statement.get("object") == thing:
-                have = len((self.signed_by(body) & self.managers(control, thing)) - gains)
+                signers = self.signed_by(body)
+                if control == "key" and gains <= signers:
+                    return ""  # by an older key of the same person
+                have = len((signers & self.managers(control, thing)) - gains)
         except (ValueError, AttributeError):
             have = 0
         return "" if have >= need else "needs %d signatures of managers who do not gain, carries %d" % (need, have)
@@ -580,6 +648,12 @@ def tell(headers: list[Row], bodies: dict[str, Row], scope: set[str]) -> tuple[A
         "reports/refusals.csv": table([["index", "kind", "code", "reason"]] + denials),
         "reports/strengths.csv": table([["strength", "decisions"]] + sorted([k, str(v)] for k, v in strengths.items())),
     }
+
+
+def counted(strengths: bytes) -> dict[str, int]:
+    """The counts of reports/strengths.csv, weakest first."""
+    rows = dict(line.split(",") for line in strengths.decode().split("\r\n")[1:-1])
+    return {name: int(rows[name]) for name in ("session", "totp", "signed")}
 
 
 def _proven(authority: Authority, body: Row, member: str, strengths: dict[str, int]) -> Any:
@@ -830,6 +904,7 @@ def verify(data: bytes, key: str | None, require: str = "SIGNED") -> Row:
         "bodies": len(bodies),
         "asserted": [{"index": i, "control": c, "why": w} for i, c, w in authority.asserted],
         "erased": holes,
+        "decisions": counted(tables["reports/strengths.csv"]),
         "not_proven": list(LIMITS),
     }
 
@@ -866,6 +941,9 @@ def main(argv: list[str]) -> int:
         print(json.dumps(found))
         return 0
     print("%(events)d events, %(runs)d runs in scope, %(bodies)d bodies: every hash, proof and seal holds." % found)
+    print(
+        "Reviews and approvals by strength: session %(session)d, totp %(totp)d, signed %(signed)d." % found["decisions"]
+    )
     for row in found["asserted"]:
         print("ASSERTED BY PLATFORM: leaf %(index)d, %(control)s: %(why)s" % row)
     for row in found["erased"]:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import base64
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from datetime import datetime
 from functools import partial
 from typing import Any
@@ -11,7 +11,7 @@ from uuid import UUID
 
 from procedures.domain import filters, parameters
 from procedures.domain.canonical import moment
-from procedures.domain.controls import Authority
+from procedures.domain.controls import Authority, Signature
 from procedures.domain.ports import Binding, Target
 from procedures.domain.profiles import approvals_missing, missing_duties, review_requirement
 from procedures.domain.statements import strong_enough
@@ -30,7 +30,7 @@ def judge_run(authority: Authority, run: Run, plan: Mapping[str, Any], *, at: da
     submitted = judge(run.version_id, run.digest, run.risk)
     _callees(plan, submitted, judge)
     _grant(authority, run, facts, plan, at)
-    return _approvals(authority, run, facts, production=production)
+    return _approvals(authority, run, facts)
 
 
 def _callees(plan: Mapping[str, Any], submitted: Mapping[str, Any], judge: Callable[..., Mapping[str, Any]]) -> None:
@@ -128,7 +128,7 @@ def target_port(row: Mapping[str, Any]) -> Mapping[str, Any]:
     return {"name": row["name"], "tags": row.get("tags", {})}
 
 
-def _approvals(authority: Authority, run: Run, facts: list[Fact], *, production: bool) -> tuple[str, ...]:
+def _approvals(authority: Authority, run: Run, facts: list[Fact]) -> tuple[str, ...]:
     rules = authority.environments.get(run.environment_id)
     if rules is None:
         raise LeaseRefused(f"The log knows no environment {run.environment_id}.")
@@ -145,16 +145,21 @@ def _approvals(authority: Authority, run: Run, facts: list[Fact], *, production:
         same = statement.get("run") == str(run.id) and statement.get("plan_digest") == run.plan_digest
         if not same or statement.get("verdict") != "approve" or fact.actor in chain:
             continue
-        rows = checked(authority, fact.statement, fact.signatures)
-        strength = "signed" if any(s.valid and s.by == fact.actor for s in rows) else "session"
-        if not production and rows:
-            strength = max(strength, rows[0].strength, key=("session", "totp", "signed").index)
+        strength = _strength(checked(authority, fact.statement, fact.signatures), fact.actor)
         if strong_enough(strength, rules["min_strength"]):
             given[fact.actor] = [duty for duty in fact.facts["duties"] if duty in authority.duties_of(fact.actor)]
     lacking = approvals_missing(needed, given)
     if lacking:
         raise LeaseRefused(f"Approvals are missing: {', '.join(f'{n} × {duty}' for duty, n in lacking.items())}.")
     return tuple(sorted(given))
+
+
+def _strength(rows: Sequence[Signature], approver: str) -> str:
+    """What the approver's rows support: `signed` if a signature holds, else at most what the portal alone can say."""
+    own = [row for row in rows if row.by == approver]
+    if any(row.valid for row in own):
+        return "signed"
+    return "totp" if any(row.strength == "totp" for row in own) else "session"
 
 
 def judge_binding(authority: Authority, binding: Binding, planned: Mapping[str, Any]) -> None:

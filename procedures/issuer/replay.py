@@ -7,8 +7,8 @@ from typing import Any
 
 from procedures.domain.canonical import NotCanonical, parse
 from procedures.domain.controls import Authority, Signature, Verdict, apply, gains_from, judge
-from procedures.domain.sshkeys import InvalidSignature, verify_sshsig
-from procedures.domain.statements import NAMESPACE
+from procedures.domain.signatures import signer
+from procedures.domain.statements import BadSignature
 from procedures.evidence.queries import Fact, authority_facts
 
 
@@ -50,6 +50,8 @@ def _bootstrap(authority: Authority, fact: Fact) -> None:
         "stands": True,
     }
     authority.grants[fact.facts["grant"]] = grant
+    for duty in fact.facts.get("duties", []):
+        authority.duties.setdefault(duty, set()).add(grant["principal"])
     for key in fact.facts.get("keys", []):
         authority.keys[key["fingerprint"]] = {"subject": key["subject"], "public": key["public"]}
 
@@ -107,14 +109,10 @@ def checked(authority: Authority, statement: bytes | None, rows: Sequence[Mappin
     """Each signature row with `valid` set only if it verifies with a key enrolled for that very person by then."""
     found = []
     for row in rows:
-        valid = False
-        if statement and row.get("method") == "ssh":
-            try:
-                info = verify_sshsig(str(row["sig"]), statement, NAMESPACE)
-            except (InvalidSignature, ValueError):
-                info = None
-            known = authority.keys.get(info.fingerprint) if info else None
-            valid = known is not None and known["subject"] == row["by"]
+        try:
+            valid = bool(statement) and bool(signer(row, statement or b"", authority.keys))
+        except BadSignature:
+            valid = False
         found.append(
             Signature(str(row["by"]), str(row["strength"]), str(row.get("role", "")), str(row.get("key", "")), valid)
         )

@@ -93,7 +93,11 @@ class DutyAssignment(models.Model):
 
 
 class EnrolledKey(models.Model):
-    """A public key with which a person signs: SSH now, passkeys beside it. Counts from its enrolment event."""
+    """A public key with which a person signs, SSH key or passkey. Counts from its enrolment event.
+
+    The columns from `credential` on are a passkey's: base64url id, name of the algorithm, relying party and origin
+    as they were confirmed, and the highest sign counter seen.
+    """
 
     id = models.UUIDField(primary_key=True, default=uuid7)
     person = models.ForeignKey(Person, on_delete=models.PROTECT, related_name="signing_keys")
@@ -102,6 +106,20 @@ class EnrolledKey(models.Model):
     fingerprint = models.CharField(max_length=80, unique=True)
     enrolled_at = models.DateTimeField()
     revoked_at = models.DateTimeField(null=True)
+    credential = models.CharField(max_length=1364, blank=True, default="", db_default="")
+    algorithm = models.CharField(max_length=10, blank=True, default="", db_default="")
+    rp = models.CharField(max_length=200, blank=True, default="", db_default="")
+    origin = models.CharField(max_length=200, blank=True, default="", db_default="")
+    sign_count = models.BigIntegerField(default=0, db_default=0)
+
+    class Meta:
+        constraints = [
+            models.CheckConstraint(
+                condition=Q(method="ssh", credential="", rp="", origin="")
+                | (Q(method="passkey") & ~Q(credential="") & ~Q(rp="") & ~Q(origin="")),
+                name="key_is_whole",
+            ),
+        ]
 
 
 class ApiToken(models.Model):

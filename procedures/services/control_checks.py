@@ -12,7 +12,7 @@ from procedures.domain.errors import InvalidInput, OpsError
 from procedures.domain.sshkeys import fingerprint
 from procedures.git.call import branch_problem, url_problem
 from procedures.models import EnrolledKey, Environment, Grant, Person, Procedure
-from procedures.services import redactions
+from procedures.services import passkeys, redactions
 
 
 def check(control: str, object: Mapping[str, Any]) -> None:
@@ -40,6 +40,8 @@ def _nothing(object: Mapping[str, Any]) -> list[tuple[str, str]]:
 
 
 def _key_problems(object: Mapping[str, Any]) -> list[tuple[str, str]]:
+    if object.get("method") == "passkey":
+        return passkeys.problems(object)
     same = fingerprint(object["public"]) == object["fingerprint"]
     return [] if same else [("/object/fingerprint", "is not the fingerprint of this public key")]
 

@@ -181,12 +181,8 @@ def _profile(change: ControlChange, object: Mapping[str, Any], at: datetime, eve
 def _key(change: ControlChange, object: Mapping[str, Any], at: datetime, event: UUID) -> None:
     if EnrolledKey.objects.filter(fingerprint=object["fingerprint"]).exists():
         raise NotAllowed("This key is enrolled already.")
-    EnrolledKey.objects.create(
-        person=Person.objects.get(subject=object["subject"]),
-        public=object["public"],
-        fingerprint=object["fingerprint"],
-        enrolled_at=at,
-    )
+    fields = {key: value for key, value in object.items() if key != "subject"}
+    EnrolledKey.objects.create(person=Person.objects.get(subject=object["subject"]), enrolled_at=at, **fields)
 
 
 def _key_end(change: ControlChange, object: Mapping[str, Any], at: datetime, event: UUID) -> None:

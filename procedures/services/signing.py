@@ -8,11 +8,17 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any
 
-from procedures.domain import statements
+from procedures.domain import passkeys, signatures, statements
 from procedures.domain.canonical import canon
-from procedures.domain.errors import InvalidInput
-from procedures.domain.sshkeys import InvalidSignature, verify_sshsig
+from procedures.domain.errors import InvalidInput, NotAllowed
 from procedures.models import EnrolledKey, Person
+
+
+class PasskeyCopied(NotAllowed):
+    """A passkey's counter went back, as that of a copy does."""
+
+    code = "passkey.counter-went-back"
+    next_step = "Sign with another key, and have this passkey revoked: an access manager does it on the page People."
 
 
 @dataclass(frozen=True, slots=True)
@@ -39,8 +45,9 @@ def decided(
 ) -> Decided:
     """Turn what a door handed in into a decision of known strength.
 
-    `given` is None (session only) or `{"statement": base64, "signature": armoured SSH signature}`.
-    A bearer token alone never decides. Raises TooWeak, BadSignature, StatementMismatch, InvalidInput.
+    `given` is None (session only), `{"statement": base64, "signature": armoured SSH signature}`, or
+    `{"statement": base64, "passkey": {credential, authenticator_data, client_data, signature}}`.
+    A bearer token alone never decides. Raises TooWeak, BadSignature, PasskeyCopied, StatementMismatch, InvalidInput.
     """
     if given is None:
         if bearer:
@@ -51,18 +58,9 @@ def decided(
         return Decided(canon(dict(expected)), row)
     data = _decode(given)
     statements.signed_as_expected(data, expected, free=free)
-    fingerprint = check_signature(actor, data, str(given.get("signature", "")))
-    return Decided(
-        data,
-        {
-            "by": str(actor.subject),
-            "strength": "signed",
-            "method": "ssh",
-            "key": fingerprint,
-            "sig": str(given["signature"]),
-            "role": role,
-        },
-    )
+    row = {"by": str(actor.subject), "strength": "signed", "role": role, **_claimed(actor, given)}
+    row["key"] = check_signature(actor, data, row)
+    return Decided(data, row)
 
 
 def _decode(given: Mapping[str, Any]) -> bytes:
@@ -72,15 +70,41 @@ def _decode(given: Mapping[str, Any]) -> bytes:
         raise InvalidInput([("/signature/statement", "not base64")]) from problem
 
 
-def check_signature(actor: Person, data: bytes, armored: str) -> str:
-    """The fingerprint of the actor's enrolled key that made this signature. Raises BadSignature."""
-    try:
-        info = verify_sshsig(armored, data, statements.NAMESPACE)
-    except InvalidSignature as problem:
-        raise statements.BadSignature(f"The signature does not verify: {problem}", pointer="/signature") from problem
-    known = EnrolledKey.objects.filter(person=actor, fingerprint=info.fingerprint, revoked_at__isnull=True)
-    if not known.exists():
-        raise statements.BadSignature(
-            f"The key {info.fingerprint} is not enrolled for {actor.username}.", pointer="/signature"
-        )
-    return info.fingerprint
+def _claimed(actor: Person, given: Mapping[str, Any]) -> dict[str, str]:
+    """The columns of a signature row that say how it was signed, as a door handed them in."""
+    answer = given.get("passkey")
+    if not isinstance(answer, Mapping):
+        return {"method": "ssh", "sig": str(given.get("signature", ""))}
+    credential = str(answer.get("credential", ""))
+    known = EnrolledKey.objects.filter(person=actor, method="passkey", credential=credential).first()
+    return {
+        "method": "passkey",
+        "key": known.fingerprint if known else "",
+        "sig": str(answer.get("signature", "")),
+        "credential": credential,
+        "authenticator_data": str(answer.get("authenticator_data", "")),
+        "client_data": str(answer.get("client_data", "")),
+    }
+
+
+def check_signature(actor: Person, data: bytes, row: Mapping[str, Any]) -> str:
+    """The fingerprint of the actor's enrolled key that made this row. Raises BadSignature, PasskeyCopied."""
+    live = EnrolledKey.objects.filter(person=actor, revoked_at__isnull=True)
+    fields = ("method", "public", "credential", "algorithm", "rp", "origin")
+    keys = {
+        key.fingerprint: {"subject": str(actor.subject), **{name: getattr(key, name) for name in fields}}
+        for key in live
+    }
+    mark = signatures.signer(row, data, keys)
+    if row["method"] == "passkey":
+        _count(mark, passkeys.counter(row))
+    return mark
+
+
+def _count(fingerprint: str, counter: int) -> None:
+    """Keep the highest sign counter of a passkey; one that counts at all must count up. Raises PasskeyCopied."""
+    same = EnrolledKey.objects.filter(fingerprint=fingerprint)
+    if not counter and same.filter(sign_count=0).exists():
+        return
+    if not same.filter(sign_count__lt=counter).update(sign_count=counter):
+        raise PasskeyCopied("This passkey counts lower than before: there may be a copy of it.")

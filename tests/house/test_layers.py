@@ -17,6 +17,7 @@ BELONGS_TO = {
     "kombu": ("procedures/runner/",),
     "rest_framework": ("procedures/api/",),
     "drf_spectacular": ("procedures/api/", "opsportal/urls.py"),
+    "fido2": ("procedures/services/passkeys.py",),
     "paramiko": ("procedures/ssh/", "opsportal/demo/"),
 }
 # Room → what it may not import at all.
