@@ -1,8 +1,7 @@
-"""For authors and reviewers: lint a folder, submit it, decide on what was submitted."""
+"""For authors: lint a folder, submit it, and name a version that was submitted."""
 
 from __future__ import annotations
 
-import base64
 import json
 from dataclasses import replace
 from pathlib import Path
@@ -10,7 +9,7 @@ from typing import Any
 
 import click
 
-from opsportal.cli.portal import FAILED, ask, show, signed
+from opsportal.cli.portal import FAILED, ask, show
 from procedures.definitions.findings import Finding
 
 FOLDER = click.Path(exists=True, file_okay=False, path_type=Path)
@@ -96,63 +95,14 @@ def submit(path: Path, note: str, as_json: bool) -> None:
     show(found, as_json=as_json, rows=rows)
 
 
-@click.command()
-@click.argument("version")
-@click.option("--accept", "verdict", flag_value="accept")
-@click.option("--reject", "verdict", flag_value="reject")
-@click.option("--request-changes", "verdict", flag_value="request_changes")
-@click.option("--lift", "verdict", flag_value="lift", help="Take back your own request for changes.")
-@click.option("--duty", "duties", multiple=True, help="The duty for which you decide; may repeat.")
-@click.option("--comment", default="")
-@click.option("--key", help="SSH key file to sign with; a .pub asks the agent.")
-@click.option("--yes", is_flag=True, help="Do not ask.")
-def review(
-    version: str, verdict: str | None, duties: tuple[str, ...], comment: str, key: str | None, yes: bool
-) -> None:
-    """Accept, reject or ask for changes on NAME@DIGEST; the statement is signed with your key."""
-    if verdict is None:
-        raise click.UsageError("Say --accept, --reject, --request-changes or --lift.")
-    row = the_version(version)
-    if verdict == "lift":
-        done = ask("POST", f"/api/v1/versions/{row['id']}/lift/", {})
-        click.echo(f"{done['procedure']} v{done['number']} is {done['state'].replace('_', ' ')}.")
-        return
-    files = ask("GET", f"/api/v1/versions/{row['id']}/files/")["files"]
-    for path, content in sorted(files.items()):
-        click.echo(f"  {path}  {len(base64.b64decode(content)):,} bytes")
-    if not yes:
-        click.confirm(
-            f"{verdict.replace('_', ' ')} {row['procedure']} v{row['number']} ({row['digest'][:19]}…)?", abort=True
-        )
-    query = {"verdict": verdict, "duties": list(duties)}
-    asked = ask("GET", f"/api/v1/versions/{row['id']}/statement/", params=query)
-    if asked["value"]["digest"] != row["digest"] or asked["value"]["verdict"] != verdict:
-        click.echo("The portal offers another statement than the one you asked for; nothing was signed.", err=True)
-        raise SystemExit(FAILED)
-    done = ask(
-        "POST",
-        "/api/v1/reviews/",
-        {
-            "version": row["id"],
-            "digest": row["digest"],
-            "verdict": verdict,
-            "duties": list(duties),
-            "comment": comment,
-            "signature": signed(asked["statement"], key),
-        },
-    )
-    missing = (
-        f"; still missing: {', '.join(done['missing'])}" if done["missing"] and done["state"] == "in_review" else ""
-    )
-    click.echo(f"{done['procedure']} v{done['number']} is {done['state'].replace('_', ' ')}{missing}.")
-
-
 def the_version(text: str) -> dict[str, Any]:
     """The one version that NAME@DIGEST names; a part of the digest is enough. Ends 1 if it is not one."""
     name, _, digest = text.partition("@")
     rows = ask("GET", "/api/v1/versions/", params={"procedure": name})["results"]
     digest = digest.removeprefix("sha256:")
     fitting = [r for r in rows if r["digest"].removeprefix("sha256:").startswith(digest)] if digest else []
+    if len({r["digest"] for r in fitting}) == 1:
+        fitting = fitting[:1]  # the same bytes sent again: the newest of them
     if len(fitting) != 1:
         click.echo(f"{text!r} names {len(fitting)} versions that you may see; write NAME@DIGEST.", err=True)
         raise SystemExit(FAILED)

@@ -18,7 +18,7 @@ COMMANDS = {
     "test": "trials:test",
     "import": "importing:import_files",
     "submit": "authoring:submit",
-    "review": "authoring:review",
+    "review": "reviewing:review",
     "withdraw": "life:withdraw",
     "revoke": "life:revoke",
     "renew": "life:renew",

@@ -6,7 +6,7 @@ from django.http import HttpRequest, JsonResponse
 from django.urls import path
 from drf_spectacular.views import SpectacularAPIView, SpectacularSwaggerView
 
-from procedures.api import control, evidence, runs, session, sources, versions
+from procedures.api import changes_of, control, evidence, runs, session, sources, versions
 from procedures.definitions.registry import actions
 from procedures.definitions.schema import procedure_schema
 
@@ -42,6 +42,8 @@ urlpatterns = [
     path("v1/versions/", versions.Versions.as_view()),
     path("v1/versions/<str:pk>/", versions.OneVersion.as_view()),
     path("v1/versions/<str:pk>/files/", versions.VersionFiles.as_view()),
+    path("v1/versions/<str:pk>/diff/", changes_of.Diff.as_view()),
+    path("v1/versions/<str:pk>/gains/", changes_of.Gains.as_view()),
     path("v1/versions/<str:pk>/statement/", versions.Statement.as_view()),
     path("v1/versions/<str:pk>/lift/", versions.Lift.as_view()),
     path("v1/versions/<str:pk>/revoke/", versions.Revoke.as_view()),

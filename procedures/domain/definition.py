@@ -12,6 +12,10 @@ Risk = Literal["low", "moderate", "high"]
 RISKS: tuple[Risk, ...] = ("low", "moderate", "high")
 Phase = Literal["steps", "rollback", "always"]
 DUTIES = ("operations", "security", "compliance")
+_PLAIN = (
+    *("name", "title", "description", "owner", "type", "risk", "parameters", "secrets"),
+    *("timeout_s", "output", "evidence"),
+)
 
 
 @dataclass(frozen=True, slots=True)
@@ -124,3 +128,22 @@ class Definition:
                 if step.id == step_id:
                     return phase, step
         raise KeyError(step_id)
+
+
+def of_json(value: Mapping[str, Any]) -> Definition:
+    """A definition from the plain JSON that a version keeps of it; what an older one did not know has its default."""
+    targets, concurrency = value.get("targets"), value.get("concurrency")
+    return Definition(
+        **{
+            **{key: value[key] for key in _PLAIN if key in value},
+            **{key: tuple(value.get(key) or ()) for key in ("environments", "pages", "tags", "links", "callable_by")},
+            **{phase: tuple(map(_step, value.get(phase) or ())) for phase in ("steps", "rollback", "always")},
+        },
+        targets=Targets(targets["filter"], Strategy(**targets["strategy"])) if targets else None,
+        credentials={name: CredentialNeed(**need) for name, need in (value.get("credentials") or {}).items()},
+        concurrency=Concurrency(**concurrency) if concurrency else None,
+    )
+
+
+def _step(value: Mapping[str, Any]) -> Step:
+    return Step(**{**value, "credentials": tuple(value["credentials"]), "retry": Retry(**value["retry"])})

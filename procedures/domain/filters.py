@@ -142,6 +142,10 @@ class Filter:
     def expressions(self) -> list[str]:
         return [t.value for t in _tests(self.root) if t.value.startswith("${{")]
 
+    def may_match(self, target: Any) -> bool:
+        """Whether some values of its expressions would match this target: the most that it can reach."""
+        return _may(self.root, target) is not False
+
     def bind(self, scope: Mapping[str, Any]) -> BoundFilter:
         """Put values in. Each becomes one literal, whatever it contains. Raises FilterRefused."""
         return BoundFilter(_bind(self.root, scope))
@@ -205,6 +209,21 @@ def _matches(node: _Node, target: Any) -> bool:
     if node.test.op == "!=":
         return found != node.test.value
     return found is not None and fnmatchcase(found, node.test.value)
+
+
+def _may(node: _Node, target: Any) -> bool | None:
+    """True, False, or None for what a parameter decides."""
+    if node.test is not None and node.test.value.startswith("${{"):
+        absent = _field(target, node.test.key) is None
+        return None if not absent else node.test.op == "!="
+    found = [_may(part, target) for part in node.parts]
+    if node.kind == "and":
+        return False if False in found else None if None in found else True
+    if node.kind == "or":
+        return True if True in found else None if None in found else False
+    if node.kind == "not":
+        return None if found[0] is None else not found[0]
+    return _matches(node, target)
 
 
 def _field(target: Any, key: str) -> str | None:

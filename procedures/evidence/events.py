@@ -20,6 +20,7 @@ KINDS: Mapping[str, tuple[str, ...]] = {
     "session.opened": ("subject",),
     "session.refused": ("reason",),
     "version.submitted": ("version", "procedure", "number", "digest", "submitter", "authors", "risk"),
+    "version.risk_raised": ("version", "digest", "was", "risk", "reasons"),
     "version.accepted": ("version", "digest", "profile", "risk", "reviewers", "combined", "expires_at"),
     "version.rejected": ("version", "digest"),
     "version.superseded": ("version", "digest", "by"),

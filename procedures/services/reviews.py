@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from datetime import datetime, timedelta
+from datetime import datetime
 from typing import Any
 from uuid import UUID
 
@@ -13,23 +13,16 @@ from procedures import access
 from procedures.domain import statements
 from procedures.domain.acceptances import ACCEPTED_FOR
 from procedures.domain.canonical import moment
-from procedures.domain.errors import IllegalState, InvalidInput, NotAllowed, NotFound, OpsError
+from procedures.domain.errors import NotAllowed, NotFound, OpsError
 from procedures.domain.profiles import combined_duties, missing_duties, review_requirement
 from procedures.domain.states import VersionState
 from procedures.evidence.record import record
 from procedures.models import Environment, Person, Procedure, Review, Version
-from procedures.queries.duties import duties_of
 from procedures.services.portal import profile_in_force
+from procedures.services.review_rules import raise_risk, require_fit, require_in_review, require_stranger, ripe_at
 from procedures.services.signing import decided
-from procedures.services.unit import SecondPersonRequired, thing
+from procedures.services.unit import thing
 from procedures.services.versions import accepted_reviews, move, recomputed
-
-
-class AlreadyReviewed(OpsError):
-    """One person counts once per version."""
-
-    code = "review.already-given"
-    next_step = "Your decision stands; another reviewer must give theirs."
 
 
 class BytesChanged(OpsError):
@@ -73,14 +66,15 @@ def review_version(
 ) -> Version:
     """Record one reviewer's decision; accept the version when the profile's requirement is met.
 
-    Raises NotAllowed, SecondPersonRequired, TooWeak, BadSignature, InvalidInput, IllegalState, AlreadyReviewed.
+    Raises NotAllowed, SecondPersonRequired, TooWeak, BadSignature, InvalidInput, StaleReview, AlreadyReviewed, TooSoon.
     """
     row = Version.objects.select_for_update().select_related("procedure").filter(pk=version).first()
     if row is None:
         raise NotFound("There is no such version.")
-    _not_own_work(actor, row)
+    require_stranger(actor, row)
     access.require(actor, "review", at=at, procedure=row.procedure)
-    _fits(row, digest, verdict, duties, actor)
+    raise_risk(row, at)
+    require_fit(row, digest, verdict, duties, actor, at)
     expected = statement_for(actor=actor, version=row, verdict=verdict, duties=duties)
     decision = decided(actor, expected, signature, minimum=minimum_strength(row), bearer=bearer, role="reviewer")
     Review.objects.create(
@@ -128,9 +122,9 @@ def lift(*, actor: Person, version: UUID, at: datetime, bearer: bool = False) ->
     own = None if row is None else row.reviews.filter(reviewer=actor, lifted_at__isnull=True).first()
     if row is None or own is None or own.verdict != Review.Verdict.REQUEST_CHANGES:
         raise NotFound("You have asked for no changes of this version.")
-    if row.state != VersionState.IN_REVIEW:
-        raise IllegalState(f"This version is {row.state}, not in review.")
+    require_in_review(row)
     access.require(actor, "review", at=at, procedure=row.procedure)
+    raise_risk(row, at)
     Review.objects.filter(pk=own.pk).update(lifted_at=at)
     record(
         "review.lifted",
@@ -141,30 +135,6 @@ def lift(*, actor: Person, version: UUID, at: datetime, bearer: bool = False) ->
     )
     _accept_if_met(row, actor, at)
     return row
-
-
-def _not_own_work(actor: Person, version: Version) -> None:
-    if version.submitter_id == actor.pk or version.authors.filter(person=actor).exists():
-        raise SecondPersonRequired(
-            f"You wrote or submitted this version of {version.procedure.name}: you cannot review it."
-        )
-
-
-def _fits(version: Version, digest: str, verdict: str, duties: Sequence[str], actor: Person) -> None:
-    if version.state != VersionState.IN_REVIEW:
-        raise IllegalState(f"This version is {version.state}, not in review.")
-    if digest != version.digest:
-        raise statements.StatementMismatch("The digest is not that of the version in review.", pointer="/digest")
-    if verdict not in Review.Verdict.values:
-        raise InvalidInput([("/verdict", f"{verdict!r} is not one of {', '.join(Review.Verdict.values)}")])
-    held = duties_of(actor)
-    strange = [duty for duty in duties if duty not in held]
-    if strange:
-        raise InvalidInput([("/duties", f"you do not fill the duty {strange[0]}")])
-    if not duties and verdict == Review.Verdict.ACCEPT:
-        raise InvalidInput([("/duties", "name the duties for which you accept")])
-    if version.reviews.filter(reviewer=actor, lifted_at__isnull=True).exists():
-        raise AlreadyReviewed("You already decided on this version.")
 
 
 def _reject(version: Version, actor: Person, at: datetime) -> None:
@@ -190,7 +160,7 @@ def _accept_if_met(version: Version, actor: Person, at: datetime) -> None:
     profile = profile_in_force()
     if blocked or still_missing(version):
         return
-    if profile == "pair" and version.risk == "high" and at - version.submitted_at < timedelta(hours=4):
+    if at < ripe_at(version):
         return
     loaded, _, found = recomputed(version)
     if found != version.digest:

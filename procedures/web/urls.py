@@ -52,6 +52,7 @@ urlpatterns = [
     path("reviews/<uuid:version>/<slug:act>/", life.version, name="version-life"),
     path("procedures/<slug:name>/life/<slug:act>/", life.procedure, name="procedure-life"),
     path("reviews/<uuid:version>/bundle.zip", reviews.bundle, name="bundle"),
+    path("reviews/<uuid:version>/file", reviews.file, name="version-file"),
     path("evidence/", evidence.listing, name="evidence"),
     path("evidence/export/", evidence.export, name="export"),
     path("evidence/<uuid:event>/", evidence.event, name="event"),

@@ -1,0 +1,93 @@
+"""For reviewers: what a version may now do, who gains from it, and the signed decision on it."""
+
+from __future__ import annotations
+
+import base64
+from typing import Any
+
+import click
+
+from opsportal.cli.authoring import the_version
+from opsportal.cli.portal import FAILED, ask, signed
+
+COLOURS = {"wider": "red", "changed": "yellow", "narrower": "green"}
+
+
+@click.command()
+@click.argument("version")
+@click.option("--accept", "verdict", flag_value="accept")
+@click.option("--reject", "verdict", flag_value="reject")
+@click.option("--request-changes", "verdict", flag_value="request_changes")
+@click.option("--lift", "verdict", flag_value="lift", help="Take back your own request for changes.")
+@click.option("--duty", "duties", multiple=True, help="The duty for which you decide; may repeat.")
+@click.option("--comment", default="")
+@click.option("--key", help="SSH key file to sign with; a .pub asks the agent.")
+@click.option("--yes", is_flag=True, help="Do not ask.")
+def review(
+    version: str, verdict: str | None, duties: tuple[str, ...], comment: str, key: str | None, yes: bool
+) -> None:
+    """See what NAME@DIGEST may now do and who gains from it; accept it, reject it or ask for changes, signed."""
+    if yes and verdict is None:
+        raise click.UsageError("Say --accept, --reject, --request-changes or --lift.")
+    row = the_version(version)
+    if verdict == "lift":
+        done = ask("POST", f"/api/v1/versions/{row['id']}/lift/", {})
+        click.echo(f"{done['procedure']} v{done['number']} is {done['state'].replace('_', ' ')}.")
+        return
+    tell(row)
+    if verdict is not None:
+        decide(row, verdict, duties, comment, key, yes=yes)
+
+
+def tell(row: dict[str, Any]) -> None:
+    """The rows of the semantic diff, the files, and who gains; what is the same is only counted."""
+    diff = ask("GET", f"/api/v1/versions/{row['id']}/diff/")
+    against = f"against v{diff['against']['number']}" if diff["against"] else "first version"
+    click.secho(f"{row['procedure']} v{row['number']} ({row['state'].replace('_', ' ')}), {against}", bold=True)
+    for one in diff["rows"]:
+        if one["effect"] == "same":
+            continue
+        name = f"{one['area']} {one['name']}".strip()
+        why = f"  ({one['why']})" if one["why"] else ""
+        effect = click.style(f"{one['effect']:<9}", fg=COLOURS[one["effect"]])
+        click.echo(f"  {effect} {name}: {one['before'] or 'none'} -> {one['after'] or 'none'}{why}")
+    click.echo(f"  {diff['effects']['same']} rows are the same; risk {diff['risk']['now']}")
+    for file in diff["files"]:
+        click.echo(f"  +{file['added']} -{file['removed']} {file['path']!r} {file['note']}".rstrip())
+    _gains(row)
+
+
+def _gains(row: dict[str, Any]) -> None:
+    found = ask("GET", f"/api/v1/versions/{row['id']}/gains/")
+    click.secho(f"Who gains it: {found['newly']} newly, {found['persons']} in all", bold=True)
+    for gain in found["results"]:
+        new = f"new in {', '.join(gain['new'])}" if gain["new"] else f"as today in {', '.join(gain['kept'])}"
+        limits = f", {', '.join(gain['limits'])}" if gain["limits"] else ""
+        click.echo(f"  {gain['person']['username']}: {new}, by {gain['through']}{limits}")
+    for one in found["missing"] if row["state"] == "in_review" else ():
+        could = ", ".join(one["could"]) or ("somebody" if one["count"] else "nobody")
+        click.echo(f"  {one['duty']} is missing: {could} could decide")
+
+
+def decide(
+    row: dict[str, Any], verdict: str, duties: tuple[str, ...], comment: str, key: str | None, *, yes: bool
+) -> None:
+    """Sign the statement about exactly this digest, and hand it in."""
+    files = ask("GET", f"/api/v1/versions/{row['id']}/files/")["files"]
+    for path, content in sorted(files.items()):
+        click.echo(f"  {path!r}  {len(base64.b64decode(content)):,} bytes")
+    if not yes:
+        click.confirm(
+            f"{verdict.replace('_', ' ')} {row['procedure']} v{row['number']} ({row['digest'][:19]}…)?", abort=True
+        )
+    query = {"verdict": verdict, "duties": list(duties)}
+    asked = ask("GET", f"/api/v1/versions/{row['id']}/statement/", params=query)
+    if asked["value"]["digest"] != row["digest"] or asked["value"]["verdict"] != verdict:
+        click.echo("The portal offers another statement than the one you asked for; nothing was signed.", err=True)
+        raise SystemExit(FAILED)
+    given = {"version": row["id"], "digest": row["digest"], "verdict": verdict, "duties": list(duties)}
+    done = ask("POST", "/api/v1/reviews/", {**given, "comment": comment, "signature": signed(asked["statement"], key)})
+    missing = (
+        f"; still missing: {', '.join(done['missing'])}" if done["missing"] and done["state"] == "in_review" else ""
+    )
+    click.echo(f"{done['procedure']} v{done['number']} is {done['state'].replace('_', ' ')}{missing}.")

@@ -1,0 +1,217 @@
+"""The semantic diff: what a version may do that the accepted one could not, wider things first.
+
+Pure: two sides go in, rows come out; page, API and command line show the same rows.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping
+from typing import Any
+
+from procedures.domain import difference_forms as forms
+from procedures.domain import difference_reach as reach
+from procedures.domain import difference_steps as steps
+from procedures.domain import unseen
+from procedures.domain.bundle import PHASES
+from procedures.domain.definition import RISKS, Definition
+from procedures.domain.difference import (
+    EFFECTS,
+    Difference,
+    Note,
+    Side,
+    by_amount,
+    by_set,
+    listed,
+    seconds,
+    told,
+    words,
+)
+from procedures.domain.duration import NotADuration
+from procedures.domain.duration import seconds as seconds_of
+
+NAMED = 200
+Rows = Iterator[Difference]
+
+
+def differences(old: Side | None, new: Side) -> list[Difference]:
+    """Every row, wider before changed before narrower before same; areas keep their order inside."""
+    was = old.definition if old else None
+    now = new.definition
+    rows = [
+        *_unseen(old, new),
+        *_risk(old, new),
+        *reach.credentials(was, now),
+        *reach.bindings(old, new),
+        *reach.targets(old, new),
+        *reach.network(was, now),
+        *_environments(was, now),
+        *forms.rows("Parameters", was.parameters if was else {}, now.parameters),
+        *forms.rows("Secrets", was.secrets if was else {}, now.secrets),
+        *steps.rows(was, now),
+        *steps.calls(dict(old.calls) if old else {}, dict(new.calls)),
+        *_limits(was, now),
+        *_evidence(was, now),
+        *_callers(was, now),
+        *_wording(was, now),
+        *_files(old, new),
+    ]
+    return sorted(rows, key=lambda row: EFFECTS.index(row.effect))
+
+
+def counted(rows: list[Difference]) -> dict[str, int]:
+    """How many rows have each effect."""
+    return {effect: sum(row.effect == effect for row in rows) for effect in EFFECTS}
+
+
+def _unseen(old: Side | None, new: Side) -> Rows:
+    before = unseen.places(old.definition, old.texts) if old else []
+    after = unseen.places(new.definition, new.texts)
+    notes: list[Note] = []
+    if set(after) - set(before):
+        notes.append(("wider", "runs code that reviewers have not seen"))
+    elif after != before:
+        notes.append(("narrower", "less of it than before"))
+    elif after:
+        notes.append(("same", "runs code that reviewers have not seen, as before"))
+    yield told("Unseen code", "", listed(before) or "none found", listed(after) or "none found", notes)
+
+
+def _risk(old: Side | None, new: Side) -> Rows:
+    before = old.risk if old else ""
+    was, now = (RISKS.index(text) if text in RISKS else 0 for text in (before, new.risk))
+    notes = by_amount(was, now, "riskier than before" if old else "", "less risky than before")
+    if old and RISKS.index(old.definition.risk) > RISKS.index(new.definition.risk):
+        notes.append(("changed", f"its author now declares {new.definition.risk}, {old.definition.risk} before"))
+    yield told("Risk", "", before or "none", new.risk, notes)
+
+
+def _environments(was: Definition | None, now: Definition) -> Rows:
+    before, after = was.environments if was else (), now.environments
+    notes = by_set(before, after, "it may now run in", "it no longer runs in")
+    yield told("Environments", "", listed(before) or "none", listed(after), notes)
+
+
+def _limits(was: Definition | None, now: Definition) -> Rows:
+    if was is None:
+        yield told("Limits", "time", "", seconds(now.timeout_s), [("wider", "")])
+    else:
+        text = f"{seconds(now.timeout_s)} instead of {seconds(was.timeout_s)}"
+        notes = by_amount(was.timeout_s, now.timeout_s, text, text)
+        yield told("Limits", "time", seconds(was.timeout_s), seconds(now.timeout_s), notes)
+    yield told("Limits", "concurrency", _together(was), _together(now), _concurrency(was, now))
+
+
+def _together(definition: Definition | None) -> str:
+    if definition is None or definition.concurrency is None:
+        return "no limit"
+    return f"one at a time in {definition.concurrency.group}, else {definition.concurrency.on_conflict}"
+
+
+def _concurrency(was: Definition | None, now: Definition) -> Iterator[Note]:
+    before, after = was.concurrency if was else None, now.concurrency
+    if before == after or was is None:
+        return
+    if after is not None and after.on_conflict == "cancel-running" and before != after:
+        yield ("wider", "it may now end a run under way")
+    if before is None or after is None:
+        yield ("wider", "several may now run at once") if after is None else ("narrower", "one at a time now")
+    elif before.group != after.group:
+        yield ("changed", "another group")
+    elif before.on_conflict != after.on_conflict:
+        yield ("changed", f"then: {after.on_conflict}")
+
+
+def _evidence(was: Definition | None, now: Definition) -> Rows:
+    before, after = (was.evidence if was else {}), now.evidence
+    notes: list[Note] = []
+    if before != after and was is not None:
+        was_kept, kept = (_seconds(value.get("retention")) for value in (before, after))
+        notes += [
+            ("wider" if effect == "narrower" else "changed", text)
+            for effect, text in by_amount(was_kept, kept, "kept longer", "kept for a shorter time")
+        ]
+        notes += [
+            ("changed", text)
+            for _, text in by_set(before.get("controls") or (), after.get("controls") or (), "claims", "claims no more")
+        ]
+        notes = [(effect, f"declared by the author: {text}") for effect, text in notes]
+    yield told("Evidence", "", words(before) or "nothing declared", words(after) or "nothing declared", notes)
+
+
+def _seconds(text: Any) -> float:
+    try:
+        return seconds_of(str(text)) if text else 0.0
+    except NotADuration:
+        return 0.0
+
+
+def _callers(was: Definition | None, now: Definition) -> Rows:
+    before, after = (was.callable_by if was else ()), now.callable_by
+    notes = by_set(before, after, "it may now be called by", "no longer by")
+    yield told("Callable by", "", listed(before) or "nobody", listed(after) or "nobody", notes)
+
+
+def _wording(was: Definition | None, now: Definition) -> Rows:
+    """What the author says of it: informs people, confers nothing (rule 17)."""
+    if was is None:
+        return
+    for name in ("owner", "title", "description", "type", "tags", "links", "output"):
+        before, after = getattr(was, name), getattr(now, name)
+        if before != after:
+            why = "informs, and gives nobody a right" if name == "owner" else ""
+            yield told("Told", name, words(before), words(after), [("changed", why)])
+
+
+def _files(old: Side | None, new: Side) -> Rows:
+    """A row per file that a step uses, and one that counts the rest."""
+    before = dict(old.files) if old else {}
+    used = _used(new.definition, new.files) | (_used(old.definition, old.files) if old else {})
+    notes = {path: _file(before.get(path), new.files.get(path)) for path in sorted({*before, *new.files})}
+    for path in [path for path in notes if path in used and notes[path]][:NAMED]:
+        effect, what = notes[path][0]
+        yield told(
+            "Files",
+            path,
+            _there(before.get(path)),
+            _there(new.files.get(path)),
+            [(effect, f"{what}; {used[path]} uses it")],
+        )
+    rest = [note for path, found in notes.items() if path not in used for note in found]
+    counts = f"{len(before)} files" if old else "none"
+    told_rest = [(effect, "") for effect, _ in rest]
+    names = listed(path for path, found in notes.items() if path not in used and found)
+    why: list[Note] = [("same", f"{len(rest)} that no step names: {names}")] if rest else []
+    yield told("Files", "others" if rest else "all", counts, f"{len(new.files)} files", [*told_rest, *why])
+
+
+def _file(before: str | None, after: str | None) -> list[Note]:
+    if before == after:
+        return []
+    if before is None:
+        return [("wider", "new")]
+    return [("changed", "other bytes")] if after is not None else [("narrower", "gone")]
+
+
+def _there(digest: str | None) -> str:
+    return f"sha256 {digest[:12]}" if digest else "none"
+
+
+def _used(definition: Definition, files: Mapping[str, str]) -> dict[str, str]:
+    """Files that a step's input names, each with the steps."""
+    found: dict[str, list[str]] = {}
+    for phase in PHASES:
+        for step in definition.branch(phase):
+            for path in {word for word in _strings(step.input) if word in files}:
+                found.setdefault(path, []).append(step.id)
+    return {path: listed(ids) for path, ids in found.items()}
+
+
+def _strings(value: Any) -> Iterator[str]:
+    if isinstance(value, str):
+        yield value
+    elif isinstance(value, Mapping):
+        for item in value.values():
+            yield from _strings(item)
+    elif isinstance(value, list | tuple):
+        for item in value:
+            yield from _strings(item)
