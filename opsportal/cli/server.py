@@ -17,9 +17,14 @@ def _hand_over(module: str, *words: str) -> None:
 
 
 @click.command()
-@click.option("--environment", multiple=True, required=True)
-def runner(environment: tuple[str, ...]) -> None:
-    """A runner for the queues of its environments."""
+@click.option("--environment", multiple=True, help="Serve this environment; may repeat.")
+@click.option("--pool", type=click.Choice(["disposable"]), help="Run what nobody has reviewed, and nothing else.")
+def runner(environment: tuple[str, ...], pool: str | None) -> None:
+    """A runner for the queues of its environments, or the disposable pool for tests and drafts."""
+    if bool(environment) == bool(pool):
+        raise click.UsageError("Give --environment NAME, or --pool disposable: never both in one process.")
+    if pool:
+        _hand_over("procedures.runner.disposable_main")
     _hand_over("procedures.runner.main", *(word for name in environment for word in ("--environment", name)))
 
 

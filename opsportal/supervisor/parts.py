@@ -1,4 +1,4 @@
-"""The four processes of the embedded default, as data: what to run and how to see that it serves."""
+"""The processes of the embedded default, as data: what to run and how to see that it serves."""
 
 from __future__ import annotations
 
@@ -53,6 +53,11 @@ def runner_part() -> Part:
     return Part("runner", argv, grace_s=15.0)
 
 
+def pool_part() -> Part:
+    """The disposable pool: runs what nobody has reviewed. It reads its own key, then confines itself."""
+    return Part("pool", (sys.executable, "-m", "procedures.runner.disposable_main"), grace_s=5.0)
+
+
 def keeper_part() -> Part:
     """Scheduler and sweeper, with the sequencer as their child."""
     return Part("keeper", (sys.executable, "-m", "procedures.runner.keeper"), grace_s=10.0)
@@ -61,7 +66,7 @@ def keeper_part() -> Part:
 def embedded(data_dir: Path, port: int, *, own_broker: bool) -> list[Part]:
     """All parts in the order in which they start."""
     first = [broker_part(data_dir)] if own_broker else []
-    return [*first, web_part(data_dir, port), runner_part(), keeper_part()]
+    return [*first, web_part(data_dir, port), runner_part(), pool_part(), keeper_part()]
 
 
 def answers_http(port: int) -> bool:

@@ -5,7 +5,8 @@ from __future__ import annotations
 from datetime import datetime
 from typing import Any
 
-from procedures.models import Artifact, ControlChange, Grant, Person, Procedure, Run, Task, Version
+from procedures.models import Artifact, ControlChange, Grant, Person, Procedure, Run, Task, Trial, Version
+from procedures.queries.trials import standing
 
 
 def at(moment: datetime | None) -> str | None:
@@ -45,10 +46,12 @@ def version(row: Version, *, whole: bool = False) -> dict[str, Any]:
         "note": row.note,
         "accepted_at": at(row.accepted_at),
         "expires_at": at(row.expires_at),
+        "tests": standing(row),
     }
     if whole:
         found |= {
             "definition": row.definition,
+            "trials": [trial(one) for one in row.trials.order_by("-id")],
             "files": [
                 {"path": f.path, "bytes": f.size_bytes, "sha256": f.content_sha256} for f in row.files.order_by("path")
             ],
@@ -65,6 +68,22 @@ def version(row: Version, *, whole: bool = False) -> dict[str, Any]:
             ],
         }
     return found
+
+
+def trial(row: Trial) -> dict[str, Any]:
+    """One go of a version's own tests."""
+    return {
+        "id": str(row.id),
+        "state": row.state,
+        "digest": row.digest,
+        "results": row.results,
+        "message": row.message,
+        "software": row.software,
+        "tier": row.tier,
+        "asked_by": row.asked_by.username if row.asked_by else None,
+        "asked_at": at(row.asked_at),
+        "ended_at": at(row.ended_at),
+    }
 
 
 def run(row: Run, *, url: str) -> dict[str, Any]:

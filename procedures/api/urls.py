@@ -41,6 +41,7 @@ urlpatterns = [
     path("v1/procedures/<str:name>/", versions.OneProcedure.as_view()),
     path("v1/versions/", versions.Versions.as_view()),
     path("v1/versions/<str:pk>/", versions.OneVersion.as_view()),
+    path("v1/versions/<str:pk>/test/", versions.TestAgain.as_view()),
     path("v1/versions/<str:pk>/files/", versions.VersionFiles.as_view()),
     path("v1/versions/<str:pk>/diff/", changes_of.Diff.as_view()),
     path("v1/versions/<str:pk>/gains/", changes_of.Gains.as_view()),

@@ -18,7 +18,7 @@ from procedures.domain.clock import now
 from procedures.domain.errors import InvalidInput, NotFound, OpsError
 from procedures.models import Procedure, Version
 from procedures.queries.due import due_for_review
-from procedures.services import life, reviews, versions
+from procedures.services import life, reviews, trials, versions
 
 
 class TooLarge(OpsError):
@@ -193,3 +193,11 @@ class Restore(Door):
         reason = data.get("reason", "")
         row = life.restore_procedure(actor=self.actor, procedure=name, reason=reason, at=now(), bearer=self.bearer)
         return Response({"procedure": row.name, "retired_at": None})
+
+
+class TestAgain(VersionDoor):
+    """Have the version's own tests run once more."""
+
+    def post(self, request: Request, pk: str) -> Response:
+        row = self.version(pk)
+        return Response(shapes.trial(trials.test_again(actor=self.actor, version=row.id, at=now())), status=202)

@@ -38,6 +38,17 @@ class TaskState(StrEnum):
     INTERRUPTED = "interrupted"
 
 
+class TrialState(StrEnum):
+    """How one go of a version's own tests stands: `none` has no tests, `broken` found no cell to run them in."""
+
+    WAITING = "waiting"
+    RUNNING = "running"
+    PASSED = "passed"
+    FAILED = "failed"
+    NONE = "none"
+    BROKEN = "broken"
+
+
 class VersionState(StrEnum):
     DRAFT = "draft"
     IN_REVIEW = "in_review"
@@ -67,6 +78,12 @@ TASK_MOVES: dict[TaskState, frozenset[TaskState]] = {
     T.RUNNING: frozenset({T.SUCCEEDED, T.FAILED, T.TIMED_OUT, T.CANCELED, T.UNREACHABLE, T.INTERRUPTED}),
 }
 TERMINAL_TASK_STATES = frozenset(set(TaskState) - set(TASK_MOVES))
+
+TRIAL_MOVES: dict[TrialState, frozenset[TrialState]] = {
+    TrialState.WAITING: frozenset({TrialState.RUNNING, TrialState.BROKEN}),
+    TrialState.RUNNING: frozenset({TrialState.WAITING, TrialState.PASSED, TrialState.FAILED, TrialState.BROKEN}),
+}
+ENDED_TRIALS = frozenset(set(TrialState) - set(TRIAL_MOVES))
 
 VERSION_MOVES: dict[VersionState, frozenset[VersionState]] = {
     V.DRAFT: frozenset({V.IN_REVIEW, V.WITHDRAWN}),

@@ -26,6 +26,7 @@ KINDS: Mapping[str, tuple[str, ...]] = {
     "version.superseded": ("version", "digest", "by"),
     "version.withdrawn": ("version", "digest", "reason"),
     "version.revoked": ("version", "digest", "reason", "cancel_running"),
+    "version.tested": ("version", "digest", "trial", "state", "passed", "failed", "results"),
     "version.expired": ("version", "digest"),
     "procedure.retired": ("name", "reason"),
     "procedure.restored": ("name", "reason"),

@@ -24,6 +24,7 @@ from procedures.models.runs import (
     Task,
 )
 from procedures.models.sources import HookDelivery, Source, SourceFinding
+from procedures.models.trials import Trial
 from procedures.models.versions import VERBS, Procedure, Review, Version, VersionAuthor, VersionFile
 
 __all__ = [
@@ -62,6 +63,7 @@ __all__ = [
     "SourceFinding",
     "Target",
     "Task",
+    "Trial",
     "Version",
     "VersionAuthor",
     "VersionFile",

@@ -126,11 +126,15 @@ class SealedSecret(models.Model):
 
 
 class Runner(models.Model):
-    """A worker of one pool with a key of its own. `tier` is what the runner says of itself."""
+    """A worker of one pool with a key of its own. `tier` is what the runner says of itself.
+
+    A disposable one runs what nobody has reviewed, and nothing else (H15).
+    """
 
     id = models.UUIDField(primary_key=True, default=uuid7)
     name = models.CharField(max_length=200)
     environments = models.JSONField(default=list)
+    disposable = models.BooleanField(default=False)
     public = models.CharField(max_length=64)
     tier = models.CharField(max_length=1, blank=True)
     software = models.CharField(max_length=100, blank=True)

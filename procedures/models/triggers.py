@@ -43,6 +43,13 @@ SQLITE = {
         WHEN NEW.run_id <> OLD.run_id OR NEW.approver_id <> OLD.approver_id OR NEW.requester_id <> OLD.requester_id
           OR NEW.verdict <> OLD.verdict OR NEW.plan_digest <> OLD.plan_digest
         BEGIN SELECT RAISE(ABORT, 'an approval cannot be rewritten'); END""",
+    "opsportal_trial_fixed": """
+        CREATE TRIGGER opsportal_trial_fixed BEFORE UPDATE ON procedures_trial
+        WHEN OLD.ended_at IS NOT NULL OR NEW.version_id <> OLD.version_id OR NEW.digest <> OLD.digest
+        BEGIN SELECT RAISE(ABORT, 'how a version was tested cannot be rewritten'); END""",
+    "opsportal_trial_kept": """
+        CREATE TRIGGER opsportal_trial_kept BEFORE DELETE ON procedures_trial
+        BEGIN SELECT RAISE(ABORT, 'how a version was tested cannot be removed'); END""",
 }
 
 POSTGRES_COPIES = """
@@ -64,6 +71,14 @@ CREATE OR REPLACE FUNCTION opsportal_approval_copy() RETURNS trigger LANGUAGE pl
                 WHERE c.run_id = NEW.run_id AND c.person_id = NEW.approver_id) THEN
     RAISE EXCEPTION 'nobody in the chain of a run can approve it' USING ERRCODE = 'integrity_constraint_violation';
   END IF; RETURN NEW; END $$;
+CREATE OR REPLACE FUNCTION opsportal_trial_fixed() RETURNS trigger LANGUAGE plpgsql AS $$ BEGIN
+  IF TG_OP = 'DELETE' OR OLD.ended_at IS NOT NULL
+     OR (NEW.version_id, NEW.digest) IS DISTINCT FROM (OLD.version_id, OLD.digest) THEN
+    RAISE EXCEPTION 'how a version was tested cannot be rewritten' USING ERRCODE = 'integrity_constraint_violation';
+  END IF; RETURN NEW; END $$;
+DROP TRIGGER IF EXISTS opsportal_trial_fixed ON procedures_trial;
+CREATE TRIGGER opsportal_trial_fixed BEFORE UPDATE OR DELETE ON procedures_trial
+  FOR EACH ROW EXECUTE FUNCTION opsportal_trial_fixed();
 DROP TRIGGER IF EXISTS opsportal_review_copy ON procedures_review;
 CREATE TRIGGER opsportal_review_copy BEFORE INSERT OR UPDATE ON procedures_review
   FOR EACH ROW EXECUTE FUNCTION opsportal_review_copy();
@@ -115,4 +130,5 @@ def missing(connection: BaseDatabaseWrapper) -> list[str]:
         present = set(cursor.fetchall())
     wanted = {("opsportal_evidenced", table) for table in EVIDENCED}
     wanted |= {("opsportal_review_copy", "procedures_review"), ("opsportal_approval_copy", "procedures_approval")}
+    wanted.add(("opsportal_trial_fixed", "procedures_trial"))
     return [f"{name} on {table}" for name, table in sorted(wanted - present)]

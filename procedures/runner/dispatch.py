@@ -4,9 +4,15 @@ from __future__ import annotations
 
 from uuid import UUID
 
-from procedures.runner.tasks import drive_run
+from procedures.runner.identity import DISPOSABLE
+from procedures.runner.tasks import drive_run, try_version
 
 
 def send_run(run: UUID, environment: str) -> None:
     """Raises whatever the broker raises; the caller treats it as a lost nudge."""
     drive_run.apply_async((str(run),), queue=f"environment.{environment}", retry=False)
+
+
+def send_trial(trial: UUID) -> None:
+    """To the disposable pool, which alone runs a version's own tests."""
+    try_version.apply_async((str(trial),), queue=DISPOSABLE, retry=False)

@@ -16,6 +16,8 @@ from cryptography.hazmat.primitives.serialization import Encoding, PublicFormat
 
 from procedures.domain.ids import uuid7
 
+DISPOSABLE = "disposable"
+
 
 @dataclass(frozen=True, slots=True)
 class Identity:

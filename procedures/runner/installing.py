@@ -8,7 +8,7 @@ from cryptography.hazmat.primitives.serialization import Encoding, PublicFormat
 from django.conf import settings
 
 from procedures.domain.clock import now
-from procedures.runner.identity import load_identity, pool_key
+from procedures.runner.identity import DISPOSABLE, load_identity, pool_key
 from procedures.services.install import ENVIRONMENTS, install, installed, submit_shipped
 from procedures.ssh.authority import load_ca
 
@@ -23,10 +23,11 @@ def install_here() -> None:
     """Make what a new portal needs; safe to repeat."""
     folder = Path(settings.OPSPORTAL_KEYS_DIR)
     if not installed():
-        me = load_identity(folder)
+        me, pool = load_identity(folder), load_identity(folder, name=DISPOSABLE)
         pools = {e["name"]: pool_key(folder, e["name"])[:2] for e in ENVIRONMENTS}
         install(
             runner={"id": str(me.id), "name": me.name, "public": me.public},
+            disposable={"id": str(pool.id), "name": pool.name, "public": pool.public},
             pools=pools,
             authorities={e["name"]: ca_public(folder, e["name"]) for e in ENVIRONMENTS},
             profile=settings.OPSPORTAL_REVIEW_PROFILE,

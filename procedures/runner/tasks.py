@@ -20,3 +20,12 @@ def drive_run(run_id: str) -> None:
         drive(UUID(run_id))
     except (StateConflict, ClaimLost):
         return
+
+
+@shared_task(  # type: ignore[untyped-decorator]
+    acks_late=True, ignore_result=True, name="opsportal.try_version"
+)
+def try_version(trial_id: str) -> None:
+    from procedures.runner.disposable import try_version as carry_out
+
+    carry_out(UUID(trial_id))

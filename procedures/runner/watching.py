@@ -11,6 +11,7 @@ from django.db import DatabaseError, connections
 from procedures.domain.clock import now
 from procedures.domain.masking import self_test
 from procedures.runner.drive import identity
+from procedures.runner.identity import Identity
 from procedures.sandbox.probe import tier
 from procedures.services import runners
 
@@ -26,14 +27,19 @@ def start() -> None:
     """Test mask and sandbox, then say every five seconds that this runner lives."""
     if not self_test():
         raise MaskerBroken("The masking self-test failed; no run can be driven safely.")
-    threading.Thread(target=_beat, args=(tier(),), name="runner-heartbeat", daemon=True).start()
+    say_alive(identity(), tier())
 
 
-def _beat(found: str) -> None:
+def say_alive(me: Identity, found: str) -> None:
+    """Say every five seconds that this runner lives, and which tier of sandbox it found."""
+    threading.Thread(target=_beat, args=(me, found), name="runner-heartbeat", daemon=True).start()
+
+
+def _beat(me: Identity, found: str) -> None:
     stop = threading.Event()
     while True:
         try:
-            runners.beat(runner=identity().id, tier=found, software=settings.OPSPORTAL_VERSION, at=now())
+            runners.beat(runner=me.id, tier=found, software=settings.OPSPORTAL_VERSION, at=now())
         except DatabaseError as problem:
             log.warning("runner.heartbeat", problem=str(problem))
         finally:

@@ -22,6 +22,11 @@ def after_commit(run: UUID, environment: str) -> None:
     transaction.on_commit(partial(_messengers().submit, nudge, run, environment))
 
 
+def tests_after_commit(trial: UUID) -> None:
+    """Nudge the disposable pool once the trial's row is committed."""
+    transaction.on_commit(partial(_messengers().submit, nudge_tests, trial))
+
+
 @cache
 def _messengers() -> ThreadPoolExecutor:
     return ThreadPoolExecutor(max_workers=2, thread_name_prefix="nudge")
@@ -29,10 +34,19 @@ def _messengers() -> ThreadPoolExecutor:
 
 def nudge(run: UUID, environment: str) -> bool:
     """Send now; False if the broker is not there, in which case the sweeper sends again."""
-    send = import_string(settings.OPSPORTAL_DISPATCH)
+    return _sent(settings.OPSPORTAL_DISPATCH, run, environment)
+
+
+def nudge_tests(trial: UUID) -> bool:
+    """The same for a trial."""
+    return _sent(settings.OPSPORTAL_TRIAL_DISPATCH, trial)
+
+
+def _sent(name: str, *words: UUID | str) -> bool:
+    send = import_string(name)
     try:
-        send(run, environment)
+        send(*words)
     except Exception as problem:  # noqa: BLE001 - any broker failure means the same: the sweeper sends again
-        log.warning("dispatch.broker_unreachable", run=str(run), problem=type(problem).__name__)
+        log.warning("dispatch.broker_unreachable", id=str(words[0]), problem=type(problem).__name__)
         return False
     return True

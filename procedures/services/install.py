@@ -67,13 +67,17 @@ def install(
     authorities: Mapping[str, str],
     profile: str,
     at: datetime,
+    disposable: Mapping[str, str] | None = None,
 ) -> None:
-    """Write genesis once. `runner`: id, name, public; `pools`: environment → (key id, public key);
-    `authorities`: environment → public key of its SSH certificate authority. Safe to repeat.
+    """Write genesis once; safe to repeat. `runner` and `disposable` (runs what nobody reviewed): id, name, public.
+
+    `pools`: environment → (key id, public key); `authorities`: environment → public key of its certificate authority.
     """
     if installed():
         return
     everywhere = [e["name"] for e in ENVIRONMENTS]
+    drafts = [e["name"] for e in ENVIRONMENTS if e["drafts"]]
+    runners = [(runner, everywhere), *([(disposable, drafts)] if disposable else [])]
     record(
         "genesis",
         actor=None,
@@ -82,9 +86,7 @@ def install(
             "portal": settings.OPSPORTAL_PUBLIC_URL,
             "profile": profile,
             "environments": list(ENVIRONMENTS),
-            "runners": [
-                {"runner": runner["id"], "name": runner["name"], "public": runner["public"], "environments": everywhere}
-            ],
+            "runners": [_told(row, where) for row, where in runners],
             "keys": [],
             "managers": [],
             "authorities": dict(authorities),
@@ -94,13 +96,28 @@ def install(
         Environment.objects.create(**fields)
     PortalSetting.objects.create(name="profile", value=profile, since_at=at)
     PortalSetting.objects.create(name="ssh-authorities", value=dict(authorities), since_at=at)
-    Runner.objects.create(
-        id=UUID(runner["id"]), name=runner["name"], public=runner["public"], environments=everywhere, enrolled_at=at
-    )
+    for row, where in runners:
+        Runner.objects.create(
+            id=UUID(row["id"]),
+            name=row["name"],
+            public=row["public"],
+            environments=where,
+            disposable=row is disposable,
+            enrolled_at=at,
+        )
     for name, (key_id, public) in pools.items():
         PoolKey.objects.create(environment_id=name, key_id=key_id, public=public, since_at=at)
     for username, title in SYSTEM:
         Person.objects.create(username=username, name=title, kind=Person.Kind.SYSTEM, subject=uuid7(), password="!")
+
+
+def _told(runner: Mapping[str, str], environments: list[str]) -> dict[str, Any]:
+    return {
+        "runner": runner["id"],
+        "name": runner["name"],
+        "public": runner["public"],
+        "environments": environments,
+    }
 
 
 def submit_shipped(folder: Path, *, at: datetime) -> list[str]:

@@ -18,6 +18,7 @@ from procedures.domain.profiles import combined_duties, missing_duties, review_r
 from procedures.domain.states import VersionState
 from procedures.evidence.record import record
 from procedures.models import Environment, Person, Procedure, Review, Version
+from procedures.queries.trials import standing
 from procedures.services.portal import profile_in_force
 from procedures.services.review_rules import raise_risk, require_fit, require_in_review, require_stranger, ripe_at
 from procedures.services.signing import decided
@@ -202,5 +203,6 @@ def _record_acceptance(version: Version, actor: Person, profile: str, at: dateti
             "combined": combined_duties(given),
             "expires_at": moment(at + ACCEPTED_FOR),
             "environments": version.definition["environments"],
+            "tests": standing(version),
         },
     )

@@ -10,6 +10,7 @@ from procedures.services import dispatch
 from procedures.services.artifacts import erase_expired
 from procedures.services.endings import expire_overdue, interrupt_lost
 from procedures.services.life import expire_acceptances
+from procedures.services.trial_claims import sweep_trials
 from procedures.services.unit import coalesced_denials
 
 RESEND_AFTER = timedelta(seconds=3)
@@ -23,6 +24,7 @@ def sweep(*, at: datetime) -> dict[str, int]:
         "acceptances": expire_acceptances(at=at),
         "sent_again": send_again(at=at),
         "artifacts": erase_expired(at=at),
+        "trials": sweep_trials(at=at),
         "denials": coalesced_denials(at),
     }
 

@@ -22,7 +22,7 @@ from procedures.domain.errors import IllegalState, InvalidInput, NotFound, OpsEr
 from procedures.domain.states import VERSION_MOVES, StateConflict, VersionState, require_move
 from procedures.evidence.record import record
 from procedures.models import Person, Procedure, Review, Version, VersionAuthor, VersionFile
-from procedures.services import calls
+from procedures.services import calls, trials
 from procedures.services.risks import version_risk
 from procedures.services.unit import thing
 
@@ -145,6 +145,7 @@ def put_into_review(
             "note": note[:2000],
         },
     )
+    trials.ask(version, files, by=None, at=at)
     return version
 
 

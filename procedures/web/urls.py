@@ -48,6 +48,7 @@ urlpatterns = [
     path("approvals/<uuid:run>/", approvals.one, name="approval"),
     path("reviews/", reviews.listing, name="reviews"),
     path("reviews/<uuid:version>/", reviews.one, name="review"),
+    path("reviews/<uuid:version>/test/", reviews.test_again, name="test_again"),
     path("reviews/<uuid:version>/lift/", reviews.lift, name="lift"),
     path("reviews/<uuid:version>/<slug:act>/", life.version, name="version-life"),
     path("procedures/<slug:name>/life/<slug:act>/", life.procedure, name="procedure-life"),

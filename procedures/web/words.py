@@ -74,7 +74,23 @@ EFFECT = {
     "same": Status("Same", "idle", "same"),
     "changed": Status("Changed", "warn", "interrupted"),
 }
-KINDS = {"run": RUN, "task": TASK, "version": VERSION, "verdict": VERDICT, "change": CHANGE, "effect": EFFECT}
+TESTS = {
+    "waiting": Status("Waits for the disposable pool", "idle", "queued"),
+    "running": Status("Being run", "run", "running"),
+    "passed": Status("Passed", "ok", "succeeded"),
+    "failed": Status("Failed", "bad", "failed"),
+    "none": Status("There are none", "warn", "pending"),
+    "broken": Status("Could not be run", "bad", "interrupted"),
+}
+KINDS = {
+    "tests": TESTS,
+    "run": RUN,
+    "task": TASK,
+    "version": VERSION,
+    "verdict": VERDICT,
+    "change": CHANGE,
+    "effect": EFFECT,
+}
 STRENGTH = {"session": "signed-in session", "totp": "one-time code", "signed": "SSH signature"}
 TRUST = {"key": "Key", "restricted": "Restricted key", "certificate": "Certificate"}
 

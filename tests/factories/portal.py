@@ -18,7 +18,7 @@ from procedures.domain.canonical import canon, moment
 from procedures.domain.clock import now
 from procedures.domain.sshkeys import fingerprint, sign_sshsig
 from procedures.models import DutyAssignment, Grant, Person, Procedure, Run, Version
-from procedures.runner.identity import load_identity, pool_key
+from procedures.runner.identity import DISPOSABLE, load_identity, pool_key
 from procedures.services import bootstrap, controls, install, reviews, runs, versions
 
 RUNBOOKS = Path(settings.BASE_DIR) / "runbooks"
@@ -138,10 +138,11 @@ def public_text(key: Ed25519PrivateKey) -> str:
 def new_world(*, profile: str = "team") -> World:
     """Install a portal and bring its first access manager in by the one-time link."""
     folder = Path(settings.OPSPORTAL_KEYS_DIR)
-    me = load_identity(folder)
+    me, pool = load_identity(folder), load_identity(folder, name=DISPOSABLE)
     pools = {e["name"]: pool_key(folder, e["name"])[:2] for e in install.ENVIRONMENTS}
     install.install(
         runner={"id": str(me.id), "name": me.name, "public": me.public},
+        disposable={"id": str(pool.id), "name": pool.name, "public": pool.public},
         pools=pools,
         authorities={},
         profile=profile,

@@ -1,4 +1,4 @@
-"""Web and keeper are taken out of sight of the keys by the kernel: tried from where an attacker would stand."""
+"""Web, keeper and disposable pool are taken out of sight of the keys by the kernel: tried from an attacker's place."""
 
 from __future__ import annotations
 
@@ -6,6 +6,7 @@ import json
 import os
 import subprocess
 import sys
+import time
 from pathlib import Path
 
 import httpx
@@ -95,7 +96,7 @@ def test_the_real_web_process_says_that_it_sees_no_key_and_the_pack_would_say_so
         pid = portal.pid("keeper")
         children = Path(f"/proc/{pid}/task/{pid}/children").read_text().split()
         assert len(children) == 1, "the sequencer is the keeper's child"
-        for name in (pid, portal.pid("web")):
+        for name in (pid, portal.pid("web"), portal.pid("pool")):
             assert "NoNewPrivs:\t1" in Path(f"/proc/{name}/status").read_text()
         with httpx.Client(base_url=portal.url, headers={"Referer": portal.url + "/"}) as http:
             made = {
@@ -109,8 +110,20 @@ def test_the_real_web_process_says_that_it_sees_no_key_and_the_pack_would_say_so
             body = {"username": "mira", "password": PASSWORD}
             assert http.post("/api/v1/session/", json=body).status_code == 200
             page = http.get("/").text
+            assert outcomes(http) == {"passed"}, "the shipped runbooks' own tests ran in the disposable pool"
         assert "Separation by the kernel between web and keys" in page
         assert (data_dir / "keys" / "evidence").exists()
+
+
+def outcomes(http: httpx.Client) -> set[str]:
+    """How the tests of all versions ended; the pool takes them one by one."""
+    until = time.monotonic() + 60
+    found = {"waiting"}
+    while found & {"waiting", "running"} and time.monotonic() < until:
+        time.sleep(0.5)
+        rows = http.get("/api/v1/versions/").json()["results"]
+        found = {row["tests"]["state"] for row in rows}
+    return found
 
 
 def test_a_web_process_in_production_that_can_read_a_key_refuses_to_start(tmp_path: Path) -> None:

@@ -16,7 +16,7 @@ from procedures.domain.errors import NotFound, OpsError
 from procedures.queries import pages_reviews, pages_shell
 from procedures.queries.due import due_for_review
 from procedures.queries.duties import duties_of
-from procedures.services import reviews
+from procedures.services import reviews, trials
 from procedures.web import review_page, signing
 from procedures.web.doors import page, person_of, show, status_of
 from procedures.web.views import life
@@ -100,3 +100,16 @@ def file(request: HttpRequest, version: UUID) -> HttpResponse:
     answer["Content-Disposition"] = content_disposition_header(as_attachment=True, filename=name) or "attachment"
     answer["X-Content-Type-Options"] = "nosniff"
     return answer
+
+
+@page
+@require_POST
+def test_again(request: HttpRequest, version: UUID) -> HttpResponse:
+    me = person_of(request)
+    row = pages_reviews.one_version(me, version, now())
+    try:
+        trials.test_again(actor=me, version=row.id, at=now())
+    except OpsError as problem:
+        context = review_page.context(request, me, row) | {"problem": problem, "life": life.possible(me, row)}
+        return show(request, "review.html", context, status=status_of(problem), nav="reviews")
+    return redirect("web:review", row.id)

@@ -1,0 +1,29 @@
+"""The program inside a cell: reads one bundle and the name of one test, answers with one row."""
+
+from __future__ import annotations
+
+import base64
+import json
+import sys
+
+from procedures.sandbox import slots
+from procedures.sandbox.cells import UID_FIRST, UID_LAST
+from procedures.sandbox.probe import tier
+from procedures.trials.suite import result
+
+
+def main() -> None:
+    """The first line of the input is the request; the answer is one line of JSON."""
+    slots.FIRST, slots.LAST = UID_FIRST, UID_LAST
+    asked = json.loads(sys.stdin.buffer.readline())
+    if asked.get("probe"):
+        sys.stdout.write(json.dumps({"ok": True, "told": tier()}) + "\n")
+        return
+    files = {path: base64.b64decode(content) for path, content in asked["files"].items()}
+    row = result(files, asked["test"])
+    sys.stdout.write(json.dumps(row) + "\n")
+    sys.stdout.flush()
+
+
+if __name__ == "__main__":
+    main()
