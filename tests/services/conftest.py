@@ -9,6 +9,7 @@ import pytest
 
 from tests.factories.portal import World, new_world
 from tests.factories.repositories import Remote
+from tests.factories.reviews import panel_of
 from tests.services.forge import Forge
 
 
@@ -26,3 +27,8 @@ def forge(world: World, tmp_path: Path, settings: Any) -> Forge:
     wanted = {"name": "repo", "url": str(remote.bare), "branch": "main", "path": "procedures", "group": ""}
     world.confirmed("source", {**wanted, "owner": str(olga.subject), "action": "set"})
     return Forge(world, remote, olga)
+
+
+@pytest.fixture
+def panel(world: World) -> dict[str, Any]:
+    return panel_of(world)
