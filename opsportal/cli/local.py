@@ -123,6 +123,7 @@ class Trial:
         scope = plan.scope_for(self.definition, self.ask, steps=self.outputs, secrets=self._all_secrets())
         if step.condition is not None and not expressions.evaluate(step.condition, scope):
             click.secho(f"── {step.id}: skipped, its condition is false", err=True)
+            self.outputs[step.id] = {"output": {}}
             return True
         if step.action not in LOCAL:
             click.secho(f"── {step.id}: not run, {step.action} needs a portal", err=True)
@@ -147,7 +148,7 @@ class Trial:
             terminal.finish()
             if result.outcome == "succeeded":
                 break
-        self.outputs[step.id] = {"output": dict(result.output)}
+        self.outputs[step.id] = {"output": dict(result.output) if result.outcome == "succeeded" else {}}
         if result.outcome == "succeeded":
             return True
         click.secho(f"{step.id}: {result.outcome.replace('_', ' ')}. {result.message}", err=True, fg="red")

@@ -43,6 +43,7 @@ class Folder:
     steps: list[dict[str, Any]] = field(default_factory=list)
     files: dict[str, bytes] = field(default_factory=dict)
     marked: list[str] = field(default_factory=list)
+    notes: str = ""
     tags: tuple[str, ...] = ()
 
     def step(self, step: dict[str, Any]) -> None:
@@ -85,6 +86,7 @@ class Folder:
         whole = {"apiVersion": "opsportal/v1", "kind": "Procedure", "metadata": meta, "spec": spec}
         written = yaml.dump(whole, Dumper=_Plain, sort_keys=False, allow_unicode=True, width=120)
         readme = f"# {one_line(self.title) or self.name}\n\n{harmless(self.description) or 'Imported.'}\n"
+        readme += f"\n{harmless(self.notes)}\n" if self.notes else ""
         self.files |= {"procedure.yaml": written.encode(), "README.md": readme.encode()}
         return Imported(self.name, self.files, self.marked)
 
