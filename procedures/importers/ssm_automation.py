@@ -76,7 +76,7 @@ class Automation:
 
     def made(self, number: int, row: Row) -> Made | str:
         """What a step becomes, without its place in the order; later steps may name its outputs."""
-        action = ALIASES.get(row["action"], row["action"])
+        action = str(ALIASES.get(row["action"], row["action"]))
         step_id = self.ids[row["name"]]
         inputs = row.get("inputs", {})
         if not isinstance(inputs, Mapping):

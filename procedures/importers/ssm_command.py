@@ -121,7 +121,10 @@ class Command:
     def row(self, place: Place) -> Mapping[str, Any]:
         value: Any = self.document.value
         for part in place:
-            value = value[part] if isinstance(value, list) or (isinstance(value, Mapping) and part in value) else {}
+            if isinstance(part, int):
+                value = value[part]
+            else:
+                value = value.get(part) if isinstance(value, Mapping) else None
         return value if isinstance(value, Mapping) else {}
 
     def precondition(self, place: Place, row: Mapping[str, Any]) -> str:

@@ -88,7 +88,7 @@ def named(name: str, step: Any, otherwise: Any) -> Any:
         place = step["values"][name]
         return typed(os.environ.get(place["env"], ""), place["type"])
     now = dt.datetime.now(dt.timezone.utc)
-    known = {
+    known: dict[str, Callable[[], Any]] = {
         "automation:EXECUTION_ID": lambda: os.environ["OPSPORTAL_RUN"],
         "global:DATE": lambda: now.strftime("%Y-%m-%d"),
         "global:DATE_TIME": lambda: now.strftime("%Y-%m-%d_%H.%M.%S"),
