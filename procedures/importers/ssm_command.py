@@ -121,10 +121,7 @@ class Command:
     def row(self, place: Place) -> Mapping[str, Any]:
         value: Any = self.document.value
         for part in place:
-            if isinstance(part, int):
-                value = value[part]
-            else:
-                value = value.get(part) if isinstance(value, Mapping) else None
+            value = value[part] if isinstance(part, int) else value.get(part) if isinstance(value, Mapping) else None
         return value if isinstance(value, Mapping) else {}
 
     def precondition(self, place: Place, row: Mapping[str, Any]) -> str:
