@@ -6,19 +6,19 @@ from collections.abc import Mapping
 from typing import Any
 from uuid import UUID
 
-from django.http import HttpRequest, HttpResponse, JsonResponse, QueryDict
+from django.http import HttpRequest, HttpResponse, JsonResponse
 from django.shortcuts import redirect, render
 from django.views.decorators.http import require_http_methods, require_POST, require_safe
 
 from procedures import access
-from procedures.domain import forms
 from procedures.domain.canonical import parse
 from procedures.domain.clock import now
-from procedures.domain.errors import InvalidInput, NotFound, OpsError
+from procedures.domain.errors import NotFound, OpsError
 from procedures.models import Environment, Person, Procedure, Run, Version
 from procedures.queries import pages_procedures, pages_runs
 from procedures.services import runs
-from procedures.web import prose, schema_form
+from procedures.web import prose
+from procedures.web.asking import Asking, asked, is_conditional, refilled
 from procedures.web.doors import page, person_of, show, status_of
 from procedures.web.preview import preview_run
 
@@ -87,58 +87,52 @@ def _tab(me: Person, procedure: Procedure, tab: str) -> dict[str, Any]:
 def _with_form(
     request: HttpRequest, me: Person, procedure: Procedure, version: Version, context: dict[str, Any]
 ) -> HttpResponse:
-    form, secrets = _forms(version, request.POST)
+    asking = asked(version, request)
     where = pages_procedures.environments_of(me, version, procedure, now())
-    chosen = request.POST.get("environment") or next((e.name for e, may in where if may), "")
+    chosen = asking.environment or next((e.name for e, may in where if may), "")
     context |= {
-        "form": form,
-        "conditional": _conditional(version),
-        "secrets": secrets,
+        "conditional": is_conditional(version),
         "where": where,
         "chosen": chosen,
         "may_run": any(may for _, may in where),
         "readme": prose.html(pages_procedures.readme_of(version)),
-        "reason": request.POST.get("reason", ""),
-        "narrowed": request.POST.get("targets", ""),
+        "reason": asking.posted.get("reason", ""),
+        "narrowed": asking.posted.get("targets", ""),
         "usual": pages_runs.usual_s(procedure.id, chosen or None),
     }
+    status = 200
     if request.method == "GET":
-        _prefill(me, request.GET.get("from", ""), form, context)
-        return show(request, "procedure.html", context, nav="procedures")
-    wish = _wish(request, procedure, form, secrets)
-    try:
-        if "preview" not in request.POST:
-            run = runs.request_run(actor=me, wish=wish, at=now())
-            return redirect("web:run", run.pk)
-        context["preview"] = _preview(me, wish)
-    except OpsError as problem:
-        _errors(problem, form, secrets, context)
-        return show(request, "procedure.html", context, status=status_of(problem), nav="procedures")
-    return show(request, "procedure.html", context, nav="procedures")
+        _prefill(me, request.GET.get("from", ""), asking, context)
+    elif asking.on_the_spot:
+        status = 200 if "go" not in asking.posted or asking.step() else 422
+    else:
+        try:
+            wish = asking.wish(procedure.name)
+            if "preview" not in asking.posted:
+                return redirect("web:run", runs.request_run(actor=me, wish=wish, at=now()).pk)
+            context["preview"] = _preview(me, wish)
+        except OpsError as problem:
+            _refused(asking, problem, context)
+            status = status_of(problem)
+    return show(request, "procedure.html", context | asking.context(), status=status, nav="procedures")
 
 
 @page
 @require_POST
 def preview(request: HttpRequest, name: str) -> HttpResponse:
     """The panel "What will happen" alone, for the form as it stands; written by nobody."""
-    me, at = person_of(request), now()
-    procedure = pages_procedures.one_procedure(me, name, at)
-    version = pages_procedures.accepted(procedure, at)
-    if version is None or not pages_procedures.may_view(me, procedure, at):
-        raise NotFound("There is nothing to run.")
-    form, secrets = _forms(version, request.POST)
-    environment = request.POST.get("environment", "")
+    me, asking = _asked(request, name)
     context: dict[str, Any] = {
-        "procedure": procedure,
-        "version": version,
+        "procedure": asking.version.procedure,
+        "version": asking.version,
         "may_run": True,
-        "chosen": environment,
-        "usual": pages_runs.usual_s(procedure.id, environment),
+        "chosen": asking.environment,
+        "usual": pages_runs.usual_s(asking.version.procedure_id, asking.environment),
     }
     try:
-        context["preview"] = _preview(me, _wish(request, procedure, form, secrets))
+        context["preview"] = _preview(me, asking.wish(name))
     except OpsError as problem:
-        _errors(problem, form, secrets, context)
+        _refused(asking, problem, context)
     return render(request, "parts/will_happen.html", context)
 
 
@@ -146,42 +140,18 @@ def preview(request: HttpRequest, name: str) -> HttpResponse:
 @require_POST
 def fields(request: HttpRequest, name: str) -> HttpResponse:
     """The form's fields alone, as they are asked once what was typed has had its say."""
+    _, asking = _asked(request, name)
+    return render(request, "parts/fields.html", asking.context())
+
+
+def _asked(request: HttpRequest, name: str) -> tuple[Person, Asking]:
+    """Who asks, and the form as it stands. Raises NotFound."""
     me, at = person_of(request), now()
     procedure = pages_procedures.one_procedure(me, name, at)
     version = pages_procedures.accepted(procedure, at)
     if version is None or not pages_procedures.may_view(me, procedure, at):
         raise NotFound("There is nothing to run.")
-    return render(request, "parts/fields.html", {"form": _forms(version, request.POST)[0]})
-
-
-def _forms(version: Version, posted: QueryDict) -> tuple[list[schema_form.FormPage], list[schema_form.FormPage]]:
-    definition = version.definition
-    schemas = definition.get("pages") or [definition["parameters"]]
-    form = schema_form.grown(schemas, posted)[0] if posted else schema_form.pages(schemas)
-    secrets = schema_form.pages([definition["secrets"]] if definition.get("secrets") else [], prefix="s", secret=True)
-    return form, secrets
-
-
-def _conditional(version: Version) -> bool:
-    """Whether what is typed may change what is asked."""
-    definition = version.definition
-    return any(forms.is_conditional(schema) for schema in definition.get("pages") or [definition["parameters"]])
-
-
-def _wish(
-    request: HttpRequest, procedure: Procedure, form: list[schema_form.FormPage], secrets: list[schema_form.FormPage]
-) -> runs.Wish:
-    targets = request.POST.get("targets", "").replace(",", " ").split()
-    return runs.Wish(
-        procedure=procedure.name,
-        environment=request.POST.get("environment", ""),
-        parameters=schema_form.values(form, request.POST),
-        secrets=schema_form.values(secrets, request.POST),
-        targets=targets,
-        reason=request.POST.get("reason", "").replace("\r\n", "\n"),
-        digest=request.POST.get("digest") or None,
-        door="web",
-    )
+    return me, asked(version, request)
 
 
 def _preview(me: Person, wish: runs.Wish) -> dict[str, Any]:
@@ -198,7 +168,7 @@ def _preview(me: Person, wish: runs.Wish) -> dict[str, Any]:
     }
 
 
-def _prefill(me: Person, run: str, form: list[schema_form.FormPage], context: dict[str, Any]) -> None:
+def _prefill(me: Person, run: str, asking: Asking, context: dict[str, Any]) -> None:
     """Fill the form as an earlier run was, which this person may see."""
     if not run:
         return
@@ -206,21 +176,11 @@ def _prefill(me: Person, run: str, form: list[schema_form.FormPage], context: di
         earlier: Run = pages_runs.one_run(me, UUID(run), now())
     except ValueError as problem:
         raise NotFound("There is no such run.") from problem
-    schemas = earlier.version.definition.get("pages") or [earlier.version.definition["parameters"]]
-    form[:] = schema_form.pages(schemas, filled=earlier.parameters)
-    for one_field in (f for form_page in form for f in (*form_page.fields, *form_page.hidden)):
-        if one_field.name in earlier.parameters:
-            one_field.value = schema_form.as_text(one_field, earlier.parameters[one_field.name])
+    refilled(asking, earlier.parameters)
     context |= {"chosen": earlier.environment_id, "narrowed": " ".join(earlier.narrowed_to), "earlier": earlier}
 
 
-def _errors(
-    problem: OpsError, form: list[schema_form.FormPage], secrets: list[schema_form.FormPage], context: dict[str, Any]
-) -> None:
-    rows = problem.field_errors()
-    sealed = [row for row in rows if row["pointer"].startswith("/secrets")]
-    rest = schema_form.put_errors(form, rows, under="parameters")
-    rest += schema_form.put_errors(secrets, sealed, under="secrets")
+def _refused(asking: Asking, problem: OpsError, context: dict[str, Any]) -> None:
+    asking.refuse(problem)
     context["problem"] = problem
-    context["rest"] = rest if isinstance(problem, InvalidInput) else []
-    context["at_field"] = {row["pointer"].lstrip("/"): row["message"] for row in rows}
+    context["at_field"] = {row["pointer"].lstrip("/"): row["message"] for row in problem.field_errors()}

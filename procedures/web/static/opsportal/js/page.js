@@ -79,28 +79,38 @@ const ask = $("#ask");
 if (ask) {
   let timer = 0, turn = 0;
   const show = async () => {
+    if (!$("#will-happen")) return;
     const mine = ++turn;
     const answer = await fetch(ask.dataset.preview, { method: "POST", body: new FormData(ask), headers: { "X-CSRFToken": csrf() } });
     const page = new DOMParser().parseFromString(await answer.text(), "text/html"), panel = page.querySelector("#will-happen");
     if (mine === turn && panel && answer.ok) $("#will-happen").replaceWith(document.adoptNode(panel));
   };
   // What was typed may bring in other fields: they are asked for anew, and the one in hand is kept.
-  const grow = async (event) => {
-    const fields = $("#fields[data-fields]"), inHand = event.target;
-    if (!fields || !fields.contains(inHand)) return;
-    const answer = await fetch(fields.dataset.fields, { method: "POST", body: new FormData(ask), headers: { "X-CSRFToken": csrf() } });
+  const shape = (root) => [...root.querySelectorAll("[name],[data-listed]")].map((one) => one.dataset.listed ?? one.name).join();
+  const renew = async (more) => {
+    const fields = $("#fields[data-fields]"), form = new FormData(ask), inHand = document.activeElement?.id;
+    if (more) form.set(...more);
+    const answer = await fetch(fields.dataset.fields, { method: "POST", body: form, headers: { "X-CSRFToken": csrf() } });
     if (!answer.ok) return;
     const page = new DOMParser().parseFromString(await answer.text(), "text/html");
-    const names = (root) => [...root.querySelectorAll("[name]")].map((one) => one.name).join();
-    if (names(page) === names(fields)) return;
+    if (!more && shape(page) === shape(fields)) return;
     fields.replaceChildren(...[...page.body.childNodes].map((node) => document.adoptNode(node)));
-    document.getElementById(inHand.id)?.focus();
+    if (inHand) document.getElementById(inHand)?.focus();
+    if ($("[data-asking]", fields)) setTimeout(() => renew(), 1000);
   };
+  const grow = (event) => { if ($("#fields[data-grows]")?.contains(event.target)) renew(); };
+  ask.addEventListener("click", (event) => {
+    const button = event.target.closest("#fields button[name]");
+    if (!button) return;
+    event.preventDefault();
+    renew([button.name, button.value]);
+  });
   ask.addEventListener("change", grow);
   // A chosen file becomes a data URL in the field beside it; what is sent is hashed before anybody approves it.
   ask.addEventListener("change", async (event) => {
     const file = event.target.files?.[0], into = event.target.dataset.into;
     if (!into) return;
+    event.target.removeAttribute("name");
     const said = $(`[data-file="${CSS.escape(into)}"]`), value = document.getElementById(into);
     value.value = "";
     if (file && file.size > 48000) { said.textContent = `${file.name} has ${file.size} bytes; at most 48,000 are taken.`; return; }
