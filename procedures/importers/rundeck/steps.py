@@ -1,0 +1,326 @@
+"""The steps of a job: commands and scripts, with error handlers and log filters; the rest is marked by name."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from typing import Any
+
+from procedures.domain.importing import MARKED
+from procedures.importers.rundeck import calls, plugins
+from procedures.importers.rundeck.captures import Capture, capture
+from procedures.importers.rundeck.network import reaches_out
+from procedures.importers.rundeck.scripts import Built, Program, build
+from procedures.importers.rundeck.source import Ledger, Path, mapping, plain, text, truth
+from procedures.importers.rundeck.variables import Known, NotCarried, Variables
+
+KINDS = ("exec", "script", "scriptfile", "scripturl", "jobref")
+SHOWN = frozenset(
+    {"highlight-output", "quiet-output", "render-datatype", "mask-passwords", "progress-badge", "highlight"}
+)
+SSH = "ssh"
+FLAGS = ("autoSecureInput", "passSecureInput", "strategy", "enabled", "uuid")
+
+
+@dataclass(slots=True)
+class Draft:
+    """A step on its way: the YAML of it, its file, and what it was."""
+
+    step: dict[str, Any]
+    files: dict[str, bytes] = field(default_factory=dict)
+    was: str = ""
+    original: Any = None
+    path: Path = ()
+    rollback: list[Draft] = field(default_factory=list)
+
+
+@dataclass(slots=True)
+class Sequence:
+    """What all steps share. `siblings` are procedures of the same file by (group, name) and by uuid."""
+
+    known: Known
+    ledger: Ledger
+    on_targets: bool
+    timeout: str
+    siblings: calls.Siblings
+    general: list[Capture] = field(default_factory=list)
+    keepgoing: bool = False
+
+    def drafts(self, commands: list[Any]) -> list[Draft]:
+        found: list[Draft] = []
+        for number, command in enumerate(commands):
+            path: Path = ("sequence", "commands", number)
+            if not isinstance(command, Mapping) or not command:
+                continue
+            draft = self._draft(dict(command), path, f"step{len(found) + 1}")
+            if draft is not None:
+                found.append(draft)
+        return found
+
+    def _draft(self, command: dict[str, Any], path: Path, step_id: str) -> Draft | None:
+        name = self._name(command, path)
+        handler = mapping(command.get("errorhandler"))
+        was = _was(command)
+        try:
+            draft = self._carried(command, path, step_id, name, handler)
+        except NotCarried as problem:
+            tell_marked(self.ledger, path, command, step_id, str(problem))
+            draft = self.marked(
+                step_id, name, was, command, path, f"Rundeck's step could not be carried over: {problem}."
+            )
+            self._handler_apart(draft, handler, path)
+        if draft is None:
+            return None
+        draft.was, draft.original, draft.path = was, command, path
+        if self.keepgoing and "onFailure" not in draft.step:
+            draft.step["onFailure"] = "continue"
+        self._rest(command, path)
+        return draft
+
+    def _carried(
+        self, command: dict[str, Any], path: Path, step_id: str, name: str, handler: dict[str, Any]
+    ) -> Draft | None:
+        main = _main(command)
+        if main == "jobref":
+            return self._call(command, path, step_id, name, handler)
+        if main in {"scriptfile", "scripturl"}:
+            raise NotCarried(f"{main} {text(command[main])[:120]} is not in the file; put the script into the bundle")
+        if main == "type":
+            found = plugins.carried(command, self)
+            if isinstance(found, plugins.Nothing):
+                for key in command:
+                    self.ledger.ignored((*path, key), found.why)
+                return None
+            if isinstance(found, plugins.Whole):
+                return self._whole(found, path, step_id, name, handler)
+            program, local, each = found.program, found.local or not self.on_targets, found.local and found.each
+            return self._script(
+                command, path, step_id, name, handler, program, local=local, each=each, gives=found.gives
+            )
+        if main not in {"exec", "script"}:
+            raise NotCarried("no kind of step is known in it")
+        program = _program(command)
+        return self._script(command, path, step_id, name, handler, program, local=not self.on_targets)
+
+    def _script(
+        self,
+        command: dict[str, Any],
+        path: Path,
+        step_id: str,
+        name: str,
+        handler: dict[str, Any],
+        program: Program,
+        *,
+        local: bool,
+        each: bool = False,
+        gives: tuple[str, str] | None = None,
+    ) -> Draft:
+        places = self.on_targets and (not local or each)
+        variables = Variables(self.known, on_targets=places, raw=not program.is_command)
+        inner = self._inner(handler, local=local)
+        captured = self._captures(command, path)
+        goes_on = truth(handler.get("keepgoingOnSuccess"))
+        built = build(program, variables, captures=captured, handler=(inner, goes_on) if inner else None)
+        file = f"steps/{step_id}{built.end}"
+        step: dict[str, Any] = {"id": step_id, "name": name, "action": "local:script" if local else "ssh:script"}
+        if each and self.on_targets:
+            step["each"] = "${{ targets }}"
+        if not local:
+            step["credentials"] = [SSH]
+        step["input"] = {"script": file}
+        if variables.env:
+            step["input"]["env"] = dict(sorted(variables.env.items()))
+        if local and reaches_out(built.content):
+            step["input"]["network"] = True
+        step["timeout"] = self.timeout
+        self._say(command, path, file, built, variables, local=local)
+        draft = Draft(step, {file: built.content.encode()})
+        if handler and inner:
+            self.ledger.mapped((*path, "errorhandler"), f"the last lines of {file}, run when the rest fails")
+        elif handler:
+            self._handler_apart(draft, handler, path)
+        self._remember(step_id, captured, gives)
+        return draft
+
+    def _remember(self, step_id: str, captured: list[Capture], gives: tuple[str, str] | None) -> None:
+        for one in captured:
+            self.known.captures.setdefault("data", []).append((step_id, one.names))
+        if gives:
+            self.known.captures.setdefault(gives[0], []).append((step_id, re.compile(re.escape(gives[1]))))
+
+    def _say(
+        self, command: dict[str, Any], path: Path, file: str, built: Built, variables: Variables, *, local: bool
+    ) -> None:
+        main = _main(command)
+        where = "on Rundeck's server there, in the sandbox here" if local else "on each target"
+        self.ledger.mapped((*path, main), f"{file}, {where}")
+        for note in dict.fromkeys([*built.notes, *variables.notes]):
+            self.ledger.reported((*path, main), note)
+        for key in ("configuration", "args", "scriptInterpreter", "fileExtension", "interpreterArgsQuoted"):
+            if key in command:
+                self.ledger.mapped((*path, key), f"in {file}")
+
+    def _inner(self, handler: dict[str, Any], *, local: bool) -> Program | None:
+        """The handler as a program that can run right behind its step, or None if it has to stand apart."""
+        main = _main(handler)
+        if main in {"exec", "script"}:
+            return _program(handler)
+        if main != "type":
+            return None
+        try:
+            found = plugins.carried(handler, self)
+        except NotCarried:
+            return None
+        if isinstance(found, plugins.Nothing | plugins.Whole) or (found.local and not local):
+            return None
+        return found.program
+
+    def _handler_apart(self, draft: Draft, handler: dict[str, Any], path: Path) -> None:
+        """A handler that cannot stand in its step's file becomes a marked step of the rollback."""
+        if not handler:
+            return
+        here: Path = (*path, "errorhandler")
+        step_id = f"{draft.step['id']}_handler"
+        if plugins.goes_on(handler) and truth(handler.get("keepgoingOnSuccess")):
+            draft.step["onFailure"] = "continue"
+            self.ledger.mapped(here, "onFailure: continue")
+            return
+        why = "Rundeck ran it when that step failed; write it into the step, or keep it in the rollback."
+        marked = self.marked(
+            step_id, f"When {draft.step['id']} fails", f"errorhandler {_was(handler)}", handler, here, why
+        )
+        marked.was, marked.original, marked.path = f"errorhandler {_was(handler)}", handler, here
+        draft.rollback.append(marked)
+        draft.step["onFailure"] = "rollback"
+        self.ledger.reported(here, f"the marked step {step_id} of the rollback")
+
+    def _call(self, command: dict[str, Any], path: Path, step_id: str, name: str, handler: dict[str, Any]) -> Draft:
+        asked = mapping(command["jobref"])
+        step_input, notes = calls.call(asked, self.known, self.siblings, on_targets=self.on_targets)
+        self.ledger.mapped((*path, "jobref"), f"calls the procedure {step_input['procedure']}")
+        for key in asked:
+            fate, said = calls.TOLD.get(key, ("reported", f"{key} has no counterpart in a call"))
+            self.ledger.say((*path, "jobref", key), fate, said)
+        for key, note in notes:
+            self.ledger.reported((*path, "jobref", key), note)
+        step = {"id": step_id, "name": name, "action": "procedure:run", "input": step_input, "timeout": self.timeout}
+        draft = Draft(step)
+        self._handler_apart(draft, handler, path)
+        return draft
+
+    def _whole(self, found: plugins.Whole, path: Path, step_id: str, name: str, handler: dict[str, Any]) -> Draft:
+        step = {"id": step_id, "name": name, "action": found.action, "input": found.input}
+        if found.action.startswith("ssh:"):
+            step["credentials"] = [SSH]
+        if found.action != "gate:wait":
+            step["timeout"] = self.timeout
+        self.ledger.mapped((*path, "type"), f"the action {found.action}")
+        self.ledger.mapped((*path, "configuration"), f"its input: {', '.join(found.input)}")
+        for note in found.notes:
+            self.ledger.reported((*path, "configuration"), note)
+        draft = Draft(step)
+        self._handler_apart(draft, handler, path)
+        if found.action == "gate:wait" and draft.step.get("onFailure") == "continue":
+            del draft.step["onFailure"]
+        return draft
+
+    def marked(self, step_id: str, name: str, was: str, original: Any, path: Path, hint: str) -> Draft:
+        kept = {key: value for key, value in mapping(plain(original)).items() if key != "errorhandler"}
+        return Draft(
+            {
+                "id": step_id,
+                "name": name,
+                "action": MARKED,
+                "input": {"was": was[:200], "input": kept, "hint": hint},
+            },
+            path=path,
+        )
+
+    def _captures(self, command: Mapping[str, Any], path: Path) -> list[Capture]:
+        found = list(self.general)
+        for row, here in filters_of(mapping(command.get("plugins")), (*path, "plugins")):
+            one = filter_told(row, here, self.ledger)
+            found += [one] if one else []
+        return found
+
+    def _name(self, command: Mapping[str, Any], path: Path) -> str:
+        said = text(command.get("description")).strip().split("\n")[0].strip()
+        if "description" in command:
+            self.ledger.mapped((*path, "description"), "the step's name")
+        return (said or _was(command))[:200] or "A step"
+
+    def _rest(self, command: Mapping[str, Any], path: Path) -> None:
+        if "nodeStep" in command:
+            self.ledger.mapped(
+                (*path, "nodeStep"), "on each target" if truth(command["nodeStep"]) else "once for the run"
+            )
+        for key in FLAGS:
+            if key in command:
+                self.ledger.ignored((*path, key), "an inner setting of Rundeck's")
+        if "plugins" in command and not mapping(command["plugins"]):
+            self.ledger.ignored((*path, "plugins"), "empty")
+        for key in ("args", "fileExtension", "interpreterArgsQuoted", "scriptInterpreter"):
+            if key in command and not text(command[key]).strip():
+                self.ledger.ignored((*path, key), "empty")
+
+
+def filters_of(given: Mapping[str, Any], path: Path) -> list[tuple[dict[str, Any], Path]]:
+    """Log filters, as a list or as a mapping by their type."""
+    rows = given.get("LogFilter")
+    if isinstance(rows, Mapping) and "type" not in rows:
+        return [({"type": key, "config": value}, (*path, "LogFilter", key)) for key, value in rows.items()]
+    listed = rows if isinstance(rows, list) else [rows] if rows else []
+    return [(mapping(row), (*path, "LogFilter", number)) for number, row in enumerate(listed)]
+
+
+def filter_told(row: Mapping[str, Any], path: Path, ledger: Ledger) -> Capture | None:
+    """The capture of one log filter, and a word about it in the report."""
+    kind = text(row.get("type"))
+    found = capture(mapping(row.get("config"))) if kind == "key-value-data" else None
+    if found:
+        ledger.mapped(path, "the step hands these values back as its output")
+    elif kind in SHOWN:
+        ledger.ignored(path, "how output is shown; here it is shown as it comes, with secrets masked")
+    else:
+        ledger.reported(
+            (*path, "type"), f"what {kind[:80]} took out of the output is not taken; steps that read it are marked"
+        )
+        ledger.ignored(path, f"settings of the log filter {kind[:80]}")
+    return found
+
+
+def tell_marked(ledger: Ledger, path: Path, command: Mapping[str, Any], step_id: str, why: str) -> None:
+    """Report a marked step at the key that says what it was; its other keys are kept in it."""
+    ledger.reported((*path, _main(command)), f"the marked step {step_id}: {why}")
+    for key in command:
+        if key not in {_main(command), "description", "errorhandler"}:
+            ledger.ignored((*path, key), f"kept in the marked step {step_id}")
+
+
+def _main(command: Mapping[str, Any]) -> str:
+    return next((kind for kind in KINDS if kind in command), "type" if command.get("type") else "description")
+
+
+def _was(command: Mapping[str, Any]) -> str:
+    main = _main(command)
+    if main == "type":
+        return f"plugin {text(command['type'])[:150]}"
+    if main == "jobref":
+        asked = mapping(command["jobref"])
+        return f"jobref {text(asked.get('group'))}/{text(asked.get('name')) or text(asked.get('uuid'))}".replace(
+            " /", " "
+        )[:200]
+    first = text(command.get(main)).strip().split("\n")[0][:120]
+    return f"{main} {first}".strip() if main in {"exec", "scriptfile", "scripturl"} else main
+
+
+def _program(command: Mapping[str, Any]) -> Program:
+    if "exec" in command:
+        return Program(text(command["exec"]), is_command=True)
+    return Program(
+        text(command["script"]),
+        interpreter=text(command.get("scriptInterpreter")),
+        args=text(command.get("args")),
+        args_quoted=truth(command.get("interpreterArgsQuoted")),
+    )
