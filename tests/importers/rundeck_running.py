@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import os
 import re
 import shlex
@@ -14,11 +15,22 @@ import yaml
 
 from procedures.actions.local import LocalScript
 from procedures.domain import expressions, parameters, rendering
-from procedures.domain.importing import Imported
+from procedures.domain.importing import Carried, Imported
 from procedures.domain.secrets import Secret
+from procedures.importers.rundeck import read
 from tests.actions.calls import Collected, call
 
 PLAIN = re.compile(r"[A-Za-z0-9_./:@%+,=-]*")
+
+
+def carried(text: str, name: str = "jobs.yaml") -> Carried:
+    return read(name, text.encode())
+
+
+def job(**changes: Any) -> str:
+    """A job of one command, with changes."""
+    base = {"name": "One", "description": "", "sequence": {"commands": [{"exec": "echo one"}]}}
+    return json.dumps([base | changes])
 
 
 def as_rundeck(job: dict[str, Any], values: dict[str, str]) -> tuple[str, int]:

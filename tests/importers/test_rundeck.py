@@ -14,25 +14,13 @@ from defusedxml.ElementTree import fromstring
 from procedures.definitions import registry
 from procedures.definitions.load import load
 from procedures.domain.importing import Carried, Imported
-from procedures.importers.rundeck import read
-from tests.fixtures.counterparts import need
-from tests.importers.rundeck_running import as_imported, as_rundeck
-from tests.importers.rundeck_samples import EVERYTHING, SAME_IN_YAML, TEN, XML, Ran
-
-
-def carried(text: str, name: str = "jobs.yaml") -> Carried:
-    return read(name, text.encode())
+from tests.importers.rundeck_running import carried, job
+from tests.importers.rundeck_samples import EVERYTHING, SAME_IN_YAML, XML
 
 
 def document(one: Imported) -> dict[str, Any]:
     found: dict[str, Any] = yaml.safe_load(one.files["procedure.yaml"])
     return found
-
-
-def job(**changes: Any) -> str:
-    """A job of one command, with changes."""
-    base = {"name": "One", "description": "", "sequence": {"commands": [{"exec": "echo one"}]}}
-    return json.dumps([base | changes])
 
 
 def spec(**changes: Any) -> dict[str, Any]:
@@ -304,91 +292,3 @@ def test_quotes_that_the_shell_took_off_a_default_are_left_out() -> None:
 def test_two_names_that_would_be_one_variable_are_kept_apart() -> None:
     form = spec(options=[{"name": "a-b"}, {"name": "a.b"}, {"name": "A_B"}])["parameters"]["properties"]
     assert list(form) == ["a-b", "a-b-2", "A_B-3"]
-
-
-def test_values_that_a_filter_took_reach_a_later_step() -> None:
-    need("bwrap")
-    taking = {
-        "exec": "echo colour=red; echo size = big",
-        "plugins": {"LogFilter": [{"type": "key-value-data", "config": {}}]},
-    }
-    taking["plugins"]["LogFilter"][0]["config"]["regex"] = r"^(\S+?)\s*=\s*(.+)$"  # type: ignore[index]
-    commands = [taking, {"exec": 'echo "it is ${data.colour} and ${data.size}"'}]
-    one = carried(job(sequence={"commands": commands})).procedures[0]
-    assert not one.marked
-    assert as_imported(one, {}) == [("colour=red\nsize = big\n", 0), ("it is red and big\n", 0)]
-
-
-def test_an_export_is_a_step_that_hands_a_value_on() -> None:
-    need("bwrap")
-    commands = [
-        {
-            "type": "export-var",
-            "nodeStep": False,
-            "configuration": {"export": "who", "group": "export", "value": "x ${option.a}"},
-        },
-        {"script": "echo @export.who@"},
-    ]
-    one = carried(job(sequence={"commands": commands}, options=[{"name": "a", "required": True}])).procedures[0]
-    assert as_imported(one, {"a": "b; c"})[-1] == ("x b; c\n", 0)
-
-
-def test_several_values_arrive_joined() -> None:
-    need("bwrap")
-    options = [{"name": "p", "multivalued": True, "delimiter": ",", "value": "1,2"}]
-    one = carried(
-        job(sequence={"commands": [{"exec": "echo ${option.p}; echo $RD_OPTION_P"}]}, options=options)
-    ).procedures[0]
-    assert as_imported(one, {}) == [("1,2\n1,2\n", 0)]
-
-
-def test_a_handler_that_succeeds_lets_the_job_go_on_where_it_says_so() -> None:
-    need("bwrap")
-    step = {"exec": "echo a; exit 7", "errorhandler": {"exec": "echo b"}}
-    one = carried(job(sequence={"commands": [step]})).procedures[0]
-    assert as_imported(one, {}) == [("a\nb\n", 7)]
-    step["errorhandler"] = {"exec": "echo b", "keepgoingOnSuccess": True}
-    assert as_imported(carried(job(sequence={"commands": [step]})).procedures[0], {}) == [("a\nb\n", 0)]
-
-
-def ran(sample: Ran) -> dict[str, Any]:
-    step: dict[str, Any] = {"exec" if sample.command else "script": sample.text}
-    step |= {"args": sample.args} if sample.args else {}
-    step |= {"scriptInterpreter": sample.interpreter} if sample.interpreter else {}
-    step |= {"errorhandler": {"exec": sample.handler}} if sample.handler else {}
-    options = [{"name": name, "required": True} for name in sample.values]
-    return {"name": sample.name, "description": "", "options": options, "sequence": {"commands": [step]}}
-
-
-@pytest.mark.parametrize("sample", TEN, ids=lambda sample: sample.name)
-def test_the_imported_script_says_what_the_original_said(sample: Ran) -> None:
-    need("bwrap")
-    given = ran(sample)
-    one = carried(json.dumps([given])).procedures[0]
-    assert not one.marked
-    assert as_imported(one, sample.values) == [as_rundeck(given, sample.values)]
-
-
-HOSTILE = [
-    "; touch /tmp/owned;",
-    "$(touch /tmp/owned)",
-    "`touch /tmp/owned`",
-    "'; touch /tmp/owned; '",
-    'a"; touch /tmp/owned; "',
-    "*",
-]
-
-
-@pytest.mark.parametrize("value", HOSTILE)
-def test_a_hostile_value_is_data_in_every_place(value: str) -> None:
-    need("bwrap")
-    text = (
-        '#!/bin/bash\nprintf \'%s|\' "@option.x@" \'q@option.x@\' "$(printf %s "@option.x@")" @unquotedoption.x@ '
-        ">/dev/null\n"
-        "cat <<'E'\n@option.x@\nE\necho \"@option.x@\"\n"
-    )
-    options = [{"name": "x", "required": True}]
-    one = carried(
-        job(sequence={"commands": [{"script": text}, {"exec": "printf '%s\\n' ${option.x}"}]}, options=options)
-    ).procedures[0]
-    assert as_imported(one, {"x": value}) == [(f"{value}\n{value}\n", 0), (f"{value}\n", 0)]

@@ -9,16 +9,13 @@ from typing import Any
 
 from procedures.domain.importing import MARKED
 from procedures.importers.rundeck import calls, plugins
-from procedures.importers.rundeck.captures import Capture, capture
+from procedures.importers.rundeck.captures import Capture
+from procedures.importers.rundeck.commands import filter_told, filters_of, main_key, program_of, tell_marked, was_called
 from procedures.importers.rundeck.network import reaches_out
 from procedures.importers.rundeck.scripts import Built, Program, build
 from procedures.importers.rundeck.source import Ledger, Path, mapping, plain, text, truth
 from procedures.importers.rundeck.variables import Known, NotCarried, Variables
 
-KINDS = ("exec", "script", "scriptfile", "scripturl", "jobref")
-SHOWN = frozenset(
-    {"highlight-output", "quiet-output", "render-datatype", "mask-passwords", "progress-badge", "highlight"}
-)
 SSH = "ssh"
 FLAGS = ("autoSecureInput", "passSecureInput", "strategy", "enabled", "uuid")
 
@@ -61,7 +58,7 @@ class Sequence:
     def _draft(self, command: dict[str, Any], path: Path, step_id: str) -> Draft | None:
         name = self._name(command, path)
         handler = mapping(command.get("errorhandler"))
-        was = _was(command)
+        was = was_called(command)
         try:
             draft = self._carried(command, path, step_id, name, handler)
         except NotCarried as problem:
@@ -81,7 +78,7 @@ class Sequence:
     def _carried(
         self, command: dict[str, Any], path: Path, step_id: str, name: str, handler: dict[str, Any]
     ) -> Draft | None:
-        main = _main(command)
+        main = main_key(command)
         if main == "jobref":
             return self._call(command, path, step_id, name, handler)
         if main in {"scriptfile", "scripturl"}:
@@ -100,7 +97,7 @@ class Sequence:
             )
         if main not in {"exec", "script"}:
             raise NotCarried("no kind of step is known in it")
-        program = _program(command)
+        program = program_of(command)
         return self._script(command, path, step_id, name, handler, program, local=not self.on_targets)
 
     def _script(
@@ -152,7 +149,7 @@ class Sequence:
     def _say(
         self, command: dict[str, Any], path: Path, file: str, built: Built, variables: Variables, *, local: bool
     ) -> None:
-        main = _main(command)
+        main = main_key(command)
         where = "on Rundeck's server there, in the sandbox here" if local else "on each target"
         self.ledger.mapped((*path, main), f"{file}, {where}")
         for note in dict.fromkeys([*built.notes, *variables.notes]):
@@ -163,9 +160,9 @@ class Sequence:
 
     def _inner(self, handler: dict[str, Any], *, local: bool) -> Program | None:
         """The handler as a program that can run right behind its step, or None if it has to stand apart."""
-        main = _main(handler)
+        main = main_key(handler)
         if main in {"exec", "script"}:
-            return _program(handler)
+            return program_of(handler)
         if main != "type":
             return None
         try:
@@ -188,9 +185,9 @@ class Sequence:
             return
         why = "Rundeck ran it when that step failed; write it into the step, or keep it in the rollback."
         marked = self.marked(
-            step_id, f"When {draft.step['id']} fails", f"errorhandler {_was(handler)}", handler, here, why
+            step_id, f"When {draft.step['id']} fails", f"errorhandler {was_called(handler)}", handler, here, why
         )
-        marked.was, marked.original, marked.path = f"errorhandler {_was(handler)}", handler, here
+        marked.was, marked.original, marked.path = f"errorhandler {was_called(handler)}", handler, here
         draft.rollback.append(marked)
         draft.step["onFailure"] = "rollback"
         self.ledger.reported(here, f"the marked step {step_id} of the rollback")
@@ -248,7 +245,7 @@ class Sequence:
         said = text(command.get("description")).strip().split("\n")[0].strip()
         if "description" in command:
             self.ledger.mapped((*path, "description"), "the step's name")
-        return (said or _was(command))[:200] or "A step"
+        return (said or was_called(command))[:200] or "A step"
 
     def _rest(self, command: Mapping[str, Any], path: Path) -> None:
         if "nodeStep" in command:
@@ -263,64 +260,3 @@ class Sequence:
         for key in ("args", "fileExtension", "interpreterArgsQuoted", "scriptInterpreter"):
             if key in command and not text(command[key]).strip():
                 self.ledger.ignored((*path, key), "empty")
-
-
-def filters_of(given: Mapping[str, Any], path: Path) -> list[tuple[dict[str, Any], Path]]:
-    """Log filters, as a list or as a mapping by their type."""
-    rows = given.get("LogFilter")
-    if isinstance(rows, Mapping) and "type" not in rows:
-        return [({"type": key, "config": value}, (*path, "LogFilter", key)) for key, value in rows.items()]
-    listed = rows if isinstance(rows, list) else [rows] if rows else []
-    return [(mapping(row), (*path, "LogFilter", number)) for number, row in enumerate(listed)]
-
-
-def filter_told(row: Mapping[str, Any], path: Path, ledger: Ledger) -> Capture | None:
-    """The capture of one log filter, and a word about it in the report."""
-    kind = text(row.get("type"))
-    found = capture(mapping(row.get("config"))) if kind == "key-value-data" else None
-    if found:
-        ledger.mapped(path, "the step hands these values back as its output")
-    elif kind in SHOWN:
-        ledger.ignored(path, "how output is shown; here it is shown as it comes, with secrets masked")
-    else:
-        ledger.reported(
-            (*path, "type"), f"what {kind[:80]} took out of the output is not taken; steps that read it are marked"
-        )
-        ledger.ignored(path, f"settings of the log filter {kind[:80]}")
-    return found
-
-
-def tell_marked(ledger: Ledger, path: Path, command: Mapping[str, Any], step_id: str, why: str) -> None:
-    """Report a marked step at the key that says what it was; its other keys are kept in it."""
-    ledger.reported((*path, _main(command)), f"the marked step {step_id}: {why}")
-    for key in command:
-        if key not in {_main(command), "description", "errorhandler"}:
-            ledger.ignored((*path, key), f"kept in the marked step {step_id}")
-
-
-def _main(command: Mapping[str, Any]) -> str:
-    return next((kind for kind in KINDS if kind in command), "type" if command.get("type") else "description")
-
-
-def _was(command: Mapping[str, Any]) -> str:
-    main = _main(command)
-    if main == "type":
-        return f"plugin {text(command['type'])[:150]}"
-    if main == "jobref":
-        asked = mapping(command["jobref"])
-        return f"jobref {text(asked.get('group'))}/{text(asked.get('name')) or text(asked.get('uuid'))}".replace(
-            " /", " "
-        )[:200]
-    first = text(command.get(main)).strip().split("\n")[0][:120]
-    return f"{main} {first}".strip() if main in {"exec", "scriptfile", "scripturl"} else main
-
-
-def _program(command: Mapping[str, Any]) -> Program:
-    if "exec" in command:
-        return Program(text(command["exec"]), is_command=True)
-    return Program(
-        text(command["script"]),
-        interpreter=text(command.get("scriptInterpreter")),
-        args=text(command.get("args")),
-        args_quoted=truth(command.get("interpreterArgsQuoted")),
-    )

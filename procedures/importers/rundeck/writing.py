@@ -13,9 +13,10 @@ from procedures.definitions.findings import Finding
 from procedures.definitions.load import FILE, load
 from procedures.definitions.scripts import EVAL, FETCH, INVISIBLE
 from procedures.domain.importing import MARKED, Imported, ImportRefused
+from procedures.importers.rundeck.commands import tell_marked
 from procedures.importers.rundeck.job import Job
 from procedures.importers.rundeck.source import plain
-from procedures.importers.rundeck.steps import Draft, tell_marked
+from procedures.importers.rundeck.steps import Draft
 
 READ_AS_OTHER = re.compile(r"|true|false|null|~|[-+]?[0-9][0-9.eE+-]*|<<")
 ORIGINAL = "original"

@@ -2,17 +2,13 @@
 
 from __future__ import annotations
 
-from collections import Counter
 from collections.abc import Callable
 from typing import Any
-from xml.etree.ElementTree import Element, ParseError  # types alone: defusedxml parses
+from xml.etree.ElementTree import Element  # types alone: defusedxml parses
 
-from defusedxml.common import DefusedXmlException
-from defusedxml.ElementTree import fromstring
-
-from procedures.definitions.unfold import MAX_BYTES
 from procedures.domain.importing import ImportRefused
-from procedures.importers.rundeck.source import MAX_DEPTH, MAX_KEYS, Path, Row, Source, truth
+from procedures.importers.rundeck.source import Path, Source, truth
+from procedures.importers.rundeck.xml_file import root_of, rows_of
 
 WHOLE = frozenset({"script", "exec", "description"})  # texts whose blanks count
 OPTION = {"enforcedvalues": "enforced"}
@@ -23,7 +19,7 @@ MERE = frozenset({"preserveOrder", "data"})
 
 def read(data: bytes) -> list[Source]:
     """Every job of a joblist. Raises ImportRefused with the line."""
-    root = _root(data)
+    root = root_of(data)
     jobs = [root] if root.tag == "job" else [child for child in root if child.tag == "job"]
     if not jobs or root.tag not in {"job", "joblist"}:
         raise ImportRefused(f"The root element is {str(root.tag)[:40]!r}, not a joblist with jobs.")
@@ -33,51 +29,8 @@ def read(data: bytes) -> list[Source]:
         job = reading.job(element)
         if not job.get("name") or not job.get("sequence"):
             raise ImportRefused(f"Job {number + 1} has no name or no sequence.")
-        found.append(Source(job, _rows(element, f"job[{number}]", reading.origin)))
+        found.append(Source(job, rows_of(element, f"job[{number}]", reading.origin)))
     return found
-
-
-def _root(data: bytes) -> Element:
-    if len(data) > MAX_BYTES:
-        raise ImportRefused(f"The file is {len(data):,} bytes; the limit is {MAX_BYTES:,}.")
-    try:
-        root: Element = fromstring(data, forbid_dtd=True)
-    except DefusedXmlException as problem:
-        line = data[: max(data.find(b"<!"), 0)].count(b"\n") + 1
-        raise ImportRefused(
-            "The file declares a document type or entities, which are not read.", line=line
-        ) from problem
-    except ParseError as problem:
-        raise ImportRefused(f"The XML does not parse: {problem}"[:200], line=problem.position[0]) from problem
-    except (ValueError, LookupError) as problem:
-        raise ImportRefused(f"The XML cannot be read: {problem}"[:200]) from problem
-    _limits(root)
-    return root
-
-
-def _limits(root: Element) -> None:
-    count, level = 0, [root]
-    for _ in range(MAX_DEPTH):
-        count += len(level)
-        if count > MAX_KEYS:
-            raise ImportRefused(f"The file has more than {MAX_KEYS:,} elements.")
-        level = [child for element in level for child in element]
-    if level:
-        raise ImportRefused(f"The file is nested deeper than {MAX_DEPTH} levels.")
-
-
-def _rows(element: Element, place: str, origin: dict[tuple[int, str], Path]) -> list[Row]:
-    """A row for each attribute and element below, whether the reading took it or not."""
-    rows = [Row(f"{place}@{name}", origin.get((id(element), f"@{name}"))) for name in element.attrib]
-    counts = Counter(str(child.tag) for child in element)
-    seen: Counter[str] = Counter()
-    for child in element:
-        tag = str(child.tag)
-        here = f"{place}.{tag}" + (f"[{seen[tag]}]" if counts[tag] > 1 else "")
-        seen[tag] += 1
-        rows.append(Row(here, origin.get((id(child), ""))))
-        rows += _rows(child, here, origin)
-    return rows
 
 
 class _Reading:
