@@ -95,6 +95,9 @@ class _Question:
             if key not in self.row:
                 continue
             found = number(value) if name in {"minimum", "maximum"} else whole_number(value)
+            if name == "maxLength" and found == 0:
+                self.ledger.ignored(*self.place, key, why="AWX means no bound by it.")
+                continue
             if found is not None and (found >= 0 or name in {"minimum", "maximum"}):
                 schema[name] = found
                 self.mapped(key, name)

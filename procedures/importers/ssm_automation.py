@@ -14,7 +14,7 @@ from procedures.importers.form import Form, whole_number
 from procedures.importers.ledger import Ledger
 from procedures.importers.ssm_flow import Flow, Node, choice, flow
 from procedures.importers.ssm_parameters import parameters
-from procedures.importers.ssm_steps import ALIASES, OUTPUTS, Made
+from procedures.importers.ssm_steps import ALIASES, OUTPUTS, USED, Made
 from procedures.importers.ssm_text import Names, references
 
 REGION = {
@@ -158,7 +158,10 @@ class Automation:
                 self.ledger.mapped(*place, key, into=f"the step {self.ids[row['name']]}")
         if "description" in row:
             self.ledger.mapped(*place, "description", into="README.md")
-        told = made.told if isinstance(made, Made) else {}
+        told = dict(made.told) if isinstance(made, Made) else {}
+        used = USED.get(str(row["action"]))
+        if used is not None and isinstance(made, Made):
+            told |= dict.fromkeys(set(row.get("inputs", {})) - used, "The step does without it; it has no counterpart.")
         for key, why in told.items():
             if key in row.get("inputs", {}):
                 self.ledger.reported(*place, "inputs", key, why=why)

@@ -176,9 +176,8 @@ def run_command(inputs: Any) -> Any:
 
 
 def execute_automation(inputs: Any) -> Any:
-    given = {"DocumentName": inputs["DocumentName"], "Parameters": _lists(inputs.get("RuntimeParameters") or {})}
-    if "DocumentVersion" in inputs:
-        given["DocumentVersion"] = inputs["DocumentVersion"]
+    given = {key: value for key, value in inputs.items() if key != "RuntimeParameters"}
+    given["Parameters"] = _lists(inputs.get("RuntimeParameters") or {})
     execution = call("ssm", "StartAutomationExecution", given)["AutomationExecutionId"]
 
     def look() -> Any:

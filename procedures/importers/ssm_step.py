@@ -93,6 +93,7 @@ def named(name: str, step: Any, otherwise: Any) -> Any:
         "global:DATE": lambda: now.strftime("%Y-%m-%d"),
         "global:DATE_TIME": lambda: now.strftime("%Y-%m-%d_%H.%M.%S"),
         "global:REGION": lambda: os.environ["AWS_REGION"],
+        "global:AWS_PARTITION": lambda: call("sts", "GetCallerIdentity", {})["Arn"].split(":")[1],
         "global:ACCOUNT_ID": lambda: call("sts", "GetCallerIdentity", {})["Account"],
     }
     if name in known:

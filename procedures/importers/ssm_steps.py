@@ -15,11 +15,12 @@ from procedures.importers.folder import Folder, label, one_line
 from procedures.importers.form import whole_number
 from procedures.importers.ssm_aws import ACTIONS
 from procedures.importers.ssm_step import SELECTOR
-from procedures.importers.ssm_text import REFERENCE, Names, references
+from procedures.importers.ssm_text import OF_AWS, REFERENCE, Names, references
 
 HERE = Path(__file__).parent
 SECRETS = ("aws_access_key_id", "aws_secret_access_key", "aws_session_token")
 NETWORK = re.compile(r"\b(boto3|botocore|urllib|requests|socket|http|smtplib|ftplib|subprocess|urllib3|ssl)\b")
+ELSEWHERE = re.compile(r"%%SCRIPT=([^%]+)%%")
 AWS = re.compile(r"\b(boto3|botocore)\b")
 ALIASES = {"aws:executeAPI": "aws:executeAwsApi"}
 OUTPUTS: Mapping[str, Mapping[str, str]] = {
@@ -46,6 +47,15 @@ NEEDED: Mapping[str, tuple[str, ...]] = {
     "aws:executeAutomation": ("DocumentName",),
     "aws:executeScript": ("Script", "Handler", "Runtime"),
     "aws:sleep": (),
+}
+USED: Mapping[str, frozenset[str]] = {
+    "aws:changeInstanceState": frozenset({"InstanceIds", "DesiredState", "CheckStateOnly", "Force"}),
+    "aws:createTags": frozenset({"ResourceType", "ResourceIds", "Tags"}),
+    "aws:deleteImage": frozenset({"ImageId"}),
+    "aws:executeScript": frozenset({"Runtime", "Handler", "Script", "InputPayload"}),
+    "aws:approve": frozenset({"Message", "MinRequiredApprovals", "Approvers", "NotificationArn"}),
+    "aws:sleep": frozenset({"Duration", "Timestamp"}),
+    "aws:branch": frozenset({"Choices", "Default"}),
 }
 OWN_DOCUMENT = re.compile(r"^AWS[A-Za-z]*-[\w-]+$")
 PROGRAMS = {"AWS-RunShellScript", "AWS-RunPowerShellScript", "AWS-RunRemoteScript", "AWS-RunSaltState"}
@@ -155,7 +165,7 @@ def _script(inputs: Mapping[str, Any], step_id: str, names: Names, outputs: list
         f'if __name__ == "__main__":\n    import ssm_step\n\n    ssm_step.script("{path}.json", {handler})\n'
     )
     made.step["files"] = {f"{path}.json": told, f"{path}.py": first + text.rstrip() + call}
-    if AWS.search(text):
+    if AWS.search(text) or OF_AWS & set(references(payload)):
         reach_aws(made)
     elif NETWORK.search(text):
         made.step["input"]["network"] = True
@@ -163,6 +173,8 @@ def _script(inputs: Mapping[str, Any], step_id: str, names: Names, outputs: list
 
 
 def _program_problem(text: str, handler: str) -> str:
+    if elsewhere := ELSEWHERE.search(text):
+        return f"Its script is put in when the document is built, from {one_line(elsewhere[1])}."
     try:
         with warnings.catch_warnings():
             warnings.simplefilter("ignore")
@@ -198,6 +210,8 @@ def _call(inputs: Mapping[str, Any], names: Names) -> Made | str:
     name = str(inputs["DocumentName"])
     if REFERENCE.search(name) or "/" in name or ":" in name:
         return "Which document it runs is decided at run time, or lies in another account."
+    if more := set(inputs) - {"DocumentName", "RuntimeParameters"}:
+        return f"It says {one_line(', '.join(sorted(more)))}, which a call of a procedure cannot."
     made = Made(told={"DocumentName": f"It calls the procedure {label(name)}; import that document too."})
     given = {}
     rows = inputs.get("RuntimeParameters")

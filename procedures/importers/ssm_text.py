@@ -12,7 +12,15 @@ from procedures.domain.rendering import variable
 from procedures.importers.folder import harmless
 
 REFERENCE = re.compile(r"\{\{\s*([^{}]+?)\s*\}\}")
-AT_RUN_TIME = {"automation:EXECUTION_ID", "global:DATE", "global:DATE_TIME", "global:REGION", "global:ACCOUNT_ID"}
+AT_RUN_TIME = {
+    "automation:EXECUTION_ID",
+    "global:DATE",
+    "global:DATE_TIME",
+    "global:REGION",
+    "global:ACCOUNT_ID",
+    "global:AWS_PARTITION",
+}
+OF_AWS = {"global:REGION", "global:ACCOUNT_ID", "global:AWS_PARTITION"}
 _IDENTIFIER = re.compile(r"^[A-Za-z][A-Za-z0-9_]*$")
 _WORDS = {"and", "or", "not", "in", "is", "if", "else", "true", "false", "none", "True", "False", "None"}
 

@@ -118,6 +118,20 @@ def test_the_old_form_of_a_command_document_is_read_too() -> None:
     assert one.files[spec(one)["steps"][0]["input"]["script"]] == b"#!/bin/sh\necho ''\"${PARAM_COMMANDS}\"''\n"
 
 
+def test_what_a_step_would_leave_out_is_reported_or_the_step_is_marked() -> None:
+    change = {"InstanceIds": ["i-1"], "DesiredState": "running", "AdditionalInfo": "x"}
+    elsewhere = {"DocumentName": "Ours", "TargetLocations": [{"Accounts": ["1"]}]}
+    built = {"Runtime": "python3.11", "Handler": "h", "Script": "%%SCRIPT=common/h.py%%"}
+    carried = automation(
+        {"name": "change", "action": "aws:changeInstanceState", "inputs": change},
+        {"name": "elsewhere", "action": "aws:executeAutomation", "inputs": elsewhere},
+        {"name": "built", "action": "aws:executeScript", "inputs": built},
+    )
+    assert fates(carried)["mainSteps[0].inputs.AdditionalInfo"][0] == "reported"
+    assert carried.procedures[0].marked == ["elsewhere", "built"]
+    assert "common/h.py" in steps(carried)["built"]["input"]["hint"]
+
+
 def test_ways_back_and_gates_under_conditions_are_marked() -> None:
     loop = automation(program("a", "pass"), {**program("b", "pass"), "nextStep": "a"})
     assert loop.procedures[0].marked == ["b"]
