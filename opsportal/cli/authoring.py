@@ -1,84 +1,16 @@
-"""For authors: lint a folder, submit it, and name a version that was submitted."""
+"""For authors: submit a folder, and name a version that was submitted."""
 
 from __future__ import annotations
 
-import json
 import time
-from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
 import click
 
 from opsportal.cli.portal import FAILED, ask, show
-from procedures.definitions.findings import Finding
 
 FOLDER = click.Path(exists=True, file_okay=False, path_type=Path)
-
-
-@click.command()
-@click.argument("paths", metavar="PATH…", nargs=-1, required=True, type=FOLDER)
-@click.option("--format", "form", type=click.Choice(["text", "json", "sarif", "github"]), default="text")
-def lint(paths: tuple[Path, ...], form: str) -> None:
-    """Check procedures' folders, without a portal. Ends 1 if there are errors."""
-    findings = [finding for path in paths for finding in found_in(path, several=len(paths) > 1)]
-    click.echo(written(findings, form))
-    if any(f.severity == "error" for f in findings):
-        raise SystemExit(FAILED)
-
-
-def found_in(path: Path, *, several: bool) -> list[Finding]:
-    """The findings of one folder; with several folders each file is named with its own."""
-    from procedures.definitions import registry
-    from procedures.definitions.archive import read_folder
-    from procedures.definitions.load import load
-    from procedures.domain.errors import OpsError
-
-    try:
-        findings = load(read_folder(path), registry.actions()).findings
-    except OpsError as problem:
-        findings = [Finding("procedure.yaml", 1, 1, problem.code, "error", problem.message, problem.next_step)]
-    return [replace(f, file=f"{path.name}/{f.file}") for f in findings] if several else findings
-
-
-def written(findings: list[Finding], form: str) -> str:
-    """Findings as text, JSON, SARIF 2.1.0, or GitHub's workflow commands."""
-    if form == "json":
-        return json.dumps([f.as_dict() for f in findings], indent=2)
-    if form == "github":
-        return "\n".join(
-            f"::{f.severity} file={f.file},line={f.line},col={f.column}::{f.code}: {f.message}" for f in findings
-        )
-    if form == "sarif":
-        return json.dumps(sarif(findings), indent=2)
-    return "\n".join(map(str, findings)) or "No findings."
-
-
-def sarif(findings: list[Finding]) -> dict[str, Any]:
-    results = [
-        {
-            "ruleId": f.code,
-            "level": f.severity,
-            "message": {"text": f"{f.message} {f.mend}".strip()},
-            "locations": [
-                {
-                    "physicalLocation": {
-                        "artifactLocation": {"uri": f.file},
-                        "region": {"startLine": f.line, "startColumn": f.column},
-                    }
-                }
-            ],
-        }
-        for f in findings
-    ]
-    tool = {
-        "driver": {"name": "opsportal lint", "rules": [{"id": code} for code in sorted({f.code for f in findings})]}
-    }
-    return {
-        "version": "2.1.0",
-        "$schema": "https://json.schemastore.org/sarif-2.1.0.json",
-        "runs": [{"tool": tool, "results": results}],
-    }
 
 
 @click.command()

@@ -14,7 +14,7 @@ COMMANDS = {
     "show": "procedures:show",
     "actions": "procedures:actions",
     "new": "new:new",
-    "lint": "authoring:lint",
+    "lint": "linting:lint",
     "test": "trials:test",
     "import": "importing:import_files",
     "submit": "authoring:submit",

@@ -22,10 +22,10 @@ def read_folder(folder: Path) -> dict[str, bytes]:
         if SKIPPED & set(relative.parts) or (path.is_dir() and not path.is_symlink()):
             continue
         if path.is_symlink() or not path.is_file():
-            raise BundleRefused(f"{relative} is a link or a special file.", pointer="/bundle")
+            raise BundleRefused(f"{relative} is a link or a special file.", rule="symlink", path=relative.as_posix())
         total += path.stat().st_size
         if total > MAX_BYTES or len(files) >= MAX_FILES:
-            raise BundleRefused("The folder holds more than 5 MiB or too many files.", pointer="/bundle")
+            raise BundleRefused("The folder holds more than 5 MiB or too many files.")
         files[relative.as_posix()] = path.read_bytes()
     check_paths(files)
     return files
@@ -46,15 +46,15 @@ def pack(files: Mapping[str, bytes]) -> bytes:
 def unpack(data: bytes) -> dict[str, bytes]:
     """The files of a tar.gz. Raises BundleRefused; a bomb is cut off at the limit."""
     if len(data) > MAX_BYTES:
-        raise BundleRefused(f"The archive is {len(data):,} bytes; the limit is 5 MiB.", pointer="/bundle")
+        raise BundleRefused(f"The archive is {len(data):,} bytes; the limit is 5 MiB.")
     try:
         with gzip.GzipFile(fileobj=io.BytesIO(data)) as stream:
             plain = stream.read(MAX_BYTES * 2 + 1)
         if len(plain) > MAX_BYTES * 2:
-            raise BundleRefused("The archive unpacks to more than 5 MiB.", pointer="/bundle")
+            raise BundleRefused("The archive unpacks to more than 5 MiB.")
         files = _members(plain)
     except (OSError, EOFError, tarfile.TarError) as problem:
-        raise BundleRefused(f"The bundle is not a readable tar.gz: {problem}", pointer="/bundle") from problem
+        raise BundleRefused(f"The bundle is not a readable tar.gz: {problem}") from problem
     check_paths(files)
     return files
 
@@ -67,11 +67,9 @@ def _members(plain: bytes) -> dict[str, bytes]:
             if member.isdir():
                 continue
             if not member.isreg():
-                raise BundleRefused(f"{name} is a link or a special file.", pointer="/bundle")
+                raise BundleRefused(f"{name} is a link or a special file.", rule="symlink", path=name)
             if name in files or len(files) >= MAX_FILES:
-                raise BundleRefused(
-                    f"{name} stands in the bundle twice, or there are too many files.", pointer="/bundle"
-                )
+                raise BundleRefused(f"{name} stands in the bundle twice, or there are too many files.")
             content = tar.extractfile(member)
             files[name] = content.read() if content else b""
     return files

@@ -21,14 +21,15 @@ Mark = tuple[int, int]
 
 
 class YamlRefused(OpsError):
-    """A document that the guard does not let in. `line` and `column` count from 1."""
+    """A document that the guard does not let in. `line` and `column` count from 1; `rule` is lint's code."""
 
     code = "yaml.refused"
     next_step = "Write plain YAML: no anchors, no tags, each key once."
 
-    def __init__(self, message: str, mark: Mark = (1, 1)) -> None:
+    def __init__(self, message: str, mark: Mark = (1, 1), *, rule: str = "yaml") -> None:
         super().__init__(message)
         self.line, self.column = mark
+        self.rule = rule
 
 
 @dataclass(slots=True)
@@ -73,7 +74,7 @@ class _Build:
             raise YamlRefused(f"The file has more than {MAX_EVENTS:,} parts.")
         event = next(self.events)
         if getattr(event, "anchor", None):
-            raise YamlRefused("Anchors and aliases are not allowed in a procedure.", _mark(event))
+            raise YamlRefused("Anchors and aliases are not allowed in a procedure.", _mark(event), rule="yaml-anchor")
         if getattr(event, "tag", None) not in (None, "!", "tag:yaml.org,2002:str"):
             raise YamlRefused(f"The tag {event.tag} is not allowed.", _mark(event))
         return event
@@ -111,9 +112,9 @@ class _Build:
                 raise YamlRefused("A key must be plain text.", _mark(event))
             key = str(event.value)
             if key in found:
-                raise YamlRefused(f"The key {key!r} stands here twice.", _mark(event))
+                raise YamlRefused(f"The key {key!r} stands here twice.", _mark(event), rule="yaml-twice")
             if key == "<<" and event.implicit[0]:
-                raise YamlRefused("Merge keys are not allowed in a procedure.", _mark(event))
+                raise YamlRefused("Merge keys are not allowed in a procedure.", _mark(event), rule="yaml-anchor")
             escaped = key.replace("~", "~0").replace("/", "~1")
             found[key] = self.value(self.next(), f"{path}/{escaped}", depth + 1)
             self.marks[f"{path}/{escaped}"] = _mark(event)

@@ -2,13 +2,16 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Collection, Mapping
 from dataclasses import dataclass
+from pathlib import Path
 from typing import Any
 
 from procedures.definitions import guard, lint
+from procedures.definitions.archive import read_folder
 from procedures.definitions.findings import Finding
 from procedures.definitions.guard import Document, YamlRefused
+from procedures.definitions.lint.notes import FILE, finding
 from procedures.definitions.schema import validator
 from procedures.domain import forms
 from procedures.domain.bundle import BundleRefused, check_paths
@@ -23,52 +26,71 @@ from procedures.domain.definition import (
     Targets,
 )
 from procedures.domain.duration import seconds
+from procedures.domain.errors import InvalidInput
 from procedures.domain.ports import Action
 
-FILE = "procedure.yaml"
 DEFAULT_TTL_S = 600
 
 
 @dataclass(frozen=True, slots=True)
 class Loaded:
-    """`definition` is None only if there are errors."""
+    """`definition` must not be used if there are errors among the findings."""
 
     definition: Definition
     findings: list[Finding]
 
 
 class _Broken(Exception):
-    def __init__(self, finding: Finding) -> None:
-        self.finding = finding
+    def __init__(self, *findings: Finding) -> None:
+        self.findings = sorted(findings)
 
 
-def load(files: Mapping[str, bytes], actions: Mapping[str, Action]) -> Loaded:
-    """Read and lint a bundle. With errors among the findings, `definition` must not be used."""
+def load(files: Mapping[str, bytes], actions: Mapping[str, Action], *, tools: Collection[str] = ()) -> Loaded:
+    """Read and lint a bundle. `tools`: which of codes.TOOLS to ask too, where they are installed."""
     try:
         document = _document(files)
     except _Broken as broken:
-        return Loaded(_nothing(), [broken.finding])
-    findings = _shape(document)
-    if findings:
-        return Loaded(_nothing(), sorted(findings))
+        return Loaded(_nothing(), broken.findings)
     definition = build(document.value)
-    findings = lint.lint(definition, document, files, actions)
-    return Loaded(definition, sorted(findings))
+    return Loaded(definition, sorted(lint.lint(definition, document, files, actions, tools=tools)))
+
+
+def definition_of(files: Mapping[str, bytes]) -> Definition:
+    """The definition of a bundle that was accepted: its shape alone is looked at. Raises InvalidInput.
+
+    Lint stands at the door. A newer rule takes no acceptance back; reviewers do that.
+    """
+    try:
+        return build(_document(files).value)
+    except _Broken as broken:
+        raise InvalidInput([(f"/bundle/{f.file}", str(f)) for f in broken.findings]) from broken
+
+
+def load_folder(folder: Path, actions: Mapping[str, Action], *, tools: Collection[str] = ()) -> Loaded:
+    """A folder's definition and findings; what keeps it from being read is a finding too."""
+    try:
+        return load(read_folder(folder), actions, tools=tools)
+    except BundleRefused as problem:
+        return Loaded(_nothing(), [finding(problem.rule, problem.message, file=problem.path or FILE)])
+    except OSError as problem:
+        return Loaded(_nothing(), [finding("unreadable", f"{problem.filename}: {problem.strerror}.")])
 
 
 def _document(files: Mapping[str, bytes]) -> Document:
+    """The document of a bundle with the right shape. Raises _Broken."""
     try:
         check_paths(files)
+        if FILE not in files:
+            raise _Broken(finding("missing", f"There is no {FILE} in the bundle."))
+        document = guard.load(files[FILE])
     except BundleRefused as problem:
-        raise _Broken(Finding(FILE, 1, 1, "bundle", "error", problem.message, problem.next_step)) from problem
-    if FILE not in files:
-        raise _Broken(Finding(FILE, 1, 1, "missing", "error", f"There is no {FILE} in the bundle."))
-    try:
-        return guard.load(files[FILE])
+        raise _Broken(finding(problem.rule, problem.message, file=problem.path or FILE)) from problem
     except YamlRefused as problem:
-        raise _Broken(
-            Finding(FILE, problem.line, problem.column, "yaml", "error", problem.message, problem.next_step)
-        ) from problem
+        told = finding(problem.rule, problem.message, line=problem.line, column=problem.column)
+        raise _Broken(told) from problem
+    if findings := _shape(document):
+        raise _Broken(*findings)
+    return document
 
 
 def _shape(document: Document) -> list[Finding]:
@@ -76,7 +98,7 @@ def _shape(document: Document) -> list[Finding]:
     for error in validator().iter_errors(document.value):
         pointer = "".join(f"/{part}" for part in error.instance_path)
         line, column = document.where(pointer)
-        findings.append(Finding(FILE, line, column, "schema", "error", f"{pointer or '/'}: {error.message[:300]}"))
+        findings.append(finding("schema", f"{pointer or '/'}: {error.message[:300]}", line=line, column=column))
     return findings
 
 

@@ -16,20 +16,24 @@ PHASES: tuple[Phase, ...] = ("steps", "rollback", "always")
 
 
 class BundleRefused(OpsError):
-    """A bundle that is too big, or holds a path or a kind of file that it may not."""
+    """A bundle that is too big, or holds a path or a kind of file that it may not. `rule` is lint's code."""
 
     code = "bundle.refused"
     next_step = "Keep a procedure to plain files below its own folder, 5 MiB in all."
+
+    def __init__(self, message: str, *, rule: str = "bundle-size", path: str = "") -> None:
+        super().__init__(message, pointer="/bundle")
+        self.rule, self.path = rule, path
 
 
 def check_paths(files: Mapping[str, bytes]) -> None:
     """Raise BundleRefused for paths that leave the folder, and for a bundle over its limits."""
     if len(files) > MAX_FILES or sum(map(len, files.values())) > MAX_BYTES:
-        raise BundleRefused(f"The bundle is larger than 5 MiB or has more than {MAX_FILES:,} files.", pointer="/bundle")
+        raise BundleRefused(f"The bundle is larger than 5 MiB or has more than {MAX_FILES:,} files.")
     for path in files:
         parts = path.split("/")
         if not path or path.startswith("/") or "\\" in path or "\x00" in path or {"", ".", ".."} & set(parts):
-            raise BundleRefused(f"{path!r} is not a path inside the bundle.", pointer="/bundle")
+            raise BundleRefused(f"{path!r} is not a path inside the bundle.", rule="outside-bundle", path=path)
 
 
 def bundle_digest(files: Mapping[str, bytes]) -> str:

@@ -25,6 +25,11 @@ def visible(text: str, *, colours: bool = False, code: bool = False) -> str:
     return "".join(_shown(char, code=code) for char in text)
 
 
+def one_line(text: str) -> str:
+    """`visible` text that cannot begin another line."""
+    return visible(text).replace("\n", "\\n").replace("\t", "\\t")
+
+
 def _shown(char: str, *, code: bool) -> str:
     kind = unicodedata.category(char)
     space = code and kind == "Zs" and char != " "

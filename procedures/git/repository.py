@@ -68,10 +68,10 @@ class Repository:
             mode, kind, blob, size = about.split()
             if mode not in PLAIN_MODES or kind != "blob":
                 told = {"120000": "a link", "160000": "a submodule"}.get(mode, f"of mode {mode}")
-                raise BundleRefused(f"{path} is {told}.", pointer="/bundle")
+                raise BundleRefused(f"{path} is {told}.", rule="symlink", path=path)
             total += int(size)
             if total > MAX_BYTES or len(wanted) >= MAX_FILES:
-                raise BundleRefused("The folder holds more than 5 MiB or too many files.", pointer="/bundle")
+                raise BundleRefused("The folder holds more than 5 MiB or too many files.")
             wanted[path] = blob
         return self._blobs(wanted)
 

@@ -61,7 +61,7 @@ class Folder:
         """A step that stands for something unknown; `keep` is its original text, kept beside the definition."""
         if keep:
             path = f"{KEPT}/{step_id}.original"
-            self.files[path] = keep.encode()
+            self.files[path] = visible(keep).encode()
             hint = f"{hint} The original stands in {path}."
         shown = {"was": one_line(was) or "something", "hint": harmless(hint)}
         self.steps.append({"id": step_id, "action": MARKED, "input": shown, "timeout": "1m", **more})

@@ -6,7 +6,7 @@ from collections.abc import Mapping
 from datetime import datetime
 
 from procedures.definitions import registry
-from procedures.definitions.load import load
+from procedures.definitions.load import definition_of
 from procedures.domain import bundle
 from procedures.domain.calls import MAX_DEPTH, Callee, called
 from procedures.domain.definition import RISKS, Definition
@@ -76,7 +76,7 @@ def library(version: Version, *, asked_at: datetime, at: datetime, depth: int = 
     for name, digest in pinned_digests(version).items():
         row = _live(name, digest, asked_at, at)
         files = {f.path: bytes(f.content) for f in row.files.all()}
-        definition = load(files, registry.actions()).definition
+        definition = definition_of(files)
         closure = bundle.closure(definition, files, registry.action_marks(), pinned_digests(row))
         if bundle.closure_digest(closure) != digest:
             raise CalleeChanged(f"The stored bytes of {name} are not those of {digest}.")

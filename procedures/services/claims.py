@@ -144,14 +144,14 @@ def _decide_again(run: Run, runner: Runner, at: datetime) -> tuple[Definition, M
 def _same_bytes(run: Run) -> tuple[Definition, Mapping[str, bytes]]:
     """The bytes about to be executed, if their digest is the run's and stands accepted in the evidence log."""
     try:
-        loaded, files, found = recomputed(run.version)
+        definition, files, found = recomputed(run.version)
     except InvalidInput as problem:
         raise _Refused(f"The stored bytes do not even load: {problem.message}") from problem
     if found != run.digest:
         raise _Refused(f"The stored bytes have the digest {found}, accepted was {run.digest}.")
     if run.digest not in accepted_digests(procedure=run.procedure_id):
         raise _Refused(f"The evidence log holds no acceptance of {run.digest}.")
-    return loaded.definition, files
+    return definition, files
 
 
 def _same_plan(run: Run, definition: Definition, files: Mapping[str, bytes], at: datetime) -> plans.Planned:

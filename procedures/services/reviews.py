@@ -163,7 +163,7 @@ def _accept_if_met(version: Version, actor: Person, at: datetime) -> None:
         return
     if at < ripe_at(version):
         return
-    loaded, _, found = recomputed(version)
+    definition, _, found = recomputed(version)
     if found != version.digest:
         raise BytesChanged(f"The stored files have the digest {found}, the review was of {version.digest}.")
     for earlier in version.procedure.versions.filter(state=VersionState.ACCEPTED):
@@ -177,7 +177,6 @@ def _accept_if_met(version: Version, actor: Person, at: datetime) -> None:
         )
     move(version, VersionState.ACCEPTED, at=at, who=actor.username)
     Version.objects.filter(pk=version.pk).update(accepted_at=at, expires_at=at + ACCEPTED_FOR, profile=profile)
-    definition = loaded.definition
     Procedure.objects.filter(pk=version.procedure_id).update(
         title=definition.title, description=definition.description, owner=definition.owner
     )

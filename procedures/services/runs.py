@@ -10,6 +10,7 @@ from datetime import datetime, timedelta
 from typing import Any
 
 from procedures import access
+from procedures.definitions.load import definition_of
 from procedures.domain import limits, parameters
 from procedures.domain.canonical import NotCanonical, canon
 from procedures.domain.definition import Definition
@@ -22,7 +23,7 @@ from procedures.services import plans
 from procedures.services.queueing import await_or_queue
 from procedures.services.run_states import note
 from procedures.services.unit import thing
-from procedures.services.versions import read, stored_files
+from procedures.services.versions import stored_files
 from procedures.services.winding import stop
 
 OVER = [state.value for state in TERMINAL_RUN_STATES]
@@ -76,7 +77,7 @@ def request_run(*, actor: Person, wish: Wish, at: datetime, chain: Sequence[tupl
     access.require(actor, "run", at=at, procedure=procedure, environment=environment)
     _not_too_many(actor, at)
     version = _accepted(procedure, wish.digest, at)
-    definition = read(stored_files(version)).definition
+    definition = definition_of(stored_files(version))
     resolved, marks, sealed = _inputs(definition, environment, wish)
     targets = plans.targets_for(definition, environment, resolved, wish.targets)
     decision = access.require(

@@ -14,7 +14,7 @@ from django.db.models import Max
 from procedures import access
 from procedures.definitions import registry
 from procedures.definitions.lint import BLOCKS
-from procedures.definitions.load import Loaded, load
+from procedures.definitions.load import Loaded, definition_of, load
 from procedures.domain import bundle, plan
 from procedures.domain.canonical import sha256_hex
 from procedures.domain.definition import Definition
@@ -55,7 +55,7 @@ def move(version: Version, new: VersionState, *, at: datetime, who: str) -> None
 
 def read(files: Mapping[str, bytes]) -> Loaded:
     """Load and lint a bundle; errors refuse it. Raises InvalidInput with one problem per finding."""
-    loaded = load(files, registry.actions())
+    loaded = load(files, registry.actions(), tools=("shellcheck",))
     errors = [f for f in loaded.findings if f.severity == "error" or f.code in BLOCKS]
     if errors:
         raise InvalidInput(
@@ -226,12 +226,12 @@ def stored_files(version: Version) -> dict[str, bytes]:
     return {f.path: bytes(f.content) for f in version.files.all()}
 
 
-def recomputed(version: Version) -> tuple[Loaded, dict[str, bytes], str]:
-    """Load the stored bytes again and compute the closure digest from them alone (rule 3)."""
+def recomputed(version: Version) -> tuple[Definition, dict[str, bytes], str]:
+    """Read the stored bytes again and compute the closure digest from them alone (rule 3). Raises InvalidInput."""
     files = stored_files(version)
-    loaded = read(files)
-    closure = bundle.closure(loaded.definition, files, registry.action_marks(), calls.pinned_digests(version))
-    return loaded, files, bundle.closure_digest(closure)
+    definition = definition_of(files)
+    closure = bundle.closure(definition, files, registry.action_marks(), calls.pinned_digests(version))
+    return definition, files, bundle.closure_digest(closure)
 
 
 def accepted_reviews(version: Version) -> list[Review]:

@@ -6,13 +6,14 @@ import secrets
 from datetime import datetime
 
 from procedures import access
+from procedures.definitions.load import definition_of
 from procedures.domain import parameters
 from procedures.domain.errors import NotAllowed
 from procedures.models import Environment, Person, Procedure, Run
 from procedures.queries.pages_procedures import accepted
 from procedures.services import plans
 from procedures.services.runs import NotRunnable, Wish
-from procedures.services.versions import read, stored_files
+from procedures.services.versions import stored_files
 
 
 def preview_run(*, actor: Person, wish: Wish, at: datetime) -> plans.Planned:
@@ -26,7 +27,7 @@ def preview_run(*, actor: Person, wish: Wish, at: datetime) -> plans.Planned:
     if version is None:
         raise NotRunnable(f"{procedure.name} has no accepted version.")
     files = stored_files(version)
-    definition = read(files).definition
+    definition = definition_of(files)
     resolved = parameters.resolve(definition.parameters, wish.parameters)
     run = Run(
         no=0,

@@ -20,7 +20,7 @@ BAD = "{{id: x, action: 'procedure:run', timeout: 5s, input: {{procedure: {}}}}}
         (BAD.format("nowhere"), "no accepted version"),
         (BAD.format("parent"), "does not call itself"),
         (BAD.format("greet, digest: 'sha256:" + "0" * 64 + "'"), "the accepted version of greet is"),
-        (BAD.format("'${{ parameters.p }}'"), "does not match"),
+        (BAD.format("'${{ parameters.p }}'"), "chooses what it calls"),
         (BAD.format("greet").replace("input", "each: '${{ targets }}', input"), "call-once"),
         (BAD.format("greet, parameters: {who: '${{ run.reason }}'}"), "known when the plan is made"),
     ],

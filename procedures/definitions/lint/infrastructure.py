@@ -1,0 +1,168 @@
+"""Terraform, Kubernetes, Argo CD, Ansible and templates: what they would fetch when they run (H3, H9)."""
+
+from __future__ import annotations
+
+import posixpath
+import re
+from collections.abc import Iterator, Mapping
+from typing import Any
+
+from procedures.definitions import unfold
+from procedures.definitions.guard import Mark
+from procedures.definitions.lint.fetched import COMMIT, DIGEST
+from procedures.definitions.lint.notes import Notes
+from procedures.definitions.lint.placed import placed
+from procedures.domain.definition import RISKS
+from procedures.domain.importing import ImportRefused
+
+SOURCE = re.compile(r"^\s*source\s*=\s*\"([^\"]*)\"", re.MULTILINE)
+MODULE = re.compile(r"\bmodule\s+\"[^\"]+\"\s*\{")
+PROVIDERS = re.compile(r"^\s*(?:provider|resource|data)\s+\"|\brequired_providers\b", re.MULTILINE)
+RUNS = re.compile(r"\bprovisioner\s+\"(local-exec|remote-exec)\"|\bdata\s+\"(external|http)\"")
+HASHES = re.compile(r"\"(h1|zh):")
+PINNED = re.compile(r"[?&]ref=[0-9a-f]{40}\b|[?&]checksum=(sha256|sha512):[0-9a-f]{64}")
+TEMPLATES = ("fetch:template", "fetch:plain")
+IMAGE_LINE = re.compile(r"^\s*(?:-\s+)?[\"']?image[\"']?\s*:\s*[\"']?([\w./:@${}-]+)", re.MULTILINE)
+KEYS = {"image": "image-tag", "targetRevision": "branch"}
+
+
+def lint(notes: Notes) -> None:
+    for path, content in notes.programs():
+        text = content.decode("utf-8", "replace")
+        if path.endswith(".tf"):
+            _terraform(notes, path, text)
+        elif re.search(r"\.(ya?ml|json)$", path):
+            _structured(notes, path, content)
+    _locks(notes)
+    _templates(notes)
+
+
+def _line(text: str, place: int) -> int:
+    return text.count("\n", 0, place) + 1
+
+
+def _terraform(notes: Notes, path: str, text: str) -> None:
+    for module in MODULE.finditer(text):
+        body = text[module.end() : _closing(text, module.end())]
+        for match in SOURCE.finditer(body):
+            line = _line(text, module.end() + match.start(1))
+            _module(notes, path, line, match[1])
+    for match in RUNS.finditer(text):
+        high = RISKS.index(notes.definition.risk) >= RISKS.index("high")
+        told = f"{match[1] or match[2]} runs or asks something outside Terraform's providers."
+        notes.at(path, _line(text, match.start()), 1, "terraform-runs", told, soft=high)
+
+
+def _closing(text: str, start: int) -> int:
+    depth = 1
+    for place in range(start, len(text)):
+        depth += {"{": 1, "}": -1}.get(text[place], 0)
+        if not depth:
+            return place
+    return len(text)
+
+
+def _module(notes: Notes, path: str, line: int, source: str) -> None:
+    if source.startswith(("./", "../")):
+        inside = posixpath.normpath(posixpath.join(posixpath.dirname(path), source))
+        if inside.startswith(".."):
+            notes.at(path, line, 1, "outside-bundle", f"{source} is not a path inside the bundle.")
+        elif not any(other.startswith(f"{inside}/") or inside == "." for other in notes.files):
+            notes.at(path, line, 1, "missing", f"There is no folder {inside} in the bundle.")
+    elif not PINNED.search(source):
+        notes.at(path, line, 1, "terraform-module", f"The module {source} is chosen when it runs.")
+
+
+def _locks(notes: Notes) -> None:
+    """Each folder whose Terraform names providers, and that no other module uses, has a lock file with hashes."""
+    folders: dict[str, str] = {}
+    used: set[str] = set()
+    for path, content in notes.programs():
+        if not path.endswith((".tf", ".tf.json")):
+            continue
+        text, here = content.decode("utf-8", "replace"), posixpath.dirname(path)
+        used |= {posixpath.normpath(posixpath.join(here, s)) for s in SOURCE.findall(text) if s.startswith(".")}
+        if PROVIDERS.search(text) or path.endswith(".tf.json"):
+            folders.setdefault(here, path)
+    for folder, path in folders.items():
+        lock = notes.files.get(posixpath.join(folder, ".terraform.lock.hcl"))
+        if folder not in used and (lock is None or not HASHES.search(lock.decode("utf-8", "replace"))):
+            notes.at(path, 1, 1, "terraform-lock", f"{folder or 'The folder'} has no lock file with hashes.")
+
+
+def _structured(notes: Notes, path: str, content: bytes) -> None:
+    for key, value, (line, column) in _scalars(path, content):
+        if key == "image" and _is_image(value) and not DIGEST.search(value):
+            notes.at(path, line, column, "image-tag", f"The image {value} is named without a digest.")
+        if key == "targetRevision" and not COMMIT.fullmatch(value) and not value.startswith("$"):
+            notes.at(path, line, column, "branch", f"targetRevision {value} moves.")
+    if re.search(r"(^|/)requirements\.ya?ml$", path):
+        _galaxy(notes, path, content)
+
+
+def _is_image(value: str) -> bool:
+    return bool(re.fullmatch(r"[a-z0-9][\w./:@-]*", value)) and not value.startswith(("./", "/"))
+
+
+def _scalars(path: str, content: bytes) -> Iterator[tuple[str, str, Mark]]:
+    """(key, text, place) of what hangs under one of KEYS anywhere; templates that are no YAML are read by line."""
+    try:
+        documents = unfold.load_all(content)
+    except ImportRefused:
+        text = content.decode("utf-8", "replace")
+        for match in IMAGE_LINE.finditer(text):
+            yield "image", match[1], (_line(text, match.start(1)), 1)
+        return
+    for document in documents:
+        for pointer, value in _walk(document.value, ""):
+            key = pointer.rpartition("/")[2]
+            if key in KEYS and isinstance(value, (str, int, float)) and not pointer.endswith("/properties/" + key):
+                yield key, str(value), document.where(pointer)
+
+
+def _walk(value: Any, pointer: str) -> Iterator[tuple[str, Any]]:
+    if isinstance(value, Mapping):
+        for key, item in value.items():
+            yield from _walk(item, f"{pointer}/{str(key).replace('~', '~0').replace('/', '~1')}")
+    elif isinstance(value, list):
+        for number, item in enumerate(value):
+            yield from _walk(item, f"{pointer}/{number}")
+    else:
+        yield pointer, value
+
+
+def _galaxy(notes: Notes, path: str, content: bytes) -> None:
+    try:
+        documents = unfold.load_all(content)
+    except ImportRefused:
+        return
+    for document in documents:
+        value = document.value
+        for kind in ("roles", "collections", ""):
+            rows = value if not kind else value.get(kind) if isinstance(value, Mapping) else None
+            for number, row in enumerate(rows if isinstance(rows, list) else []):
+                if not _pinned_role(row):
+                    line, column = document.where(f"/{kind}/{number}" if kind else f"/{number}")
+                    notes.at(path, line, column, "galaxy", f"{_named(row)} has no commit.")
+
+
+def _pinned_role(row: Any) -> bool:
+    if not isinstance(row, Mapping):
+        return False
+    name = str(row.get("src") or row.get("name") or "")
+    return bool(COMMIT.fullmatch(str(row.get("version", "")))) or name.startswith("./")
+
+
+def _named(row: Any) -> str:
+    return str(row.get("name") or row.get("src") or "An entry") if isinstance(row, Mapping) else str(row)
+
+
+def _templates(notes: Notes) -> None:
+    for pointer, step in placed(notes.definition):
+        url = str(step.input.get("url", ""))
+        if step.action in TEMPLATES and "://" in url and not (COMMIT.search(url) or _told_digest(step.input)):
+            notes.say(f"{pointer}/input/url", "template-url", f"{url} is fetched when it runs.")
+
+
+def _told_digest(given: Mapping[str, Any]) -> bool:
+    return bool(re.fullmatch(r"(sha256:)?[0-9a-f]{64}", str(given.get("sha256") or given.get("digest") or "")))
