@@ -30,6 +30,7 @@ from procedures.domain.errors import InvalidInput
 from procedures.domain.ports import Action
 
 DEFAULT_TTL_S = 600
+__all__ = ["DEFAULT_TTL_S", "FILE", "Loaded", "build", "definition_of", "load", "load_folder"]
 
 
 @dataclass(frozen=True, slots=True)

@@ -48,7 +48,11 @@ CASES: dict[str, tuple[dict[str, bytes], str, int]] = {
         17,
     ),
     "undeclared-credential": (bundle((END, f"{END}\n      credentials: [deploy]")), Y, 18),
-    "unknown-credential": (bundle(("  steps:", "  credentials: {a: {kind: magic}}\n  steps:")), Y, 13),
+    "unknown-credential": (
+        bundle(("  steps:", "  credentials: {a: {kind: magic}}\n  steps:"), (END, f"{END}\n      credentials: [a]")),
+        Y,
+        13,
+    ),
     "credential-kind": (
         bundle(("  steps:", "  credentials: {a: {kind: ssh}}\n  steps:"), (END, f"{END}\n      credentials: [a]")),
         Y,

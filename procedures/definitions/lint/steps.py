@@ -26,9 +26,11 @@ def lint(notes: Notes, actions: Mapping[str, Action]) -> None:
     handed = uploads.file_parameters(notes.definition.parameters)
     laid_out = {**notes.files, **{uploads.place(name): b"" for name in handed}}
     kinds = {kind for action in actions.values() for kind in action.credential_kinds}
+    used = {name for _, step in placed(notes.definition) for name in step.credentials}
     for name, need in notes.definition.credentials.items():
         if need.kind not in kinds:
-            notes.say(f"/spec/credentials/{name}/kind", "unknown-credential", f"No action takes a {need.kind}.")
+            told = f"No action takes a {need.kind}."
+            notes.say(f"/spec/credentials/{name}/kind", "unknown-credential", told, soft=name not in used)
     if (count := len(list(placed(notes.definition)))) > limits.STEPS:
         notes.say("/spec/steps", "too-many-steps", f"There are {count} steps; {limits.STEPS} is the limit.")
     seen: set[str] = set()
