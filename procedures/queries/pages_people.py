@@ -38,6 +38,11 @@ def keys_of(person: Person) -> QuerySet[EnrolledKey]:
     return EnrolledKey.objects.filter(person=person).order_by("-enrolled_at")
 
 
+def signs(person: Person) -> bool:
+    """Whether this person has a key that counts."""
+    return EnrolledKey.objects.filter(person=person, revoked_at__isnull=True).exists()
+
+
 def tokens_of(person: Person, at: datetime) -> QuerySet[ApiToken]:
     return ApiToken.objects.filter(made_by=person, revoked_at__isnull=True, expires_at__gt=at).select_related("person")
 

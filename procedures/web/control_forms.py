@@ -214,7 +214,9 @@ def told(control: str, made: Object, names: dict[str, str]) -> str:
         ),
         "secret": lambda: f"A new value of {made['name']} in {made['environment']}",
         "profile": lambda: f"The review profile becomes {made['profile']}",
-        "key": lambda: f"{names.get(made['subject'], 'Somebody')} enrols the key {made['fingerprint']}",
+        "key": lambda: (
+            f"{names.get(made['subject'], 'Somebody')} enrols the {made.get('method', 'SSH key')} {made['fingerprint']}"
+        ),
         "source": lambda: (
             f"Procedures no longer come from {made['url']}"
             if made.get("action") == "end"

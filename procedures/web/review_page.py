@@ -135,7 +135,7 @@ def _choice(request: HttpRequest, me: Person, version: Version, *, one_each: boo
         "chosen": chosen[:1] if one_each else chosen,
         "verdict": verdict,
         "too_soon": ripe if ripe > now() else None,
-        "ask": signing.ask(statement, reviews.minimum_strength(version)),
+        "ask": signing.ask(statement, reviews.minimum_strength(version), me),
     }
 
 

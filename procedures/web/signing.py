@@ -1,4 +1,4 @@
-"""The statement that a person is asked to sign, and what they hand back."""
+"""The statement that a person decides on, and what they hand back: a passkey's answer or an SSH signature."""
 
 from __future__ import annotations
 
@@ -12,33 +12,58 @@ from django.http import QueryDict
 
 from procedures.domain.canonical import canon
 from procedures.domain.statements import NAMESPACE, STRENGTHS, strong_enough
+from procedures.models import Person
+from procedures.queries import pages_people
+from procedures.services import passkeys
 
 KEY = "~/.ssh/id_ed25519"
+ANSWER = ("credential", "authenticator_data", "client_data", "signature")
 
 
 @dataclass(frozen=True, slots=True)
 class Ask:
-    """`text` is the exact statement, `encoded` the same in base64, `command` what prints the signature."""
+    """`text` is the exact statement, `encoded` the same in base64, `command` what prints an SSH signature over it.
+
+    `needed` where a signed-in session is too weak, `offered` where signing is possible too; `passkeys` are credential
+    ids that may answer at `origin`.
+    """
 
     minimum: str
     needed: bool
+    offered: bool
     text: str
     encoded: str
     command: str
+    passkeys: str
+    party: str
+    origin: str
 
 
-def ask(statement: Mapping[str, Any] | bytes, minimum: str) -> Ask:
-    """What to show: a command to sign with where a signed-in session is too weak."""
+def ask(statement: Mapping[str, Any] | bytes, minimum: str, person: Person, *, older_key: bool = False) -> Ask:
+    """What to show to this person, for a decision of at least `minimum`. `older_key`: signing it spares a confirmer."""
     data = statement if isinstance(statement, bytes) else canon(dict(statement))
     text = data.decode()
-    command = f"printf %s {shlex.quote(text)} | ssh-keygen -Y sign -n {NAMESPACE} -f {KEY}"
+    party = passkeys.party() or ""
     needed = not strong_enough(STRENGTHS[0], minimum)
-    return Ask(minimum, needed, text, base64.b64encode(data).decode(), command)
+    return Ask(
+        minimum=minimum,
+        needed=needed,
+        offered=needed or (older_key and pages_people.signs(person)),
+        text=text,
+        encoded=base64.b64encode(data).decode(),
+        command=f"printf %s {shlex.quote(text)} | ssh-keygen -Y sign -n {NAMESPACE} -f {KEY}",
+        passkeys=" ".join(passkeys.of(person)) if party else "",
+        party=party,
+        origin=passkeys.origin(),
+    )
 
 
-def given(posted: QueryDict) -> dict[str, str] | None:
-    """The signature as services take it, or None for the session alone."""
-    armored = posted.get("signature", "").strip()
-    if not armored:
-        return None
-    return {"statement": posted.get("statement", ""), "signature": armored.replace("\r\n", "\n") + "\n"}
+def given(posted: QueryDict) -> dict[str, Any] | None:
+    """The decision's proof as services take it, or None for the session alone."""
+    statement = posted.get("statement", "")
+    if posted.get("credential"):
+        answer = {name: posted.get(f"passkey_{name}", "") for name in ANSWER[1:]}
+        return {"statement": statement, "passkey": {"credential": posted["credential"], **answer}}
+    if armored := posted.get("signature", "").strip():
+        return {"statement": statement, "signature": armored.replace("\r\n", "\n") + "\n"}
+    return None

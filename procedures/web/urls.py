@@ -68,5 +68,6 @@ urlpatterns = [
     path("changes/<uuid:change>/", changes.one, name="change"),
     path("changes/<slug:control>/new/", changes.new, name="new-change"),
     path("settings/", settings.mine, name="settings"),
+    path("settings/passkeys/", settings.passkey, name="passkey"),
     path("settings/tokens/", settings.tokens, name="tokens"),
 ]

@@ -8,7 +8,7 @@ from pathlib import Path
 import pytest
 
 from procedures.domain.clock import now
-from procedures.evidence import export
+from procedures.evidence import export, verify
 from procedures.evidence.notes import load_key
 from procedures.evidence.sequence import Sequencer
 from procedures.models import Run
@@ -32,22 +32,28 @@ class Log:
         while self.sequencer.step(now()):
             continue
 
-    def pack(self, **wanted: str) -> bytes:
-        """A pack; the sequencer steps in between, as its own process would."""
+    def pack(self, *, careless: bool = False, **wanted: str) -> bytes:
+        """A pack; the sequencer steps in between, as its own process would. A careless exporter checks nothing."""
         self.sequence()
-        proof = export._proof
+        proof, tell = export._proof, verify.tell
 
         def stepped(event: object) -> bytes:
             self.sequence()
             return proof(event)  # type: ignore[arg-type]
 
         export._proof = stepped  # type: ignore[assignment]
+        if careless:
+            counts = verify.table([["strength", "decisions"], ["session", 0], ["totp", 0], ["signed", 0]])
+            verify.tell = lambda *_: (
+                verify.Authority(),
+                {"reports/strengths.csv": counts, "reports/population.csv": b""},
+            )
         try:
             data, _ = export.export_pack(
                 wanted=wanted, exporter=self.world.mira.subject, log_key=self.key, at=now(), separation="none"
             )
         finally:
-            export._proof = proof
+            export._proof, verify.tell = proof, tell
         return data
 
 

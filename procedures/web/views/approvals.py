@@ -76,7 +76,7 @@ def _context(request: HttpRequest, me: Person, run: Run) -> dict[str, Any]:
         verdict = posted.get("verdict", "approve")
         verdict = verdict if verdict in Approval.Verdict.values else "approve"
         statement = approvals.statement_for(actor=me, run=run, verdict=verdict, at=now())
-        context |= {"verdict": verdict, "ask": signing.ask(statement, run.min_strength)}
+        context |= {"verdict": verdict, "ask": signing.ask(statement, run.min_strength, me)}
     return context
 
 

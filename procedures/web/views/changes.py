@@ -31,7 +31,7 @@ def new(request: HttpRequest, control: str) -> HttpResponse:
     me = person_of(request)
     if "object" not in request.POST:
         made = control_forms.build(control, request.POST, me)
-        return show(request, "propose.html", _proposal(request, me, control, made))
+        return show(request, "propose.html", proposal(request, me, control, made))
     made = _object(request.POST["object"])
     try:
         change = controls.propose(
@@ -40,7 +40,7 @@ def new(request: HttpRequest, control: str) -> HttpResponse:
     except InvalidInput:
         raise
     except OpsError as problem:
-        context = _proposal(request, me, control, made) | {"problem": problem}
+        context = proposal(request, me, control, made) | {"problem": problem}
         return show(request, "propose.html", context, status=status_of(problem))
     if change.state == ControlChange.State.CONFIRMED:
         messages.success(request, "The change is in force and in the evidence.")
@@ -63,7 +63,8 @@ def _back(request: HttpRequest) -> str:
     return back if url_has_allowed_host_and_scheme(back, allowed_hosts={request.get_host()}) else "/"
 
 
-def _proposal(request: HttpRequest, me: Person, control: str, made: dict[str, Any]) -> dict[str, Any]:
+def proposal(request: HttpRequest, me: Person, control: str, made: dict[str, Any]) -> dict[str, Any]:
+    """What a page shows of a change before it is proposed, the statement to sign included."""
     statement = controls.statement_for(actor=me, control=control, object=made)
     gains = controls.who_gains(control, made)
     production = rules.touches_production(control, made, controls.production_names())
@@ -74,7 +75,7 @@ def _proposal(request: HttpRequest, me: Person, control: str, made: dict[str, An
         "facts": sorted(made.items()),
         "next": _back(request),
         "told": control_forms.told(control, made, pages_people.names_of(control_forms.subjects_in(made))),
-        "ask": signing.ask(statement, minimum),
+        "ask": signing.ask(statement, minimum, me, older_key=control == "key"),
         "production": production,
         "confirmers": rules.confirmers_needed(
             control, profile=profile_in_force(), production=production, somebody_gains=bool(gains)
@@ -118,5 +119,5 @@ def _context(me: Person, change: ControlChange) -> dict[str, Any]:
         "gains": gains,
         "signed": signed,
         "signers": [(names.get(row["by"], row["by"]), row) for row in change.signatures],
-        "ask": signing.ask(bytes(change.statement), minimum) if waits and not signed and not gains else None,
+        "ask": signing.ask(bytes(change.statement), minimum, me) if waits and not signed and not gains else None,
     }

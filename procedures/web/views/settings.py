@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import json
+from typing import Any
 from uuid import UUID
 
 from django.http import HttpRequest, HttpResponse
@@ -12,8 +14,11 @@ from procedures.domain.clock import now
 from procedures.domain.errors import InvalidInput
 from procedures.queries import pages_people
 from procedures.queries.duties import duties_of
-from procedures.services import people
+from procedures.services import passkeys, people
 from procedures.web.doors import page, person_of, show
+from procedures.web.views.changes import proposal
+
+WAITING = "passkey"  # in the session, until the browser answers
 
 
 @page
@@ -24,6 +29,9 @@ def mine(request: HttpRequest) -> HttpResponse:
 
 def _page(request: HttpRequest, *, secret: str = "") -> HttpResponse:
     me = person_of(request)
+    options: dict[str, Any] | None = None
+    if passkeys.party():
+        options, request.session[WAITING] = passkeys.begin(me)
     return show(
         request,
         "settings.html",
@@ -32,9 +40,20 @@ def _page(request: HttpRequest, *, secret: str = "") -> HttpResponse:
             "tokens": pages_people.tokens_of(me, now()),
             "held": duties_of(me),
             "secret": secret,
+            "passkey_options": json.dumps(options) if options else "",
+            "origin": passkeys.origin(),
         },
         nav="settings",
     )
+
+
+@page
+@require_POST
+def passkey(request: HttpRequest) -> HttpResponse:
+    """A passkey that the browser has just made, shown as the change that enrols it."""
+    me = person_of(request)
+    made = passkeys.finish(me, request.session.pop(WAITING, None), request.POST.dict())
+    return show(request, "propose.html", proposal(request, me, "key", made), nav="settings")
 
 
 @page
