@@ -244,7 +244,8 @@ class Automation:
             self.form.ask(name, REGION, required=True)
             for step in self.folder.steps:
                 if step.get("input", {}).get("network") and "AWS_ACCESS_KEY_ID" in step["input"].get("env", {}):
-                    step["input"]["env"]["AWS_REGION"] = f"${{{{ parameters.{name} }}}}"
+                    region = f"${{{{ parameters.{name} }}}}"
+                    step["input"]["env"] |= {"AWS_REGION": region, "AWS_DEFAULT_REGION": region}
             for secret in ssm_steps.SECRETS:
                 title = f"AWS {secret.removeprefix('aws_').replace('_', ' ')} of temporary keys, for this run alone"
                 self.form.ask(secret, {"type": "string", "title": title, "minLength": 1}, required=True, secret=True)

@@ -52,7 +52,7 @@ def judged(kind: str, name: str, data: bytes) -> None:
 
 def test_every_kind_has_samples() -> None:
     assert kinds()
-    assert all(samples(kind) for kind in kinds())
+    assert not [kind for kind in kinds() if not samples(kind)]
 
 
 @pytest.mark.parametrize(("kind", "place"), FILES, ids=IDS)
@@ -120,7 +120,7 @@ def test_a_hostile_file_is_refused_with_a_line(kind: str, name: str, end: str) -
 
 def test_the_contract_sees_a_key_that_was_left_out() -> None:
     """Without this the contract could be an empty one."""
-    kind, place = FILES[0]
+    kind, place = "ssm", SAMPLES / "ssm" / "script.yaml"
     carried = registry.importer(kind)(place.name, place.read_bytes())
     gone = carried.keys.pop()
     with pytest.raises(AssertionError):
