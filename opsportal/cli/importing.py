@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import os
 from collections import Counter
 from dataclasses import asdict
 from pathlib import Path
@@ -12,7 +13,9 @@ import click
 
 from opsportal.cli.portal import FAILED
 from procedures.definitions import registry
+from procedures.definitions.archive import read_folder
 from procedures.domain import limits
+from procedures.domain.bundle import BundleRefused, check_paths
 from procedures.domain.importing import Carried, Imported, ImportRefused
 
 REPORT = "import-report.json"
@@ -23,14 +26,19 @@ LIMIT = limits.BODY_BYTES
 @click.argument("kind", type=click.Choice(sorted(registry.OUR_IMPORTERS)))
 @click.argument("files", metavar="FILE…", nargs=-1, required=True, type=click.Path(path_type=Path))
 @click.option("--into", type=click.Path(file_okay=False, path_type=Path), required=True, help="Where folders are made.")
+@click.option(
+    "--root",
+    type=click.Path(exists=True, file_okay=False, path_type=Path),
+    help="Folders that a file names may lie anywhere below; without it, only beside the file.",
+)
 @click.option("--json", "as_json", is_flag=True)
-def import_files(kind: str, files: tuple[Path, ...], into: Path, as_json: bool) -> None:
+def import_files(kind: str, files: tuple[Path, ...], into: Path, root: Path | None, as_json: bool) -> None:
     """Write procedure folders from other tools' files. Nothing is submitted, scheduled or armed.
 
     Ends 0 if every file could be judged, refused ones included; 1 if a file could not be read at all.
     """
     into.mkdir(parents=True, exist_ok=True)
-    rows = [one_file(kind, place, into) for place in files]
+    rows = [one_file(kind, place, into, root) for place in files]
     counts = Counter(row["outcome"] for row in rows)
     report = {"kind": kind, "counts": dict(sorted(counts.items())), "files": rows}
     (into / REPORT).write_text(json.dumps(report, indent=2, ensure_ascii=False) + "\n")
@@ -39,7 +47,7 @@ def import_files(kind: str, files: tuple[Path, ...], into: Path, as_json: bool) 
         raise SystemExit(FAILED)
 
 
-def one_file(kind: str, place: Path, into: Path) -> dict[str, Any]:
+def one_file(kind: str, place: Path, into: Path, root: Path | None = None) -> dict[str, Any]:
     """A row of the report; `outcome` is imported, marked, refused or unreadable."""
     row: dict[str, Any] = {"file": str(place), "outcome": "imported", "procedures": [], "keys": []}
     try:
@@ -48,7 +56,7 @@ def one_file(kind: str, place: Path, into: Path) -> dict[str, Any]:
         return row | {"outcome": "unreadable", "message": f"{problem.strerror}: {place}"}
     except ImportRefused as problem:
         return row | {"outcome": "refused", "line": problem.line, "message": problem.message}
-    return row | _written(carried, into)
+    return row | _written(carried, into, place.parent, root or place.parent)
 
 
 def content(place: Path) -> bytes:
@@ -59,20 +67,39 @@ def content(place: Path) -> bytes:
     return data
 
 
-def _written(carried: Carried, into: Path) -> dict[str, Any]:
+def _written(carried: Carried, into: Path, home: Path, root: Path) -> dict[str, Any]:
     procedures = []
     for one in carried.procedures:
         folder = free_folder(into, one)
+        folders = [_taken(one, name, home / source, root) | {"from": source} for name, source in one.beside.items()]
         for path, data in one.files.items():
             (folder / path).parent.mkdir(parents=True, exist_ok=True)
             (folder / path).write_bytes(data)
-        procedures.append({"name": one.name, "folder": str(folder), "marked": one.marked})
+        row = {"name": one.name, "folder": str(folder), "marked": one.marked}
+        procedures.append(row | ({"folders": folders} if folders else {}))
     marked = any(row["marked"] for row in procedures)
     return {
         "outcome": "marked" if marked else "imported",
         "procedures": procedures,
         "keys": [asdict(key) for key in carried.keys],
     }
+
+
+def _taken(one: Imported, name: str, source: Path, root: Path) -> dict[str, Any]:
+    """Put a folder that a template names into the bundle: plain files below the root alone, within its limits."""
+    row: dict[str, Any] = {"folder": name}
+    place = source.resolve()
+    if not source.is_dir():
+        return row | {"problem": "It is not there."}
+    if not place.is_relative_to(root.resolve()) or place != Path(os.path.abspath(source)):  # noqa: PTH100 - links stay
+        return row | {"problem": "It lies outside, or behind a link; name the folder that holds all with --root."}
+    try:
+        found = {f"{name}/{path}": data for path, data in read_folder(place).items()}
+        check_paths({**one.files, **found})
+    except BundleRefused as problem:
+        return row | {"problem": problem.message}
+    one.files.update(found)
+    return row | {"files": len(found)}
 
 
 def free_folder(into: Path, one: Imported) -> Path:
@@ -94,6 +121,17 @@ def told(report: dict[str, Any], into: Path) -> str:
         if "message" in row:
             lines.append(f"           line {row.get('line', 1)}: {row['message']}")
         lines += [f"           step to replace: {step}" for p in row["procedures"] for step in p["marked"]]
+        lines += [f"           {said}" for p in row["procedures"] for said in _folders(p)]
         lines += [f"           look at {key['at']}: {key['said']}" for key in row["keys"] if key["fate"] == "reported"]
     counts = ", ".join(f"{count} {name}" for name, count in report["counts"].items())
     return "\n".join([*lines, f"{counts}. The whole report: {into / REPORT}"])
+
+
+def _folders(procedure: dict[str, Any]) -> list[str]:
+    """What became of the folders that a procedure copies."""
+    return [
+        f"{row['folder']}/ is missing in the bundle: {row['problem']}"
+        if "problem" in row
+        else f"{row['folder']}/ was taken into the bundle: {row['files']} files"
+        for row in procedure.get("folders", [])
+    ]

@@ -5,6 +5,7 @@ Nothing is fetched from anywhere else: what a run lays out is what reviewers hav
 
 from __future__ import annotations
 
+import re
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from typing import Any, ClassVar
@@ -21,6 +22,7 @@ PLACES: Mapping[str, Any] = {
     "url": {"type": "string", "minLength": 1, "maxLength": 2000},
     "targetPath": {"type": "string", "maxLength": 1000},
 }
+ABOVE = re.compile(r"^(\.{1,2}/+)+")
 ELSEWHERE = (
     "{} is fetched at run time, and nobody has reviewed it. Put its files into the bundle and name their folder (./…)."
 )
@@ -34,11 +36,15 @@ class SourceRefused(OpsError):
 
 
 def folder_of(url: Any) -> str:
-    """The bundle's folder that a fetch step names, without `./`. Raises SourceRefused, PathRefused."""
+    """The bundle's folder that a fetch step names. Raises SourceRefused, PathRefused.
+
+    A template may lie deep in a repository and name a folder above itself; in a bundle there is nothing above, and
+    `../../skeletons/x` is skeletons/x.
+    """
     text = str(url)
     if ":" in text or text.startswith("/"):
         raise SourceRefused(ELSEWHERE.format(text[:200]))
-    found = workspace.clean(text)
+    found = workspace.clean(ABOVE.sub("", text))
     if not found:
         raise SourceRefused("A fetch step names one folder below procedure.yaml.")
     return found

@@ -65,7 +65,7 @@ class GitToken(Provider):
                 "user": binding.role,
                 **places(binding.ceiling),
             },
-            material={"token": self.fetch(context.environment, name)},
+            material={"token": Secret(self.fetch(context.environment, name).reveal().strip())},
         )
 
     def revoke(self, handle: str, why: str) -> Literal["revoked", "already-gone", "expires-only"]:

@@ -36,11 +36,15 @@ class Key:
 
 @dataclass(slots=True)
 class Imported:
-    """One procedure: `files` by path, `procedure.yaml` among them. `marked` are ids of steps that block publication."""
+    """One procedure: `files` by path, `procedure.yaml` among them. `marked` are ids of steps that block publication.
+
+    `beside` are folders that it wants, by their place in the bundle: where each lies, seen from the source file.
+    """
 
     name: str
     files: dict[str, bytes]
     marked: list[str] = field(default_factory=list)
+    beside: dict[str, str] = field(default_factory=dict)
 
 
 @dataclass(slots=True)

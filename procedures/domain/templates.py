@@ -24,7 +24,7 @@ MAX_STEPS = 200_000
 MAX_ROUNDS = 10_000
 SECONDS = 2.0
 _BRACES = {"$": ("${{", "}}"), "": ("{{", "}}")}
-_INSIDE = re.compile(r"(\$?\{\{|\{%)(.*?)(\}\}|%\})", re.DOTALL)
+_INSIDE = re.compile(r"(\$?\{\{|\{%)((?:(?!\{\{|\{%|\}\}|%\}).)*+)(\}\}|%\})", re.DOTALL)
 _QUOTED = re.compile(r"""("(?:\\.|[^"\\])*"|'(?:\\.|[^'\\])*')""")
 _SCRIPTISH = (("!==", "!="), ("===", "=="), ("&&", " and "), ("||", " or "))
 _TESTS: Mapping[str, Any] = {

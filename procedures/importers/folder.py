@@ -18,7 +18,10 @@ ENVIRONMENTS = ("development",)
 OWNER = "group:default/imported"
 
 
-class _Plain(yaml.SafeDumper):
+_DUMPER = getattr(yaml, "CSafeDumper", yaml.SafeDumper)
+
+
+class _Plain(_DUMPER):  # type: ignore[misc, valid-type]
     def ignore_aliases(self, data: Any) -> bool:
         return True
 

@@ -122,7 +122,7 @@ def test_the_contract_sees_a_key_that_was_left_out() -> None:
     """Without this the contract could be an empty one."""
     kind, place = "ssm", SAMPLES / "ssm" / "script.yaml"
     carried = registry.importer(kind)(place.name, place.read_bytes())
-    gone = carried.keys.pop()
+    gone = carried.keys.pop(0)
     with pytest.raises(AssertionError):
         check(kind, place.name, place.read_bytes(), carried)
     carried.keys += [gone, gone]
