@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import re
-import threading
 from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
@@ -11,6 +10,7 @@ from typing import Any, ClassVar
 from urllib.parse import urlsplit
 
 from procedures.actions import reach, workspace
+from procedures.actions.reach import Ending
 from procedures.domain import expressions
 from procedures.domain.canonical import sha256_hex
 from procedures.domain.clock import now
@@ -65,7 +65,7 @@ class Publishing(Action):
     def run(self, call: ActionCall, io: ActionIO) -> ActionResult:
         return reach.in_time(call, io, lambda stop: self.published(call, io, stop))
 
-    def published(self, call: ActionCall, io: ActionIO, stop: threading.Event) -> ActionResult:
+    def published(self, call: ActionCall, io: ActionIO, stop: Ending) -> ActionResult:
         raise OpsError("An action without an effect.")
 
 
@@ -77,7 +77,7 @@ def lent(call: ActionCall, host: str) -> Lease:
     return call.lease
 
 
-def remote(call: ActionCall, io: ActionIO, lease: Lease, path: str, stop: threading.Event) -> Remote:
+def remote(call: ActionCall, io: ActionIO, lease: Lease, path: str, stop: Ending) -> Remote:
     """The repository at `path` of the credential's host, its address judged. Raises AddressRefused, OSError."""
     told = lease.evidence
     if "private_key" in lease.material:
@@ -87,7 +87,7 @@ def remote(call: ActionCall, io: ActionIO, lease: Lease, path: str, stop: thread
             url=f"ssh://{told['user']}@{host}:{port}{path}",
             host=host,
             port=port,
-            address=reach.judged(host, port, call.networks),
+            address=reach.waited(stop, lambda: reach.judged(host, port, call.networks)),
             key=lease.material["private_key"].reveal(),
             known=f"{host} {told['host_key']}",
             stop=stop,
@@ -102,7 +102,7 @@ def remote(call: ActionCall, io: ActionIO, lease: Lease, path: str, stop: thread
         url=base.rstrip("/") + path,
         host=host,
         port=port,
-        address=reach.judged(host, port, call.networks),
+        address=reach.waited(stop, lambda: reach.judged(host, port, call.networks)),
         user=str(told["user"]),
         token=lease.material["token"].reveal(),
         stop=stop,

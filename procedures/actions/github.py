@@ -33,6 +33,7 @@ class GitHub:
 
     call: ActionCall
     lease: Lease
+    stop: reach.Ending
 
     def make(self, where: Repository, wanted: Mapping[str, Any]) -> None:
         """A new, empty repository of an organisation or of the token's own user. Raises HostRefused."""
@@ -56,6 +57,9 @@ class GitHub:
         base = str(self.lease.evidence["api"]).rstrip("/")
         if problem := base_problem(base):
             raise CredentialElsewhere(problem)
+        return _answer(method, path, *reach.waited(self.stop, lambda: self._asked(method, base + path, body)))
+
+    def _asked(self, method: str, url: str, body: Mapping[str, Any] | None) -> tuple[int, bytes]:
         headers: dict[bytes | str, bytes | str] = {
             "accept": "application/vnd.github+json",
             "authorization": f"Bearer {self.lease.material['token'].reveal().decode()}",
@@ -68,14 +72,14 @@ class GitHub:
         context, backend = ssl.create_default_context(), reach.Guarded(self.call.networks)
         with (
             httpcore.ConnectionPool(ssl_context=context, network_backend=backend, max_connections=1) as pool,
-            pool.stream(method, base + path, headers=headers, content=content, extensions={"timeout": limits}) as got,
+            pool.stream(method, url, headers=headers, content=content, extensions={"timeout": limits}) as got,
         ):
             data = b""
             for chunk in got.iter_stream():
                 data += chunk
                 if len(data) > MAX_ANSWER:
                     raise HostRefused("The host's answer is larger than 1 MB.")
-        return _answer(method, path, got.status, data)
+            return got.status, data
 
 
 def _answer(method: str, path: str, status: int, data: bytes) -> Mapping[str, Any]:

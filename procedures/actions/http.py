@@ -11,7 +11,7 @@ from typing import Any, ClassVar
 
 import httpcore
 
-from procedures.actions.reach import Guarded, told
+from procedures.actions.reach import Ending, Guarded, in_time, waited
 from procedures.domain import limits, rendering
 from procedures.domain.errors import OpsError
 from procedures.domain.ports import Action, ActionCall, ActionIO, ActionResult
@@ -99,40 +99,41 @@ class HttpRequest(Action):
         }
 
     def run(self, call: ActionCall, io: ActionIO) -> ActionResult:
-        found: list[ActionResult] = []
-        pool = httpcore.ConnectionPool(
-            ssl_context=ssl.create_default_context(), network_backend=Guarded(call.networks), max_connections=1
-        )
-        worker = threading.Thread(target=lambda: found.append(told(io, lambda: _sent(pool, call, io))), daemon=True)
-        worker.start()
-        waited = 0.0
-        while worker.is_alive() and not io.cancelled.is_set() and waited < call.seconds_left:
-            worker.join(0.1)
-            waited += 0.1
-        if found:
-            return found[0]
-        threading.Thread(target=pool.close, daemon=True).start()
-        if io.cancelled.is_set():
-            return ActionResult("canceled", message="Canceled; whether the other side acted is not known.")
-        return ActionResult("timed_out", message="No answer in time; whether the other side acted is not known.")
+        return in_time(call, io, lambda stop: _sent(call, io, stop))
 
 
-def _sent(pool: httpcore.ConnectionPool, call: ActionCall, io: ActionIO) -> ActionResult:
+def _sent(call: ActionCall, io: ActionIO, stop: Ending) -> ActionResult:
+    """The request's result. Raises what the network raises."""
     method, url = call.input.get("method", "GET"), str(call.input["url"])
-    limits = dict.fromkeys(("connect", "read", "write", "pool"), max(call.seconds_left, 0.1))
     headers, content = _body(call)
-    with pool.stream(method, url, headers=headers, content=content, extensions={"timeout": limits}) as answer:
-        body = b""
-        for chunk in answer.iter_stream():
-            body += chunk
-            if len(body) > MAX_BODY:
-                break
+    pool = httpcore.ConnectionPool(
+        ssl_context=ssl.create_default_context(), network_backend=Guarded(call.networks), max_connections=1
+    )
+    try:
+        answer, body = waited(stop, lambda: _asked(pool, call, headers, content))
+    finally:
+        threading.Thread(target=pool.close, daemon=True).start()
     output = _output(answer, body)
     problem = _unexpected(call.input.get("expect") or {}, answer.status, body)
     io.write("stdout", f"{method} {url} answered {answer.status}, {len(body):,} bytes\n".encode())
     if problem:
         io.write("stderr", body[:SHOWN] + b"\n")
     return ActionResult("failed" if problem else "succeeded", output=output, message=problem)
+
+
+def _asked(
+    pool: httpcore.ConnectionPool, call: ActionCall, headers: list[tuple[bytes, bytes]], content: bytes
+) -> tuple[httpcore.Response, bytes]:
+    """The answer with as much of its body as is kept, and one piece more."""
+    method, url = call.input.get("method", "GET"), str(call.input["url"])
+    limits = dict.fromkeys(("connect", "read", "write", "pool"), max(call.seconds_left, 0.1))
+    with pool.stream(method, url, headers=headers, content=content, extensions={"timeout": limits}) as answer:
+        body = b""
+        for chunk in answer.iter_stream():
+            body += chunk
+            if len(body) > MAX_BODY:
+                break
+    return answer, body
 
 
 def _body(call: ActionCall) -> tuple[list[tuple[bytes, bytes]], bytes]:

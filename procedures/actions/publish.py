@@ -5,7 +5,6 @@ Ids and inputs are Backstage's own; the token is the step's credential, never an
 
 from __future__ import annotations
 
-import threading
 from collections.abc import Mapping
 from typing import Any, ClassVar
 from urllib.parse import urlsplit
@@ -13,6 +12,7 @@ from urllib.parse import urlsplit
 from procedures.actions import git_remote
 from procedures.actions.git_remote import COMMIT, LINE, SSH, CredentialElsewhere, Publishing
 from procedures.actions.github import GitHub
+from procedures.actions.reach import Ending
 from procedures.domain.errors import OpsError
 from procedures.domain.ports import ActionCall, ActionIO, ActionResult
 from procedures.domain.repositories import Repository, RepositoryRefused, base_problem, branch, repository
@@ -69,7 +69,7 @@ class PublishGit(Publishing):
         host_and_path(url)
         return {"pushes to": url, "branch": branch(call.input.get("defaultBranch", "main")), **git_remote.what(call)}
 
-    def published(self, call: ActionCall, io: ActionIO, stop: threading.Event) -> ActionResult:
+    def published(self, call: ActionCall, io: ActionIO, stop: Ending) -> ActionResult:
         url, tip = str(call.input["remoteUrl"]), branch(call.input.get("defaultBranch", "main"))
         host, path = host_and_path(url)
         lease = git_remote.lent(call, host)
@@ -122,7 +122,7 @@ class PublishGithub(Publishing):
             **git_remote.what(call),
         }
 
-    def published(self, call: ActionCall, io: ActionIO, stop: threading.Event) -> ActionResult:
+    def published(self, call: ActionCall, io: ActionIO, stop: Ending) -> ActionResult:
         where, tip = named(call), branch(call.input.get("defaultBranch", "main"))
         lease = git_remote.lent(call, where.host)
         remote = git_remote.remote(call, io, _with_token(lease), f"/{where.owner}/{where.name}.git", stop)
@@ -130,7 +130,7 @@ class PublishGithub(Publishing):
         wanted: dict[str, Any] = {"private": visibility != "public", "visibility": visibility}
         wanted |= {key: str(call.input[key]) for key in ("description", "homepage") if call.input.get(key)}
         wanted |= {name: call.input[key] for key, name in SWITCHES.items() if key in call.input}
-        GitHub(call, lease).make(where, wanted)
+        GitHub(call, lease, stop).make(where, wanted)
         io.write("stdout", f"made {where.page}, {visibility}\n".encode())
         if stop.is_set():
             return ActionResult("canceled", message=f"Stopped after {where.page} was made, before anything was pushed.")
@@ -203,11 +203,11 @@ class PublishGithubPullRequest(Publishing):
             **git_remote.what(call),
         }
 
-    def published(self, call: ActionCall, io: ActionIO, stop: threading.Event) -> ActionResult:
+    def published(self, call: ActionCall, io: ActionIO, stop: Ending) -> ActionResult:
         where, tip = named(call), branch(call.input["branchName"])
         lease = _with_token(git_remote.lent(call, where.host))
         remote = git_remote.remote(call, io, lease, f"/{where.owner}/{where.name}.git", stop)
-        host = GitHub(call, lease)
+        host = GitHub(call, lease, stop)
         onto = branch(call.input.get("targetBranchName") or host.default_branch(where))
         folder = git_remote.repository_folder(call, f"{where.page}/blob/{tip}")
         push.make(folder)

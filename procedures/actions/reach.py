@@ -6,13 +6,16 @@ import socket
 import threading
 import time
 from collections.abc import Callable, Iterable
-from typing import Any
+from dataclasses import dataclass
+from typing import Any, TypeVar
 
 import httpcore
 
 from procedures.domain.addresses import address_problem
 from procedures.domain.errors import OpsError
 from procedures.domain.ports import ActionCall, ActionIO, ActionResult
+
+T = TypeVar("T")
 
 
 class AddressRefused(OpsError):
@@ -51,22 +54,55 @@ class Guarded(httpcore.NetworkBackend):
         return self.plain.connect_tcp(address, port, timeout, local_address, socket_options)
 
 
-def in_time(call: ActionCall, io: ActionIO, work: Callable[[threading.Event], ActionResult]) -> ActionResult:
-    """What `work` gives, unless the run is canceled or the time is over first; its event is set then."""
-    found: list[ActionResult] = []
-    stop = threading.Event()
-    worker = threading.Thread(target=lambda: found.append(told(io, lambda: work(stop))), daemon=True)
-    worker.start()
-    until = time.monotonic() + call.seconds_left
-    while worker.is_alive() and not io.cancelled.is_set() and time.monotonic() < until:
-        worker.join(0.05)
-    stop.set()
-    worker.join(0.5)
+class Stopped(OpsError):
+    """The run was canceled, or the step's time is over, while something was under way."""
+
+    code = "step.stopped"
+    next_step = "Look whether the other side acted before the step is started again."
+
+
+@dataclass(frozen=True, slots=True)
+class Ending:
+    """Whether a step must end: canceled, or out of time."""
+
+    cancelled: threading.Event
+    until: float
+
+    def is_set(self) -> bool:
+        return self.cancelled.is_set() or time.monotonic() > self.until
+
+
+def in_time(call: ActionCall, io: ActionIO, work: Callable[[Ending], ActionResult]) -> ActionResult:
+    """What `work` gives, in this thread; what it waits for ends with the run's cancel and the step's time."""
+    stop = Ending(io.cancelled, time.monotonic() + call.seconds_left)
+    result = told(io, lambda: work(stop))
+    if result.outcome == "succeeded" or not stop.is_set():
+        return result
     if io.cancelled.is_set():
         return ActionResult("canceled", message="Canceled; whether the other side acted is not known.")
-    if found:
-        return found[0]
     return ActionResult("timed_out", message="No answer in time; whether the other side acted is not known.")
+
+
+def waited(stop: Ending, work: Callable[[], T]) -> T:
+    """The result of something that blocks on the network and writes no output. Raises Stopped, and what it raises."""
+    found: list[T] = []
+    raised: list[Exception] = []
+
+    def act() -> None:
+        try:
+            found.append(work())
+        except Exception as problem:  # noqa: BLE001 - raised again where it is waited for
+            raised.append(problem)
+
+    worker = threading.Thread(target=act, daemon=True)
+    worker.start()
+    while worker.is_alive() and not stop.is_set():
+        worker.join(0.05)
+    if raised:
+        raise raised[0]
+    if not found:
+        raise Stopped("It was stopped before there was an answer.")
+    return found[0]
 
 
 def told(io: ActionIO, work: Callable[[], ActionResult]) -> ActionResult:

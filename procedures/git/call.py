@@ -6,10 +6,10 @@ import os
 import re
 import signal
 import subprocess
-import threading
 import time
 from collections.abc import Sequence
 from pathlib import Path
+from typing import Protocol
 
 from procedures.domain.errors import OpsError
 
@@ -35,6 +35,12 @@ SAFE = (
     ("safe.directory", "*"),
     ("transfer.fsckObjects", "true"),
 )
+
+
+class Stop(Protocol):
+    """Says when a call must end before its time."""
+
+    def is_set(self) -> bool: ...
 
 
 class GitFailed(OpsError):
@@ -69,7 +75,7 @@ def git(
     hidden: Sequence[tuple[str, str]] = (),
     protocols: str = "ssh:https:file",
     ssh_options: str = "",
-    stop: threading.Event | None = None,
+    stop: Stop | None = None,
     seconds: float = TIMEOUT_S,
 ) -> bytes:
     """What git printed. Raises GitFailed, also after `seconds` or when `stop` is set.
@@ -106,7 +112,7 @@ def git(
 
 
 def _run(
-    words: list[str], environ: dict[str, str], stdin: bytes, stop: threading.Event | None, seconds: float
+    words: list[str], environ: dict[str, str], stdin: bytes, stop: Stop | None, seconds: float
 ) -> subprocess.CompletedProcess[bytes]:
     """Git and all that it starts, ended together. Raises TimeoutExpired, GitFailed when `stop` is set."""
     until = time.monotonic() + seconds

@@ -9,7 +9,7 @@ from contextlib import contextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
 
-from procedures.git.call import GitFailed, git
+from procedures.git.call import GitFailed, Stop, git
 
 REF = "refs/heads/made"
 BASE = "refs/heads/base"
@@ -41,7 +41,7 @@ class Remote:
     token: bytes = b""
     key: bytes = b""
     known: str = ""
-    stop: threading.Event = field(default_factory=threading.Event)
+    stop: Stop = field(default_factory=threading.Event)
     seconds: float = 60.0
 
     @property
