@@ -7,6 +7,7 @@ from typing import Any
 
 import click
 
+from opsportal.cli import discussing
 from opsportal.cli.authoring import the_version
 from opsportal.cli.portal import FAILED, ask, signed
 
@@ -20,23 +21,44 @@ COLOURS = {"wider": "red", "changed": "yellow", "narrower": "green"}
 @click.option("--request-changes", "verdict", flag_value="request_changes")
 @click.option("--lift", "verdict", flag_value="lift", help="Take back your own request for changes.")
 @click.option("--duty", "duties", multiple=True, help="The duty for which you decide; may repeat.")
-@click.option("--comment", default="")
+@click.option("--comment", default="", help="With a verdict: why. With --on or --reply: what you say there.")
+@click.option("--comments", is_flag=True, help="Show the discussion.")
+@click.option("--on", metavar="FILE:LINE", help="Comment at that line; FILE alone for all of it.")
+@click.option("--reply", metavar="THREAD", help="Answer in that thread.")
+@click.option("--resolve", metavar="THREAD", help="Call that thread settled.")
+@click.option("--reopen", metavar="THREAD", help="Take that thread up again.")
 @click.option("--key", help="SSH key file to sign with; a .pub asks the agent.")
 @click.option("--yes", is_flag=True, help="Do not ask.")
 def review(
-    version: str, verdict: str | None, duties: tuple[str, ...], comment: str, key: str | None, yes: bool
+    version: str,
+    verdict: str | None,
+    duties: tuple[str, ...],
+    comment: str,
+    comments: bool,
+    on: str | None,
+    reply: str | None,
+    resolve: str | None,
+    reopen: str | None,
+    key: str | None,
+    yes: bool,
 ) -> None:
-    """See what NAME@DIGEST may now do and who gains from it; accept it, reject it or ask for changes, signed."""
+    """See what NAME@DIGEST may now do and who gains from it; discuss it, accept it, reject it or ask for changes."""
     if yes and verdict is None:
         raise click.UsageError("Say --accept, --reject, --request-changes or --lift.")
+    talk = {"on": on, "reply": reply, "resolve": resolve, "reopen": reopen}
+    chosen = [name for name, value in talk.items() if value is not None]
+    if len(chosen) > 1 or (chosen and verdict):
+        raise click.UsageError("One of --on, --reply, --resolve, --reopen, and no verdict beside it.")
     row = the_version(version)
-    if verdict == "lift":
+    if chosen or comments:
+        discussing.take_part(row, chosen[0] if chosen else "", talk[chosen[0]] or "" if chosen else "", comment)
+    elif verdict == "lift":
         done = ask("POST", f"/api/v1/versions/{row['id']}/lift/", {})
         click.echo(f"{done['procedure']} v{done['number']} is {done['state'].replace('_', ' ')}.")
-        return
-    tell(row)
-    if verdict is not None:
-        decide(row, verdict, duties, comment, key, yes=yes)
+    else:
+        tell(row)
+        if verdict is not None:
+            decide(row, verdict, duties, comment, key, yes=yes)
 
 
 def tell(row: dict[str, Any]) -> None:

@@ -6,7 +6,7 @@ from django.http import HttpRequest, JsonResponse
 from django.urls import path
 from drf_spectacular.views import SpectacularAPIView, SpectacularSwaggerView
 
-from procedures.api import changes_of, control, evidence, runs, session, sources, versions
+from procedures.api import changes_of, control, discussions, evidence, runs, session, sources, versions
 from procedures.definitions.registry import actions
 from procedures.definitions.schema import procedure_schema
 
@@ -43,6 +43,9 @@ urlpatterns = [
     path("v1/versions/<str:pk>/", versions.OneVersion.as_view()),
     path("v1/versions/<str:pk>/test/", versions.TestAgain.as_view()),
     path("v1/versions/<str:pk>/files/", versions.VersionFiles.as_view()),
+    path("v1/versions/<str:pk>/comments/", discussions.Comments.as_view()),
+    path("v1/threads/<str:pk>/resolve/", discussions.Settle.as_view(), {"act": "resolve"}),
+    path("v1/threads/<str:pk>/reopen/", discussions.Settle.as_view(), {"act": "reopen"}),
     path("v1/versions/<str:pk>/diff/", changes_of.Diff.as_view()),
     path("v1/versions/<str:pk>/gains/", changes_of.Gains.as_view()),
     path("v1/versions/<str:pk>/statement/", versions.Statement.as_view()),

@@ -2,6 +2,7 @@
 
 from procedures.models.access import ControlChange, Grant, GrantRight, ProcedureGroupPermission, ProcedureUserPermission
 from procedures.models.artifacts import Artifact
+from procedures.models.discussions import ReviewComment
 from procedures.models.environments import (
     CredentialBinding,
     Environment,
@@ -55,6 +56,7 @@ __all__ = [
     "ProcedureGroupPermission",
     "ProcedureUserPermission",
     "Review",
+    "ReviewComment",
     "Run",
     "RunGroup",
     "Runner",

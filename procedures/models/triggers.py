@@ -13,6 +13,7 @@ EVIDENCED = {
     # table: (column whose change must be evidenced, kinds of event that may stand for it)
     "procedures_version": ("state", ("version.",)),
     "procedures_review": (None, ("review.",)),
+    "procedures_reviewcomment": (None, ("review.", "control.")),
     "procedures_grant": ("revoked_at", ("control.", "bootstrap.", "genesis")),
     "procedures_run": ("state", ("run.",)),
     "procedures_approval": ("used_at", ("run.", "gate.")),
@@ -43,6 +44,15 @@ SQLITE = {
         WHEN NEW.run_id <> OLD.run_id OR NEW.approver_id <> OLD.approver_id OR NEW.requester_id <> OLD.requester_id
           OR NEW.verdict <> OLD.verdict OR NEW.plan_digest <> OLD.plan_digest
         BEGIN SELECT RAISE(ABORT, 'an approval cannot be rewritten'); END""",
+    "opsportal_comment_fixed": """
+        CREATE TRIGGER opsportal_comment_fixed BEFORE UPDATE ON procedures_reviewcomment
+        WHEN NEW.version_id <> OLD.version_id OR NEW.author_id <> OLD.author_id OR NEW.digest <> OLD.digest
+          OR NEW.thread_id IS NOT OLD.thread_id OR NEW.path <> OLD.path OR NEW.line IS NOT OLD.line
+          OR (NEW.body <> OLD.body AND NEW.body <> '(erased)')
+        BEGIN SELECT RAISE(ABORT, 'a comment cannot be rewritten'); END""",
+    "opsportal_comment_kept": """
+        CREATE TRIGGER opsportal_comment_kept BEFORE DELETE ON procedures_reviewcomment
+        BEGIN SELECT RAISE(ABORT, 'a comment cannot be taken away'); END""",
     "opsportal_trial_fixed": """
         CREATE TRIGGER opsportal_trial_fixed BEFORE UPDATE ON procedures_trial
         WHEN OLD.ended_at IS NOT NULL OR NEW.version_id <> OLD.version_id OR NEW.digest <> OLD.digest
@@ -87,6 +97,18 @@ CREATE TRIGGER opsportal_approval_copy BEFORE INSERT OR UPDATE ON procedures_app
   FOR EACH ROW EXECUTE FUNCTION opsportal_approval_copy();
 """
 
+POSTGRES_COMMENTS = """
+CREATE OR REPLACE FUNCTION opsportal_comment_fixed() RETURNS trigger LANGUAGE plpgsql AS $$ BEGIN
+  IF TG_OP = 'DELETE' OR (NEW.version_id, NEW.author_id, NEW.digest, NEW.thread_id, NEW.path, NEW.line)
+       IS DISTINCT FROM (OLD.version_id, OLD.author_id, OLD.digest, OLD.thread_id, OLD.path, OLD.line)
+     OR (NEW.body <> OLD.body AND NEW.body <> '(erased)') THEN
+    RAISE EXCEPTION 'a comment cannot be rewritten' USING ERRCODE = 'integrity_constraint_violation'; END IF;
+  RETURN NEW; END $$;
+DROP TRIGGER IF EXISTS opsportal_comment_fixed ON procedures_reviewcomment;
+CREATE TRIGGER opsportal_comment_fixed BEFORE UPDATE OR DELETE ON procedures_reviewcomment
+  FOR EACH ROW EXECUTE FUNCTION opsportal_comment_fixed();
+"""
+
 POSTGRES_EVIDENCED = """
 CREATE OR REPLACE FUNCTION opsportal_evidenced_{table}() RETURNS trigger LANGUAGE plpgsql AS $$ BEGIN
   IF NOT EXISTS (SELECT 1 FROM evidence_event e WHERE e.xid = pg_current_xact_id()::text::bigint AND ({kinds})) THEN
@@ -113,6 +135,7 @@ def install(connection: BaseDatabaseWrapper) -> None:
     with connection.cursor() as cursor:
         cursor.execute("SELECT to_regclass('evidence_event')")
         cursor.execute(POSTGRES_COPIES)
+        cursor.execute(POSTGRES_COMMENTS)
         for table, (column, kinds) in EVIDENCED.items():
             tests = " OR ".join(f"e.kind LIKE '{kind}%'" for kind in kinds)
             of = f" OF {column}" if column else ""
@@ -130,5 +153,6 @@ def missing(connection: BaseDatabaseWrapper) -> list[str]:
         present = set(cursor.fetchall())
     wanted = {("opsportal_evidenced", table) for table in EVIDENCED}
     wanted |= {("opsportal_review_copy", "procedures_review"), ("opsportal_approval_copy", "procedures_approval")}
-    wanted.add(("opsportal_trial_fixed", "procedures_trial"))
+    wanted |= {("opsportal_trial_fixed", "procedures_trial")}
+    wanted |= {("opsportal_comment_fixed", "procedures_reviewcomment")}
     return [f"{name} on {table}" for name, table in sorted(wanted - present)]

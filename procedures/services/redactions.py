@@ -11,7 +11,7 @@ from procedures.domain.canonical import canon, parse
 from procedures.domain.states import TERMINAL_RUN_STATES
 from procedures.evidence import erase
 from procedures.evidence.queries import one_fact
-from procedures.models import ApiToken, Person, Run
+from procedures.models import ApiToken, Person, ReviewComment, Run
 
 ERASED = "(erased)"
 ENDED = [state.value for state in TERMINAL_RUN_STATES]
@@ -54,6 +54,7 @@ def carry_out(object: Mapping[str, Any], at: datetime) -> None:
         row = Person.objects.get(subject=subject)
         Person.objects.filter(pk=row.pk).update(username=f"erased-{row.subject}", name=ERASED, email="", password="!")
         ApiToken.objects.filter(person=row).update(name=ERASED)
+        ReviewComment.objects.filter(author=row).update(body=ERASED)
         for run in Run.objects.filter(requester=row, state__in=ENDED).exclude(reason=""):
             _forget_reason(run)
         return
@@ -61,6 +62,8 @@ def carry_out(object: Mapping[str, Any], at: datetime) -> None:
     event = one_fact(UUID(object["event"]))
     if event is not None and event.run is not None and "/reason" in object["paths"]:
         _forget_reason(Run.objects.get(pk=event.run))
+    if event is not None and event.kind == "review.commented":
+        ReviewComment.objects.filter(pk=event.facts["comment"]).update(body=ERASED)
 
 
 def _forget_reason(run: Run) -> None:

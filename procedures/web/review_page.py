@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass
 from typing import Any
 
 from django.http import HttpRequest
@@ -17,26 +16,16 @@ from procedures.domain.profiles import review_requirement
 from procedures.domain.states import VersionState
 from procedures.domain.text import visible
 from procedures.models import Person, Review, Version
-from procedures.queries import differences, file_diffs, gains, pages_reviews
+from procedures.queries import differences, discussions, file_diffs, gains, pages_reviews
 from procedures.queries.duties import duties_of
 from procedures.queries.file_diffs import FileDiff
 from procedures.services import review_rules, reviews
 from procedures.services.portal import profile_in_force
-from procedures.web import signing
+from procedures.web import discussion, signing
+from procedures.web.discussion import Board, Place
 
 MOST_ROWS = 60
 OPEN_AT_ONCE = 5
-
-
-@dataclass(frozen=True, slots=True)
-class File:
-    """A file of the page: its lines, its name with nothing hidden, and whether it starts unfolded."""
-
-    path: str
-    shown: str
-    diff: FileDiff
-    open: bool
-    there: bool
 
 
 def context(request: HttpRequest, me: Person, version: Version) -> dict[str, Any]:
@@ -53,7 +42,7 @@ def context(request: HttpRequest, me: Person, version: Version) -> dict[str, Any
         "reasons": reasons,
         "requirement": review_requirement(profile_in_force(), risk),  # type: ignore[arg-type]
         **_touch(request, base, version),
-        **_files(request, base, version),
+        **_files(request, me, base, version),
         **_decisions(me, version, given),
         **_gains(me, version),
     }
@@ -81,22 +70,51 @@ def _touch(request: HttpRequest, base: Version | None, version: Version) -> dict
     }
 
 
-def _files(request: HttpRequest, base: Version | None, version: Version) -> dict[str, Any]:
-    alone = request.GET.get("file", "")
-    if alone:
-        one = file_diffs.one_file(base, version, alone)
-        if one is None:
-            raise NotFound("There is no such file in this version.")
-        diffs = [one]
-    else:
-        diffs = file_diffs.file_diffs(base, version)
+def _files(request: HttpRequest, me: Person, base: Version | None, version: Version) -> dict[str, Any]:
+    """Files and discussion. A chosen line that the diff does not show brings up its file, whole."""
+    chosen = discussion.place(request.POST.get("on", "") or request.GET.get("on", ""))
+    diffs, alone = _diffs(request, chosen, base, version)
+    threads = discussions.threads(version)
+    board = Board(threads, chosen)
     there = set(version.files.values_list("path", flat=True))
     few = len(diffs) < OPEN_AT_ONCE
     files = [
-        File(diff.path, visible(diff.path, code=True), diff, bool(alone) or few or number == 0, diff.path in there)
+        board.file(diff, opened=alone or few or number == 0, there=diff.path in there)
         for number, diff in enumerate(diffs)
     ]
-    return {"files": files, "alone": bool(alone)}
+    return {
+        "files": files,
+        "alone": alone,
+        "talk": board.rest,
+        "open_threads": sum(thread.open for thread in threads),
+        "place": chosen,
+        "place_text": f"{chosen.path}:{chosen.line or 0}" if chosen else "",
+        "may_comment": discussions.may_comment(me, version, now()),
+        "author_ids": {version.submitter_id, *version.authors.values_list("person", flat=True)},
+    }
+
+
+def _diffs(
+    request: HttpRequest, chosen: Place | None, base: Version | None, version: Version
+) -> tuple[list[FileDiff], bool]:
+    """(diffs, whether it is one file alone)."""
+    alone = request.GET.get("file", "")
+    diffs = [] if alone else file_diffs.file_diffs(base, version)
+    if chosen and not alone and not _shows(diffs, chosen):
+        alone = chosen.path
+    if not alone:
+        return diffs, False
+    one = file_diffs.one_file(base, version, alone)
+    if one is None:
+        raise NotFound("There is no such file in this version.")
+    return [one], True
+
+
+def _shows(diffs: list[FileDiff], chosen: Place) -> bool:
+    for diff in diffs:
+        if diff.path == chosen.path:
+            return chosen.line is None or any(row.new == chosen.line for row in diff.rows)
+    return False
 
 
 def _decisions(me: Person, version: Version, given: list[Review]) -> dict[str, Any]:

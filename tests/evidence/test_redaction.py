@@ -14,7 +14,7 @@ from procedures.evidence.models import Disclosure, ErasableKey, Event
 from procedures.evidence.record import disclosed, pseudonym
 from procedures.evidence.verify import Failed
 from procedures.models import ControlChange, Person
-from procedures.services import controls, people
+from procedures.services import controls, discussions, people
 from procedures.services.unit import SecondPersonRequired
 from tests.evidence.conftest import Log
 
@@ -153,3 +153,17 @@ def test_bad_redactions_name_the_field(told: Log, object: dict[str, Any], pointe
         controls.propose(actor=told.world.mira, control="redaction", object=object, signature=None, at=now())
     assert pointer in [row[0] for row in refusal.value.problems]
     canon(object)
+
+
+def test_an_erased_comment_is_gone_from_the_discussion_and_the_log_alike(told: Log) -> None:
+    other = second(told)
+    adam = told.world.person("adam")
+    told.world.may(adam, "author")
+    version = told.world.submit(adam, README__md=b"other words\n")
+    row = discussions.comment(actor=adam, version=version.pk, body="canary 4711", at=now())
+    event = Event.objects.get(kind="review.commented")
+    assert b"canary" in (disclosed(Disclosure.objects.get(event=event)) or b"")
+    erased(told, other, event=str(event.id), paths=["/body"])
+    row.refresh_from_db()
+    assert row.body == "(erased)"
+    assert disclosed(Disclosure.objects.get(event=event)) is None

@@ -185,6 +185,12 @@ def all_in_log(events: list[Any]) -> bool:
 
 
 @register.filter
+def seen(text: str) -> str:
+    """What a person or a file said, with every hidden character written out."""
+    return visible(text, code=True)
+
+
+@register.filter
 def plainly(value: Any) -> str:
     """A value of a control object or parameter as people read it: yes and no, lists with commas, pairs with colons."""
     if isinstance(value, bool):

@@ -1,0 +1,48 @@
+"""The discussion of a version on the command line: read it, say something at a line, answer, settle."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import click
+
+from opsportal.cli.portal import ask
+
+
+def take_part(row: dict[str, Any], act: str, where: str, body: str) -> None:
+    """Carry out one act (`on`, `reply`, `resolve`, `reopen`), then show the discussion as it stands."""
+    if act in {"on", "reply"} and not body:
+        raise click.UsageError("Say what, with --comment TEXT.")
+    if act == "on":
+        ask("POST", f"/api/v1/versions/{row['id']}/comments/", {"body": body, **_place(where)})
+    elif act == "reply":
+        ask("POST", f"/api/v1/versions/{row['id']}/comments/", {"body": body, "thread": where})
+    elif act:
+        ask("POST", f"/api/v1/threads/{where}/{act}/", {})
+    show(row)
+
+
+def show(row: dict[str, Any]) -> None:
+    """Every thread with its id; what people wrote has nothing hidden in it."""
+    from procedures.domain.text import visible
+
+    threads = ask("GET", f"/api/v1/versions/{row['id']}/comments/")["results"]
+    for thread in threads:
+        then = thread["said_of"]
+        line = f":{then['line']}" if then["line"] else ""
+        place = f"{thread['path']}{line}" if thread["path"] else "the whole version"
+        mark = "open" if thread["open"] else f"settled by {thread['resolved_by']}"
+        click.secho(f"{visible(place, code=True)}  {mark}  {thread['thread']}", bold=True)
+        if thread["carried"]:
+            now = f", now line {thread['line']}" if thread["line"] else ""
+            click.echo(f"  from v{then['version']}, line then said: {visible(then['text'], code=True)}{now}")
+        for one in thread["comments"]:
+            said = visible(one["body"], code=True).replace("\n", "\n    ")
+            click.echo(f"  {one['author']}, {one['at'][:16].replace('T', ' ')}: {said}")
+    if not threads:
+        click.echo("Nothing was said.")
+
+
+def _place(text: str) -> dict[str, Any]:
+    path, _, line = text.rpartition(":")
+    return {"path": path, "line": int(line)} if path and line.isascii() and line.isdigit() else {"path": text}

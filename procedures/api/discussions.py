@@ -1,0 +1,81 @@
+"""The discussion of a version over REST: what was said at which line, and remarks of one's own."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from rest_framework.request import Request
+from rest_framework.response import Response
+
+from procedures.api import inputs, shapes
+from procedures.api.door import Door, uuid
+from procedures.api.versions import VersionDoor
+from procedures.domain.clock import now
+from procedures.domain.errors import InvalidInput
+from procedures.models import ReviewComment
+from procedures.queries import discussions as threads_of
+from procedures.services import discussions
+
+COMMENT = inputs.shape(
+    {"body": {"type": "string"}},
+    {
+        "path": {"type": "string", "maxLength": 500},
+        "line": {"type": ["integer", "null"], "minimum": 1},
+        "thread": {"type": ["string", "null"], "format": "uuid"},
+    },
+)
+
+
+class Comments(VersionDoor):
+    """GET lists threads, oldest first, with those of earlier versions; POST begins one, or answers in `thread`."""
+
+    def get(self, request: Request, pk: str) -> Response:
+        rows = threads_of.threads(self.version(pk))
+        return Response({"results": [_thread(row) for row in rows], "next": None, "previous": None})
+
+    def post(self, request: Request, pk: str) -> Response:
+        data = inputs.checked(COMMENT, request.data)
+        row = self.version(pk)
+        if data.get("thread"):
+            if data.get("path") or data.get("line"):
+                raise InvalidInput([("/thread", "an answer stands where its thread stands")])
+            made = discussions.reply(actor=self.actor, thread=uuid(data["thread"]), body=data["body"], at=now())
+        else:
+            place = {"path": data.get("path", ""), "line": data.get("line")}
+            made = discussions.comment(actor=self.actor, version=row.pk, body=data["body"], at=now(), **place)
+        return Response(_remark(made), status=201)
+
+
+class Settle(Door):
+    """A thread is resolved, or opened again."""
+
+    def post(self, request: Request, pk: str, act: str) -> Response:
+        settle = discussions.resolve if act == "resolve" else discussions.reopen
+        row = settle(actor=self.actor, thread=uuid(pk), at=now())
+        return Response({"thread": str(row.pk), "open": row.resolved_at is None})
+
+
+def _thread(row: threads_of.Thread) -> dict[str, Any]:
+    first = row.first
+    return {
+        "thread": str(first.pk),
+        "path": first.path,
+        "line": row.line,
+        "said_of": {"version": first.version.number, "line": first.line, "text": first.line_text},
+        "carried": row.carried,
+        "open": row.open,
+        "resolved_by": first.resolved_by.username if first.resolved_by else None,
+        "resolved_at": shapes.at(first.resolved_at),
+        "comments": [_remark(one) for one in (first, *row.replies)],
+    }
+
+
+def _remark(row: ReviewComment) -> dict[str, Any]:
+    return {
+        "id": str(row.pk),
+        "thread": str(row.thread_id or row.pk),
+        "author": row.author.username,
+        "body": row.body,
+        "digest": row.digest,
+        "at": shapes.at(row.at),
+    }
