@@ -16,15 +16,21 @@ FOLDER = click.Path(exists=True, file_okay=False, path_type=Path)
 @click.command()
 @click.argument("path", type=FOLDER)
 @click.option("--note", default="", help="What changed and why, for reviewers.")
+@click.option("--draft", is_flag=True, help="Keep it for yourself, to run it before anybody reviews it.")
 @click.option("--wait", is_flag=True, help="Wait for its tests in the portal's pool; ends 1 if one fails.")
 @click.option("--json", "as_json", is_flag=True)
-def submit(path: Path, note: str, wait: bool, as_json: bool) -> None:
+def submit(path: Path, note: str, draft: bool, wait: bool, as_json: bool) -> None:
     """Put a folder into review; its tests run in the portal, in a pool that holds no key."""
     from procedures.definitions.archive import pack, read_folder
 
-    parts = {"bundle": ("bundle.tar.gz", pack(read_folder(path))), "note": (None, note)}
+    parts = {
+        "bundle": ("bundle.tar.gz", pack(read_folder(path))),
+        "note": (None, note),
+        "draft": (None, "true" if draft else "false"),
+    }
     found = ask("POST", "/api/v1/versions/", files=parts)
-    rows = [f"{found['procedure']} v{found['number']} is in review, risk {found['risk']}."]
+    state = "your draft" if draft else "in review"
+    rows = [f"{found['procedure']} v{found['number']} is {state}, risk {found['risk']}."]
     rows += [f"  {reason}" for reason in found["risk_reasons"]] + [found["digest"]]
     if wait:
         found = tested(found["id"])

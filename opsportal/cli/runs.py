@@ -14,7 +14,7 @@ import click
 from opsportal.cli.portal import FAILED, WAITING, ask, run_id, show
 from procedures.domain import forms
 
-OWN = {"local", "environment", "reason", "parameters", "secret", "target", "detach", "wait", "json", "help"}
+OWN = {"local", "draft", "environment", "reason", "parameters", "secret", "target", "detach", "wait", "json", "help"}
 ENDED = {"succeeded", "failed", "timed_out", "canceled", "denied", "rejected", "expired", "interrupted"}
 
 
@@ -93,6 +93,7 @@ def described(schema: dict[str, Any]) -> list[tuple[str, str]]:
 @click.option("--help", "helped", is_flag=True, help="This message; with NAME also the procedure's parameters.")
 @click.option("--local", "here", is_flag=True, help="NAME is a folder: try it here, without a portal.")
 @click.option("--environment", help="Where it is to run.  [required, but with --local]")
+@click.option("--draft", is_flag=True, help="Run your own draft of it, in the pool for what nobody has reviewed.")
 @click.option("--reason", default="")
 @click.option("--parameters", type=click.Path(exists=True, dir_okay=False, path_type=Path), help="A JSON file.")
 @click.option("--secret", "secrets", multiple=True, help="NAME=@FILE, or NAME to be asked; never on the command line.")
@@ -108,6 +109,7 @@ def run(
     helped: bool,
     here: bool,
     environment: str | None,
+    draft: bool,
     reason: str,
     parameters: Path | None,
     secrets: tuple[str, ...],
@@ -126,14 +128,16 @@ def run(
         return
     if not name or not environment:
         raise click.UsageError("Missing " + ("argument 'NAME'." if not name else "option '--environment'."))
-    schema = ask("GET", f"/api/v1/procedures/{name}/").get("parameters") or {} if words else {}
+    schema = schema_of(name, draft=draft) if words else {}
     given = json.loads(parameters.read_text()) if parameters else {}
-    data = {
+    data: dict[str, Any] = {
         "procedure": name,
         "environment": environment,
         "reason": reason,
         "parameters": {**given, **flags(list(words), schema)},
     }
+    if draft:
+        data["draft"] = True
     if secrets:
         data["secrets"] = dict(map(secret, secrets))
     if targets:
@@ -148,6 +152,16 @@ def run(
         show(found, as_json=as_json, rows=[])
         return
     finish(follow(found["id"], quiet=as_json), as_json=as_json)
+
+
+def schema_of(name: str, *, draft: bool) -> dict[str, Any]:
+    """The parameters of the accepted version, or of one's own newest draft."""
+    found = ask("GET", f"/api/v1/procedures/{name}/")
+    drafts = [row["id"] for row in found.get("versions", []) if draft and row["state"] == "draft"]
+    if drafts:
+        whole: dict[str, Any] = ask("GET", f"/api/v1/versions/{drafts[0]}/")["definition"]["parameters"]
+        return whole
+    return found.get("parameters") or {}
 
 
 def try_here(

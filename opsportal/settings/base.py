@@ -32,6 +32,7 @@ OPSPORTAL_RUNBOOKS_DIR = env.path("OPSPORTAL_RUNBOOKS_DIR")
 OPSPORTAL_ROOT_OK = env.yes("OPSPORTAL_ROOT_OK")
 OPSPORTAL_VERSION = "0.1.0"
 OPSPORTAL_DISPATCH = "procedures.runner.dispatch.send_run"
+OPSPORTAL_DRAFT_DISPATCH = "procedures.runner.dispatch.send_draft"
 OPSPORTAL_TRIAL_DISPATCH = "procedures.runner.dispatch.send_trial"
 
 INSTALLED_APPS = [

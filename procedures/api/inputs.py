@@ -50,6 +50,7 @@ RUN = shape(
         "targets": {"type": "array", "items": NAME, "maxItems": limits.TARGETS_PER_RUN, "uniqueItems": True},
         "reason": {"type": "string"},
         "digest": {"type": ["string", "null"], "pattern": "^sha256:[0-9a-f]{64}$"},
+        "draft": {"type": "boolean"},
     },
 )
 REVIEW = shape(

@@ -17,8 +17,9 @@ from procedures.domain.canonical import canon
 from procedures.domain.clock import now
 from procedures.domain.errors import InvalidInput, NotFound, OpsError
 from procedures.models import Procedure, Version
+from procedures.queries.drafts import hidden_from, without_others
 from procedures.queries.due import due_for_review
-from procedures.services import life, reviews, trials, versions
+from procedures.services import drafts, life, reviews, trials, versions
 
 
 class TooLarge(OpsError):
@@ -51,7 +52,8 @@ class OneProcedure(Door):
             or access.decide(self.actor, "run", at=now(), procedure=row).allowed
         ):
             accepted = row.versions.filter(state="accepted").first()
-            found["versions"] = [shapes.version(v) for v in row.versions.order_by("-number")[:50]]
+            rows = without_others(Version.objects.filter(procedure=row), self.actor).order_by("-number")
+            found["versions"] = [shapes.version(v) for v in rows[:50]]
             found["parameters"] = accepted.definition["parameters"] if accepted else None
             found["secrets"] = accepted.definition["secrets"] if accepted else None
         return Response(found)
@@ -79,13 +81,16 @@ class Versions(Door):
             raise InvalidInput([("/bundle", "send the bundle as multipart field `bundle`, a tar.gz")])
         if len(note) > 2000:
             raise InvalidInput([("/note", "is longer than 2,000 characters")])
-        row = versions.submit_version(actor=self.actor, files=unpack(bundle.read()), note=note, at=now())
+        submit = drafts.submit_draft if request.POST.get("draft") == "true" else versions.submit_version
+        row = submit(actor=self.actor, files=unpack(bundle.read()), note=note, at=now())
         return Response(shapes.version(row), status=201)
 
 
 def may_see(actor: Any, row: Version) -> bool:
     if row.submitter_id == actor.pk:
         return True
+    if hidden_from(actor, row):
+        return False
     return any(
         access.decide(actor, verb, at=now(), procedure=row.procedure).allowed for verb in ("view", "review", "audit")
     )

@@ -86,7 +86,7 @@ TRIAL_MOVES: dict[TrialState, frozenset[TrialState]] = {
 ENDED_TRIALS = frozenset(set(TrialState) - set(TRIAL_MOVES))
 
 VERSION_MOVES: dict[VersionState, frozenset[VersionState]] = {
-    V.DRAFT: frozenset({V.IN_REVIEW, V.WITHDRAWN}),
+    V.DRAFT: frozenset({V.WITHDRAWN}),
     V.IN_REVIEW: frozenset({V.ACCEPTED, V.REJECTED, V.WITHDRAWN}),
     V.ACCEPTED: frozenset({V.SUPERSEDED, V.REVOKED, V.EXPIRED}),
     V.SUPERSEDED: frozenset({V.REVOKED, V.EXPIRED}),

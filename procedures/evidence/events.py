@@ -26,6 +26,7 @@ KINDS: Mapping[str, tuple[str, ...]] = {
     "version.superseded": ("version", "digest", "by"),
     "version.withdrawn": ("version", "digest", "reason"),
     "version.revoked": ("version", "digest", "reason", "cancel_running"),
+    "version.drafted": ("version", "procedure", "number", "digest", "submitter", "authors", "risk"),
     "version.tested": ("version", "digest", "trial", "state", "passed", "failed", "results"),
     "version.expired": ("version", "digest"),
     "procedure.retired": ("name", "reason"),

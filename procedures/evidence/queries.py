@@ -68,3 +68,11 @@ def accepted_digests(*, procedure: UUID) -> set[str]:
     for row in _facts(events):
         accepted.add(row.facts["digest"]) if row.kind == "version.accepted" else accepted.discard(row.facts["digest"])
     return accepted
+
+
+def draft_authors(version: UUID, digest: str) -> set[str]:
+    """Whom the log names as authors of a draft of these bytes; nobody once it was withdrawn."""
+    facts = [f for f in version_facts(version) if f.facts.get("digest") == digest]
+    if any(f.kind == "version.withdrawn" for f in facts):
+        return set()
+    return {who for f in facts if f.kind == "version.drafted" for who in f.facts["authors"]}

@@ -444,6 +444,7 @@ class Authority:
         self.production: set[str] = set()
         self.keys: dict[str, Row] = {}
         self.runners: dict[str, str] = {}
+        self.drafts: dict[tuple[str, str], set[str]] = {}
         self.members: dict[str, set[str]] = {}
         self.grants: dict[str, Row] = {}
         self.asserted: list[tuple[int, str, str]] = []
@@ -627,6 +628,10 @@ def tell(headers: list[Row], bodies: dict[str, Row], scope: set[str]) -> tuple[A
             authority.take(index, kind, body)
             if kind == "version.submitted":
                 versions[body["version"]] = set(body["authors"]) | {body["submitter"]}
+            elif kind == "version.drafted":
+                authority.drafts[body["digest"], body["version"]] = set(body["authors"])
+            elif kind == "lease.issued" and runs.get(header.get("run", ""), {}).get("draft"):
+                raise Failed(member, "a draft got a credential")
             elif kind == "review.made":
                 _review(authority, versions, strengths, body, member)
             elif kind in ("version.accepted", "version.revoked"):
@@ -692,6 +697,8 @@ def _run_event(
     if kind == "run.requested":
         run["chain"] = {link["by"] for link in body["chain"]} | {body["requester"]}
         run["digest"] = body["digest"]
+        run["draft"] = body.get("draft") is True and body["environment"] not in authority.production
+        run["drafted"] = body["requester"] in authority.drafts.get((body["digest"], body.get("version", "")), ())
     elif kind in ("run.planned", "run.drifted"):
         run["plan"] = body["plan_digest"]
         run["needed"] = sum(body["approvals"].values())
@@ -704,7 +711,8 @@ def _run_event(
             raise Failed(member, "the signed statement is about another run or plan")
         run["approved"].append((body["plan_digest"], body["actor"], body["gate"]))
     elif kind == "run.claimed":
-        if body["digest"] != run["digest"] or not accepted.get(body["digest"], [False])[-1]:
+        fine = run["drafted"] if run["draft"] else accepted.get(body["digest"], [False])[-1]
+        if body["digest"] != run["digest"] or not fine:
             raise Failed(member, "what was claimed is not what was accepted")
         people = {who for plan, who, gate in run["approved"] if plan == body["plan_digest"] and not gate}
         if body["plan_digest"] != run["plan"] or len(people) < run["needed"]:

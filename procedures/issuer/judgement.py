@@ -26,6 +26,8 @@ def judge_run(authority: Authority, run: Run, plan: Mapping[str, Any], *, at: da
     production = run.environment_id in authority.production
     facts = facts_of_run(run.id)
     asked = next((f.id for f in facts if f.kind == "run.requested"), "")
+    if any(f.facts.get("draft") for f in facts if f.kind == "run.requested"):
+        raise LeaseRefused("A draft gets no credential.")
     judge = partial(_acceptance, authority, at=at, asked=asked, production=production)
     submitted = judge(run.version_id, run.digest, run.risk)
     _callees(plan, submitted, judge)

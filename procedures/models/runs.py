@@ -25,6 +25,7 @@ class Run(models.Model):
     digest = models.CharField(max_length=71)
     environment = models.ForeignKey(Environment, on_delete=models.PROTECT, related_name="runs")
     requester = models.ForeignKey(Person, on_delete=models.PROTECT, related_name="runs_requested")
+    draft = models.BooleanField(default=False)
     door = models.CharField(max_length=10)
     reason = models.TextField(blank=True)
     parameters = models.JSONField(default=dict)

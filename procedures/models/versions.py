@@ -53,6 +53,7 @@ class Procedure(models.Model):
 class Version(models.Model):
     """One content-addressed bundle. `digest` is the closure's (rule 3); `definition` reads its bytes.
 
+    A `draft` never stands before reviewers and is its authors' own: what is submitted later is a version of its own.
     `origin` tells of the source, commit and signatures that it came with; empty for what was handed in directly.
     """
 
@@ -65,6 +66,7 @@ class Version(models.Model):
     definition = models.JSONField()
     state = models.CharField(max_length=12)
     state_since = models.DateTimeField()
+    draft = models.BooleanField(default=False)
     risk = models.CharField(max_length=8)
     risk_reasons = models.JSONField(default=list)
     findings = models.JSONField(default=list)

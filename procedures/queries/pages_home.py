@@ -98,8 +98,8 @@ def first_steps(*, saw_evidence: bool) -> list[FirstStep]:
     return [
         FirstStep(
             "Run hello here",
-            "Accept it first; then it takes ten seconds" if not ready else "Takes ten seconds",
-            "/procedures/hello/" if ready else f"/reviews/{hello.id}/" if hello else "/reviews/",
+            "As your own draft it takes ten seconds" if not ready else "Takes ten seconds",
+            "/procedures/hello/" if ready or hello else "/reviews/",
             ran_hello,
         ),
         FirstStep(

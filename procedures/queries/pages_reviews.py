@@ -13,6 +13,7 @@ from procedures.domain.definition import DUTIES
 from procedures.domain.errors import NotFound
 from procedures.domain.states import VersionState
 from procedures.models import DutyAssignment, GrantRight, Person, Version
+from procedures.queries.drafts import hidden_from
 from procedures.queries.pages_shell import covered
 
 MOST = 200
@@ -42,6 +43,8 @@ def reviews_for(person: Person, at: datetime) -> list[Version]:
 def may_see(person: Person, version: Version, at: datetime) -> bool:
     """Whether this person may see a version and its files: who sent it, and whoever holds one of these rights."""
     verbs = ("review", "view", "run", "approve", "audit")
+    if hidden_from(person, version):
+        return False
     return version.submitter_id == person.pk or any(
         access.decide(person, verb, at=at, procedure=version.procedure).allowed for verb in verbs
     )

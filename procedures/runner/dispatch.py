@@ -5,7 +5,7 @@ from __future__ import annotations
 from uuid import UUID
 
 from procedures.runner.identity import DISPOSABLE
-from procedures.runner.tasks import drive_run, try_version
+from procedures.runner.tasks import drive_draft, drive_run, try_version
 
 
 def send_run(run: UUID, environment: str) -> None:
@@ -16,3 +16,8 @@ def send_run(run: UUID, environment: str) -> None:
 def send_trial(trial: UUID) -> None:
     """To the disposable pool, which alone runs a version's own tests."""
     try_version.apply_async((str(trial),), queue=DISPOSABLE, retry=False)
+
+
+def send_draft(run: UUID, environment: str) -> None:
+    """To the disposable pool, whatever the environment."""
+    drive_draft.apply_async((str(run),), queue=DISPOSABLE, retry=False)

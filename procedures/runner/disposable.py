@@ -6,16 +6,31 @@ No key, no lease, no network; what it is given to run ends with the cell that it
 from __future__ import annotations
 
 from collections.abc import Sequence
+from contextlib import AbstractContextManager
 from pathlib import Path
+from typing import TYPE_CHECKING
 from uuid import UUID
 
 import structlog
 
+from procedures.domain.errors import OpsError
+from procedures.domain.ports import Lease
 from procedures.runner.identity import Identity
 from procedures.sandbox.cells import Cells, NoCell
+from procedures.trials.incell import InCell
+
+if TYPE_CHECKING:
+    from procedures.services.claims import Claimed
 
 log = structlog.get_logger(__name__)
 SECRETIVE = (".ssh", ".gnupg", ".aws", ".azure", ".kube", ".docker", ".config", ".netrc", ".password-store")
+
+
+class NothingLent(OpsError):
+    """The disposable pool was asked for a credential."""
+
+    code = "pool.nothing-lent"
+    next_step = "Submit the version for review: what was accepted gets credentials."
 
 
 class Pool:
@@ -67,3 +82,32 @@ def try_version(trial: UUID) -> None:
         trial_claims.gave_up(taken=taken, why=problem.message, runner=runner, at=now())
         return
     trial_claims.told(taken=taken, results=rows, runner=runner, at=now())
+
+
+class NoLender:
+    """What stands where a runner has its issuer: nothing is ever lent here."""
+
+    def lend(
+        self, *, claimed: Claimed, step: str, target: str, attempt: int, credential: str
+    ) -> AbstractContextManager[Lease]:
+        raise NothingLent(f"The step {step} asks for {credential}, and the disposable pool lends nothing.")
+
+
+def drive_draft(run: UUID) -> None:
+    """Claim a draft's run and drive it, each step in a cell. Nothing to claim, or no pool: nothing happens."""
+    from procedures.definitions import registry
+    from procedures.domain.clock import now
+    from procedures.models import Runner
+    from procedures.runner.drive import carry_out
+    from procedures.services import claims
+    from procedures.services.drafts import ACTIONS
+
+    if not here:
+        log.warning("draft.refused", run=str(run), why="this is not the disposable pool")
+        return
+    pool = here[0]
+    claimed = claims.claim_run(run=run, runner=Runner.objects.get(pk=pool.me.id), at=now())
+    if claimed is not None:
+        known = registry.actions()
+        actions = {name: InCell(known[name], pool.cells) for name in ACTIONS}
+        carry_out(claimed, actions, NoLender(), pool.me, {})

@@ -19,6 +19,7 @@ from procedures.sandbox.cells import Cells
 
 log = structlog.get_logger(__name__)
 PR_SET_DUMPABLE = 4
+AT_ONCE = 4
 
 
 def main() -> None:
@@ -57,7 +58,7 @@ def _serve(me: Identity, cells: Cells) -> None:
             "--pool",
             "threads",
             "--concurrency",
-            "1",
+            str(AT_ONCE),
             "--queues",
             DISPOSABLE,
             "--without-gossip",

@@ -14,12 +14,13 @@ from procedures.definitions import registry
 from procedures.domain.canonical import parse
 from procedures.domain.clock import now
 from procedures.domain.masking import Masker
+from procedures.domain.ports import Action
 from procedures.domain.sealing import unseal
 from procedures.domain.secrets import Secret
 from procedures.engine.drive import Drive
 from procedures.engine.output import RunOutput
 from procedures.engine.outputs import outputs_of
-from procedures.engine.step import Tools
+from procedures.engine.step import Lender, Tools
 from procedures.engine.watch import Watch
 from procedures.issuer.lend import Issuer
 from procedures.models import Run, Runner
@@ -46,8 +47,16 @@ def drive(run: UUID) -> None:
     claimed = claims.claim_run(run=run, runner=me, at=now())
     if claimed is None:
         return
-    log.info("run.claimed", run=str(run), no=claimed.run.no)
-    secrets = open_secrets(claimed.run)
+    issuer = Issuer(providers(keys()), registry.actions(), me, open_secrets=open_secrets, outputs=_outputs)
+    carry_out(claimed, registry.actions(), issuer, identity(), open_secrets(claimed.run))
+
+
+def carry_out(
+    claimed: Claimed, actions: Mapping[str, Action], lender: Lender, me: Identity, secrets: Mapping[str, Secret]
+) -> None:
+    """Drive what was claimed until it ends or waits."""
+    run = claimed.run.id
+    log.info("run.claimed", run=str(run), no=claimed.run.no, draft=claimed.run.draft)
     masker = Masker()
     for name, secret in secrets.items():
         masker.register(secret, name)
@@ -62,9 +71,8 @@ def drive(run: UUID) -> None:
     output = RunOutput(
         lambda lines, masked: tasks.append(run=run, token=claimed.token, lines=lines, masked_bytes=masked), masker
     )
-    issuer = Issuer(providers(keys()), registry.actions(), me, open_secrets=open_secrets, outputs=_outputs)
     with watch:
-        Drive(Tools(claimed, registry.actions(), issuer, identity(), output, watch, secrets)).go()
+        Drive(Tools(claimed, actions, lender, me, output, watch, secrets)).go()
 
 
 def _outputs(claimed: Claimed, prefix: str) -> Mapping[str, object]:

@@ -29,3 +29,15 @@ def try_version(trial_id: str) -> None:
     from procedures.runner.disposable import try_version as carry_out
 
     carry_out(UUID(trial_id))
+
+
+@shared_task(  # type: ignore[untyped-decorator]
+    acks_late=True, ignore_result=True, name="opsportal.drive_draft"
+)
+def drive_draft(run_id: str) -> None:
+    from procedures.runner.disposable import drive_draft as carry_out
+
+    try:
+        carry_out(UUID(run_id))
+    except (StateConflict, ClaimLost):
+        return

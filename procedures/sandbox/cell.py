@@ -75,7 +75,7 @@ def _begin(root: Path, module: str) -> None:
     resource.setrlimit(resource.RLIMIT_DATA, (MEMORY_BYTES, resource.getrlimit(resource.RLIMIT_DATA)[1]))
     os.chdir("/")
     start = f"import runpy, sys; sys.path.insert(0, {str(root)!r}); runpy.run_module({module!r}, run_name='__main__')"
-    os.execve(sys.executable, [sys.executable, "-I", "-c", start], {"PATH": "/usr/bin:/bin", "LANG": "C.UTF-8"})
+    os.execve(sys.executable, [sys.executable, "-I", "-c", start], dict(os.environ))
 
 
 def _mount(source: str, target: str, kind: str, flags: int, options: str = "") -> None:

@@ -22,7 +22,8 @@ from procedures.domain.errors import OpsError
 ROOT = Path(__file__).resolve().parent.parent.parent
 CELL = Path(__file__).with_name("cell.py")
 ENVIRON = {"PATH": "/usr/bin:/bin", "LANG": "C.UTF-8"}
-UID_FIRST, UID_LAST = 64_064, 64_079
+UID_FIRST, UID_LAST = 64_064, 64_127
+UID = "OPSPORTAL_CELL_UID"
 
 
 class NoCell(OpsError):
@@ -70,31 +71,35 @@ def main() -> None:
     """The starter: a cell for each request, until whoever asks is gone; then every cell ends."""
     asked = socket.socket(fileno=int(sys.argv[1]))
     hidden = sys.argv[2:]
-    alive: set[subprocess.Popen[bytes]] = set()
+    alive: dict[int, subprocess.Popen[bytes]] = {}
     while True:
         word, fds, _, _ = socket.recv_fds(asked, 4096, 1)
         if not word:
             break
         seconds, module = word.decode().split(" ")
-        process = _started(fds[0], hidden, module)
+        uid = next((uid for uid in range(UID_FIRST, UID_LAST + 1) if uid not in alive), None)
+        if uid is not None:
+            alive[uid] = process = _started(fds[0], hidden, module, uid)
+            threading.Thread(target=_ended_in_time, args=(process, float(seconds), alive, uid), daemon=True).start()
         os.close(fds[0])
-        alive.add(process)
-        threading.Thread(target=_ended_in_time, args=(process, float(seconds), alive), daemon=True).start()
-    for process in list(alive):
+    for process in list(alive.values()):
         _kill(process)
 
 
-def _started(connection: int, hidden: Sequence[str], module: str) -> subprocess.Popen[bytes]:
+def _started(connection: int, hidden: Sequence[str], module: str, uid: int) -> subprocess.Popen[bytes]:
     argv = [sys.executable, "-I", "-S", str(CELL), str(ROOT), *hidden, "--", module]
-    return subprocess.Popen(argv, env=ENVIRON, stdin=connection, stdout=connection, start_new_session=True)
+    environ = {**ENVIRON, UID: str(uid)}
+    return subprocess.Popen(argv, env=environ, stdin=connection, stdout=connection, start_new_session=True)
 
 
-def _ended_in_time(process: subprocess.Popen[bytes], seconds: float, alive: set[subprocess.Popen[bytes]]) -> None:
+def _ended_in_time(
+    process: subprocess.Popen[bytes], seconds: float, alive: dict[int, subprocess.Popen[bytes]], uid: int
+) -> None:
     until = time.monotonic() + seconds
     while process.poll() is None and time.monotonic() < until:
         time.sleep(0.05)
     _kill(process)
-    alive.discard(process)
+    del alive[uid]
 
 
 def _kill(process: subprocess.Popen[bytes]) -> None:

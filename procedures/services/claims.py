@@ -23,7 +23,7 @@ from procedures.domain.statements import strong_enough
 from procedures.domain.states import RunState, VersionState
 from procedures.evidence.queries import accepted_digests
 from procedures.models import Approval, Claim, Environment, Run, Runner, Version
-from procedures.services import plans
+from procedures.services import drafts, plans
 from procedures.services.calls import CalleeChanged
 from procedures.services.run_states import end, move, note
 from procedures.services.versions import recomputed
@@ -75,7 +75,7 @@ def claim_run(*, run: UUID, runner: Runner, at: datetime) -> Claimed | None:
             .filter(pk=run)
             .first()
         )
-        if row is None or row.state != RunState.QUEUED or _group_is_busy(row):
+        if row is None or row.state != RunState.QUEUED or row.draft is not runner.disposable or _group_is_busy(row):
             return None
         if row.approval_expires_at is not None and row.approval_expires_at <= at and not row.started_at:
             end(row, RunState.EXPIRED, at=at, actor=None, who=runner.name, message="The approval expired.")
@@ -119,6 +119,10 @@ def _decide_again(run: Run, runner: Runner, at: datetime) -> tuple[Definition, M
     if environment.name not in runner.environments or runner.ended_at is not None:
         raise _Refused(f"The runner {runner.name} does not serve {environment.name}.")
     definition, files = _same_bytes(run)
+    if run.draft:
+        if why := drafts.refusal(run, environment, definition, at):
+            raise _Refused(why)
+        return definition, files
     version = run.version
     fine = version.state == VersionState.ACCEPTED or (
         version.state == VersionState.SUPERSEDED and run.requested_at <= version.state_since
@@ -149,7 +153,7 @@ def _same_bytes(run: Run) -> tuple[Definition, Mapping[str, bytes]]:
         raise _Refused(f"The stored bytes do not even load: {problem.message}") from problem
     if found != run.digest:
         raise _Refused(f"The stored bytes have the digest {found}, accepted was {run.digest}.")
-    if run.digest not in accepted_digests(procedure=run.procedure_id):
+    if not run.draft and run.digest not in accepted_digests(procedure=run.procedure_id):
         raise _Refused(f"The evidence log holds no acceptance of {run.digest}.")
     return definition, files
 
@@ -235,7 +239,8 @@ def _take(
 ) -> Claimed:
     token = uuid4()
     started = run.started_at or at
-    deadline = run.deadline_at or started + timedelta(seconds=definition.timeout_s)
+    longest = min(definition.timeout_s, drafts.LONGEST_S) if run.draft else definition.timeout_s
+    deadline = run.deadline_at or started + timedelta(seconds=longest)
     move(run, RunState.RUNNING, at=at, who=runner.name, started_at=started, deadline_at=deadline)
     Claim.objects.create(run=run, runner=runner, token=token, claimed_at=at, heartbeat_at=at)
     note(

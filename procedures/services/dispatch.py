@@ -14,12 +14,12 @@ from django.utils.module_loading import import_string
 log = structlog.get_logger(__name__)
 
 
-def after_commit(run: UUID, environment: str) -> None:
+def after_commit(run: UUID, environment: str, *, draft: bool = False) -> None:
     """Nudge once the row is committed, from a thread of its own: who asked never waits for the broker.
 
     The function is named in settings, so that services never import the runner.
     """
-    transaction.on_commit(partial(_messengers().submit, nudge, run, environment))
+    transaction.on_commit(partial(_messengers().submit, nudge, run, environment, draft=draft))
 
 
 def tests_after_commit(trial: UUID) -> None:
@@ -32,9 +32,9 @@ def _messengers() -> ThreadPoolExecutor:
     return ThreadPoolExecutor(max_workers=2, thread_name_prefix="nudge")
 
 
-def nudge(run: UUID, environment: str) -> bool:
-    """Send now; False if the broker is not there, in which case the sweeper sends again."""
-    return _sent(settings.OPSPORTAL_DISPATCH, run, environment)
+def nudge(run: UUID, environment: str, *, draft: bool = False) -> bool:
+    """Send now, a draft to the disposable pool; False if the broker is not there: then the sweeper sends again."""
+    return _sent(settings.OPSPORTAL_DRAFT_DISPATCH if draft else settings.OPSPORTAL_DISPATCH, run, environment)
 
 
 def nudge_tests(trial: UUID) -> bool:

@@ -32,4 +32,4 @@ def await_or_queue(run: Run, *, at: datetime) -> None:
 def queue(run: Run, *, at: datetime, who: str) -> None:
     move(run, RunState.QUEUED, at=at, who=who, queued_at=at, waiting_gate="", waiting_until_at=None)
     note("run.queued", run, at=at, actor=None, facts={"plan_digest": run.plan_digest})
-    dispatch.after_commit(run.id, run.environment_id)
+    dispatch.after_commit(run.id, run.environment_id, draft=run.draft)

@@ -19,7 +19,7 @@ from procedures.domain.sealing import seal as seal_to_pool
 from procedures.domain.states import TERMINAL_RUN_STATES, RunState, VersionState
 from procedures.evidence.record import next_run_number, pseudonym
 from procedures.models import ChainLink, Environment, Person, PoolKey, Procedure, Run, RunGroup, Version
-from procedures.services import plans
+from procedures.services import drafts, plans
 from procedures.services.queueing import await_or_queue
 from procedures.services.run_states import note
 from procedures.services.unit import thing
@@ -62,6 +62,7 @@ class Wish:
     reason: str = ""
     digest: str | None = None
     door: str = "api"
+    draft: bool = False
 
 
 @thing
@@ -74,14 +75,21 @@ def request_run(*, actor: Person, wish: Wish, at: datetime, chain: Sequence[tupl
     environment = Environment.objects.filter(name=wish.environment).first()
     if procedure is None or environment is None:
         raise NotAllowed(f"No grant lets {actor.username} run {wish.procedure} in {wish.environment}.")
-    access.require(actor, "run", at=at, procedure=procedure, environment=environment)
+    verb = "author" if wish.draft else "run"
+    access.require(actor, verb, at=at, procedure=procedure, environment=environment)
     _not_too_many(actor, at)
-    version = _accepted(procedure, wish.digest, at)
+    if wish.draft:
+        drafts.require_place(environment)
+        version = drafts.standing_draft(actor=actor, procedure=procedure, digest=wish.digest)
+    else:
+        version = _accepted(procedure, wish.digest, at)
     definition = definition_of(stored_files(version))
+    if wish.draft:
+        drafts.require_harmless(definition, wish.secrets)
     resolved, marks, sealed = _inputs(definition, environment, wish)
     targets = plans.targets_for(definition, environment, resolved, wish.targets)
     decision = access.require(
-        actor, "run", at=at, procedure=procedure, environment=environment, resolved=resolved, targets=targets
+        actor, verb, at=at, procedure=procedure, environment=environment, resolved=resolved, targets=targets
     )
     if decision.grant is None:
         raise NotAllowed("No grant decided this request.")
@@ -92,6 +100,7 @@ def request_run(*, actor: Person, wish: Wish, at: datetime, chain: Sequence[tupl
         digest=version.digest,
         environment=environment,
         requester=actor,
+        draft=wish.draft,
         door=wish.door,
         reason=wish.reason,
         parameters=resolved,
@@ -226,6 +235,7 @@ def _record_request(run: Run, grant: Any, at: datetime) -> None:
             "grant": str(grant),
             "chain": chain,
             "risk": run.risk,
+            **({"draft": True} if run.draft else {}),
         },
         sensitive={"/reason": run.reason} if run.reason else {},
     )

@@ -33,8 +33,8 @@ def send_again(*, at: datetime) -> int:
     """Nudge for runs that have stood in the queue for more than three seconds; stops at the first broker failure."""
     waiting = Run.objects.filter(state=RunState.QUEUED.value, state_since__lt=at - RESEND_AFTER).order_by("id")
     sent = 0
-    for run, environment in waiting.values_list("id", "environment_id")[:200]:
-        if not dispatch.nudge(run, environment):
+    for run, environment, draft in waiting.values_list("id", "environment_id", "draft")[:200]:
+        if not dispatch.nudge(run, environment, draft=draft):
             break
         sent += 1
     return sent

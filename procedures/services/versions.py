@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 from collections.abc import Mapping, Sequence
-from dataclasses import asdict
+from dataclasses import asdict, dataclass
 from datetime import datetime
 from typing import Any
 from uuid import UUID
@@ -109,23 +109,65 @@ def put_into_review(
         )
     if procedure is None:
         procedure = Procedure.objects.create(name=definition.name, title=definition.title, created_at=at)
-    pinned = calls.pin(definition)
-    closure = bundle.closure(definition, files, registry.action_marks(), {n: v.digest for n, v in pinned.items()})
-    digest = bundle.closure_digest(closure)
+    judged = judge(loaded, files)
     alive = [VersionState.IN_REVIEW.value] + ([] if again else [VersionState.ACCEPTED.value])
-    if procedure.versions.filter(digest=digest, state__in=alive).exists():
+    if procedure.versions.filter(digest=judged.digest, state__in=alive).exists():
         raise SameBytes(f"Exactly these bytes of {procedure.name} are already submitted.")
     for earlier in procedure.versions.filter(state=VersionState.IN_REVIEW):
         withdraw(earlier, actor=actor, at=at, why="a newer version was submitted")
-    risk = calls.highest(calls.risks(pinned), *version_risk(definition))
-    version = _store(procedure, loaded, files, closure, digest, risk, actor=actor, note=note, at=at, label=author_label)
+    for own in procedure.versions.filter(state=VersionState.DRAFT, submitter=actor):
+        withdraw(own, actor=actor, at=at, why="it was submitted for review")
+    return store(
+        procedure,
+        judged,
+        VersionState.IN_REVIEW,
+        actor=actor,
+        note=note,
+        at=at,
+        label=author_label,
+        authors=authors,
+        origin=origin or {},
+    )
+
+
+@dataclass(frozen=True, slots=True)
+class Judged:
+    """Bytes with what follows from them: closure, digest, risk."""
+
+    loaded: Loaded
+    files: Mapping[str, bytes]
+    closure: Mapping[str, Any]
+    digest: str
+    risk: tuple[str, list[str]]
+
+
+def judge(loaded: Loaded, files: Mapping[str, bytes]) -> Judged:
+    """Raises what `calls.pin` raises for a procedure that calls what is not there."""
+    pinned = calls.pin(loaded.definition)
+    marks = registry.action_marks()
+    closure = bundle.closure(loaded.definition, files, marks, {n: v.digest for n, v in pinned.items()})
+    risk = calls.highest(calls.risks(pinned), *version_risk(loaded.definition))
+    return Judged(loaded, files, closure, bundle.closure_digest(closure), risk)
+
+
+def store(
+    procedure: Procedure,
+    judged: Judged,
+    state: VersionState,
+    *,
+    actor: Person,
+    note: str,
+    at: datetime,
+    label: str = "",
+    authors: Sequence[Person] = (),
+    origin: Mapping[str, Any] | None = None,
+) -> Version:
+    """Keep a version in its first state, with its authors and its event, and put its tests before the pool."""
+    version = _store(procedure, judged, state, actor=actor, note=note, at=at, label=label, origin=origin or {})
     everybody = {person.pk: person for person in (actor, *authors)}
     VersionAuthor.objects.bulk_create(VersionAuthor(version=version, person=person) for person in everybody.values())
-    if origin:
-        Version.objects.filter(pk=version.pk).update(origin=dict(origin))
-        version.origin = dict(origin)
     record(
-        "version.submitted",
+        "version.drafted" if state is VersionState.DRAFT else "version.submitted",
         actor=actor.subject,
         at=at,
         procedure=procedure.id,
@@ -133,53 +175,54 @@ def put_into_review(
             "version": str(version.id),
             "procedure": procedure.name,
             "number": version.number,
-            "digest": digest,
+            "digest": version.digest,
             "bundle": version.bundle_digest,
-            "closure": plan.plain(closure),
+            "closure": plan.plain(judged.closure),
             "submitter": str(actor.subject),
             "authors": sorted(str(person.subject) for person in everybody.values()),
-            "origin": plan.plain(_told_origin(origin or {})),
-            "author_label": author_label,
+            "origin": plan.plain(_told_origin(version.origin)),
+            "author_label": label,
             "risk": version.risk,
             "risk_reasons": version.risk_reasons,
             "note": note[:2000],
         },
     )
-    trials.ask(version, files, by=None, at=at)
+    trials.ask(version, judged.files, by=None, at=at)
     return version
 
 
 def _store(
     procedure: Procedure,
-    loaded: Loaded,
-    files: Mapping[str, bytes],
-    closure: dict[str, Any],
-    digest: str,
-    judged: tuple[str, list[str]],
+    judged: Judged,
+    state: VersionState,
     *,
     actor: Person,
     note: str,
     at: datetime,
     label: str,
+    origin: Mapping[str, Any],
 ) -> Version:
-    risk, reasons = judged
+    risk, reasons = judged.risk
+    files = judged.files
     last = procedure.versions.aggregate(last=Max("number"))["last"] or 0
     version = Version.objects.create(
         procedure=procedure,
         number=last + 1,
-        digest=digest,
+        digest=judged.digest,
         bundle_digest=bundle.bundle_digest(files),
-        closure=closure,
-        definition=as_json(loaded.definition),
-        state=VersionState.IN_REVIEW.value,
+        closure=judged.closure,
+        definition=as_json(judged.loaded.definition),
+        state=state.value,
         state_since=at,
+        draft=state is VersionState.DRAFT,
         risk=risk,
         risk_reasons=reasons,
-        findings=[f.as_dict() for f in loaded.findings],
+        findings=[f.as_dict() for f in judged.loaded.findings],
         note=note,
         submitter=actor,
         author_label=label,
         submitted_at=at,
+        origin=dict(origin),
     )
     VersionFile.objects.bulk_create(
         VersionFile(

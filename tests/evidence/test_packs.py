@@ -10,8 +10,10 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from django.conf import settings
 from django.db import connection
 
+from procedures.definitions.archive import read_folder
 from procedures.domain.canonical import canon, moment, sha256_hex
 from procedures.domain.clock import now
 from procedures.domain.ids import uuid7
@@ -19,7 +21,11 @@ from procedures.evidence import verify
 from procedures.evidence.models import Event, Outbox
 from procedures.evidence.verify import Failed
 from procedures.issuer.replay import replay
+from procedures.models import Person, Run, Runner, Version
+from procedures.runner.identity import DISPOSABLE, load_identity
+from procedures.services import claims, drafts, run_states
 from tests.evidence.conftest import Log
+from tests.factories.portal import RUNBOOKS
 
 
 def test_an_untouched_copy_elsewhere_verifies_and_names_its_level(log: Log, tmp_path: Path) -> None:
@@ -170,3 +176,37 @@ def test_a_filter_leaves_out_bodies_and_keeps_every_header(log: Log) -> None:
     members = verify.unzip(data)
     assert (found["runs"], len(members["log/headers.jsonl"].splitlines())) == (0, found["events"])
     assert b"succeeded" not in members["reports/population.csv"]
+
+
+def test_a_draft_s_run_is_told_as_one_and_no_pack_lets_it_hold_a_credential(log: Log) -> None:
+    files = read_folder(RUNBOOKS / "hello")
+    drafts.submit_draft(actor=log.world.mira, files=files, note="", at=now())
+    run = log.world.ask(log.world.mira, draft=True, parameters={"name": "Ada"})
+    pool = load_identity(Path(settings.OPSPORTAL_KEYS_DIR), name=DISPOSABLE)
+    claims.claim_run(run=run.id, runner=Runner.objects.get(pk=pool.id), at=now())
+    verify.verify(log.pack(), log.key)
+    facts = {"lease": str(uuid7()), "step": "greet", "target": "", "evidence": {}, "expires_at": moment(now())}
+    run_states.note("lease.issued", run, at=now(), actor=None, facts=facts)
+    with pytest.raises(Failed, match="a draft got a credential"):
+        verify.verify(log.pack(), log.key)
+
+
+def test_a_run_that_calls_itself_a_draft_of_what_nobody_drafted_fails_the_pack(log: Log) -> None:
+    run = log.world.ask(Person.objects.get(username="quinn"))
+    verify.verify(log.pack(), log.key)
+    version = Version.objects.create(
+        **{f.attname: getattr(run.version, f.attname) for f in Version._meta.fields if f.name not in {"id", "number"}}
+        | {"number": 9, "state": "draft", "draft": True}
+    )
+    drafted = {"draft": True, "digest": run.digest, "version": str(version.id), "environment": "development"}
+    more = {"no": 99, "procedure": "hello", "requester": str(log.world.mira.subject), "door": "api", "chain": []}
+    other = Run.objects.create(
+        **{f.attname: getattr(run, f.attname) for f in Run._meta.fields if f.name not in {"id", "no"}} | {"no": 99}
+    )
+    run_states.note("run.requested", other, at=now(), actor=None, facts={**drafted, **more, "risk": "low"})
+    plan = {"plan_digest": run.plan_digest, "digest": run.digest, "approvals": {}, "targets": []}
+    run_states.note("run.planned", other, at=now(), actor=None, facts=plan)
+    claim = {"runner": "x", "digest": run.digest, "plan_digest": run.plan_digest}
+    run_states.note("run.claimed", other, at=now(), actor=None, facts=claim)
+    with pytest.raises(Failed, match="what was claimed is not what was accepted"):
+        verify.verify(log.pack(), log.key)

@@ -27,7 +27,7 @@ def main() -> None:
     tries("memory", lambda: os.open(f"/proc/{victim}/mem", os.O_RDONLY))
     tries("network", lambda: socket.create_connection(("127.0.0.1", int(port)), timeout=1))
     tries("interfaces", lambda: [name for _, name in socket.if_nameindex() if name != "lo"])
-    tries("environment", lambda: set(os.environ) - {"PATH", "LANG", "LC_CTYPE"})
+    tries("environment", lambda: set(os.environ) - {"PATH", "LANG", "LC_CTYPE", "OPSPORTAL_CELL_UID"})
     tries("processes", lambda: [place for place in Path("/proc").glob("[0-9]*") if place.name != str(os.getpid())])
     tries("files", lambda: [place for place in Path("/proc/self/fd").iterdir() if int(place.name) > 3])
     tries("left", lambda: [place for folder in ("/var/tmp", "/tmp", "/run") for place in Path(folder).iterdir()])

@@ -24,9 +24,9 @@ def possible(me: Person, row: Version) -> list[str]:
     at = now()
     found = []
     writes = access.decide(me, "author", at=at, procedure=row.procedure).allowed
-    if row.state == VersionState.IN_REVIEW and (row.submitter_id == me.pk or writes):
+    if row.state in {VersionState.IN_REVIEW, VersionState.DRAFT} and (row.submitter_id == me.pk or writes):
         found.append("withdraw")
-    if writes and row.state not in {VersionState.IN_REVIEW, VersionState.DRAFT}:
+    if writes and not row.draft and row.state not in {VersionState.IN_REVIEW, VersionState.DRAFT}:
         due = row.state != VersionState.ACCEPTED or is_due(row.expires_at, at)
         found += ["resubmit"] if due and row.procedure.retired_at is None else []
     reviews = access.decide(me, "review", at=at, procedure=row.procedure).allowed

@@ -16,11 +16,13 @@ from procedures.domain.clock import now
 from procedures.domain.errors import NotFound, OpsError
 from procedures.models import Environment, Person, Procedure, Run, Version
 from procedures.queries import pages_procedures, pages_runs
+from procedures.queries.drafts import without_others
 from procedures.services import runs
 from procedures.web import prose
 from procedures.web.asking import Asking, asked, is_conditional, refilled
 from procedures.web.doors import page, person_of, show, status_of
 from procedures.web.preview import preview_run
+from procedures.web.views import drafts
 
 TABS = ("run", "history", "versions", "access")
 
@@ -66,6 +68,7 @@ def one(request: HttpRequest, name: str) -> HttpResponse:
         "may_view": pages_procedures.may_view(me, procedure, at),
         "may_restore": access.decide(me, "manage_access", at=at, procedure=procedure).allowed,
     }
+    context |= drafts.on_procedure(me, procedure)
     if context["may_view"]:
         context |= _tab(me, procedure, context["tab"])
     if context["version"] is not None and context["may_view"]:
@@ -78,7 +81,9 @@ def _tab(me: Person, procedure: Procedure, tab: str) -> dict[str, Any]:
         wanted = pages_runs.RunFilter(procedure=procedure.name)
         return {"history": pages_runs.list_runs(me, wanted, now())[0]}
     if tab == "versions":
-        return {"versions": procedure.versions.select_related("submitter").order_by("-number")[:100]}
+        return {
+            "versions": without_others(procedure.versions.select_related("submitter"), me).order_by("-number")[:100]
+        }
     if tab == "access":
         return {"grants": pages_procedures.grants_on(procedure, now())}
     return {}
