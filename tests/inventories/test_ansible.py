@@ -131,3 +131,16 @@ def test_a_public_inventory_equals_what_ansible_prints(place: Path) -> None:
 def test_a_public_file_that_is_no_inventory_is_refused(place: Path) -> None:
     with pytest.raises(ImportRefused):
         ansible.read(place.name, place.read_bytes())
+
+
+@pytest.mark.parametrize("folder", [Path(DATA, "corpora")] if DATA else [])
+def test_seventy_one_of_seventy_one_are_equal_and_the_one_that_is_none_is_refused(folder: Path) -> None:
+    equal = 0
+    for place in CORPUS:
+        expected = json.loads((folder / "ansible-inventory.oracle" / f"{place.name}.json").read_bytes())
+        expected["_meta"].pop("profile", None)
+        equal += listing(place.name, place.read_bytes()) == expected
+    assert (equal, len(CORPUS), len(list((folder / "ansible-inventory.oracle").iterdir()))) == (71, 71, 71)
+    assert len(NEGATIVE) == 1
+    with pytest.raises(ImportRefused, match="encrypted"):
+        ansible.read(NEGATIVE[0].name, NEGATIVE[0].read_bytes())
