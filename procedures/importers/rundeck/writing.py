@@ -13,6 +13,7 @@ from procedures.definitions.findings import Finding
 from procedures.definitions.load import FILE, load
 from procedures.definitions.scripts import EVAL, FETCH, INVISIBLE
 from procedures.domain.importing import MARKED, Imported, ImportRefused
+from procedures.domain.text import visible
 from procedures.importers.rundeck.commands import tell_marked
 from procedures.importers.rundeck.job import Job
 from procedures.importers.rundeck.source import plain
@@ -151,7 +152,9 @@ def _apart(draft: Draft) -> None:
     """Keep what a step was in a file that is evidence alone, since lint reads every text of a procedure as one."""
     place = f"{ORIGINAL}/{draft.step['id']}.rundeck"
     whole = plain(draft.original if draft.original is not None else draft.step["input"])
-    draft.files = {place: (json.dumps(whole, indent=2, ensure_ascii=False) + "\n").encode("utf-8", "replace")}
+    text = json.dumps(whole, indent=2, ensure_ascii=False)
+    text = text if visible(text) == text else json.dumps(whole, indent=2)
+    draft.files = {place: f"{text}\n".encode("utf-8", "replace")}
     was = draft.step["input"]["was"]
     name = draft.step["name"]
     draft.step["input"]["input"] = {"file": place}
