@@ -5,6 +5,7 @@ from __future__ import annotations
 from django.urls import URLPattern, URLResolver, include, path
 
 from procedures.api import health
+from procedures.api.urls import format_schema
 from procedures.hooks import git
 
 urlpatterns: list[URLPattern | URLResolver] = [
@@ -12,6 +13,7 @@ urlpatterns: list[URLPattern | URLResolver] = [
     path("readyz", health.readyz),
     path("metrics", health.metrics),
     path("hooks/git/<slug:name>", git.pushed),
+    path("schema/procedure.v1.json", format_schema),
     path("api/", include("procedures.api.urls")),
     path("", include("procedures.web.urls")),
 ]

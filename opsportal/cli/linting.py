@@ -52,3 +52,12 @@ def found_in(path: Path, *, several: bool) -> list[Finding]:
 
     findings = load_folder(path, registry.actions(), tools=TOOLS).findings
     return [replace(f, file=f"{path.name}/{f.file}") for f in findings] if several else findings
+
+
+@click.command()
+def schema() -> None:
+    """Print the format's JSON Schema, which editors complete and check with; no portal is needed."""
+    from procedures.definitions import registry
+    from procedures.definitions.published import published
+
+    click.echo(json.dumps(published(registry.actions()), indent=2))

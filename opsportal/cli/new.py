@@ -7,10 +7,11 @@ from pathlib import Path
 
 import click
 
-from opsportal.cli.portal import FAILED
+from opsportal.cli.portal import FAILED, url
 
 NAME = re.compile(r"^[a-z0-9]([a-z0-9-]{0,61}[a-z0-9])?$")
 HEAD = """\
+# yaml-language-server: $schema={portal}/schema/procedure.v1.json
 apiVersion: opsportal/v1
 kind: Procedure
 metadata:
@@ -99,7 +100,7 @@ def new(name: str, into: Path, ssh: bool, owner: str) -> None:
         click.echo(f"{folder} is there already; nothing was written. Choose another name or --into.", err=True)
         raise SystemExit(FAILED)
     title = name.replace("-", " ").capitalize()
-    head = HEAD.format(name=name, title=title, owner=owner, risk="moderate" if ssh else "low")
+    head = HEAD.format(name=name, title=title, owner=owner, risk="moderate" if ssh else "low", portal=url())
     folder.mkdir(parents=True)
     (folder / "procedure.yaml").write_text(head + (SSH if ssh else LOCAL))
     (folder / "work.sh").write_text(SCRIPT)

@@ -5,12 +5,12 @@ An id that two packages claim is an error. Nobody imports a plug-in by name else
 
 from __future__ import annotations
 
-import hashlib
 from collections.abc import Callable
 from functools import cache
 from importlib import import_module
-from importlib.metadata import EntryPoint, entry_points
+from importlib.metadata import entry_points
 
+from procedures.definitions import packages
 from procedures.domain.errors import OpsError
 from procedures.domain.importing import Carried
 from procedures.domain.ports import Action, Provider
@@ -58,28 +58,21 @@ def actions() -> dict[str, Action]:
         for name in names:
             action: Action = getattr(import_module(module), name)()
             found[action.id] = action
-    for point in entry_points(group="opsportal.actions"):
+    for point in packages.offered():
         action = point.load()()
+        packages.loaded(action.id, point)
         if action.id in found:
             raise DuplicatePlugin(f"The action {action.id} is offered twice, the second time by {point.value}.")
         found[action.id] = action
     return found
 
 
-@cache
 def action_marks() -> dict[str, str]:
-    """What of each action goes into a closure (H4): for ours the contract, for others the hash of their package."""
-    marks = dict.fromkeys(actions(), f"opsportal:{CONTRACT}")
-    for point in entry_points(group="opsportal.actions"):
-        marks[point.load().id] = _package_mark(point)
-    return marks
+    """What of each action goes into a closure (H4): for ours the contract, for others the bytes of their package.
 
-
-def _package_mark(point: EntryPoint) -> str:
-    if point.dist is None:
-        return "unknown"
-    record = point.dist.read_text("RECORD") or ""
-    return f"{point.dist.name}:{point.dist.version}:{hashlib.sha256(record.encode()).hexdigest()}"
+    Not cached: a claim asks what lies on this machine now.
+    """
+    return dict.fromkeys(actions(), f"opsportal:{CONTRACT}") | packages.marks()
 
 
 def provider_kinds() -> dict[str, type[Provider]]:

@@ -1,4 +1,4 @@
-"""The JSON Schema of the format: what editors complete with, and what every document is checked against."""
+"""The JSON Schema of the format: what every document is checked against."""
 
 from __future__ import annotations
 
@@ -124,7 +124,7 @@ SPEC = closed(
 
 
 def procedure_schema() -> dict[str, Any]:
-    """The whole schema, published at `/schema/procedure.v1.json`."""
+    """The shape that every document is checked against; `published` adds what editors want."""
     return {
         "$schema": "https://json-schema.org/draft/2020-12/schema",
         "title": "OpsPortal procedure",

@@ -10,6 +10,7 @@ import jsonschema_rs
 from procedures.definitions.lint import flow
 from procedures.definitions.lint.notes import Notes
 from procedures.definitions.lint.placed import placed
+from procedures.definitions.published import loose
 from procedures.domain import expressions, limits, rendering, uploads
 from procedures.domain.calls import CALL
 from procedures.domain.definition import Step
@@ -17,7 +18,6 @@ from procedures.domain.importing import MARKED
 from procedures.domain.ports import Action
 
 MARKED_STEP = "marked-step"
-NOT_TEXT = ("integer", "boolean", "number")
 PROGRAMS = frozenset({"script", "command", "query", "sql", "playbook"})
 PLACES = frozenset({"script", "playbook", "file", "src", "source", "path", "manifest", "module"})
 
@@ -58,7 +58,7 @@ def _input(notes: Notes, pointer: str, step: Step, action: Action, laid_out: Map
     unpinned = step.action == CALL and expressions.has_expression(str(step.input.get("procedure", "")))
     if unpinned:
         notes.say(f"{pointer}/input/procedure", "call-unpinned", f"{step.id} chooses what it calls when it runs.")
-    validator = jsonschema_rs.validator_for(_loose(action.input_schema), offline=True)
+    validator = jsonschema_rs.validator_for(loose(action.input_schema), offline=True)
     for error in validator.iter_errors(dict(step.input)):
         path = "".join(f"/{part}" for part in error.instance_path)
         if not (unpinned and path == "/procedure"):
@@ -118,13 +118,3 @@ def _artifacts(notes: Notes, pointer: str, step: Step, action: Action) -> None:
         if {"", ".", ".."} & set(need.path.split("/")) or expressions.has_expression(need.path):
             told = f"{need.path} is not a plain path below the step's folder."
             notes.say(f"{pointer}/artifacts/{number}/path", "artifacts", told)
-
-
-def _loose(schema: Mapping[str, Any]) -> dict[str, Any]:
-    """An action's input schema in which any value may also be an expression."""
-    expression = {"type": "string", "pattern": r"\$\{\{"}
-    properties = {
-        key: {"anyOf": [dict(value), expression]} if "enum" in value or value.get("type") in NOT_TEXT else value
-        for key, value in schema.get("properties", {}).items()
-    }
-    return {**schema, "properties": properties}

@@ -1,0 +1,142 @@
+"""An action of another package is part of what was accepted: one changed byte of it and the claim refuses (H4)."""
+
+from __future__ import annotations
+
+import base64
+import hashlib
+import sys
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+
+from procedures.definitions import packages, registry
+from procedures.evidence.models import Event
+from procedures.runner.drive import drive
+from tests.engine.test_runs import procedure, run_it
+from tests.factories.portal import World
+
+CODE = """\
+from procedures.domain.ports import Action, ActionResult
+
+
+class Greet(Action):
+    id = "acme:greet"
+    summary = "Greets."
+    input_schema = {"type": "object", "additionalProperties": False, "properties": {"word": {"type": "string"}}}
+
+    def plan(self, call):
+        return dict(call.input)
+
+    def run(self, call, io):
+        io.write("stdout", b"WORD\\n")
+        return ActionResult("succeeded")
+"""
+STEP = "{id: one, action: 'acme:greet', timeout: 5s, input: {word: a}}"
+
+
+class Site:
+    """A folder of installed packages, as pip leaves one."""
+
+    def __init__(self, folder: Path) -> None:
+        self.folder = folder
+
+    def install(self, version: str, word: str) -> None:
+        info = f"acme_actions-{version}.dist-info"
+        files = {
+            "acme_actions/__init__.py": CODE.replace("WORD", word),
+            f"{info}/METADATA": f"Metadata-Version: 2.1\nName: acme-actions\nVersion: {version}\n",
+            f"{info}/entry_points.txt": "[opsportal.actions]\ngreet = acme_actions:Greet\n",
+        }
+        rows = []
+        for name, text in files.items():
+            place = self.folder / name
+            place.parent.mkdir(parents=True, exist_ok=True)
+            place.write_text(text)
+            hashed = base64.urlsafe_b64encode(hashlib.sha256(text.encode()).digest()).rstrip(b"=").decode()
+            rows.append(f"{name},sha256={hashed},{len(text)}")
+        (self.folder / info / "RECORD").write_text("\n".join([*rows, f"{info}/RECORD,,"]) + "\n")
+
+    def restart(self) -> None:
+        """What a new process would find: nothing is remembered and the code is read again."""
+        sys.modules.pop("acme_actions", None)
+        packages.offered.cache_clear()
+        registry.actions.cache_clear()
+        registry.actions()
+
+
+@pytest.fixture
+def site(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Site]:
+    folder = tmp_path / "site"
+    folder.mkdir()
+    monkeypatch.syspath_prepend(str(folder))
+    monkeypatch.setattr(sys, "dont_write_bytecode", True)
+    made = Site(folder)
+    made.install("1.0", "hello")
+    made.restart()
+    yield made
+    monkeypatch.undo()
+    made.restart()
+
+
+def denied(run: object) -> list[str]:
+    return [str(e.kind) for e in Event.objects.filter(run=run, kind="run.denied")]
+
+
+def test_the_accepted_package_runs(world: World, site: Site) -> None:
+    quinn = procedure(world, "greet", STEP)
+    run = run_it(world, quinn, "greet")
+    assert (run.state, "".join(run.log.values_list("text", flat=True))) == ("succeeded", "hello\n")
+    [[action, mark]] = run.version.closure["actions"]
+    assert action == "acme:greet"
+    assert mark.startswith("acme-actions:1.0:")
+
+
+@pytest.mark.parametrize("restarted", [True, False], ids=["runner restarted", "runner still up"])
+def test_code_replaced_after_acceptance_is_denied_with_evidence(world: World, site: Site, restarted: bool) -> None:
+    """The attacker changes one file and leaves version and RECORD as they were."""
+    quinn = procedure(world, "greet", STEP)
+    run = world.ask(quinn, procedure="greet")
+    code = site.folder / "acme_actions" / "__init__.py"
+    code.write_text(code.read_text().replace("hello", "owned"))
+    if restarted:
+        site.restart()
+    drive(run.id)
+    run.refresh_from_db()
+    assert run.state == "denied"
+    assert "accepted was" in run.message
+    assert denied(run.id) == ["run.denied"]
+    assert not run.log.exists()
+
+
+def test_a_file_put_beside_the_package_is_noticed(world: World, site: Site) -> None:
+    quinn = procedure(world, "greet", STEP)
+    run = world.ask(quinn, procedure="greet")
+    (site.folder / "acme_actions" / "extra.py").write_text("x = 1\n")
+    site.restart()
+    drive(run.id)
+    run.refresh_from_db()
+    assert run.state == "denied"
+
+
+def test_another_release_needs_another_acceptance(world: World, site: Site) -> None:
+    quinn = procedure(world, "greet", STEP)
+    run = world.ask(quinn, procedure="greet")
+    for old in (site.folder / "acme_actions-1.0.dist-info").iterdir():
+        old.unlink()
+    (site.folder / "acme_actions-1.0.dist-info").rmdir()
+    site.install("1.1", "hello")
+    site.restart()
+    drive(run.id)
+    run.refresh_from_db()
+    assert run.state == "denied"
+
+
+def test_a_package_without_a_record_is_never_what_was_accepted(site: Site) -> None:
+    (site.folder / "acme_actions-1.0.dist-info" / "RECORD").unlink()
+    site.restart()
+    assert registry.action_marks()["acme:greet"].startswith("unpinned:")
+
+
+def test_our_own_actions_keep_their_mark_over_releases(site: Site) -> None:
+    assert registry.action_marks()["local:script"] == "opsportal:1"
