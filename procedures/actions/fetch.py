@@ -6,6 +6,7 @@ Nothing is fetched from anywhere else: what a run lays out is what reviewers hav
 from __future__ import annotations
 
 import re
+import time
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from typing import Any, ClassVar
@@ -22,6 +23,7 @@ PLACES: Mapping[str, Any] = {
     "url": {"type": "string", "minLength": 1, "maxLength": 2000},
     "targetPath": {"type": "string", "maxLength": 1000},
 }
+SECONDS = 10.0
 ABOVE = re.compile(r"^(\.{1,2}/+)+")
 ELSEWHERE = (
     "{} is fetched at run time, and nobody has reviewed it. Put its files into the bundle and name their folder (./…)."
@@ -184,7 +186,10 @@ class FetchTemplate(_Fetch):
     def made(self, call: ActionCall) -> Iterator[tuple[str, bytes]]:
         filling = _Filling.of(call.input)
         seen: set[str] = set()
+        until = time.monotonic() + SECONDS
         for path, data in source(call).items():
+            if time.monotonic() > until:
+                raise SourceRefused(f"The templates take longer than {SECONDS:.0f} s to fill in.")
             done = filling.file(path, data)
             if done is None:
                 continue

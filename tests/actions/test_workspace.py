@@ -8,7 +8,7 @@ from typing import Any
 
 import pytest
 
-from procedures.actions import workspace
+from procedures.actions import fetch, workspace
 from procedures.actions.fetch import FetchPlain, FetchTemplate
 from procedures.actions.files import DebugLog, FsDelete, FsRename
 from procedures.domain.ports import Action, ActionResult, NoWorkspace, Workspace
@@ -108,6 +108,12 @@ def test_a_template_that_reaches_out_fails_and_says_where(space: Workspace) -> N
     assert result.outcome == "failed"
     assert result.message.startswith("a, ")
     assert held(space) == {}
+
+
+def test_a_heap_of_slow_templates_ends(space: Workspace, monkeypatch: Any) -> None:
+    monkeypatch.setattr(fetch, "SECONDS", 0.0)
+    result = act(FetchTemplate(), space, {"url": "./skeleton", "values": VALUES})
+    assert "longer than" in result.message
 
 
 def test_a_workspace_has_room_for_so_much(space: Workspace, monkeypatch: Any) -> None:
