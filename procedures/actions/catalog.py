@@ -1,11 +1,12 @@
 """`catalog:write` and `catalog:register`: a descriptor written into the workspace, and one that was really published.
 
-Registering reads the descriptor out of the very commit that a step of this run pushed; nothing is fetched. The entity's
-reference, the digest of its bytes, the commit and its place go into evidence with the task's result.
+Registering reads the descriptor out of the very commit that a step of this run pushed; nothing is fetched. The engine
+puts what is described into the catalogue, each entity with the digest of its bytes, the commit and its place.
 """
 
 from __future__ import annotations
 
+import math
 from collections.abc import Mapping
 from typing import Any, ClassVar
 
@@ -19,7 +20,7 @@ from procedures.domain.canonical import sha256_hex
 from procedures.domain.entities import EntityRefused
 from procedures.domain.expressions import Unresolved
 from procedures.domain.importing import ImportRefused
-from procedures.domain.ports import Action, ActionCall, ActionIO, ActionResult
+from procedures.domain.ports import Action, ActionCall, ActionIO, ActionResult, Described
 from procedures.git import push
 
 DEFAULT = "catalog-info.yaml"
@@ -106,29 +107,44 @@ class CatalogRegister(Action):
             return ActionResult("succeeded", output={"catalogInfoUrl": _url(contents, path)})
         if data is None:
             raise EntityRefused(f"{contents} holds no {path}.")
-        refs = references(path, data)
+        found = described(path, data)
+        refs = list(found)
+        place, mark, commit = _url(contents, path), sha256_hex(data), push.tip(folder)
         io.write("stdout", "".join(f"{ref} is registered\n" for ref in refs).encode())
         return ActionResult(
             "succeeded",
-            output={"entityRef": refs[0], "entityRefs": refs, "catalogInfoUrl": _url(contents, path)},
-            facts={
-                "entities": refs,
-                "descriptor": _url(contents, path),
-                "descriptor_sha256": sha256_hex(data),
-                "commit": push.tip(folder),
-            },
+            output={"entityRef": refs[0], "entityRefs": refs, "catalogInfoUrl": place},
+            facts={"entities": refs, "descriptor": place, "descriptor_sha256": mark, "commit": commit},
+            described=tuple(Described(ref, place, mark, commit, value) for ref, value in found.items()),
         )
 
 
-def references(path: str, data: bytes) -> list[str]:
-    """The references of every entity of a descriptor. Raises EntityRefused with the line that YAML names."""
+def described(path: str, data: bytes) -> dict[str, Any]:
+    """Every entity of a descriptor by its reference. Raises EntityRefused with the line that YAML names."""
     try:
         documents = load_all(data)
     except ImportRefused as problem:
         raise EntityRefused(f"{path}, line {problem.line}: {problem.message}") from problem
     if not documents:
         raise EntityRefused(f"{path} describes nothing.")
-    return [entities.reference(document.value) for document in documents]
+    found: dict[str, Any] = {}
+    for document in documents:
+        value = plain(document.value)
+        ref = entities.reference(value)
+        if ref in found:
+            raise EntityRefused(f"{path} describes {ref} twice.")
+        found[ref] = value
+    return found
+
+
+def plain(value: Any) -> Any:
+    """A value as JSON knows it; dates and what else YAML has become text."""
+    if isinstance(value, Mapping):
+        return {str(key): plain(item) for key, item in value.items()}
+    if isinstance(value, list):
+        return [plain(item) for item in value]
+    kept = value is None or isinstance(value, bool | int) or (isinstance(value, float) and math.isfinite(value))
+    return value if kept else str(value).replace("\x00", "\u2400")
 
 
 def _path(call: ActionCall) -> Any:

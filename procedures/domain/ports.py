@@ -179,11 +179,22 @@ class ActionCall:
 
 
 @dataclass(frozen=True, slots=True)
+class Described:
+    """A catalogue entity as a step read it: `place` is where its descriptor stands, `document` what it says."""
+
+    ref: str
+    place: str
+    descriptor_sha256: str
+    commit: str
+    document: Mapping[str, Any]
+
+
+@dataclass(frozen=True, slots=True)
 class ActionResult:
     """How a task ended. `remote` says what is known of the remote process group when it did not end by itself.
 
     `facts` go into evidence (host-key fingerprint, certificate serial, sandbox tier); `output` is the step's output;
-    `files` are the bytes of its artifacts by name.
+    `files` are the bytes of its artifacts by name; `described` are entities that the engine has registered.
     """
 
     outcome: Outcome
@@ -193,6 +204,7 @@ class ActionResult:
     remote: Literal["dead", "unknown"] | None = None
     message: str = ""
     files: Mapping[str, bytes] = field(default_factory=dict)
+    described: tuple[Described, ...] = ()
 
 
 class Action(ABC):

@@ -25,7 +25,7 @@ from procedures.engine.output import RunOutput, TaskIO
 from procedures.engine.watch import Watch
 from procedures.engine.workspace import Workspaces
 from procedures.models import Task
-from procedures.services import tasks
+from procedures.services import catalogue, tasks
 from procedures.services.artifacts import Kept, stored_bytes
 from procedures.services.claims import Claimed, ClaimLost, secrets_of
 from procedures.services.tasks import Signer
@@ -160,7 +160,7 @@ def _act(tools: Tools, step: Step, action: Action, call: ActionCall, io: TaskIO,
         if action.shares_files:
             call = replace(call, workspace=tools.workspaces.of(tools.prefix))
         if not step.credentials:
-            return action.run(call, io)
+            return _catalogued(tools, step, action.run(call, io))
         with tools.lender.lend(
             claimed=tools.claimed,
             step=tools.prefix + step.id,
@@ -180,6 +180,20 @@ def _act(tools: Tools, step: Step, action: Action, call: ActionCall, io: TaskIO,
         text = tools.output.masker.mask_text(f"{type(problem).__name__}: {problem}")
         io.write("system", (text + "\n").encode())
         return ActionResult("failed", message=text[:2000], facts={"defect": type(problem).__name__})
+
+
+def _catalogued(tools: Tools, step: Step, result: ActionResult) -> ActionResult:
+    """The result, once the entities that it describes are in the catalogue. Raises what the catalogue refuses."""
+    if result.outcome == "succeeded" and result.described:
+        rows = [replace(one, document=masked(tools.output.masker, one.document)) for one in result.described]
+        catalogue.register(
+            run=tools.claimed.run.id,
+            token=tools.claimed.token,
+            step=tools.prefix + step.id,
+            described=rows,
+            at=now(),
+        )
+    return result
 
 
 def _truth(result: ActionResult, watch: Watch) -> ActionResult:

@@ -65,6 +65,7 @@ KINDS: Mapping[str, tuple[str, ...]] = {
     "lease.revoked": ("lease", "how", "why"),
     "lease.refused": ("step", "target", "credential", "why"),
     "export.made": ("manifest", "range", "exporter"),
+    "entity.registered": ("ref", "place", "descriptor_sha256", "commit", "step"),
     "evidence.read": ("what",),
 }
 

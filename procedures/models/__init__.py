@@ -3,6 +3,7 @@
 from procedures.models.access import ControlChange, Grant, GrantRight, ProcedureGroupPermission, ProcedureUserPermission
 from procedures.models.artifacts import Artifact
 from procedures.models.discussions import ReviewComment
+from procedures.models.entities import Entity
 from procedures.models.environments import (
     CredentialBinding,
     Environment,
@@ -40,6 +41,7 @@ __all__ = [
     "DenialCount",
     "DutyAssignment",
     "EnrolledKey",
+    "Entity",
     "Environment",
     "Grant",
     "GrantRight",

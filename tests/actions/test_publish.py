@@ -205,6 +205,7 @@ def test_what_was_published_is_registered_and_nothing_else(host: Forge, space: W
     assert result.output["entityRef"] == "component:default/payments"
     assert result.output["catalogInfoUrl"] == "https://github.com/acme/payments/blob/main/catalog-info.yaml"
     assert result.facts["entities"] == ["component:default/payments"]
+    assert [one.document["spec"] for one in result.described] == [{"type": "service"}]
     assert result.facts["commit"] == published.output["commitHash"]
     elsewhere = {"repoContentsUrl": "https://github.com/acme/other/blob/main"}
     refused = CatalogRegister().run(asked(space, host, input=elsewhere), Collected())
@@ -222,6 +223,7 @@ def test_what_was_published_is_registered_and_nothing_else(host: Forge, space: W
         (b"a: [1\n", "line 2"),
         (b"", "describes nothing"),
         (b"- 1\n", "is an object"),
+        (ENTITY + b"---\n" + ENTITY, "twice"),
     ],
 )
 def test_a_descriptor_that_describes_nothing_is_refused(host: Forge, space: Workspace, text: bytes, said: str) -> None:

@@ -20,7 +20,7 @@ from procedures.domain.errors import InvalidInput
 from procedures.domain.sealing import secret_object
 from procedures.evidence.queries import facts_of_run
 from procedures.importers import backstage
-from procedures.models import PoolKey, Run, Version
+from procedures.models import Entity, Person, PoolKey, Run, Version
 from procedures.runner.drive import drive
 from procedures.services import versions
 from procedures.services.install import ENVIRONMENTS
@@ -82,16 +82,20 @@ class Place:
             },
         )
 
+    def newcomer(self, name: str, verb: str, **more: Any) -> Person:
+        person = self.world.person(name)
+        self.world.may(person, verb, **more)
+        return person
+
     def accept(self, files: Mapping[str, bytes]) -> Version:
-        adam = self.world.person("adam")
-        self.world.may(adam, "author")
+        adam = Person.objects.filter(username="adam").first() or self.newcomer("adam", "author")
         version = versions.submit_version(actor=adam, files=files, note="", at=now())
         self.world.review(self.world.mira, version, "operations", "security", signed=True)
         return version
 
     def run(self, **parameters: Any) -> Run:
-        quinn = self.world.person("quinn")
-        self.world.may(quinn, "run", procedure="kubernetes-service")
+        quinn = Person.objects.filter(username="quinn").first()
+        quinn = quinn or self.newcomer("quinn", "run", procedure="kubernetes-service")
         run = self.world.ask(quinn, procedure="kubernetes-service", parameters={**GIVEN, **parameters})
         drive(run.id)
         run.refresh_from_db()
@@ -160,11 +164,34 @@ def test_what_was_published_and_registered_stands_in_evidence(place: Place) -> N
     assert done["publish"]["repository"] == "https://github.com/acme/payments.git"
     assert done["register"]["entities"] == ["component:default/payments"]
     assert done["register"]["commit"] == done["publish"]["commit"]
+    entity = Entity.objects.get()
+    assert entity.ref == "component:default/payments"
+    assert entity.place == "https://github.com/acme/payments/blob/main/catalog-info.yaml"
+    assert entity.document["spec"]["owner"] == GIVEN["owner"]
+    assert entity.run == run
+    event = next(f.facts for f in facts_of_run(run.id) if f.kind == "entity.registered")
+    assert (event["ref"], event["commit"], event["step"]) == (entity.ref, entity.commit, "register")
+    assert event["descriptor_sha256"] == entity.descriptor_sha256 == done["register"]["descriptor_sha256"]
     lease = next(f.facts for f in facts_of_run(run.id) if f.kind == "lease.issued")
     assert lease["evidence"]["host"] == "github.com"
     stored = everything_stored()
     assert TOKEN.encode() not in stored
     assert b"github-token" in stored, "the control: what is stored was looked at"
+
+
+def test_a_second_place_does_not_take_an_entity_over(place: Place) -> None:
+    """Two repositories declare the same entity: the second is refused and said, the first stands (H11)."""
+    place.furnish()
+    place.accept(bundle(without=("create-argocd-app",)))
+    first = place.run()
+    fixed = {
+        "skeleton/catalog-info.yaml": SKELETON["skeleton/catalog-info.yaml"].replace(b"${{ values.name }}", b"payments")
+    }
+    place.accept({**bundle(without=("create-argocd-app",)), **fixed})
+    second = place.run(name="impostor")
+    assert second.state == "failed"
+    assert "is described by https://github.com/acme/payments/blob/main" in told(second)
+    assert Entity.objects.get().run == first
 
 
 def test_the_plan_names_every_file_and_the_place_it_goes_to(place: Place) -> None:
