@@ -11,6 +11,7 @@ from urllib.parse import quote
 
 import click
 
+from opsportal.cli import options
 from opsportal.cli.portal import FAILED, WAITING, ask, run_id, show
 from procedures.domain import forms
 
@@ -128,13 +129,11 @@ def run(
         return
     if not name or not environment:
         raise click.UsageError("Missing " + ("argument 'NAME'." if not name else "option '--environment'."))
-    schema = schema_of(name, draft=draft) if words else {}
-    given = json.loads(parameters.read_text()) if parameters else {}
     data: dict[str, Any] = {
         "procedure": name,
         "environment": environment,
         "reason": reason,
-        "parameters": {**given, **flags(list(words), schema)},
+        "parameters": filled(name, environment, parameters, words, draft=draft),
     }
     if draft:
         data["draft"] = True
@@ -152,6 +151,18 @@ def run(
         show(found, as_json=as_json, rows=[])
         return
     finish(follow(found["id"], quiet=as_json), as_json=as_json)
+
+
+def filled(
+    name: str, environment: str, parameters: Path | None, words: tuple[str, ...], *, draft: bool
+) -> dict[str, Any]:
+    """The parameters of a wish; lists that some of them must be in are asked for first."""
+    schema = schema_of(name, draft=draft) if words or parameters else {}
+    given = json.loads(parameters.read_text()) if parameters else {}
+    wish = {**given, **flags(list(words), schema)}
+    if schema and not draft:
+        options.load(name, environment, schema, wish)
+    return wish
 
 
 def schema_of(name: str, *, draft: bool) -> dict[str, Any]:

@@ -33,6 +33,8 @@ OPSPORTAL_ROOT_OK = env.yes("OPSPORTAL_ROOT_OK")
 OPSPORTAL_VERSION = "0.1.0"
 OPSPORTAL_DISPATCH = "procedures.runner.dispatch.send_run"
 OPSPORTAL_DRAFT_DISPATCH = "procedures.runner.dispatch.send_draft"
+OPSPORTAL_OPTIONS_DISPATCH = "procedures.runner.dispatch.send_options"
+OPSPORTAL_OPTION_HOSTS = env.listing("OPSPORTAL_OPTION_HOSTS")
 OPSPORTAL_TRIAL_DISPATCH = "procedures.runner.dispatch.send_trial"
 
 INSTALLED_APPS = [

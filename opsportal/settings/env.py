@@ -118,6 +118,7 @@ VARIABLES = {
             "",
             "Address or network under which targets see this runner; certificates hold from there alone.",
         ),
+        Variable("OPSPORTAL_OPTION_HOSTS", "list", "", "Hosts from which runners may fetch choices for forms."),
         Variable("OPSPORTAL_HEARTBEAT_S", "integer", "1", "Seconds between two signs of life of a run's runner."),
         Variable("OPSPORTAL_HEARTBEAT_LOST_S", "integer", "10", "Silence after which a runner counts as lost."),
         Variable(

@@ -53,6 +53,7 @@ RUN = shape(
         "draft": {"type": "boolean"},
     },
 )
+OPTIONS = shape({"environment": NAME, "parameter": NAME}, {"parameters": OBJECT})
 REVIEW = shape(
     {"version": {"type": "string", "format": "uuid"}, "digest": NAME, "verdict": NAME},
     {"comment": TEXT, "duties": {"type": "array", "items": NAME}, "signature": SIGNATURE},

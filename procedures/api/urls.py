@@ -40,6 +40,7 @@ urlpatterns = [
     path("v1/actions/", action_list),
     path("v1/procedures/", versions.Procedures.as_view()),
     path("v1/procedures/<str:name>/", versions.OneProcedure.as_view()),
+    path("v1/procedures/<str:name>/options/", versions.Options.as_view()),
     path("v1/versions/", versions.Versions.as_view()),
     path("v1/versions/<str:pk>/", versions.OneVersion.as_view()),
     path("v1/versions/<str:pk>/test/", versions.TestAgain.as_view()),

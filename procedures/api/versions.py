@@ -12,14 +12,15 @@ from procedures import access
 from procedures.api import inputs, shapes
 from procedures.api.door import Door, uuid
 from procedures.definitions.archive import unpack
+from procedures.domain import options
 from procedures.domain.bundle import MAX_BYTES
 from procedures.domain.canonical import canon
 from procedures.domain.clock import now
 from procedures.domain.errors import InvalidInput, NotFound, OpsError
-from procedures.models import Procedure, Version
+from procedures.models import Environment, Procedure, Version
 from procedures.queries.drafts import hidden_from, without_others
 from procedures.queries.due import due_for_review
-from procedures.services import drafts, life, reviews, trials, versions
+from procedures.services import drafts, life, option_asking, reviews, trials, versions
 
 
 class TooLarge(OpsError):
@@ -57,6 +58,43 @@ class OneProcedure(Door):
             found["parameters"] = accepted.definition["parameters"] if accepted else None
             found["secrets"] = accepted.definition["secrets"] if accepted else None
         return Response(found)
+
+
+class Options(Door):
+    """The choices of one parameter, which come from elsewhere: asked for, or told as they stand."""
+
+    def post(self, request: Request, name: str) -> Response:
+        data = inputs.checked(inputs.OPTIONS, request.data)
+        row = Procedure.objects.filter(name=name).first()
+        environment = Environment.objects.filter(name=data["environment"]).first()
+        at = now()
+        if row is None or environment is None:
+            raise NotFound("There is no such procedure or environment.")
+        access.require(self.actor, "run", at=at, procedure=row, environment=environment)
+        version = row.versions.filter(state="accepted", expires_at__gt=at).first()
+        source = options.sources(version.definition["parameters"]).get(data["parameter"]) if version else None
+        if version is None or source is None:
+            raise NotFound(f"{data['parameter']} takes its choices from nowhere else.")
+        listed = option_asking.ask(
+            actor=self.actor,
+            version=version,
+            environment=environment,
+            source=source,
+            parameters=data.get("parameters", {}),
+            at=at,
+        )
+        found = listed.choices
+        return Response(
+            {
+                "state": listed.state,
+                "message": listed.said,
+                "binds": source.binds,
+                "values": found.values if found else [],
+                "titles": found.titles if found else [],
+                "digest": listed.digest or None,
+                "run": str(listed.run) if listed.run else None,
+            }
+        )
 
 
 class Versions(Door):

@@ -33,6 +33,12 @@ _ROWS: tuple[tuple[str, Weight, str, str], ...] = (
     ("yaml-twice", "error", "A key stands twice in one mapping.", "Keep one of the two."),
     ("schema", "error", "The definition has not the shape of the format.", "Look at the format's JSON Schema."),
     ("form", "error", "A form's own JSON Schema cannot be used.", "Correct the schema under parameters or secrets."),
+    (
+        "options",
+        "error",
+        "Choices come from a source that cannot be asked.",
+        "See the handbook, for authors.",
+    ),
     ("open-form", "error", "A form takes names that it does not declare.", "Declare each property."),
     ("name-collision", "error", "Two parameters become one variable.", "Rename one of the two."),
     ("step-id-twice", "error", "Two steps have one id.", "Rename one of the two."),

@@ -43,14 +43,19 @@ def bundle_digest(files: Mapping[str, bytes]) -> str:
 
 
 def closure(
-    definition: Definition, files: Mapping[str, bytes], actions: Mapping[str, str], callees: Mapping[str, str]
+    definition: Definition,
+    files: Mapping[str, bytes],
+    actions: Mapping[str, str],
+    callees: Mapping[str, str],
+    options: Mapping[str, str] | None = None,
 ) -> dict[str, Any]:
     """Everything that decides what runs: files, actions used, target filter, credential needs, called procedures.
 
-    `actions` maps id → mark of its package (H4); `callees` maps name → digest.
+    `actions` maps id → mark of its package (H4); `callees` maps name → digest, and so do `options`, the procedures that
+    give a form its choices.
     """
     used = sorted({step.action for phase in PHASES for step in definition.branch(phase)})
-    return {
+    value = {
         "v": 1,
         "name": definition.name,
         "files": [[path, sha256_hex(files[path])] for path in sorted(files)],
@@ -62,6 +67,7 @@ def closure(
         ],
         "calls": [[name, callees[name]] for name in sorted(callees)],
     }
+    return value | ({"options": [[name, options[name]] for name in sorted(options)]} if options else {})
 
 
 def closure_digest(value: Mapping[str, Any]) -> str:

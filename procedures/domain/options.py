@@ -21,6 +21,20 @@ From = Literal["procedure", "url", "catalogue"]
 MAX_CHOICES = 1_000
 MAX_TEXT = 200
 TTL_S = {"procedure": 300, "url": 300, "catalogue": 0}
+KNOWN = frozenset({"Group", "User", "Tag"})
+# Backstage's pickers, each with the kinds that it offers where its options do not say.
+PICKERS: Mapping[str, tuple[str, ...]] = {
+    "EntityPicker": (),
+    "EntityNamePicker": (),
+    "MultiEntityPicker": (),
+    "OwnerPicker": ("Group", "User"),
+    "OwnedEntityPicker": (),
+    "MyGroupsPicker": ("Group",),
+    "EntityTagsPicker": ("Tag",),
+    "RepoUrlPicker": (),
+    "RepoBranchPicker": (),
+    "RepoOwnerPicker": ("Group",),
+}
 NAME = {"type": "string", "minLength": 1, "maxLength": 200}
 
 
@@ -88,11 +102,30 @@ def sources(schema: Mapping[str, Any]) -> dict[str, Source]:
     """Every parameter at the top of a form whose choices come from elsewhere."""
     found: dict[str, Source] = {}
     for name, rules in forms.every_property(schema).items():
-        raw = rules.get("options") if isinstance(rules, Mapping) else None
+        raw = (rules.get("options") or _picked(rules)) if isinstance(rules, Mapping) else None
         if isinstance(raw, Mapping) and raw.get("from") in TTL_S:
             kind: From = raw["from"]
             found[name] = Source(name, kind, raw, seconds(raw["ttl"]) if "ttl" in raw else TTL_S[kind])
     return found
+
+
+def picker_kinds(rules: Mapping[str, Any]) -> list[str]:
+    """The kinds of entity that one of Backstage's pickers offers, as its options or its name say."""
+    more = rules.get("ui:options") if isinstance(rules.get("ui:options"), Mapping) else {}
+    wanted = (more or {}).get("catalogFilter") or {}
+    rows = wanted if isinstance(wanted, list) else [wanted]
+    found = [row.get("kind") for row in rows if isinstance(row, Mapping)] + [(more or {}).get("allowedKinds")]
+    kinds = [one for kind in found for one in (kind if isinstance(kind, list) else [kind]) if isinstance(one, str)]
+    return kinds or list(PICKERS.get(str(rules.get("ui:field")), ()))
+
+
+def _picked(rules: Mapping[str, Any]) -> dict[str, Any] | None:
+    """A picker that takes nothing but entities is a list that binds, for the kinds that the portal knows."""
+    more = rules.get("ui:options") if isinstance(rules.get("ui:options"), Mapping) else {}
+    kinds = picker_kinds(rules) if rules.get("ui:field") in PICKERS else []
+    if (more or {}).get("allowArbitraryValues") is not False or not kinds or set(kinds) - KNOWN:
+        return None
+    return {"from": "catalogue", "kinds": kinds}
 
 
 def problems(schema: Mapping[str, Any]) -> list[str]:

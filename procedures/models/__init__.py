@@ -13,6 +13,7 @@ from procedures.models.environments import (
     SealedSecret,
     Target,
 )
+from procedures.models.options import OptionList
 from procedures.models.people import ApiToken, DenialCount, DutyAssignment, EnrolledKey, Membership, OneTimeLink, Person
 from procedures.models.runs import (
     Approval,
@@ -51,6 +52,7 @@ __all__ = [
     "LogChunk",
     "Membership",
     "OneTimeLink",
+    "OptionList",
     "Person",
     "PoolKey",
     "PortalSetting",

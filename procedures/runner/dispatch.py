@@ -5,7 +5,7 @@ from __future__ import annotations
 from uuid import UUID
 
 from procedures.runner.identity import DISPOSABLE
-from procedures.runner.tasks import drive_draft, drive_run, try_version
+from procedures.runner.tasks import drive_draft, drive_run, fetch_options, try_version
 
 
 def send_run(run: UUID, environment: str) -> None:
@@ -21,3 +21,8 @@ def send_trial(trial: UUID) -> None:
 def send_draft(run: UUID, environment: str) -> None:
     """To the disposable pool, whatever the environment."""
     drive_draft.apply_async((str(run),), queue=DISPOSABLE, retry=False)
+
+
+def send_options(list_id: UUID, environment: str) -> None:
+    """A list of choices is to be fetched by a runner of that environment."""
+    fetch_options.apply_async((str(list_id),), queue=f"environment.{environment}", retry=False)

@@ -11,6 +11,15 @@ from procedures.services.claims import ClaimLost
 
 
 @shared_task(  # type: ignore[untyped-decorator]
+    acks_late=True, ignore_result=True, name="opsportal.fetch_options"
+)
+def fetch_options(list_id: str) -> None:
+    from procedures.runner.option_fetching import fetch
+
+    fetch(UUID(list_id))
+
+
+@shared_task(  # type: ignore[untyped-decorator]
     acks_late=True, ignore_result=True, name="opsportal.drive_run"
 )
 def drive_run(run_id: str) -> None:

@@ -9,10 +9,12 @@ from procedures.definitions import registry
 from procedures.definitions.load import definition_of
 from procedures.domain import bundle
 from procedures.domain.calls import MAX_DEPTH, Callee, called
-from procedures.domain.definition import RISKS, Definition
+from procedures.domain.definition import RISKS, Definition, Step
 from procedures.domain.errors import IllegalState, InvalidInput
+from procedures.domain.options import sources
 from procedures.domain.states import VersionState
 from procedures.models import Version
+from procedures.services import options
 
 Row = tuple[str, str]
 
@@ -31,7 +33,7 @@ def pin(definition: Definition) -> dict[str, Version]:
     for step in called(definition).values():
         name = str(step.input["procedure"])
         version = Version.objects.filter(procedure__name=name, state=VersionState.ACCEPTED.value).first()
-        problem = _unfit(definition, name, version, step.input.get("digest"))
+        problem = _unfit(definition, name, version, step)
         if problem or version is None:
             problems.append(("/bundle/procedure.yaml", f"{step.id}: {problem}"))
         else:
@@ -41,17 +43,21 @@ def pin(definition: Definition) -> dict[str, Version]:
     return pinned
 
 
-def _unfit(definition: Definition, name: str, version: Version | None, digest: object) -> str:
+def _unfit(definition: Definition, name: str, version: Version | None, step: Step) -> str:
     """Why this caller may not call that version, or an empty string."""
     if name == definition.name:
         return "a procedure does not call itself."
     if version is None:
         return f"{name} has no accepted version, so the call cannot be pinned."
+    digest = step.input.get("digest")
     if digest is not None and digest != version.digest:
         return f"the accepted version of {name} is {version.digest}, not {digest}."
     callable_by = version.definition.get("callable_by") or []
     if definition.name not in callable_by and "*" not in callable_by:
         return f"{name} does not list {definition.name} under callableBy; ask its owner."
+    bound = {n for n, s in sources(version.definition["parameters"]).items() if s.binds}
+    if lists := sorted(bound & set(step.input.get("parameters") or {})):
+        return f"{name} takes {lists[0]} from a list that only its own form can ask for."
     return ""
 
 
@@ -77,7 +83,8 @@ def library(version: Version, *, asked_at: datetime, at: datetime, depth: int = 
         row = _live(name, digest, asked_at, at)
         files = {f.path: bytes(f.content) for f in row.files.all()}
         definition = definition_of(files)
-        closure = bundle.closure(definition, files, registry.action_marks(), pinned_digests(row))
+        asked = options.pinned_digests(row)
+        closure = bundle.closure(definition, files, registry.action_marks(), pinned_digests(row), asked)
         if bundle.closure_digest(closure) != digest:
             raise CalleeChanged(f"The stored bytes of {name} are not those of {digest}.")
         below = library(row, asked_at=asked_at, at=at, depth=depth + 1)

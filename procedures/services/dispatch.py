@@ -27,6 +27,12 @@ def tests_after_commit(trial: UUID) -> None:
     transaction.on_commit(partial(_messengers().submit, nudge_tests, trial))
 
 
+def options_after_commit(list_id: UUID, environment: str) -> None:
+    """Tell a runner that a list of choices is to be fetched; whoever waits for it can ask again."""
+    nudge_options = partial(_sent, settings.OPSPORTAL_OPTIONS_DISPATCH, list_id, environment)
+    transaction.on_commit(partial(_messengers().submit, nudge_options))
+
+
 @cache
 def _messengers() -> ThreadPoolExecutor:
     return ThreadPoolExecutor(max_workers=2, thread_name_prefix="nudge")

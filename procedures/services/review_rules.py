@@ -13,7 +13,7 @@ from procedures.domain.states import VersionState
 from procedures.evidence.record import record
 from procedures.models import Person, Review, Version
 from procedures.queries.duties import duties_of
-from procedures.services import calls
+from procedures.services import calls, options
 from procedures.services.portal import profile_in_force
 from procedures.services.risks import version_risk
 from procedures.services.unit import SecondPersonRequired
@@ -101,7 +101,9 @@ def risk_now(version: Version) -> tuple[str, list[str]]:
     """(risk, reasons) as bindings, targets and callees stand now; never below what was found at submission."""
     pinned = Version.objects.filter(digest__in=calls.pinned_digests(version).values()).select_related("procedure")
     callees = {row.procedure.name: row for row in pinned}
-    risk, reasons = calls.highest(calls.risks(callees), *version_risk(of_json(version.definition)))
+    given = Version.objects.filter(digest__in=options.pinned_digests(version).values()).select_related("procedure")
+    found = calls.risks(callees) + options.risks({row.procedure.name: row for row in given})
+    risk, reasons = calls.highest(found, *version_risk(of_json(version.definition)))
     if RISKS.index(risk) <= RISKS.index(version.risk):
         return version.risk, list(version.risk_reasons)
     return risk, reasons

@@ -19,7 +19,7 @@ from procedures.domain.sealing import seal as seal_to_pool
 from procedures.domain.states import TERMINAL_RUN_STATES, RunState, VersionState
 from procedures.evidence.record import next_run_number, pseudonym
 from procedures.models import ChainLink, Environment, Person, PoolKey, Procedure, Run, RunGroup, Version
-from procedures.services import drafts, plans
+from procedures.services import drafts, options, plans
 from procedures.services.queueing import await_or_queue
 from procedures.services.run_states import note
 from procedures.services.unit import thing
@@ -87,6 +87,18 @@ def request_run(*, actor: Person, wish: Wish, at: datetime, chain: Sequence[tupl
     if wish.draft:
         drafts.require_harmless(definition, wish.secrets)
     resolved, marks, sealed = _inputs(definition, environment, wish)
+    chosen = (
+        {}
+        if wish.draft
+        else options.check(
+            actor=actor,
+            version=version,
+            environment=environment,
+            schema=definition.parameters,
+            resolved=resolved,
+            at=at,
+        )
+    )
     targets = plans.targets_for(definition, environment, resolved, wish.targets)
     decision = access.require(
         actor, verb, at=at, procedure=procedure, environment=environment, resolved=resolved, targets=targets
@@ -115,7 +127,7 @@ def request_run(*, actor: Person, wish: Wish, at: datetime, chain: Sequence[tupl
         min_strength=environment.min_strength,
     )
     _chain(run, actor, chain)
-    _record_request(run, decision.grant.id, at)
+    _record_request(run, decision.grant.id, chosen, at)
     _group_allows(run, definition, at)
     _plan_and_go(run, definition, stored_files(version), marks, at)
     return run
@@ -216,7 +228,7 @@ def _chain(run: Run, actor: Person, more: Sequence[tuple[Person, str]]) -> None:
     ChainLink.objects.bulk_create(ChainLink(run=run, person=p, role=role) for (_, role), p in links.items())
 
 
-def _record_request(run: Run, grant: Any, at: datetime) -> None:
+def _record_request(run: Run, grant: Any, chosen: Mapping[str, Any], at: datetime) -> None:
     chain = [{"by": str(link.person.subject), "role": link.role} for link in run.chain.select_related("person")]
     note(
         "run.requested",
@@ -236,6 +248,7 @@ def _record_request(run: Run, grant: Any, at: datetime) -> None:
             "chain": chain,
             "risk": run.risk,
             **({"draft": True} if run.draft else {}),
+            **({"options": dict(chosen)} if chosen else {}),
         },
         sensitive={"/reason": run.reason} if run.reason else {},
     )

@@ -22,7 +22,7 @@ from procedures.domain.errors import IllegalState, InvalidInput, NotFound, OpsEr
 from procedures.domain.states import VERSION_MOVES, StateConflict, VersionState, require_move
 from procedures.evidence.record import record
 from procedures.models import Person, Procedure, Review, Version, VersionAuthor, VersionFile
-from procedures.services import calls, trials
+from procedures.services import calls, options, trials
 from procedures.services.risks import version_risk
 from procedures.services.unit import thing
 
@@ -142,11 +142,12 @@ class Judged:
 
 
 def judge(loaded: Loaded, files: Mapping[str, bytes]) -> Judged:
-    """Raises what `calls.pin` raises for a procedure that calls what is not there."""
+    """Raises what `calls.pin` and `options.pin` raise for a procedure that names what is not there."""
     pinned = calls.pin(loaded.definition)
-    marks = registry.action_marks()
-    closure = bundle.closure(loaded.definition, files, marks, {n: v.digest for n, v in pinned.items()})
-    risk = calls.highest(calls.risks(pinned), *version_risk(loaded.definition))
+    asked = options.pin(loaded.definition.parameters, caller=loaded.definition.name)
+    named, given = ({n: v.digest for n, v in rows.items()} for rows in (pinned, asked))
+    closure = bundle.closure(loaded.definition, files, registry.action_marks(), named, given)
+    risk = calls.highest(calls.risks(pinned) + options.risks(asked), *version_risk(loaded.definition))
     return Judged(loaded, files, closure, bundle.closure_digest(closure), risk)
 
 
@@ -273,7 +274,8 @@ def recomputed(version: Version) -> tuple[Definition, dict[str, bytes], str]:
     """Read the stored bytes again and compute the closure digest from them alone (rule 3). Raises InvalidInput."""
     files = stored_files(version)
     definition = definition_of(files)
-    closure = bundle.closure(definition, files, registry.action_marks(), calls.pinned_digests(version))
+    called, asked = calls.pinned_digests(version), options.pinned_digests(version)
+    closure = bundle.closure(definition, files, registry.action_marks(), called, asked)
     return definition, files, bundle.closure_digest(closure)
 
 

@@ -8,19 +8,6 @@ from typing import Any
 
 Schema = Mapping[str, Any]
 LONG_TEXT = 200
-# Backstage's pickers, each with the kinds of entity that it offers; what is not named here is a text box (H29).
-PICKERS: Mapping[str, tuple[str, ...]] = {
-    "EntityPicker": (),
-    "EntityNamePicker": (),
-    "MultiEntityPicker": (),
-    "OwnerPicker": ("Group", "User"),
-    "OwnedEntityPicker": (),
-    "MyGroupsPicker": ("Group",),
-    "EntityTagsPicker": ("Tag",),
-    "RepoUrlPicker": (),
-    "RepoBranchPicker": (),
-    "RepoOwnerPicker": ("Group",),
-}
 INPUT_TYPES = frozenset({"text", "email", "url", "tel", "search", "password", "color", "time", "month", "week"})
 FORMATS = {"date": "date", "email": "email", "uri": "url", "time": "time", "color": "color"}
 WIDGETS = {"updown": "number", "range": "range", "date": "date", "color": "color", "time": "time", "uri": "url"}

@@ -101,12 +101,14 @@ def _read_plain(one: Field, posted: QueryDict, found: dict[str, Any]) -> None:
         found[one.name] = _typed(one, raw)
     if one.kind == "secret":
         one.value = ""
+    if one.kind == "lines":
+        one.value = "\n".join(raw)
 
 
 def _typed(one: Field, raw: list[str]) -> Any:
     if one.kind in {"many", "checks"}:
         return [_json(item) for item in raw]
-    text = raw[0]
+    text = "\n".join(raw) if one.kind == "lines" else raw[0]
     if one.kind in {"choice", "radio", "yesno", "json"}:
         return _json(text)
     if one.kind in {"number", "range"}:

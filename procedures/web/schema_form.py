@@ -42,6 +42,7 @@ class Field:
     hidden: bool = False
     listed: Any = None
     suggestions: list[str] = field(default_factory=list)
+    offers: list[tuple[str, str, bool]] = field(default_factory=list)
 
     def whole(self) -> Iterator[Field]:
         """This field and all below it."""

@@ -27,6 +27,7 @@ CASES: dict[str, tuple[dict[str, bytes], str, int]] = {
     "yaml-twice": (bundle(("  timeout: 5m", "  timeout: 5m\n  timeout: 6m")), Y, 10),
     "schema": (bundle(("type: operation", "type: opera")), Y, 6),
     "form": (bundle(("{type: string, title: Word}", "{type: strong, title: Word}")), Y, 10),
+    "options": (bundle(("title: Word}", "title: Word, options: {from: nowhere}}")), Y, 10),
     "open-form": (bundle(("    properties:\n", "    then: {patternProperties: {'^x': {}}}\n    properties:\n")), Y, 10),
     "name-collision": (bundle(("Word}\n", "Word}\n      Word: {type: string, title: W}\n")), Y, 13),
     "step-id-twice": (bundle((END, f"{END}\n{STEP}\n      timeout: 1m\n{END}")), Y, 18),

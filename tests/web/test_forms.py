@@ -11,6 +11,7 @@ from django.core.files.uploadedfile import SimpleUploadedFile
 from django.http import QueryDict
 from django.test import Client
 
+from procedures.domain import options
 from procedures.domain.clock import now
 from procedures.models import Person, Run
 from procedures.services import versions
@@ -224,7 +225,7 @@ def test_each_hint_gives_its_control(kind: str) -> None:
     assert form_hints.kind(KINDS[kind]) == kind
 
 
-@pytest.mark.parametrize("name", [*form_hints.PICKERS, "SomethingUnknown", "<script>"])
+@pytest.mark.parametrize("name", [*options.PICKERS, "SomethingUnknown", "<script>"])
 def test_pickers_and_unknown_fields_are_text_boxes(name: str) -> None:
     assert form_hints.kind({"type": "string", "ui:field": name}) == "text"
 

@@ -6,7 +6,7 @@ import re
 from collections.abc import Mapping
 
 from procedures.definitions.lint.notes import FILE, Notes
-from procedures.domain import forms, parameters, rendering, uploads
+from procedures.domain import forms, options, parameters, rendering, uploads
 from procedures.domain.duration import seconds
 
 RETENTION_FLOOR_S = seconds("1y")
@@ -24,6 +24,8 @@ def lint(notes: Notes) -> None:
 
 
 def _form(notes: Notes, label: str, schema: Mapping[str, object]) -> None:
+    for told in options.problems(schema):
+        notes.say(f"/spec/{label}", "options", told)
     if forms.is_open(schema):
         notes.say(f"/spec/{label}", "open-form", "A form holds declared names alone; none may be left open.")
     variables: dict[str, str] = {}

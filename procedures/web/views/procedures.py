@@ -14,6 +14,7 @@ from procedures import access
 from procedures.domain.canonical import parse
 from procedures.domain.clock import now
 from procedures.domain.errors import NotFound, OpsError
+from procedures.domain.options import sources
 from procedures.models import Environment, Person, Procedure, Run, Version
 from procedures.queries import pages_procedures, pages_runs
 from procedures.queries.drafts import without_others
@@ -21,6 +22,7 @@ from procedures.services import runs
 from procedures.web import prose
 from procedures.web.asking import Asking, asked, is_conditional, refilled
 from procedures.web.doors import page, person_of, show, status_of
+from procedures.web.listing import attach
 from procedures.web.preview import preview_run
 from procedures.web.views import drafts
 
@@ -96,7 +98,7 @@ def _with_form(
     where = pages_procedures.environments_of(me, version, procedure, now())
     chosen = asking.environment or next((e.name for e, may in where if may), "")
     context |= {
-        "conditional": is_conditional(version),
+        "conditional": is_conditional(version) or bool(sources(version.definition["parameters"])),
         "where": where,
         "chosen": chosen,
         "may_run": any(may for _, may in where),
@@ -106,6 +108,7 @@ def _with_form(
         "usual": pages_runs.usual_s(procedure.id, chosen or None),
     }
     status = 200
+    attach(asking, actor=me, environment=chosen, at=now())
     if request.method == "GET":
         _prefill(me, request.GET.get("from", ""), asking, context)
     elif asking.on_the_spot:
@@ -145,7 +148,8 @@ def preview(request: HttpRequest, name: str) -> HttpResponse:
 @require_POST
 def fields(request: HttpRequest, name: str) -> HttpResponse:
     """The form's fields alone, as they are asked once what was typed has had its say."""
-    _, asking = _asked(request, name)
+    me, asking = _asked(request, name)
+    attach(asking, actor=me, environment=asking.environment, at=now())
     return render(request, "parts/fields.html", asking.context())
 
 
