@@ -197,6 +197,9 @@ class Drive:
                     why="its condition is false",
                     at=now(),
                 )
+                self.done[self._key(step, place, unit)] = Task(
+                    step=step.id, target=unit.label, state=TaskState.SKIPPED.value, output={}
+                )
             return {}
         if self.tools.actions[step.action].gate:
             self._gate(step, place, scope)

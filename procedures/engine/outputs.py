@@ -24,7 +24,7 @@ def outputs_of(finished: Iterable[Task], prefix: str = "") -> dict[str, Any]:
         if not task.step.startswith(prefix) or "/" in name:
             continue
         output = found.setdefault(name, {"output": {}})["output"]
-        if task.target:
+        if task.target and task.state != "skipped":
             counts = output.setdefault("targets", {"succeeded": 0, "failed": 0})
             counts["succeeded" if task.state == "succeeded" else "failed"] += 1
         if task.state == "succeeded":

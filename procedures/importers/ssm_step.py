@@ -96,10 +96,7 @@ def named(name: str, step: Any, otherwise: Any) -> Any:
         "global:AWS_PARTITION": lambda: call("sts", "GetCallerIdentity", {})["Arn"].split(":")[1],
         "global:ACCOUNT_ID": lambda: call("sts", "GetCallerIdentity", {})["Account"],
     }
-    if name in known:
-        return known[name]()
-    with open(os.environ["OPSPORTAL_PARAMETERS"], encoding="utf-8") as file:
-        return json.load(file).get(name, otherwise)
+    return known[name]() if name in known else otherwise
 
 
 def text(value: Any) -> str:
@@ -110,6 +107,8 @@ def typed(value: Any, kind: str) -> Any:
     """A value as the type that the document declares."""
     if kind == "String":
         return "" if value is None else text(value)
+    if value == "":
+        return {"StringList": [], "MapList": [], "StringMap": {}}.get(kind)
     if isinstance(value, str):
         try:
             return json.loads(value)

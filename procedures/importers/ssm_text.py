@@ -52,8 +52,8 @@ class Names:
         return self.parameters.get(name) or self.steps.get(step, ("", {}))[1].get(output, "String")
 
     def needs_variable(self, name: str) -> bool:
-        """Whether a step's runtime cannot find the value by itself."""
-        return name in self.late or (name not in self.parameters and name not in AT_RUN_TIME)
+        """Whether a step is handed the value, since its runtime cannot find it by itself."""
+        return name not in AT_RUN_TIME
 
     def problem(self, value: Any) -> str:
         """The first name in a value that nothing here has, told in a sentence, or an empty text."""

@@ -121,6 +121,21 @@ def test_conditions_retries_and_outputs(world: World) -> None:
     assert "-- v" in text(run)
 
 
+def test_a_condition_that_reads_a_skipped_step_finds_nothing_there(world: World) -> None:
+    quinn = procedure(
+        world,
+        "skips",
+        "{id: one, if: \"${{ environment == 'production' }}\", action: 'local:command', timeout: 5s,"
+        " input: {argv: ['true']}}",
+        "{id: two, if: \"${{ steps.one.output.k == 'v' }}\", action: 'local:command', timeout: 5s,"
+        " input: {argv: [echo, wrong]}}",
+        "{id: three, if: '${{ not steps.one.output.k }}', action: 'local:command', timeout: 5s,"
+        " input: {argv: [echo, right]}}",
+    )
+    run = run_it(world, quinn, "skips")
+    assert (run.state, text(run)) == ("succeeded", "right\n")
+
+
 def test_a_step_that_takes_too_long_timed_out(world: World) -> None:
     quinn = procedure(world, "slow", "{id: one, action: 'local:command', timeout: 1s, input: {argv: [sleep, '30']}}")
     run = run_it(world, quinn, "slow")

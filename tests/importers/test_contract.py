@@ -33,7 +33,7 @@ WRONG: list[Any] = [
     True,
 ]
 
-MOST = 25
+MOST = 12
 
 
 def judged(kind: str, name: str, data: bytes) -> None:
@@ -77,7 +77,7 @@ def test_any_wrong_value_anywhere_is_judged(kind: str, place: Path) -> None:
         judged(kind, place.name, json.dumps(changed).encode())
 
 
-@settings(max_examples=60, deadline=None)
+@settings(max_examples=40, deadline=None)
 @given(st.sampled_from(FILES), st.integers(0, 2**32), st.binary(min_size=1, max_size=6))
 def test_a_damaged_file_is_judged(file: tuple[str, Path], seed: int, dirt: bytes) -> None:
     kind, place = file

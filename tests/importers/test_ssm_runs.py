@@ -14,6 +14,7 @@ from uuid import uuid4
 import pytest
 
 from procedures.actions.local import LocalScript
+from procedures.domain.expressions import render, text_of
 from procedures.domain.importing import Imported
 from procedures.domain.rendering import script_environment
 from tests.actions.calls import HOSTILE, Collected, call
@@ -118,7 +119,10 @@ def calls_of(step: str, answers: Mapping[str, Any], **given: Any) -> tuple[Any, 
     extra = {"boto3.py": COUNTERPART, "botocore.py": NAMES, "answers.json": json.dumps(answers)}
     files = {**one.files, **{path: text.encode() for path, text in extra.items()}}
     values = {"InstanceId": ["i-1", "i-2"], "Topic": 'arn "x"', **given}
-    env = {"AWS_REGION": "eu-central-1", "AWS_SESSION_TOKEN": "to-ken", "SSM_VALUE_1": '["z1"]', "SSM_POLL_S": "0.01"}
+    scope = {"parameters": values, "steps": {"look": {"output": {"Zones": ["z1"]}}}}
+    wanted = next(row for row in spec(one)["steps"] if row["id"] == step)["input"]["env"]
+    env = {k: text_of(render(v, scope)) for k, v in wanted.items() if k.startswith("SSM_")}
+    env |= {"AWS_REGION": "eu-central-1", "AWS_SESSION_TOKEN": "to-ken", "SSM_POLL_S": "0.01"}
     io = Collected()
     result = LocalScript().run(
         call(input={"script": f"step_{step}.py"}, files=files, parameters=values, env=env, run_id=uuid4()), io
