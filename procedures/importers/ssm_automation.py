@@ -23,6 +23,7 @@ REGION = {
     "description": "Where the document's calls go, such as eu-central-1.",
     "pattern": "^[a-z]{2}(-[a-z]+)+-[0-9]$",
 }
+TOLD = ("Approvers", "NotificationArn")
 HOUR, LONGEST = 3600, 10**8
 Row = Mapping[str, Any]
 
@@ -41,8 +42,7 @@ class Automation:
         self.seconds = 0
 
     def fill(self) -> Folder:
-        role = self.role()
-        parameters(self.source.get("parameters"), self.form, self.names, self.ledger, role)
+        parameters(self.source.get("parameters"), self.form, self.names, self.ledger, self.left_out())
         self.rows = self.steps()
         made = [self.made(number, row) for number, row in enumerate(self.rows)]
         found = self.order(made)
@@ -51,16 +51,26 @@ class Automation:
         self.close()
         return self.folder
 
-    def role(self) -> frozenset[str]:
-        """Parameters that name the role and nothing else."""
-        if "assumeRole" not in self.source:
-            return frozenset()
-        self.ledger.reported(
-            "assumeRole", why="Whose rights a step has is the environment's matter, not the document's."
-        )
-        rest = {key: value for key, value in self.source.items() if key != "assumeRole"}
+    def left_out(self) -> dict[str, str]:
+        """Parameters that choose nothing here, with the reason: the role, and who approves."""
+        if "assumeRole" in self.source:
+            self.ledger.reported("assumeRole", why="Whose rights a step has is the environment's matter.")
+        rows = self.source.get("mainSteps")
+        asked, rest = [], [{key: self.source[key] for key in self.source if key not in {"assumeRole", "mainSteps"}}]
+        for row in rows if isinstance(rows, list) else []:
+            inputs = row.get("inputs") if isinstance(row, Mapping) else None
+            if isinstance(inputs, Mapping) and row.get("action") == "aws:approve":
+                asked += [inputs.get(key) for key in TOLD]
+                rest.append({key: value for key, value in inputs.items() if key not in TOLD})
+            else:
+                rest.append(row)
         used = set(references(rest))
-        return frozenset(name for name in references(self.source["assumeRole"]) if name not in used)
+        found = dict.fromkeys(
+            references(asked), "Who approves and who is told is not chosen by whoever asks for a run."
+        )
+        role = "The role is what the environment binds; nobody chooses it here."
+        found |= dict.fromkeys(references(self.source.get("assumeRole")), role)
+        return {name: why for name, why in found.items() if name not in used}
 
     def steps(self) -> list[Row]:
         rows = self.source.get("mainSteps")

@@ -1,6 +1,6 @@
 """The actions of SSM Automation that call AWS, each as AWS describes it. Travels in imported procedures as ssm_aws.py.
 
-Source: AWS, "Systems Manager Automation actions reference".
+Values and outputs are the matter of ssm_step.py. Source: AWS, "Systems Manager Automation actions reference".
 """
 
 from __future__ import annotations

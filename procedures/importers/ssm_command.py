@@ -33,7 +33,7 @@ class Command:
         self.seconds = 0
 
     def fill(self) -> Folder:
-        parameters(self.document.value.get("parameters"), self.form, self.names, self.ledger, frozenset())
+        parameters(self.document.value.get("parameters"), self.form, self.names, self.ledger, {})
         runs = False
         for place, name, action, inputs in self.steps():
             runs = self.step(place, name, action, inputs) or runs

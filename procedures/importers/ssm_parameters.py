@@ -23,13 +23,13 @@ BOUNDS = {"minChars": "minLength", "maxChars": "maxLength", "minItems": "minItem
 _JAVA = ((re.compile(r"\\[zZ]$"), "$"), (re.compile(r"^\\A"), "^"), (re.compile(r"\\h"), r"[ \\t]"))
 
 
-def parameters(rows: Any, form: Form, names: Names, ledger: Ledger, left_out: frozenset[str]) -> None:
-    """Every parameter into the form and the names; those `left_out` are the role's."""
+def parameters(rows: Any, form: Form, names: Names, ledger: Ledger, left_out: Mapping[str, str]) -> None:
+    """Every parameter into the form and the names; those `left_out` are not asked, for their reason."""
     if not isinstance(rows, Mapping):
         return
     for name, row in rows.items():
         if name in left_out:
-            ledger.ignored("parameters", name, why="The role is what the environment binds; nobody chooses it here.")
+            ledger.ignored("parameters", name, why=left_out[name])
         elif isinstance(row, Mapping):
             _Parameter(name, row, form, names, ledger).ask()
 

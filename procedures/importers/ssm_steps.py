@@ -126,8 +126,8 @@ def _aws(action: str, inputs: Mapping[str, Any], step_id: str, names: Names, out
     made, path, told = _runtime(action, inputs, step_id, names, outputs)
     made.step["files"] = {
         f"{path}.json": told,
-        f"{path}.py": f'#!/usr/bin/env python3\n"""{action}, as {path}.json says."""\n\nimport ssm_aws\n\n'
-        f'ssm_aws.main("{path}.json")\n',
+        f"{path}.py": f'#!/usr/bin/env python3\n"""{action}, as {path}.json says; ssm_aws.py does it."""\n\n'
+        f'import ssm_aws\n\nssm_aws.main("{path}.json")\n',
     }
     if action != "aws:sleep":
         reach_aws(made)
@@ -161,7 +161,7 @@ def _script(inputs: Mapping[str, Any], step_id: str, names: Names, outputs: list
     made, path, told = _runtime("aws:executeScript", payload, step_id, names, outputs)
     first = "" if text.startswith("#!") else "#!/usr/bin/env python3\n"
     call = (
-        "\n\n# Added by the import: the handler gets the step's inputs as data.\n"
+        "\n\n# Added by the import: ssm_step.py gives the handler the step's inputs as data.\n"
         f'if __name__ == "__main__":\n    import ssm_step\n\n    ssm_step.script("{path}.json", {handler})\n'
     )
     made.step["files"] = {f"{path}.json": told, f"{path}.py": first + text.rstrip() + call}

@@ -28,6 +28,7 @@ def test_every_type_of_parameter_becomes_its_schema() -> None:
     assert asked["Extra"] == {"title": "Extra", "type": "object", "ui:widget": "textarea", "default": {}}
     assert asked["Mode"]["enum"] == ["short", "long"]
     assert "AutomationAssumeRole" not in asked
+    assert "Approvers" not in spec(read("calls.json").procedures[0])["parameters"]["properties"]
     told = fates(carried)
     assert told["parameters.Odd.allowedPattern"][0] == "reported"
     assert told["parameters.Odd.maxChars"][0] == "reported"
