@@ -125,12 +125,9 @@ def test_a_condition_that_reads_a_skipped_step_finds_nothing_there(world: World)
     quinn = procedure(
         world,
         "skips",
-        "{id: one, if: \"${{ environment == 'production' }}\", action: 'local:command', timeout: 5s,"
-        " input: {argv: ['true']}}",
-        "{id: two, if: \"${{ steps.one.output.k == 'v' }}\", action: 'local:command', timeout: 5s,"
-        " input: {argv: [echo, wrong]}}",
-        "{id: three, if: '${{ not steps.one.output.k }}', action: 'local:command', timeout: 5s,"
-        " input: {argv: [echo, right]}}",
+        shell("one", "true", ", if: \"${{ environment == 'production' }}\""),
+        shell("two", "echo wrong", ", if: \"${{ steps.one.output.k == 'v' }}\""),
+        shell("three", "echo right", ", if: '${{ not steps.one.output.k }}'"),
     )
     run = run_it(world, quinn, "skips")
     assert (run.state, text(run)) == ("succeeded", "right\n")
