@@ -146,4 +146,9 @@ def of_json(value: Mapping[str, Any]) -> Definition:
 
 
 def _step(value: Mapping[str, Any]) -> Step:
-    return Step(**{**value, "credentials": tuple(value["credentials"]), "retry": Retry(**value["retry"])})
+    made = {
+        "credentials": tuple(value["credentials"]),
+        "retry": Retry(**value["retry"]),
+        "artifacts": tuple(ArtifactNeed(**need) for need in value.get("artifacts") or ()),
+    }
+    return Step(**{**value, **made})

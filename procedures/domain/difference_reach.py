@@ -155,9 +155,20 @@ def _filter(was: str, now: str, old: Side | None, new: Side) -> Iterator[Note]:
     if wild[1] and not wild[0]:
         yield ("wider", "it may now match every target")
         return
+    demands = [_demands(text) for text in (was, now)]
+    if demands[0] != demands[1] and (demands[1] < demands[0] or demands[0] < demands[1]):
+        yield ("wider", "it demands less of a target") if demands[1] < demands[0] else ("narrower", "it demands more")
+        return
     before, after = ([t["name"] for t in _under(text, new)] for text in (was, now))
     notes = by_set(before, after, "of today's targets it also matches", "of today's targets it no longer matches")
     yield from notes or [("changed", "another filter, though it matches the same of today's targets")]
+
+
+def _demands(text: str) -> set[str]:
+    try:
+        return filters.parse(text).demands()
+    except filters.FilterRefused:
+        return {text}
 
 
 def _is_wild(text: str) -> bool:

@@ -96,6 +96,10 @@ def _what(old: Step, new: Step) -> Iterator[Note]:
         yield ("wider" if gate else "changed", f"it was {old.action}, and is now {new.action}")
     if old.input != new.input:
         yield from _input(old, new)
+    kept = [{need.name: need for need in step.artifacts} for step in (old, new)]
+    yield from by_set(kept[0], kept[1], "it now keeps the file", "it no longer keeps")
+    if any(kept[0][name] != kept[1][name] for name in kept[0].keys() & kept[1].keys()):
+        yield ("changed", "it keeps a file otherwise")
     yield from by_set(old.credentials, new.credentials, "it now uses the credential", "it no longer uses")
 
 

@@ -30,6 +30,7 @@ from procedures.domain.duration import NotADuration
 from procedures.domain.duration import seconds as seconds_of
 
 NAMED = 200
+DEFINITION = "procedure.yaml"  # what it says stands in every other row
 Rows = Iterator[Difference]
 
 
@@ -164,9 +165,10 @@ def _wording(was: Definition | None, now: Definition) -> Rows:
 
 def _files(old: Side | None, new: Side) -> Rows:
     """A row per file that a step uses, and one that counts the rest."""
-    before = dict(old.files) if old else {}
+    before = {path: mark for path, mark in (old.files if old else {}).items() if path != DEFINITION}
+    after = {path: mark for path, mark in new.files.items() if path != DEFINITION}
     used = _used(new.definition, new.files) | (_used(old.definition, old.files) if old else {})
-    notes = {path: _file(before.get(path), new.files.get(path)) for path in sorted({*before, *new.files})}
+    notes = {path: _file(before.get(path), after.get(path)) for path in sorted({*before, *after})}
     for path in [path for path in notes if path in used and notes[path]][:NAMED]:
         effect, what = notes[path][0]
         yield told(
@@ -181,7 +183,7 @@ def _files(old: Side | None, new: Side) -> Rows:
     told_rest = [(effect, "") for effect, _ in rest]
     names = listed(path for path, found in notes.items() if path not in used and found)
     why: list[Note] = [("same", f"{len(rest)} that no step names: {names}")] if rest else []
-    yield told("Files", "others" if rest else "all", counts, f"{len(new.files)} files", [*told_rest, *why])
+    yield told("Files", "others" if rest else "all", counts, f"{len(after)} files", [*told_rest, *why])
 
 
 def _file(before: str | None, after: str | None) -> list[Note]:

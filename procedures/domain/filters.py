@@ -142,6 +142,10 @@ class Filter:
     def expressions(self) -> list[str]:
         return [t.value for t in _tests(self.root) if t.value.startswith("${{")]
 
+    def demands(self) -> set[str]:
+        """The parts that must all hold, each as it parses; one part less lets more targets in."""
+        return {repr(part) for part in (self.root.parts if self.root.kind == "and" else (self.root,))}
+
     def may_match(self, target: Any) -> bool:
         """Whether some values of its expressions would match this target: the most that it can reach."""
         return _may(self.root, target) is not False

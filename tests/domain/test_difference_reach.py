@@ -130,3 +130,11 @@ def test_an_interpreter_with_a_network_can_run_anything() -> None:
     assert changed(steps=(*BASE.steps, shell))["Unseen code", ""].effect == "wider"
     plain = replace(shell, input={"argv": ["dig", "x"], "network": True})
     assert changed(steps=(*BASE.steps, plain))["Unseen code", ""].effect == "same"
+
+
+def test_a_filter_that_demands_less_is_wider_though_no_target_is_there_yet() -> None:
+    old = replace(
+        OLD, definition=replace(BASE, targets=Targets("role=web service=${{ parameters.service }}")), targets=[]
+    )
+    new = replace(old, definition=replace(BASE, targets=Targets("service=${{ parameters.service }}")))
+    assert against(new, old)["Targets", "filter"].why == "it demands less of a target"

@@ -9,6 +9,7 @@ from typing import Any
 import pytest
 
 from procedures.domain.definition import (
+    ArtifactNeed,
     Concurrency,
     Retry,
     Strategy,
@@ -24,7 +25,9 @@ def test_nothing_changed_is_same_in_every_row() -> None:
 
 
 def test_a_definition_comes_back_from_the_json_that_a_version_keeps() -> None:
-    rich = replace(BASE, rollback=(replace(RESTART, id="undo", retry=Retry(3, 2, 2)),), callable_by=("x",))
+    kept = replace(RESTART, artifacts=(ArtifactNeed("dump", "dump.sql"),))
+    undo = replace(RESTART, id="undo", retry=Retry(3, 2, 2))
+    rich = replace(BASE, always=(kept,), rollback=(undo,), callable_by=("x",))
     assert of_json(json.loads(json.dumps(asdict(rich)))) == rich
     older = json.loads(json.dumps(asdict(rich)))
     del older["callable_by"], older["evidence"]
@@ -78,7 +81,14 @@ def test_wider_rows_come_first_and_are_counted() -> None:
         ({"targets": Targets("role=*")}, ("Targets", "filter"), "narrower", "no longer matches"),
         ({"targets": Targets("name~*", Strategy("rolling", "25%", 1))}, ("Targets", "filter"), "wider", "every target"),
         ({"targets": Targets("role=web or role=db")}, ("Targets", "filter"), "wider", "also matches db-0, db-1, db-2"),
-        ({"targets": Targets("role=web env!=x")}, ("Targets", "filter"), "changed", "matches the same of today's"),
+        ({"targets": Targets("role=web env!=x")}, ("Targets", "filter"), "narrower", "it demands more"),
+        ({"targets": Targets("role!=db role~web*")}, ("Targets", "filter"), "wider", "every target"),
+        (
+            {"targets": Targets("role=web or role=none")},
+            ("Targets", "filter"),
+            "changed",
+            "matches the same of today's",
+        ),
         (
             {"targets": Targets("role=web", Strategy("parallel"))},
             ("Targets", "at once"),
@@ -123,6 +133,7 @@ def test_each_setting_of_a_procedure(fields: dict[str, Any], row: tuple[str, str
         ({"timeout_s": 5}, "narrower", "5 s instead of 1 min"),
         ({"retry": Retry(5)}, "wider", "tried 5 times, 1 before"),
         ({"idempotent": True}, "wider", "done again"),
+        ({"artifacts": (ArtifactNeed("dump", "dump.sql"),)}, "wider", "it now keeps the file dump"),
         ({"on_failure": "continue"}, "wider", "goes on although it failed"),
         ({"on_failure": "rollback"}, "changed", "then: rollback"),
         ({"safe_after_stop": True}, "wider", "still runs after a stop"),

@@ -13,7 +13,7 @@ from procedures.evidence.models import Disclosure, Event
 from procedures.evidence.record import disclosed
 from procedures.models import Person, ReviewComment, Version
 from procedures.queries.discussions import Thread, threads
-from procedures.services import discussions, reviews, versions
+from procedures.services import discussions, reviews
 from procedures.services.discussions import DiscussionFull, ThreadClosed
 from procedures.services.review_rules import StaleReview
 from tests.factories.portal import World
@@ -192,15 +192,3 @@ def test_the_database_lets_nobody_rewrite_a_remark(world: World, panel: dict[str
         ReviewComment.objects.filter(pk=row.pk).delete()
     row.refresh_from_db()
     assert row.body == "Why?"
-
-
-def test_the_same_bytes_reviewed_again_start_without_reviews(world: World, panel: dict[str, Any]) -> None:
-    first = sent(world, hello("moderate"))
-    world.review(panel["max"], first, "operations", "security")
-    second = sent(world, hello("moderate", "other"))
-    world.review(panel["max"], second, "operations", "security")
-    first.refresh_from_db()
-    assert first.state == "superseded"
-    again = versions.submit_version(actor=adam(), files=hello("moderate"), note="", at=now())
-    assert again.digest == first.digest
-    assert reviews.still_missing(again) == ["operations", "security"]

@@ -11,9 +11,9 @@ from procedures.domain.clock import now
 from procedures.domain.errors import InvalidInput
 from procedures.domain.statements import StatementMismatch
 from procedures.evidence.models import Event
-from procedures.models import CredentialBinding, PortalSetting, Review, Version
+from procedures.models import CredentialBinding, Person, PortalSetting, Review, Version
 from procedures.queries import differences
-from procedures.services import review_rules, reviews
+from procedures.services import life, review_rules, reviews
 from procedures.services.review_rules import AlreadyReviewed, StaleReview, TooSoon
 from tests.factories.portal import World
 from tests.factories.reviews import hello, sent
@@ -185,3 +185,20 @@ def test_what_a_binding_became_since_the_acceptance_is_a_row_though_no_byte_chan
     assert row.effect == "wider"
     assert "it reaches root now" in row.why
     assert row.before.startswith("ssh-certificate as deploy")
+
+
+def test_taking_an_old_version_back_is_a_new_review_with_its_difference_and_no_decision(
+    world: World, panel: dict[str, Any]
+) -> None:
+    """An old version may have a hole that the newer one closed (H40)."""
+    first = sent(world, hello("moderate", places="development, staging"))
+    world.review(panel["max"], first, "operations", "security")
+    second = sent(world, hello("moderate"))
+    world.review(panel["max"], second, "operations", "security")
+    again = life.resubmit_version(actor=Person.objects.get(username="adam"), version=first.pk, note="", at=now())
+    assert (again.digest, again.state) == (first.digest, "in_review")
+    assert reviews.still_missing(again) == ["operations", "security"]
+    assert differences.base_of(again) == second
+    assert rows(again)["Environments", ""].why == "it may now run in staging"
+    with pytest.raises(StaleReview):
+        world.review(panel["olga"], first, "operations")

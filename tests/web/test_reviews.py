@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import hashlib
 import re
 import time
 from typing import Any
@@ -10,7 +11,7 @@ import pytest
 from django.test import Client
 
 from procedures.domain.clock import now
-from procedures.models import Environment, Review, Version
+from procedures.models import Environment, Review, Version, VersionFile
 from procedures.services import versions
 from tests.web.town import Town
 
@@ -133,13 +134,23 @@ def test_a_duty_named_twice_is_refused_in_words_on_page_and_api(easy: Town) -> N
     assert not Review.objects.exists()
 
 
+def slipped_in(version: Version, path: str, content: bytes) -> None:
+    """A file that lint refuses today, as an older version may hold."""
+    mark = hashlib.sha256(content).hexdigest()
+    VersionFile.objects.create(
+        version=version, path=path, content=content, size_bytes=len(content), content_sha256=mark
+    )
+
+
 HOSTILE = b"# fine \xe2\x80\xae\n\x1b[2J\x1b[31mred\x1b[0m\n# ok\x0brm -rf /\n<script>alert(1)</script>\r\n"
 
 
 def test_a_hostile_bundle_hides_nothing_on_page_api_or_download(easy: Town) -> None:
     name = "a\u202eb<script>\u200b.txt"
-    files = greet(notes__bin=HOSTILE) | {name: b"x\n", "tests/\u3164": b"y\n"}
-    version = send(easy, files)
+    version = send(easy, greet())
+    slipped_in(version, "notes.bin", HOSTILE)
+    slipped_in(version, name, b"x\n")
+    slipped_in(version, "tests/\u3164", b"y\n")
     client = easy.client("aisha")
     html = get(client, version)
     assert "<script>alert" not in html
@@ -203,5 +214,5 @@ def test_one_file_opens_whole_and_a_missing_one_is_not_found(easy: Town) -> None
 def test_the_queue_says_risk_age_and_what_is_missing_for_me(easy: Town) -> None:
     send(easy, greet())
     page = texts(easy.client("aisha").get("/reviews/").content.decode())
-    assert "Waits for you Greet v1 please Low operations for you; in all operations Mira Lindqvist just now" in page
+    assert "Waits for you Greet v1 please Low operations for you Mira Lindqvist just now" in page
     assert "Waits for others" in texts(easy.client("mira").get("/reviews/").content.decode())
