@@ -13,6 +13,7 @@ from procedures.models.environments import (
     SealedSecret,
     Target,
 )
+from procedures.models.manuscripts import Manuscript
 from procedures.models.options import OptionList
 from procedures.models.people import ApiToken, DenialCount, DutyAssignment, EnrolledKey, Membership, OneTimeLink, Person
 from procedures.models.runs import (
@@ -50,6 +51,7 @@ __all__ = [
     "IdempotencyKey",
     "LeaseRecord",
     "LogChunk",
+    "Manuscript",
     "Membership",
     "OneTimeLink",
     "OptionList",

@@ -48,7 +48,8 @@ def test_vendored_files_are_exactly_those_that_are_listed() -> None:
         assert row["integrity"] == f"sha384-{found}", row["path"]
         assert (STATIC / row["licence_file"]).is_file()
     listed = {row["path"] for row in rows} | {row["licence_file"] for row in rows}
-    ours = {"css/opsportal.css", "js/page.js", "js/passkey.js", "js/run.js", "favicon.svg"}
+    scripts = {f"js/{name}.js" for name in ("editor", "page", "passkey", "run")}
+    ours = {"css/opsportal.css", "css/editor.css", "favicon.svg"} | scripts
     assert {str(path.relative_to(STATIC)) for path in STATIC.rglob("*") if path.is_file()} == listed | ours
 
 
