@@ -12,11 +12,12 @@ from procedures.domain.expressions import ExpressionRefused
 from procedures.domain.templates import plain_operators
 
 _EXPRESSION = re.compile(r"""\$\{\{((?>"(?:[^"\\]|\\.)*"|'(?:[^'\\]|\\.)*'|(?!\}\}).)*+)\}\}""", re.DOTALL)
-_BARE = re.compile(r"\$\{\{\s*parameters\.(\w+)\s*\}\}")
+_ITEM = re.compile(r"(?<![\w.])each\.value\b")
+BARE = re.compile(r"\$\{\{\s*parameters\.(\w+)\s*\}\}")
 _QUOTED = re.compile(r"""("(?:[^"\\]|\\.)*"|'(?:[^'\\]|\\.)*')""")
 _HINTS = {
     "user": "who asked is `run.requester` here, and no catalogue entry of theirs is known",
-    "each": "`each` is written differently here: over a list it is the item itself",
+    "each": "an item is known in the input of a step with `each` alone",
     "backstage": "nothing of the Backstage that it ran in is known",
     "context": "nothing of the Backstage that it ran in is known",
 }
@@ -24,11 +25,16 @@ _HINTS = {
 
 @dataclass(slots=True)
 class Names:
-    """What expressions may read: names of parameters and secrets, and ids of steps."""
+    """What expressions may read: names of parameters and secrets, ids of steps, and `each` within a step that has one.
+
+    `over_list`: what Backstage writes `each.value` is `each` here.
+    """
 
     parameters: set[str] = field(default_factory=set)
     secrets: set[str] = field(default_factory=set)
     steps: set[str] = field(default_factory=set)
+    each: bool = False
+    over_list: bool = False
 
     def problem(self, path: tuple[str, ...]) -> str:
         """Why a name cannot be read, or an empty text."""
@@ -36,6 +42,8 @@ class Names:
         if path[0] in known:
             missing = len(path) > 1 and path[1] not in known[path[0]]
             return f"There is no {path[0].removesuffix('s')} {path[1]}." if missing else ""
+        if path[0] == "each" and self.each:
+            return "The number of an item is not known here." if self.over_list and path[1:2] == ("key",) else ""
         if path[0] == "secrets":
             return "A secret stands in the environment or the standard input of a program alone."
         return f"It reads {'.'.join(path)}: {_HINTS.get(path[0], 'a run knows no such name')}."
@@ -58,7 +66,7 @@ def without_unasked(value: Any, names: Names) -> tuple[Any, list[str]]:
 
 def _unasked(text: Any, names: Names) -> str:
     """The parameter that a text reads, is nothing but, and that nobody asks; else an empty text."""
-    found = _BARE.fullmatch(text.strip()) if isinstance(text, str) else None
+    found = BARE.fullmatch(text.strip()) if isinstance(text, str) else None
     return found[1] if found and found[1] not in names.parameters else ""
 
 
@@ -79,7 +87,7 @@ def _carried(value: Any, names: Names, problems: list[str]) -> Any:
 
 
 def _text(text: str, names: Names, problems: list[str]) -> str:
-    ours = _EXPRESSION.sub(lambda found: "${{" + _ours(found[1]) + "}}", text)
+    ours = _EXPRESSION.sub(lambda found: "${{" + _ours(found[1], over_list=names.over_list) + "}}", text)
     try:
         paths = expressions.names_used(ours)
     except ExpressionRefused as problem:
@@ -89,9 +97,11 @@ def _text(text: str, names: Names, problems: list[str]) -> str:
     return ours
 
 
-def _ours(inner: str) -> str:
+def _ours(inner: str, *, over_list: bool) -> str:
     """One expression. `+` beside a literal text joins texts, which is written `~` here."""
     parts = _QUOTED.split(plain_operators(inner))
+    if over_list:
+        parts[0::2] = [_ITEM.sub("each", part) for part in parts[0::2]]
     if len(parts) > 1:
         parts[0::2] = [part.replace("+", "~") for part in parts[0::2]]
     return "".join(parts)

@@ -38,13 +38,13 @@ class Pages:
             found["secrets"] = {"schema": {"required": self.needed, "properties": self.secrets}}
         return found
 
-    def choices(self, name: str) -> list[str]:
-        """The values that a field offers, if it is a choice."""
+    def rules(self, name: str) -> Mapping[str, Any]:
+        """The rules of a field, none for one that is not asked."""
         for page in self.pages:
             rules = forms.every_property(forms.modern(page)).get(name)
             if isinstance(rules, Mapping):
-                return [str(value) for value in rules.get("enum") or []]
-        return []
+                return rules
+        return {}
 
 
 def read(given: Any, ledger: Ledger, place: tuple[Part, ...]) -> Pages:

@@ -3,12 +3,12 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import Any
 
 from procedures.definitions import registry
 from procedures.domain import expressions
-from procedures.importers.backstage_expressions import Names, carried, without_unasked
+from procedures.importers.backstage_expressions import BARE, Names, carried, without_unasked
 from procedures.importers.backstage_form import Pages
 from procedures.importers.folder import identifier, is_plain, one_line
 from procedures.importers.ledger import Ledger, Part
@@ -91,9 +91,9 @@ class _Step:
         self.carry.step = {"id": self.carry.id, "action": self.carry.was}
         if name := one_line(str(row.get("name") or "")):
             self.carry.step["name"] = name
-        self.condition(row)
         if "each" in row:
-            self.carry.problems.append("`each` is written differently here: over a list it is the item itself.")
+            self.each(row["each"])
+        self.condition(row)
         if self.carry.was not in BUILT_IN or self.carry.was not in registry.actions():
             self.carry.problems.insert(0, f"There is no counterpart of {self.carry.was} here.")
             return
@@ -105,11 +105,27 @@ class _Step:
         if row.get("id") not in (None, self.carry.id):
             self.ledger.reported(*self.carry.place, "id", why=f"The step is named {self.carry.id} here.")
 
+    def each(self, given: Any) -> None:
+        """A list or an object that a form asks; only then is it known what an item is."""
+        text, problems = carried(given, self.names)
+        found = BARE.fullmatch(text.strip()) if isinstance(text, str) else None
+        kind = self.pages.rules(found[1]).get("type") if found else None
+        self.carry.problems += problems
+        if kind not in {"array", "object"}:
+            self.carry.problems.append("`each` goes over a list or an object that the form asks.")
+        self.carry.step["each"] = text
+        self.names = replace(self.names, each=True, over_list=kind == "array")
+
+    def choices(self, name: str) -> list[str]:
+        """The values that a field offers, if it is a choice."""
+        rows = self.pages.rules(name).get("enum")
+        return [str(value) for value in rows] if isinstance(rows, list) else []
+
     def condition(self, row: Mapping[str, Any]) -> None:
         given = row.get("if")
         if given is None:
             return
-        text, problems = carried(given, self.names)
+        text, problems = carried(given, replace(self.names, each=False))
         if not isinstance(text, bool) and not (isinstance(text, str) and _is_one(text)):
             problems.append("Its condition is no expression.")
         self.carry.problems += problems
@@ -147,7 +163,7 @@ class _Step:
         wanted = [url]
         if "${{" in url:
             paths = expressions.names_used(url) if _is_one(url) else frozenset()
-            wanted = [choice for path in paths if path[0] == "parameters" for choice in self.pages.choices(path[-1])]
+            wanted = [choice for path in paths if path[0] == "parameters" for choice in self.choices(path[-1])]
         for text in wanted:
             parts = [part for part in text.split("/") if part not in {"", "."}]
             inner = [part for part in parts if part != ".."]

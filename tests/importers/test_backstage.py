@@ -94,6 +94,12 @@ def test_expressions_are_written_as_ours() -> None:
     }
 
 
+def test_a_step_for_each_item_reads_the_item() -> None:
+    step = steps(read("everything.yaml"))["loop"]
+    assert step["each"] == "${{ parameters.ports }}"
+    assert step["input"] == {"message": "${{ each }} and 'each.value'"}
+
+
 def test_what_cannot_act_here_is_marked_and_says_why() -> None:
     carried = read("everything.yaml")
     marked = {step["id"]: step["input"] for step in spec(carried)["steps"] if step["action"] == "todo:replace"}
@@ -109,14 +115,18 @@ def test_what_cannot_act_here_is_marked_and_says_why() -> None:
         "other": "published can be registered",
         "argo": "no counterpart of argocd:create-resources",
         "call": "Call is not allowed",
+        "nth": "number of an item",
+        "late-loop": "that the form asks",
+        "no-loop": "with `each` alone",
+        "if-loop": "with `each` alone",
     }.items():
         assert why in marked[name]["hint"], name
 
 
 def test_an_input_that_is_left_out_is_told() -> None:
     told = fates(read("everything.yaml"))
-    assert told["spec.steps[11].input.token"] == ("mapped", "The step's credential takes its place.")
-    assert told["spec.steps[11].input.protectDefaultBranch"][0] == "reported"
+    assert told["spec.steps[15].input.token"] == ("mapped", "The step's credential takes its place.")
+    assert told["spec.steps[15].input.protectDefaultBranch"][0] == "reported"
     assert "No form asks never" in told["spec.steps[0].input"][1]
 
 
