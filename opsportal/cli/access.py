@@ -9,7 +9,7 @@ from typing import Any
 
 import click
 
-from opsportal.cli.portal import FAILED, ask, show, signed
+from opsportal.cli.portal import FAILED, TOTP, ask, proof, show, signed
 
 KEY = click.option("--key", help="SSH key file to sign with; a .pub asks the agent.")
 JSON = click.option("--json", "as_json", is_flag=True)
@@ -123,11 +123,12 @@ def propose(kind: str, file: Path, key: str | None, as_json: bool) -> None:
 @control.command()
 @click.argument("change")
 @KEY
-def confirm(change: str, key: str | None) -> None:
+@TOTP
+def confirm(change: str, key: str | None, totp: bool) -> None:
     """Confirm what somebody else proposed."""
     row = ask("GET", f"/api/v1/controls/{change}/")
     click.echo(json.dumps(row["object"], indent=2, ensure_ascii=False), err=True)
-    found = ask("POST", f"/api/v1/controls/{change}/confirm/", {"signature": signed(row["statement"], key)})
+    found = ask("POST", f"/api/v1/controls/{change}/confirm/", {"signature": proof(row["statement"], key, totp=totp)})
     click.echo("\n".join(told(found)))
 
 

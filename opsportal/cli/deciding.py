@@ -9,7 +9,7 @@ from typing import Any
 
 import click
 
-from opsportal.cli.portal import FAILED, ask, run_id, signed
+from opsportal.cli.portal import FAILED, TOTP, ask, proof, run_id
 
 
 def plan_of(run: str) -> tuple[str, dict[str, Any]]:
@@ -32,7 +32,7 @@ def tell(plan: dict[str, Any]) -> None:
             click.echo(f"  {step['phase']:<8} {step['id']:<14} {json.dumps(effect['does'], ensure_ascii=False)[:300]}")
 
 
-def decide(run: str, verdict: str, comment: str, key: str | None, *, yes: bool) -> None:
+def decide(run: str, verdict: str, comment: str, key: str | None, *, totp: bool, yes: bool) -> None:
     pk = run_id(run)
     digest, plan = plan_of(pk)
     tell(plan)
@@ -45,7 +45,7 @@ def decide(run: str, verdict: str, comment: str, key: str | None, *, yes: bool) 
     found = ask(
         "POST",
         f"/api/v1/runs/{pk}/{verdict}/",
-        {"plan_digest": digest, "comment": comment, "signature": signed(asked["statement"], key)},
+        {"plan_digest": digest, "comment": comment, "signature": proof(asked["statement"], key, totp=totp)},
     )
     click.echo(f"Run #{found['no']} is {found['state'].replace('_', ' ')}.")
 
@@ -54,17 +54,19 @@ def decide(run: str, verdict: str, comment: str, key: str | None, *, yes: bool) 
 @click.argument("run")
 @click.option("--comment", default="")
 @click.option("--key", help="SSH key file to sign with; a .pub asks the agent.")
+@TOTP
 @click.option("--yes", is_flag=True)
-def approve(run: str, comment: str, key: str | None, yes: bool) -> None:
+def approve(run: str, comment: str, key: str | None, totp: bool, yes: bool) -> None:
     """See a run's plan and approve it."""
-    decide(run, "approve", comment, key, yes=yes)
+    decide(run, "approve", comment, key, totp=totp, yes=yes)
 
 
 @click.command()
 @click.argument("run")
 @click.option("--reason", required=True)
 @click.option("--key", help="SSH key file to sign with; a .pub asks the agent.")
+@TOTP
 @click.option("--yes", is_flag=True)
-def reject(run: str, reason: str, key: str | None, yes: bool) -> None:
+def reject(run: str, reason: str, key: str | None, totp: bool, yes: bool) -> None:
     """Turn a run down."""
-    decide(run, "reject", reason, key, yes=yes)
+    decide(run, "reject", reason, key, totp=totp, yes=yes)

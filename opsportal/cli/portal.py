@@ -95,6 +95,19 @@ def run_id(text: str) -> str:
     raise SystemExit(FAILED)
 
 
+TOTP = click.option("--totp", is_flag=True, help="Ask for a code of your app, where that is strong enough.")
+
+
+def proof(statement: str, key: str | None, *, totp: bool) -> dict[str, str] | None:
+    """What a decision goes with: a signature, a code that is asked for, or None for the session alone."""
+    if totp and key is not None:
+        click.echo("Give --key or --totp, not both: a signature is the stronger of the two.", err=True)
+        raise SystemExit(USAGE)
+    if totp:
+        return {"totp": str(click.prompt("Code of your app", err=True)).strip()}
+    return signed(statement, key)
+
+
 def signed(statement: str, key: str | None) -> dict[str, str] | None:
     """The statement signed with an SSH key by ssh-keygen (a .pub asks the agent); None without a key."""
     import base64

@@ -9,7 +9,7 @@ import click
 
 from opsportal.cli import discussing
 from opsportal.cli.authoring import the_version
-from opsportal.cli.portal import FAILED, ask, signed
+from opsportal.cli.portal import FAILED, TOTP, ask, proof
 
 COLOURS = {"wider": "red", "changed": "yellow", "narrower": "green"}
 
@@ -28,6 +28,7 @@ COLOURS = {"wider": "red", "changed": "yellow", "narrower": "green"}
 @click.option("--resolve", metavar="THREAD", help="Call that thread settled.")
 @click.option("--reopen", metavar="THREAD", help="Take that thread up again.")
 @click.option("--key", help="SSH key file to sign with; a .pub asks the agent.")
+@TOTP
 @click.option("--yes", is_flag=True, help="Do not ask.")
 def review(
     version: str,
@@ -40,6 +41,7 @@ def review(
     resolve: str | None,
     reopen: str | None,
     key: str | None,
+    totp: bool,
     yes: bool,
 ) -> None:
     """See what NAME@DIGEST may now do and who gains from it; discuss it, accept it, reject it or ask for changes."""
@@ -58,7 +60,7 @@ def review(
     else:
         tell(row)
         if verdict is not None:
-            decide(row, verdict, duties, comment, key, yes=yes)
+            decide(row, verdict, duties, comment, key, totp=totp, yes=yes)
 
 
 def tell(row: dict[str, Any]) -> None:
@@ -92,7 +94,14 @@ def _gains(row: dict[str, Any]) -> None:
 
 
 def decide(
-    row: dict[str, Any], verdict: str, duties: tuple[str, ...], comment: str, key: str | None, *, yes: bool
+    row: dict[str, Any],
+    verdict: str,
+    duties: tuple[str, ...],
+    comment: str,
+    key: str | None,
+    *,
+    totp: bool,
+    yes: bool,
 ) -> None:
     """Sign the statement about exactly this digest, and hand it in."""
     files = ask("GET", f"/api/v1/versions/{row['id']}/files/")["files"]
@@ -108,7 +117,8 @@ def decide(
         click.echo("The portal offers another statement than the one you asked for; nothing was signed.", err=True)
         raise SystemExit(FAILED)
     given = {"version": row["id"], "digest": row["digest"], "verdict": verdict, "duties": list(duties)}
-    done = ask("POST", "/api/v1/reviews/", {**given, "comment": comment, "signature": signed(asked["statement"], key)})
+    signature = proof(asked["statement"], key, totp=totp)
+    done = ask("POST", "/api/v1/reviews/", {**given, "comment": comment, "signature": signature})
     missing = (
         f"; still missing: {', '.join(done['missing'])}" if done["missing"] and done["state"] == "in_review" else ""
     )

@@ -85,7 +85,7 @@ class Grants(Door):
         data = inputs.checked(inputs.GRANT, request.data)
         signature = data.pop("signature", None)
         object = {"not_before": moment(now()), **data, "principal": principal(data["principal"])}
-        if signature is not None:
+        if signature is not None and "statement" in signature:
             object = signed_object(signature, object)
         row = controls.propose(
             actor=self.actor, control="grant", object=object, signature=signature, at=now(), bearer=self.bearer

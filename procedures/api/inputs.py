@@ -16,11 +16,11 @@ NAME = {"type": "string", "minLength": 1, "maxLength": 200}
 OBJECT = {"type": "object"}
 SIGNATURE = {
     "type": ["object", "null"],
-    "required": ["statement"],
     "additionalProperties": False,
     "properties": {
         "statement": {"type": "string", "maxLength": 100_000},
         "signature": {"type": "string", "maxLength": 20_000},
+        "totp": {"type": "string", "maxLength": 20},
         "passkey": {
             "type": "object",
             "required": ["credential", "authenticator_data", "client_data", "signature"],
@@ -28,8 +28,12 @@ SIGNATURE = {
             "maxProperties": 4,
         },
     },
-    "minProperties": 2,
-    "maxProperties": 2,
+    "oneOf": [
+        {"type": "null"},
+        {"required": ["statement", "signature"], "maxProperties": 2},
+        {"required": ["statement", "passkey"], "maxProperties": 2},
+        {"required": ["totp"], "maxProperties": 1},
+    ],
 }
 
 

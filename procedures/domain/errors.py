@@ -53,6 +53,7 @@ class NotAllowed(OpsError):
 
     code = "access.denied"
     next_step = "Ask an access manager for a grant that covers this."
+    counted_as: ClassVar[str] = ""  # what refusals of this kind are counted under, if not the service that refused
 
 
 class IllegalState(OpsError):

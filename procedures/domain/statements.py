@@ -26,7 +26,10 @@ class TooWeak(OpsError):
     """The decision is weaker than the environment demands."""
 
     code = "approval.too-weak"
-    next_step = "Sign the statement with an enrolled SSH key (opsportal approve and review do it for you)."
+    next_step = (
+        "Give a code of your app where that is enough; else sign the statement with a passkey (on the page) or with an "
+        "enrolled SSH key (opsportal approve and review do it for you)."
+    )
 
 
 class BadSignature(OpsError):

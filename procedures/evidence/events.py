@@ -16,6 +16,8 @@ KINDS: Mapping[str, tuple[str, ...]] = {
     "person.closed": ("subject",),
     "token.made": ("token", "subject", "days"),
     "token.revoked": ("token",),
+    "totp.enrolled": ("subject",),
+    "totp.removed": ("subject", "by"),
     "access.denied": ("what", "code", "reason", "door"),
     "session.opened": ("subject",),
     "session.refused": ("reason",),

@@ -15,7 +15,16 @@ from procedures.models.environments import (
 )
 from procedures.models.manuscripts import Manuscript
 from procedures.models.options import OptionList
-from procedures.models.people import ApiToken, DenialCount, DutyAssignment, EnrolledKey, Membership, OneTimeLink, Person
+from procedures.models.people import (
+    ApiToken,
+    CodeApp,
+    DenialCount,
+    DutyAssignment,
+    EnrolledKey,
+    Membership,
+    OneTimeLink,
+    Person,
+)
 from procedures.models.runs import (
     Approval,
     ChainLink,
@@ -38,6 +47,7 @@ __all__ = [
     "Artifact",
     "ChainLink",
     "Claim",
+    "CodeApp",
     "ControlChange",
     "CredentialBinding",
     "DenialCount",

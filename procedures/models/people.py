@@ -122,6 +122,26 @@ class EnrolledKey(models.Model):
         ]
 
 
+class CodeApp(models.Model):
+    """A person's app for codes (TOTP). It counts from `enrolled_at`; `sealed` is emptied when it is removed.
+
+    `last_step` is the time step of the last code that was used: none is taken twice.
+    """
+
+    id = models.UUIDField(primary_key=True, default=uuid7)
+    person = models.ForeignKey(Person, on_delete=models.PROTECT, related_name="code_apps")
+    sealed = models.BinaryField()
+    made_at = models.DateTimeField()
+    enrolled_at = models.DateTimeField(null=True)
+    removed_at = models.DateTimeField(null=True)
+    last_step = models.BigIntegerField(default=0)
+
+    class Meta:
+        constraints = [
+            models.UniqueConstraint(fields=["person"], condition=Q(removed_at__isnull=True), name="code_app_one_each"),
+        ]
+
+
 class ApiToken(models.Model):
     """A bearer token, stored hashed, shown once. It can never accept, approve, grant, break glass or enrol keys."""
 

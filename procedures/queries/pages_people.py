@@ -38,6 +38,11 @@ def keys_of(person: Person) -> QuerySet[EnrolledKey]:
     return EnrolledKey.objects.filter(person=person).order_by("-enrolled_at")
 
 
+def with_code_app() -> QuerySet[Person]:
+    """People whose code app counts."""
+    return Person.objects.filter(code_apps__enrolled_at__isnull=False, code_apps__removed_at__isnull=True)
+
+
 def signs(person: Person) -> bool:
     """Whether this person has a key that counts."""
     return EnrolledKey.objects.filter(person=person, revoked_at__isnull=True).exists()

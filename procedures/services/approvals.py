@@ -103,6 +103,7 @@ def decide_run(
         expected,
         signature,
         minimum=row.min_strength,
+        at=at,
         free=("nonce", "not_after"),
         bearer=bearer,
         role="approver",

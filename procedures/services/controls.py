@@ -94,7 +94,7 @@ def propose(
         _not_oneself(actor, gains)
     expected = statement_for(actor=actor, control=control, object=object)
     minimum = "session" if control == "key" else minimum_strength(control, object)
-    decision = decided(actor, expected, signature, minimum=minimum, bearer=bearer, role="proposer")
+    decision = decided(actor, expected, signature, minimum=minimum, at=at, bearer=bearer, role="proposer")
     production = production_names()
     change = ControlChange.objects.create(
         control=control,
@@ -134,7 +134,7 @@ def confirm(
     if actor.pk == row.proposer_id or any(s["by"] == str(actor.subject) for s in row.signatures):
         raise SecondPersonRequired("You proposed or confirmed this change already: another person must confirm it.")
     _not_oneself(actor, gains)
-    decision = _decision(actor, row, signature, bearer=bearer)
+    decision = _decision(actor, row, signature, at=at, bearer=bearer)
     row.signatures = [*row.signatures, decision.signature]
     row.confirmer = actor
     row.save(update_fields=["signatures", "confirmer"])
@@ -172,7 +172,9 @@ def refuse(*, actor: Person, change: UUID, reason: str, at: datetime) -> Control
     return row
 
 
-def _decision(actor: Person, row: ControlChange, signature: Mapping[str, Any] | None, *, bearer: bool) -> Decided:
+def _decision(
+    actor: Person, row: ControlChange, signature: Mapping[str, Any] | None, *, at: datetime, bearer: bool
+) -> Decided:
     expected = statements.control_statement(
         control=row.control,
         object=row.object,
@@ -181,7 +183,13 @@ def _decision(actor: Person, row: ControlChange, signature: Mapping[str, Any] | 
         fresh="",
     )
     decision = decided(
-        actor, expected, signature, minimum=minimum_strength(row.control, row.object), bearer=bearer, role="confirmer"
+        actor,
+        expected,
+        signature,
+        minimum=minimum_strength(row.control, row.object),
+        at=at,
+        bearer=bearer,
+        role="confirmer",
     )
     if decision.strength == "signed" and decision.statement != bytes(row.statement):
         raise statements.StatementMismatch("You signed another statement than the one that was proposed.")

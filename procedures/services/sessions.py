@@ -33,7 +33,14 @@ class TooManyTries(NotAllowed):
 
 
 def open_session(request: HttpRequest, *, username: str, password: str, at: datetime) -> Person:
-    """The person whose name and password these are; the caller starts the session. Raises WrongPassword, TooManyTries.
+    """Whose name and password these are; the caller starts the session. Raises WrongPassword, TooManyTries."""
+    person = proved(request, username=username, password=password, at=at)
+    begun(person, at=at)
+    return person
+
+
+def proved(request: HttpRequest, *, username: str, password: str, at: datetime) -> Person:
+    """The person whose name and password these are. Raises WrongPassword, TooManyTries.
 
     A known person's refusals are events, those past five a minute one counted event; unknown names leave none.
     """
@@ -47,7 +54,6 @@ def open_session(request: HttpRequest, *, username: str, password: str, at: date
         if known is not None:
             _refused(known, verb, "wrong password" if known.is_active else "the account is closed", at)
         raise WrongPassword("Name or password is wrong.")
-    begun(person, at=at)
     return person
 
 

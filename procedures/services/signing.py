@@ -1,4 +1,4 @@
-"""How strong a decision is: a session alone, or a signature by a key that is enrolled for this very person."""
+"""How strong a decision is: a session alone, a code, or a signature by a key enrolled for this very person."""
 
 from __future__ import annotations
 
@@ -6,12 +6,16 @@ import base64
 import binascii
 from collections.abc import Mapping
 from dataclasses import dataclass
+from datetime import datetime
 from typing import Any
 
 from procedures.domain import passkeys, signatures, statements
 from procedures.domain.canonical import canon
 from procedures.domain.errors import InvalidInput, NotAllowed
 from procedures.models import EnrolledKey, Person
+from procedures.services import codes
+
+WORDS = {"session": "a signed-in session", "totp": "a code"}
 
 
 class PasskeyCopied(NotAllowed):
@@ -39,22 +43,27 @@ def decided(
     given: Mapping[str, Any] | None,
     *,
     minimum: str,
+    at: datetime,
     free: tuple[str, ...] = ("nonce",),
     bearer: bool = False,
     role: str = "",
 ) -> Decided:
     """Turn what a door handed in into a decision of known strength.
 
-    `given` is None (session only), `{"statement": base64, "signature": armoured SSH signature}`, or
+    `given` is None (session only), `{"totp": code}`, `{"statement": base64, "signature": armoured SSH signature}`, or
     `{"statement": base64, "passkey": {credential, authenticator_data, client_data, signature}}`.
-    A bearer token alone never decides. Raises TooWeak, BadSignature, PasskeyCopied, StatementMismatch, InvalidInput.
+    A bearer token never decides but with a signature: a code beside it is two things that can be stolen (H20).
+    Raises TooWeak, BadSignature, PasskeyCopied, WrongCode, TooManyCodes, NoCodeApp, StatementMismatch, InvalidInput.
     """
-    if given is None:
+    if given is None or "totp" in given:
+        strength = "session" if given is None else "totp"
         if bearer:
             raise statements.TooWeak("A bearer token alone cannot decide this: it needs your signature.")
-        if not statements.strong_enough("session", minimum):
-            raise statements.TooWeak(f"This decision must be {minimum}; a signed-in session is not enough.")
-        row = {"by": str(actor.subject), "strength": "session", "method": "session", "key": "", "sig": "", "role": role}
+        if not statements.strong_enough(strength, minimum):
+            raise statements.TooWeak(f"This decision must be {minimum}; {WORDS[strength]} is not enough.")
+        if given is not None:
+            codes.use(actor, str(given["totp"]), at)
+        row = {"by": str(actor.subject), "strength": strength, "method": strength, "key": "", "sig": "", "role": role}
         return Decided(canon(dict(expected)), row)
     data = _decode(given)
     statements.signed_as_expected(data, expected, free=free)

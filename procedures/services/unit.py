@@ -43,7 +43,7 @@ def thing(function: Callable[P, T]) -> Callable[P, T]:
             with transaction.atomic(durable=True):
                 return function(*args, **kwargs)
         except NotAllowed as refusal:
-            note_denial(refusal, what=function.__name__, about=dict(kwargs))
+            note_denial(refusal, what=refusal.counted_as or function.__name__, about=dict(kwargs))
             raise
 
     return wrapper

@@ -1,4 +1,4 @@
-"""The statement that a person decides on, and what they hand back: a passkey's answer or an SSH signature."""
+"""The statement that a person decides on, and what they hand back: a code, a passkey's answer, a signature."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ from procedures.domain.canonical import canon
 from procedures.domain.statements import NAMESPACE, STRENGTHS, strong_enough
 from procedures.models import Person
 from procedures.queries import pages_people
-from procedures.services import passkeys
+from procedures.services import codes, passkeys
 
 KEY = "~/.ssh/id_ed25519"
 ANSWER = ("credential", "authenticator_data", "client_data", "signature")
@@ -24,13 +24,14 @@ ANSWER = ("credential", "authenticator_data", "client_data", "signature")
 class Ask:
     """`text` is the exact statement, `encoded` the same in base64, `command` what prints an SSH signature over it.
 
-    `needed` where a signed-in session is too weak, `offered` where signing is possible too; `passkeys` are credential
-    ids that may answer at `origin`.
+    `needed` where a signed-in session is too weak, `offered` where signing is possible too; `code` where a code of the
+    person's app would do; `passkeys` are credential ids that may answer at `origin`.
     """
 
     minimum: str
     needed: bool
     offered: bool
+    code: bool
     text: str
     encoded: str
     command: str
@@ -48,6 +49,7 @@ def ask(statement: Mapping[str, Any] | bytes, minimum: str, person: Person, *, o
     return Ask(
         minimum=minimum,
         needed=needed,
+        code=strong_enough("totp", minimum) and codes.app_of(person) is not None,
         offered=needed or (older_key and pages_people.signs(person)),
         text=text,
         encoded=base64.b64encode(data).decode(),
@@ -66,4 +68,5 @@ def given(posted: QueryDict) -> dict[str, Any] | None:
         return {"statement": statement, "passkey": {"credential": posted["credential"], **answer}}
     if armored := posted.get("signature", "").strip():
         return {"statement": statement, "signature": armored.replace("\r\n", "\n") + "\n"}
-    return None
+    code = posted.get("totp", "").strip()
+    return {"totp": code} if code else None

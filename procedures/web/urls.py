@@ -80,5 +80,6 @@ urlpatterns = [
     path("changes/<slug:control>/new/", changes.new, name="new-change"),
     path("settings/", settings.mine, name="settings"),
     path("settings/passkeys/", settings.passkey, name="passkey"),
+    path("settings/code-app/", settings.code_app, name="code-app"),
     path("settings/tokens/", settings.tokens, name="tokens"),
 ]

@@ -23,6 +23,7 @@ def _lists() -> dict[str, object]:
         "people": pages_people.people(),
         "groups": pages_people.groups(),
         "duties": DUTIES,
+        "code_apps": pages_people.with_code_app(),
         "profiles": PROFILES,
         "group_names": Group.objects.order_by("name").values_list("name", flat=True),
     }

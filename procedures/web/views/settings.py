@@ -6,15 +6,20 @@ import json
 from typing import Any
 from uuid import UUID
 
+from django.contrib import messages
 from django.http import HttpRequest, HttpResponse
 from django.shortcuts import redirect
 from django.views.decorators.http import require_POST, require_safe
 
+from procedures.domain import totp
 from procedures.domain.clock import now
 from procedures.domain.errors import InvalidInput
+from procedures.domain.secrets import Secret
+from procedures.models import Person
 from procedures.queries import pages_people
 from procedures.queries.duties import duties_of
-from procedures.services import passkeys, people
+from procedures.services import codes, passkeys, people
+from procedures.web import qr
 from procedures.web.doors import page, person_of, show
 from procedures.web.views.changes import proposal
 
@@ -27,7 +32,7 @@ def mine(request: HttpRequest) -> HttpResponse:
     return _page(request)
 
 
-def _page(request: HttpRequest, *, secret: str = "") -> HttpResponse:
+def _page(request: HttpRequest, *, secret: str = "", app: Secret | None = None) -> HttpResponse:
     me = person_of(request)
     options: dict[str, Any] | None = None
     if passkeys.party():
@@ -42,6 +47,8 @@ def _page(request: HttpRequest, *, secret: str = "") -> HttpResponse:
             "secret": secret,
             "passkey_options": json.dumps(options) if options else "",
             "origin": passkeys.origin(),
+            "code_app": codes.app_of(me),
+            "fresh": _fresh(me, app) if app else None,
         },
         nav="settings",
     )
@@ -54,6 +61,32 @@ def passkey(request: HttpRequest) -> HttpResponse:
     me = person_of(request)
     made = passkeys.finish(me, request.session.pop(WAITING, None), request.POST.dict())
     return show(request, "propose.html", proposal(request, me, "key", made), nav="settings")
+
+
+def _fresh(me: Person, secret: Secret) -> dict[str, Any]:
+    """A new app's secret as text, as a link and as a QR code: shown this once."""
+    link = totp.uri(secret, account=me.username, issuer="OpsPortal")
+    side, path = qr.outline(link)
+    return {"text": totp.as_text(secret), "uri": link, "side": side, "path": path}
+
+
+@page
+@require_POST
+def code_app(request: HttpRequest) -> HttpResponse:
+    """Set a code app up, confirm it by a code, or remove it."""
+    me, doing = person_of(request), request.POST.get("do", "")
+    if doing == "begin":
+        secret = codes.begin(request=request, actor=me, password=request.POST.get("password", ""), at=now())
+        return _page(request, app=secret)
+    code = request.POST.get("code", "")
+    if doing == "remove":
+        subject = pages_people.as_subject(request.POST.get("person", "")) or me.subject
+        codes.remove(actor=me, subject=subject, code=code, at=now())
+        messages.success(request, "The code app is removed.")
+        return redirect("web:settings" if subject == me.subject else "web:people")
+    codes.enrol(actor=me, code=code, at=now())
+    messages.success(request, "Your code app counts from now on.")
+    return redirect("web:settings")
 
 
 @page
