@@ -103,7 +103,7 @@ def sources(schema: Mapping[str, Any]) -> dict[str, Source]:
     found: dict[str, Source] = {}
     for name, rules in forms.every_property(schema).items():
         raw = (rules.get("options") or _picked(rules)) if isinstance(rules, Mapping) else None
-        if isinstance(raw, Mapping) and raw.get("from") in TTL_S:
+        if isinstance(raw, Mapping) and str(raw.get("from")) in TTL_S:
             kind: From = raw["from"]
             found[name] = Source(name, kind, raw, seconds(raw["ttl"]) if "ttl" in raw else TTL_S[kind])
     return found
@@ -122,7 +122,7 @@ def picker_kinds(rules: Mapping[str, Any]) -> list[str]:
 def _picked(rules: Mapping[str, Any]) -> dict[str, Any] | None:
     """A picker that takes nothing but entities is a list that binds, for the kinds that the portal knows."""
     more = rules.get("ui:options") if isinstance(rules.get("ui:options"), Mapping) else {}
-    kinds = picker_kinds(rules) if rules.get("ui:field") in PICKERS else []
+    kinds = picker_kinds(rules) if str(rules.get("ui:field")) in PICKERS else []
     if (more or {}).get("allowArbitraryValues") is not False or not kinds or set(kinds) - KNOWN:
         return None
     return {"from": "catalogue", "kinds": kinds}
