@@ -9,7 +9,7 @@ from typing import Any
 
 import pytest
 import yaml
-from hypothesis import given, settings
+from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from procedures.definitions import registry
@@ -50,6 +50,12 @@ XMLS = {
     "nine megabytes": b"<joblist><!--" + b"x" * 9 * 1024 * 1024 + b"--></joblist>",
     "nul": b"<joblist><job><name>\x00</name></job></joblist>",
 }
+
+
+@pytest.fixture(autouse=True)
+def no_shellcheck(monkeypatch: pytest.MonkeyPatch) -> None:
+    """It only warns, and takes most of the time."""
+    monkeypatch.setenv("PATH", "/usr/bin:/bin")
 
 
 @pytest.mark.parametrize("name", FILES)
@@ -112,6 +118,27 @@ JUNK = st.one_of(
 )
 
 
+def test_no_text_of_a_file_becomes_an_expression_of_ours() -> None:
+    text = "${{ secrets.pw }}"
+    url = "edu.ohio.ais.rundeck.HttpWorkflowStepPlugin"
+    commands = [
+        {"exec": "echo ${job.name}"},
+        {"exec": "echo $RD_JOB_NAME"},
+        {"jobref": {"name": "x", "args": f"-a '{text}'"}},
+        {"type": url, "nodeStep": False, "configuration": {"remoteUrl": f"https://example.com/{text}"}},
+        {"type": url, "nodeStep": False, "configuration": {"remoteUrl": "https://example.com/", "body": text}},
+        {"exec": f"echo {text}"},
+        {"exec": "echo ${option.a}"},
+    ]
+    options = [{"name": "a", "multivalued": True, "delimiter": "') }}${{ secrets.pw }}"}]
+    options += [{"name": "pw", "secure": True, "valueExposed": True}]
+    job = {"name": text, "description": text, "options": options, "sequence": {"commands": commands}}
+    one = read("a.json", json.dumps([job]).encode()).procedures[0]
+    assert [step for step in one.marked if step != "step2"] == ["step1", "step3", "step4", "step5", "step6", "step7"]
+    document = yaml.safe_load(one.files["procedure.yaml"])
+    assert "secrets.pw" not in json.dumps(document["spec"]["steps"])
+
+
 def _paths(value: Any, path: tuple[Any, ...] = ()) -> list[tuple[Any, ...]]:
     rows = value.items() if isinstance(value, dict) else enumerate(value) if isinstance(value, list) else ()
     return [path, *(found for key, item in rows for found in _paths(item, (*path, key)))]
@@ -121,7 +148,7 @@ SAMPLE = yaml.safe_load(EVERYTHING)
 PATHS = [path for path in _paths(SAMPLE) if path]
 
 
-@settings(max_examples=20, deadline=None)
+@settings(max_examples=25, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
 @given(st.data())
 def test_changed_jobs_are_carried_or_refused_and_what_is_carried_passes_lint(data: st.DataObject) -> None:
     changed = copy.deepcopy(SAMPLE)
@@ -134,7 +161,7 @@ def test_changed_jobs_are_carried_or_refused_and_what_is_carried_passes_lint(dat
     judged("jobs.json", json.dumps(changed).encode("utf-8", "surrogatepass"))
 
 
-@settings(max_examples=20, deadline=None)
+@settings(max_examples=25, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
 @given(st.data())
 def test_files_with_changed_bytes_are_carried_or_refused(data: st.DataObject) -> None:
     name, text = data.draw(st.sampled_from([("a.yaml", EVERYTHING), ("a.xml", XML)]))

@@ -3,10 +3,16 @@
 from __future__ import annotations
 
 import json
+import subprocess
 from typing import Any
 
 import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
 
+from procedures.importers.rundeck.scripts import finder
+from procedures.importers.rundeck.shell import rewritten
+from procedures.importers.rundeck.variables import Known, Option, Variables
 from tests.fixtures.counterparts import need
 from tests.importers.rundeck_running import as_imported, as_rundeck, carried, job
 from tests.importers.rundeck_samples import TEN, Ran
@@ -97,3 +103,37 @@ def test_a_hostile_value_is_data_in_every_place(value: str) -> None:
         job(sequence={"commands": [{"script": text}, {"exec": "printf '%s\\n' ${option.x}"}]}, options=options)
     ).procedures[0]
     assert as_imported(one, {"x": value}) == [(f"{value}\n{value}\n", 0), (f"{value}\n", 0)]
+
+
+PLACES = """\
+printf '%s|' "a @option.x@" 'b @option.x@' "$(printf %s "c @option.x@")" "`printf %s "d @option.x@"`" \\
+  ${no:-"e @option.x@"}
+cat <<A; cat <<'B'; cat <<-"C"
+f @option.x@
+A
+g @option.x@ $HOME `h` \\
+B
+\ti @option.x@
+\tC
+: $((1 << 2)) # @option.x@ ' "
+"""
+VALUES = st.text(st.characters(exclude_categories=["Cs"], exclude_characters="\x00\r"), max_size=40)
+
+
+@settings(max_examples=25, deadline=None)
+@given(VALUES)
+def test_any_value_is_itself_in_quotes_and_here_documents(value: str) -> None:
+    known = Known(options={"x": Option("x")})
+    script = rewritten(PLACES, finder(Variables(known, on_targets=False, raw=True), is_command=False))
+    env = {"PARAM_X": value, "PATH": "/usr/bin:/bin", "LANG": "C.UTF-8", "HOME": "/h"}
+    done = subprocess.run(["bash", "-c", script], env=env, capture_output=True, timeout=10)
+    line = value.rstrip("\n")
+    words = f"a {value}|b {value}|c {line}|d {line}|e {value}|"
+    assert done.stderr == b""
+    assert done.stdout.decode() == f"{words}f {value}\ng {value} $HOME `h` \\\ni {value}\n"
+
+
+def test_a_value_in_a_text_that_another_program_reads_is_reported() -> None:
+    found = carried(job(sequence={"commands": [{"script": 'ssh web1 "ls @option.a@"'}]}, options=[{"name": "a"}]))
+    assert not found.procedures[0].marked
+    assert any(key.fate == "reported" and "that ssh reads in its own way" in key.said for key in found.keys)

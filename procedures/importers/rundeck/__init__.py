@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from procedures.domain.importing import Carried
+from procedures.domain.errors import OpsError
+from procedures.domain.importing import Carried, ImportRefused
 from procedures.importers.rundeck import calls, forms, xml_form
 from procedures.importers.rundeck.job import read_job, sibling_of
 from procedures.importers.rundeck.source import Source, text
@@ -11,6 +12,15 @@ from procedures.importers.rundeck.writing import written
 
 def read(name: str, data: bytes) -> Carried:
     """Every job of one file. Raises ImportRefused with the line."""
+    try:
+        return _carried(name, data)
+    except ImportRefused:
+        raise
+    except OpsError as problem:
+        raise ImportRefused(f"The file makes no procedure: {problem.message}"[:300]) from problem
+
+
+def _carried(name: str, data: bytes) -> Carried:
     is_xml = name.lower().endswith(".xml") or data.removeprefix(b"\xef\xbb\xbf").lstrip()[:1] == b"<"
     sources = xml_form.read(data) if is_xml else forms.read(data)
     siblings = calls.Siblings()

@@ -11,7 +11,7 @@ from typing import Any
 
 from procedures.domain.importing import Fate
 from procedures.importers.rundeck.source import mapping, text, truth
-from procedures.importers.rundeck.variables import IN_COMMAND, Known, NotCarried, parameter, wrapped
+from procedures.importers.rundeck.variables import IN_COMMAND, Known, NotCarried, joined, literal, parameter, wrapped
 
 TOLD: dict[str, tuple[Fate, str]] = {
     "name": ("mapped", "the name of the procedure"),
@@ -118,7 +118,7 @@ def _argument(
             secrets[(found.secrets.get(option) if found else None) or option] = own.name
             return
     name = (found.parameters.get(option) if found else None) or option
-    values[name] = IN_COMMAND.sub(lambda match: _expression(match, known), value)
+    values[name] = IN_COMMAND.sub(lambda match: _expression(match, known), literal(value))
 
 
 def _expression(match: re.Match[str], known: Known) -> str:
@@ -128,11 +128,9 @@ def _expression(match: re.Match[str], known: Known) -> str:
             return ""
         if own.secret:
             raise NotCarried("it puts a secret into a longer argument")
-        return wrapped(
-            f"({parameter(own.name)} or []) | join({own.delimiter!r})" if own.delimiter else parameter(own.name)
-        )
+        return joined(own.name, own.delimiter) if own.delimiter else wrapped(parameter(own.name))
     if match["group"] == "job" and match["name"] in known.job:
-        return known.job[match["name"]]
+        return literal(known.job[match["name"]])
     raise NotCarried(f"it hands over {match[0]}, which is not known when a plan is made")
 
 

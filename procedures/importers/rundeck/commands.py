@@ -24,10 +24,10 @@ def filters_of(given: Mapping[str, Any], path: Path) -> list[tuple[dict[str, Any
     return [(mapping(row), (*path, "LogFilter", number)) for number, row in enumerate(listed)]
 
 
-def filter_told(row: Mapping[str, Any], path: Path, ledger: Ledger) -> Capture | None:
-    """The capture of one log filter, and a word about it in the report."""
+def filter_told(row: Mapping[str, Any], path: Path, ledger: Ledger, *, taken: bool = True) -> Capture | None:
+    """The capture of one log filter, and a word about it in the report. `taken`: its step is a script that can."""
     kind = text(row.get("type"))
-    found = capture(mapping(row.get("config"))) if kind == "key-value-data" else None
+    found = capture(mapping(row.get("config"))) if kind == "key-value-data" and taken else None
     if found:
         ledger.mapped(path, "the step hands these values back as its output")
     elif kind in SHOWN:

@@ -58,6 +58,12 @@ def _source(job: Mapping[str, Any], number: int, line: int) -> Source:
     missing = [key for key in SURELY if not job.get(key)]
     if missing:
         raise ImportRefused(f"Job {number + 1} has no {missing[0]}; a Rundeck job has name and sequence.", line=line)
+    try:
+        json.dumps(job, ensure_ascii=False, default=str).encode()
+    except (UnicodeEncodeError, ValueError, RecursionError) as problem:
+        raise ImportRefused(
+            f"Job {number + 1} holds a lone surrogate, or more than a text can say.", line=line
+        ) from problem
     rows = []
     for row in keys_below(job, f"job[{number}]"):
         rows.append(row)

@@ -115,6 +115,10 @@ def _secure(
         )
     if "valueExposed" in given:
         ledger.mapped((*path, "valueExposed"), "steps read it" if exposed else "no step reads it")
+    _rest_of_a_secret(given, path, ledger)
+
+
+def _rest_of_a_secret(given: Mapping[str, Any], path: Path, ledger: Ledger) -> None:
     if "required" in given:
         ledger.mapped((*path, "required"), "asked for when the run is requested, unless a credential serves it")
     for key in ("value", "default", "defaultValue"):
@@ -122,6 +126,9 @@ def _secure(
             ledger.reported((*path, key), "a secret's default is not carried over; hand it in, or bind a credential")
         elif key in given:
             ledger.ignored((*path, key), "empty")
+    for key in given:
+        if (*path, key) not in ledger.said:
+            ledger.ignored((*path, key), "a secret has a title and a description alone")
 
 
 def _credential_name(own: str, taken: Mapping[str, Any]) -> str:
@@ -228,7 +235,9 @@ def _limits(given: Mapping[str, Any], path: Path, schema: dict[str, Any], values
         ledger.mapped((*path, "values"), "examples: suggested, others are allowed")
     elif "values" in given:
         ledger.ignored((*path, "values"), "empty")
-    if "enforced" in given:
+    if chosen and not values:
+        ledger.reported((*path, "enforced"), "which values it may have is not in the file; any text is allowed here")
+    elif "enforced" in given:
         ledger.mapped((*path, "enforced"), "one of the values" if chosen else "other values are allowed")
     pattern = text(given.get("regex")).strip()
     if pattern:

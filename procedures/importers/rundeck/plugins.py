@@ -12,7 +12,7 @@ from typing import Any, Protocol
 from procedures.domain import rendering
 from procedures.importers.rundeck.scripts import Program
 from procedures.importers.rundeck.source import mapping, text, truth
-from procedures.importers.rundeck.variables import IN_COMMAND, Known, NotCarried, Variables
+from procedures.importers.rundeck.variables import IN_COMMAND, Known, NotCarried, Variables, literal
 
 LENGTH = re.compile(r"([0-9]{1,6})([smh]?)")
 METHODS = frozenset({"GET", "HEAD", "POST", "PUT", "PATCH", "DELETE"})
@@ -231,7 +231,7 @@ def _expressions(written: str, variables: Variables) -> str:
         option = variables.known.options[match["name"]]
         return "${{ parameters[" + repr(option.name) + "] }}"
 
-    return IN_COMMAND.sub(one, written)
+    return IN_COMMAND.sub(one, literal(written))
 
 
 def _copy(config: Mapping[str, Any], around: Around) -> Carried:

@@ -11,7 +11,7 @@ from collections.abc import Callable
 from procedures.importers.rundeck.variables import Variable
 
 Find = Callable[[str, int], "tuple[Variable, int] | None"]
-HEREDOC = re.compile(r"<<(-?)[ \t]*(?:'([^'\n]+)'|\"([^\"\n]+)\"|(\\?[A-Za-z0-9_.+-]+))")
+HEREDOC = re.compile(r"<<(-?)[ \t]*(?:'([^'\n]+)'|\"([^\"\n]+)\"|(\\?[A-Za-z_][A-Za-z0-9_.+-]*))")
 BASHISM = re.compile(
     r"\[\[|<<<|\bfunction\s+\w|\bdeclare\b|\blocal\b|\bsource\s|\w\+?=\(|\(\(|\$'|&>|\{[\w.]+\.\.[\w.]+\}"
     r"|\$\{\w+(//|\^|,,|:[0-9]|\[)|\bpipefail\b|<\(|>\(|\becho\s+-[ne]|\bread\s+-[^r ]|\bpushd\b|\bshopt\b"
@@ -177,6 +177,8 @@ class Rewriting:
             return False
         word = match[2] or match[3] or match[4].lstrip("\\")
         literal = match[4] is None or match[4].startswith("\\")
+        if not re.search(rf"^\t*{re.escape(word)}$", self.text[match.end() :], re.MULTILINE):
+            return False
         self.pending.append((word, literal, bool(match[1]), len(self.out)))
         self.take(match.end() - match.start())
         return True

@@ -255,6 +255,9 @@ class Sequence:
         for key in FLAGS:
             if key in command:
                 self.ledger.ignored((*path, key), "an inner setting of Rundeck's")
+        for row, here in filters_of(mapping(command.get("plugins")), (*path, "plugins")):
+            if here not in self.ledger.said and (*here, "type") not in self.ledger.said:
+                filter_told(row, here, self.ledger, taken=False)
         if "plugins" in command and not mapping(command["plugins"]):
             self.ledger.ignored((*path, "plugins"), "empty")
         for key in ("args", "fileExtension", "interpreterArgsQuoted", "scriptInterpreter"):

@@ -68,6 +68,20 @@ def secret(name: str) -> str:
     return f"secrets.{name}" if re.fullmatch(r"[A-Za-z]\w*", name) else f"secrets[{name!r}]"
 
 
+def literal(value: str) -> Expression:
+    """A text of the file where ours may hold an expression. Raises NotCarried if it would be read as one."""
+    if "${{" in value:
+        raise NotCarried("it holds ${{, which would be an expression here")
+    return value
+
+
+def joined(name: str, delimiter: str) -> Expression:
+    """The expression for the values of an array parameter, as Rundeck joined them. Raises NotCarried."""
+    if not re.fullmatch(r"[^'\"\\{}\x00-\x1f]{1,5}", delimiter):
+        raise NotCarried(f"the values of {name} were joined by {delimiter[:20]!r}")
+    return wrapped(f"({parameter(name)} or []) | join('{delimiter}')")
+
+
 def wrapped(expression: str) -> Expression:
     return "${{ " + expression + " }}"
 
@@ -114,8 +128,7 @@ class Variables:
                 return Variable(_rd("OPTION", name), "", raw=True)
             return Variable("SECRET_" + variable(option.name)[6:], wrapped(secret(option.name)), raw=False)
         if option.delimiter:
-            joined = f"({parameter(option.name)} or []) | join({option.delimiter!r})"
-            return Variable(_rd("OPTION", name), wrapped(joined), raw=(raw or self.raw))
+            return Variable(_rd("OPTION", name), joined(option.name, option.delimiter), raw=(raw or self.raw))
         spread = raw or (self.raw and not option.quoted)
         return Variable(variable(option.name), None, raw=spread, always=option.always)
 
@@ -136,7 +149,7 @@ class Variables:
             return Variable(_rd("JOB", name), wrapped(parameter("job_project")))
         if name not in known:
             raise NotCarried(f"it reads job.{name}, which is not known here")
-        return Variable(_rd("JOB", name), known[name])
+        return Variable(_rd("JOB", name), literal(known[name]))
 
     def node(self, name: str) -> Variable:
         if not self.on_targets:
@@ -190,7 +203,7 @@ class Variables:
             if option.secret:
                 return wrapped(secret(option.name)) if option.exposed else ""
             if option.delimiter:
-                return wrapped(f"({parameter(option.name)} or []) | join({option.delimiter!r})")
+                return joined(option.name, option.delimiter)
             return wrapped(parameter(option.name))
         lower = self._job_name(name) if group == "JOB" else name.lower() if group == "NODE" else name
         finder = {"JOB": self.job, "NODE": self.node, "GLOBALS": self.globals}.get(group)

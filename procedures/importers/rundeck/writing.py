@@ -145,7 +145,7 @@ def _mark(job: Job, draft: Draft, error: Finding) -> None:
 
 
 def _unreadable(text: str) -> bool:
-    return "${{" in text or bool(FETCH.search(text) or EVAL.search(text))
+    return "${{" in text or bool(FETCH.search(text) or EVAL.search(text) or INVISIBLE.search(text))
 
 
 def _apart(draft: Draft) -> None:
@@ -165,11 +165,26 @@ def _apart(draft: Draft) -> None:
 
 
 def _without_words(job: Job) -> None:
-    """The last resort: names and descriptions that lint refuses are left out of the document; README.md keeps them."""
-    meta = job.document["metadata"]
-    meta.pop("description", None)
-    meta.pop("tags", None)
-    meta["title"] = job.name
+    """The last resort: words of the document that lint refuses are left out and told; README.md has the description."""
+    job.document["metadata"]["title"] = job.name
+    for place in (job.document["metadata"], job.document["spec"]):
+        for key, value in list(place.items()):
+            place[key] = _readable(value)
+    if _harmful(job.document["metadata"].get("description", "")):
+        del job.document["metadata"]["description"]
     for draft in _all(job.drafts):
         draft.step["name"] = draft.step["id"]
-    job.ledger.reported(("description",), "lint refuses a word of it, so README.md alone keeps it")
+    job.ledger.reported(
+        ("name",), "texts that lint refuses are left out of title, description or form; read the source"
+    )
+
+
+def _readable(value: Any) -> Any:
+    """The value without texts that lint refuses."""
+    if isinstance(value, dict):
+        return {key: _readable(item) for key, item in value.items() if not _harmful(item)}
+    return [_readable(item) for item in value if not _harmful(item)] if isinstance(value, list) else value
+
+
+def _harmful(value: Any) -> bool:
+    return isinstance(value, str) and bool(FETCH.search(value) or EVAL.search(value) or INVISIBLE.search(value))
