@@ -48,12 +48,16 @@ def load_all(data: bytes) -> list[Document]:
 
 
 def _count_aliases(text: str) -> None:
-    count = 0
+    """Refuse too many aliases and too deep a nesting event by event, before anything is built of the text."""
+    count = depth = 0
     for event in yaml.parse(text, Loader=_LOADER):
         count += isinstance(event, yaml.AliasEvent)
+        depth += isinstance(event, yaml.CollectionStartEvent) - isinstance(event, yaml.CollectionEndEvent)
+        line = event.start_mark.line + 1 if event.start_mark else 1
         if count > MAX_ALIASES:
-            line = event.start_mark.line + 1 if event.start_mark else 1
             raise ImportRefused(f"The file has more than {MAX_ALIASES} aliases.", line=line)
+        if depth > MAX_DEPTH + 1:
+            raise ImportRefused(f"The file is nested deeper than {MAX_DEPTH} levels.", line=line)
 
 
 class _Unfold:

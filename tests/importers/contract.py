@@ -13,6 +13,7 @@ from typing import Any
 
 from procedures.definitions import registry
 from procedures.definitions.load import load
+from procedures.domain.bundle import PHASES
 from procedures.domain.importing import MARKED, Carried
 from procedures.importers.ledger import Part, path_text
 from procedures.importers.sources import documents
@@ -75,7 +76,7 @@ def check(kind: str, name: str, data: bytes, carried: Carried) -> None:
         found = load(one.files, registry.actions())
         assert not [str(finding) for finding in found.findings if finding.severity == "error"]
         assert found.definition.name == one.name
-        marked = [step.id for step in found.definition.steps if step.action == MARKED]
+        marked = [step.id for phase in PHASES for step in found.definition.branch(phase) if step.action == MARKED]
         assert sorted(marked) == sorted(one.marked)
 
 

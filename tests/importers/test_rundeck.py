@@ -3,19 +3,17 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Iterator
 from typing import Any
-from xml.etree.ElementTree import Element
 
 import pytest
 import yaml
-from defusedxml.ElementTree import fromstring
 
 from procedures.definitions import registry
 from procedures.definitions.load import load
 from procedures.domain.importing import Carried, Imported
+from tests.importers.contract import check
 from tests.importers.rundeck_running import carried, job
-from tests.importers.rundeck_samples import EVERYTHING, SAME_IN_YAML, XML
+from tests.importers.rundeck_samples import EVERYTHING, SAME_IN_JSON, SAME_IN_YAML, XML
 
 
 def document(one: Imported) -> dict[str, Any]:
@@ -42,16 +40,6 @@ def lint_clean(one: Imported) -> bool:
     return not [f for f in load(one.files, registry.actions()).findings if f.severity == "error"]
 
 
-def places(value: Any, place: str) -> Iterator[str]:
-    if isinstance(value, dict):
-        for key, item in value.items():
-            yield f"{place}.{key}"
-            yield from places(item, f"{place}.{key}")
-    elif isinstance(value, list):
-        for number, item in enumerate(value):
-            yield from places(item, f"{place}[{number}]")
-
-
 def test_everything_at_once_is_two_procedures_that_lint_accepts() -> None:
     found = carried(EVERYTHING)
     assert [one.name for one in found.procedures] == ["ops-web-restart-web", "ops-web-tell-them"]
@@ -73,23 +61,12 @@ def test_everything_at_once_is_two_procedures_that_lint_accepts() -> None:
     assert found.procedures[0].marked == ["step6", "step7", "step9"]
 
 
-def test_each_key_of_yaml_is_accounted_for_exactly_once() -> None:
-    found = carried(EVERYTHING)
-    wanted = [p for n, one in enumerate(yaml.safe_load(EVERYTHING)) for p in places(one, f"job[{n}]")]
-    assert [key.at for key in found.keys] == wanted
-    assert all(key.said for key in found.keys)
-
-
-def test_each_element_and_attribute_of_xml_is_accounted_for_exactly_once() -> None:
-    found = carried(XML, "jobs.xml")
-
-    def count(element: Element) -> int:
-        return len(element.attrib) + sum(1 + count(child) for child in element)
-
-    at = [key.at for key in found.keys]
-    assert len(at) == len(set(at)) == count(fromstring(XML)[0])
-    assert "job[0].context.options.option[0]@name" in at
-    assert not [key for key in found.keys if "no counterpart is known" in key.said]
+def test_each_key_of_the_file_has_one_fate_whatever_its_form() -> None:
+    for name, text in (("a.yaml", EVERYTHING), ("a.xml", XML), ("a.yaml", SAME_IN_YAML), ("a.json", SAME_IN_JSON)):
+        found = carried(text, name)
+        check("rundeck", name, text.encode(), found)
+        assert not [key for key in found.keys if "no counterpart is known" in key.said]
+    assert "job[0].context.options.option[0]@name" in {key.at for key in carried(XML, "a.xml").keys}
 
 
 def test_a_key_that_nobody_knows_is_reported_by_name() -> None:
@@ -98,7 +75,7 @@ def test_a_key_that_nobody_knows_is_reported_by_name() -> None:
 
 def test_xml_yaml_and_json_give_the_same_folder() -> None:
     xml, same = carried(XML, "a.xml").procedures[0], carried(SAME_IN_YAML).procedures[0]
-    as_json = carried(json.dumps(yaml.safe_load(SAME_IN_YAML)), "jobs.json").procedures[0]
+    as_json = carried(SAME_IN_JSON, "jobs.json").procedures[0]
     assert xml.files == same.files == as_json.files
     assert xml.marked == ["step4"]
 

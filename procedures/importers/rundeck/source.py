@@ -7,6 +7,7 @@ from dataclasses import dataclass, field
 from typing import Any
 
 from procedures.domain.importing import Fate, ImportRefused, Key
+from procedures.importers.ledger import path_text
 
 Path = tuple[str | int, ...]
 MAX_DEPTH = 60
@@ -60,26 +61,51 @@ class Ledger:
             self.said[path] = ("reported" if "reported" in {fate, old[0]} else old[0], f"{first}; {second}")
 
     def keys(self) -> list[Key]:
-        """Every key of the file exactly once."""
-        above = {path[:end] for path in self.said for end in range(len(path))}
+        """One fate for every key of the file: its own, or that of the one key above it that is told as a whole."""
         names = {row.path: row.place for row in self.rows if row.path is not None}
-        return [Key(row.place, *self._fate(row, above, names)) for row in self.rows]
+        split = {above for row in self.rows if self._own(row, names) for above in above_of(row.place)}
+        found: list[Key] = []
+        told: set[str] = set()
+        left: list[tuple[str, str]] = []
+        for row in self.rows:
+            if told & set(above_of(row.place)):
+                continue
+            fate, said = self._fate(row, names)
+            if row.place in split:
+                left += [(row.place, said)] if fate == "reported" and row.path in self.said else []
+                continue
+            words = [words for place, words in left if place in above_of(row.place)]
+            left = [one for one in left if one[1] not in words]
+            told.add(row.place)
+            found.append(Key(row.place, "reported" if words else fate, "; ".join([*words, said])))
+        return found
 
-    def _fate(self, row: Row, above: set[Path], names: Mapping[Path, str]) -> tuple[Fate, str]:
+    def _own(self, row: Row, names: Mapping[Path, str]) -> bool:
+        """Whether something was said of this very key, or of the list's item whose key it is."""
+        path = row.path or ()
+        return path in self.said or (path[:-1] in self.said and path[:-1] not in names)
+
+    def _fate(self, row: Row, names: Mapping[Path, str]) -> tuple[Fate, str]:
         if row.path is None:
             return "mapped", STRUCTURE
-        if row.path in self.said:
-            return self.said[row.path]
-        for end in range(len(row.path) - 1, 0, -1):
+        for end in range(len(row.path), 0, -1):
             if row.path[:end] in self.said:
                 fate, said = self.said[row.path[:end]]
-                whole = names.get(row.path[:end], "the step")
-                return (
-                    ("ignored", f"told with {whole} as a whole")
-                    if fate == "reported"
-                    else (fate, f"with {whole}: {said}")
-                )
-        return ("mapped", STRUCTURE) if row.path in above else ("reported", UNKNOWN)
+                if end < len(row.path) and fate == "reported":
+                    return "ignored", f"told with {names.get(row.path[:end], 'the step')} as a whole"
+                return fate, said
+        return ("mapped", STRUCTURE) if row.path in self.known and row.path not in names else ("reported", UNKNOWN)
+
+
+def above_of(place: str) -> list[str]:
+    """The places that a place lies in."""
+    return [place[:end] for end in range(1, len(place)) if place[end] in ".["]
+
+
+def written(name: str) -> str:
+    """A key as every importer's account writes it below another."""
+    text = path_text((name,))
+    return text if text.startswith("[") else f".{text}"
 
 
 def keys_below(value: Any, place: str, path: Path = ()) -> Iterator[Row]:
@@ -89,8 +115,8 @@ def keys_below(value: Any, place: str, path: Path = ()) -> Iterator[Row]:
     if isinstance(value, Mapping):
         for key, item in value.items():
             name = str(key)
-            yield Row(f"{place}.{name}", (*path, name))
-            yield from keys_below(item, f"{place}.{name}", (*path, name))
+            yield Row(f"{place}{written(name)}", (*path, name))
+            yield from keys_below(item, f"{place}{written(name)}", (*path, name))
     elif isinstance(value, list):
         for number, item in enumerate(value):
             yield from keys_below(item, f"{place}[{number}]", (*path, number))
