@@ -45,7 +45,7 @@ def does(step: Step) -> str:
     given = step.input
     for key in ("argv", "script", "command", "query", "url", "procedure", "message"):
         if key in given:
-            rest = {k: v for k, v in given.items() if k != key}
+            rest = {k: v for k, v in given.items() if k != key and (key, k) != ("url", "method")}
             more = f" ({words(rest)})" if rest else ""
             method = f"{given['method']} " if key == "url" and "method" in given else ""
             return f"{step.action} {method}{words(given[key])}{more}"

