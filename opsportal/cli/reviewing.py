@@ -8,7 +8,7 @@ from typing import Any
 import click
 
 from opsportal.cli import discussing
-from opsportal.cli.authoring import the_version
+from opsportal.cli.authoring import test_rows, the_version
 from opsportal.cli.portal import FAILED, TOTP, ask, proof
 
 COLOURS = {"wider": "red", "changed": "yellow", "narrower": "green"}
@@ -78,7 +78,17 @@ def tell(row: dict[str, Any]) -> None:
     click.echo(f"  {diff['effects']['same']} rows are the same; risk {diff['risk']['now']}")
     for file in diff["files"]:
         click.echo(f"  +{file['added']} -{file['removed']} {file['path']!r} {file['note']}".rstrip())
+    _tests(row)
     _gains(row)
+
+
+def _tests(row: dict[str, Any]) -> None:
+    """How its own tests went on these bytes; whoever accepts a version whose tests failed should know it."""
+    trial = ask("GET", f"/api/v1/versions/{row['id']}/")["trials"][0]
+    fine = trial["state"] == "passed"
+    click.secho(f"Its own tests: {trial['state']}", bold=True, fg=None if fine else "red")
+    for line in test_rows(trial):
+        click.echo(f"  {line!r}"[:400] if not fine else f"  {line}")
 
 
 def _gains(row: dict[str, Any]) -> None:

@@ -64,12 +64,21 @@ def doctor() -> None:
         "ssh-keygen (signing)": (shutil.which("ssh-keygen"), "apt-get install openssh-client"),
         "setpriv (sandbox users)": (shutil.which("setpriv"), "apt-get install util-linux"),
     }
+    checks["cells (tests at submission, drafts)"] = (_cells(), "allow user namespaces, or run the pool as root")
     checks["the portal answers"] = (_answers(), "start it with `opsportal up`, or set OPSPORTAL_URL")
     bad = 0
     for name, (fine, mend) in checks.items():
         click.echo(f"{'ok  ' if fine else 'MISS'}  {name}" + ("" if fine else f": {mend}"))
         bad += not fine
     raise SystemExit(1 if bad else 0)
+
+
+def _cells() -> bool:
+    from procedures.sandbox.cells import Cells
+    from procedures.trials.pool import tier_of
+
+    with Cells([]) as cells:
+        return tier_of(cells) != "D"
 
 
 def _answers() -> bool:

@@ -41,7 +41,7 @@ class PortalDidNotStart(OpsError):
 
 
 class Portal:
-    """Broker, web, runner and keeper on one data folder.
+    """Broker, web, runner, disposable pool and keeper on one data folder.
 
     `port` 0 takes a free one. `environ` comes on top of this process's variables. `quiet` sends the parts' output to
     `logs/NAME.log` in the data folder. One thread starts and ends every process, because the kernel ends a child

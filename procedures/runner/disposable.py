@@ -23,7 +23,6 @@ if TYPE_CHECKING:
     from procedures.services.claims import Claimed
 
 log = structlog.get_logger(__name__)
-SECRETIVE = (".ssh", ".gnupg", ".aws", ".azure", ".kube", ".docker", ".config", ".netrc", ".password-store")
 
 
 class NothingLent(OpsError):
@@ -44,7 +43,7 @@ here: list[Pool] = []
 
 
 def hidden() -> list[Path]:
-    """What no cell may see: data, keys, broker, the database's socket, and what people keep in their home folder."""
+    """What no cell may see beside what none ever sees: data, keys, broker and the database's socket."""
     from django.conf import settings
 
     from opsportal.settings.folders import broker_socket
@@ -53,7 +52,6 @@ def hidden() -> list[Path]:
     places = [data, Path(settings.OPSPORTAL_KEYS_DIR), broker_socket(data).parent, Path("/dev/shm")]  # noqa: S108
     host = str(settings.DATABASES["default"].get("HOST") or "")
     places += [Path(host)] if host.startswith("/") else []
-    places += [Path.home() / name for name in SECRETIVE]
     return [place for place in _outermost(places) if place.is_dir()]
 
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import base64
 import json
+import os
 import sys
 import threading
 from typing import Any, Literal
@@ -45,7 +46,8 @@ def main() -> None:
     io = Frames()
 
     def watch() -> None:
-        sys.stdin.buffer.read()
+        while os.read(0, 4096):
+            continue
         io.cancelled.set()
 
     threading.Thread(target=watch, daemon=True).start()
@@ -62,6 +64,7 @@ def main() -> None:
             }
         }
     )
+    os._exit(0)  # the watcher still reads, and nothing here is worth waiting for
 
 
 def call_of(said: dict[str, Any]) -> ActionCall:

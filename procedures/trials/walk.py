@@ -82,6 +82,7 @@ class Walk:
                 mend = "Run the step whose output it needs, or record an answer."
                 raise self.one.wrong(f"{step.id}: {problem.message} {mend}", "expect") from problem
             if not holds:
+                self.outputs.setdefault(step.id, {"output": {}})
                 return False
         self.found.order.append(step.id)
         action = registry.actions()[step.action]

@@ -99,3 +99,20 @@ def test_a_test_that_does_not_hold_says_what_differs(tmp_path: Path, text: str, 
     (tmp_path / "one" / "tests" / "works.yaml").write_text(text)
     done = typed(tmp_path, "test", "one")
     assert (done.returncode, told in done.stdout) == (1, True), done.stdout + done.stderr
+
+
+def test_run_local_has_neither_issuer_nor_database_nor_portal_in_reach(tmp_path: Path) -> None:
+    """What is not in the process cannot be asked (H15)."""
+    typed(tmp_path, "new", "free-space")
+    program = (
+        "import sys\nfrom opsportal.cli.main import main\n"
+        "sys.argv = ['opsportal', 'run', '--local', 'free-space', '--service', 'checkout']\n"
+        "try:\n    main()\nexcept SystemExit as ended:\n    print('ended', ended.code)\n"
+        "known = ('procedures.issuer', 'procedures.services', 'procedures.models', 'procedures.runner', 'django')\n"
+        "print([name for name in known if name in sys.modules])"
+    )
+    environ = {"PATH": os.environ["PATH"], "HOME": str(tmp_path), "PYTHONPATH": str(RUNBOOKS.parent)}
+    argv = [sys.executable, "-c", program]
+    done = subprocess.run(argv, cwd=tmp_path, env=environ, capture_output=True, text=True, timeout=60, check=False)
+    assert done.stdout.strip().endswith("[]"), done.stdout + done.stderr
+    assert "no evidence" in done.stderr

@@ -9,6 +9,9 @@ import pytest
 
 from procedures.domain.clock import now
 from procedures.models import Source, SourceFinding
+from procedures.runner import disposable
+from procedures.runner.identity import DISPOSABLE, load_identity
+from procedures.sandbox.cells import Cells
 from procedures.services import sources
 from tests.factories.repositories import git
 from tests.services.forge import Forge
@@ -118,3 +121,31 @@ def test_sources_are_due_when_asked_and_after_a_while(forge: Forge, settings: An
     forge.look()
     settings.OPSPORTAL_SOURCE_POLL_S = 0
     assert sources.due(at=now()) == ["repo"]
+
+
+def test_hostile_tests_of_a_push_run_nowhere_but_in_the_disposable_pool(
+    forge: Forge, tmp_path: Path, settings: Any
+) -> None:
+    """Whatever process looks at the source and writes the version has run nothing of it."""
+    mark = tmp_path / "ran"
+    (forge.remote.work / "procedures" / "evil" / "tests").mkdir(parents=True)
+    forge.remote.write("evil", **{"tests/evil.yaml": "expect: {steps: {one: {exit: 0}}}\n"})
+    place = forge.remote.work / "procedures" / "evil" / "procedure.yaml"
+    place.write_text(place.read_text().replace("[echo, hello]", f"[touch, --, {mark}]"))
+    forge.remote.commit()
+    forge.remote.push()
+    [version] = forge.look()
+    trial = version.trials.get()
+    assert (trial.state, trial.attempts, mark.exists()) == ("waiting", 0, False)
+    disposable.try_version(trial.id)
+    trial.refresh_from_db()
+    assert (trial.state, mark.exists()) == ("waiting", False), "this process is no disposable pool"
+    me = load_identity(Path(settings.OPSPORTAL_KEYS_DIR), name=DISPOSABLE)
+    with Cells(disposable.hidden()) as cells:
+        disposable.here[:] = [disposable.Pool(me, cells)]
+        try:
+            disposable.try_version(trial.id)
+        finally:
+            disposable.here.clear()
+    trial.refresh_from_db()
+    assert (trial.state, mark.exists()) == ("failed", False), "it ran where this folder does not exist"

@@ -166,3 +166,15 @@ def test_without_cells_nothing_runs_and_it_is_said(adam: Person, pool: Runner) -
     row.refresh_from_db()
     assert (row.state, row.attempts) == ("broken", 2)
     assert "starter of cells is gone" in row.message
+
+
+def test_no_cell_is_shown_the_portal_s_data_keys_broker_or_database_socket(
+    settings: Any, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    data, keys, sockets = (tmp_path / name for name in ("data", "elsewhere", "postgresql"))
+    for folder in (data / "broker", keys, sockets):
+        folder.mkdir(parents=True)
+    settings.OPSPORTAL_DATA_DIR, settings.OPSPORTAL_KEYS_DIR = data, keys
+    monkeypatch.setitem(settings.DATABASES["default"], "HOST", str(sockets))
+    assert {data, keys, sockets, Path("/dev/shm")} <= set(disposable.hidden())
+    assert data / "broker" not in disposable.hidden(), "it lies below what is covered as a whole"

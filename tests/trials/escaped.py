@@ -30,7 +30,9 @@ def main() -> None:
     tries("environment", lambda: set(os.environ) - {"PATH", "LANG", "LC_CTYPE", "OPSPORTAL_CELL_UID"})
     tries("processes", lambda: [place for place in Path("/proc").glob("[0-9]*") if place.name != str(os.getpid())])
     tries("files", lambda: [place for place in Path("/proc/self/fd").iterdir() if int(place.name) > 3])
-    tries("left", lambda: [place for folder in ("/var/tmp", "/tmp", "/run") for place in Path(folder).iterdir()])
+    ours = {*Path(__file__).parents, *Path(sys.executable).parents, *Path(sys.base_prefix, "bin").parents}
+    folders = [Path(name) for name in ("/var/tmp", "/tmp", "/run", "/home", "/root")]
+    tries("left", lambda: [place for folder in folders for place in folder.iterdir() if place not in ours])
     sys.stdout.write(" ".join(got) or "nothing")
 
 

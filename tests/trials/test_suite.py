@@ -70,6 +70,17 @@ def test_a_step_that_is_run_sees_what_was_recorded() -> None:
     assert (ok, "ran tell in the sandbox" in words) == (True, True), words
 
 
+def test_a_step_that_is_skipped_has_an_empty_output_as_in_a_run() -> None:
+    skipped = DEFINITION.replace(
+        b"  rollback:",
+        b"    - id: last\n      if: ${{ steps.tell.output.said }}\n"
+        b"      action: local:command\n      timeout: 1m\n      input: {argv: [echo, last]}\n  rollback:",
+    )
+    text = GIVEN + GOOD.replace("new", "old") + "expect: {order: [restart, tidy]}\n"
+    row = suite.result({"procedure.yaml": skipped, "tests/one.yaml": text.encode()}, "tests/one.yaml")
+    assert row["ok"], row["told"]
+
+
 def test_the_plan_is_expected_exactly() -> None:
     assert told(GOOD + PLAN)[0]
     for old, new, words in (
