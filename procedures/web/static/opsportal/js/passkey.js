@@ -57,7 +57,7 @@ const maker = document.querySelector("[data-passkey-options]");
 if (maker) {
   const form = maker.closest("form"), hint = form.querySelector(".hint"), far = elsewhere(maker);
   maker.disabled = Boolean(far);
-  hint.textContent = far || "The browser asks for a finger, a face or a PIN. Then another person confirms that it is yours.";
+  hint.textContent = far || "The browser asks for a finger, a face or a PIN. Then another person, or an older key of yours, confirms it.";
   maker.addEventListener("click", async () => {
     const options = JSON.parse(maker.dataset.passkeyOptions);
     options.challenge = bytes(options.challenge);
