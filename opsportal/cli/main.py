@@ -3,8 +3,11 @@
 from __future__ import annotations
 
 import importlib
+import sys
 
 import click
+
+from opsportal.cli.terminal import Shown
 
 COMMANDS = {
     "login": "session:login",
@@ -116,6 +119,7 @@ class Lazy(click.Group):
 @click.command(cls=Lazy)
 def main() -> None:
     """Operations as a service: reviewed procedures, approved plans, evidence."""
+    sys.stdout, sys.stderr = Shown(sys.stdout), Shown(sys.stderr)
 
 
 if __name__ == "__main__":

@@ -10,6 +10,8 @@ from typing import Any, NoReturn
 
 import click
 
+from opsportal.cli.terminal import told_json
+
 FAILED, USAGE, DENIED, WAITING, NO_PORTAL = 1, 2, 3, 4, 5
 
 
@@ -80,7 +82,7 @@ def _refused(answer: Any) -> NoReturn:
 
 def show(data: Any, *, as_json: bool, rows: list[str] | None = None) -> None:
     """Data as JSON, or the given lines."""
-    click.echo(json.dumps(data, indent=2, ensure_ascii=False) if as_json else "\n".join(rows or []))
+    click.echo(told_json(data) if as_json else "\n".join(rows or []))
 
 
 def run_id(text: str) -> str:
