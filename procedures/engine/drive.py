@@ -18,7 +18,7 @@ from procedures.domain.plan import Unit
 from procedures.domain.ports import ActionResult, Outcome
 from procedures.domain.states import RunState, TaskState
 from procedures.engine.outputs import outputs_of, run_output
-from procedures.engine.step import BEYOND_S, Place, Tools, record_task, run_step
+from procedures.engine.step import BEYOND_S, Place, Tools, record_task, refuse_step, run_step
 from procedures.engine.winding import wind_up
 from procedures.models import Approval, Task
 from procedures.services import endings, tasks
@@ -182,8 +182,7 @@ class Drive:
         try:
             wanted = step.condition is None or bool(expressions.evaluate(step.condition, scope))
         except OpsError as problem:
-            wanted = True
-            self.message = problem.message
+            return self._kept(step, place, refuse_step(self.tools, step, place, units, problem))
         if not wanted:
             for unit in units:
                 tasks.skip(
@@ -208,6 +207,9 @@ class Drive:
             fresh = {"": self._call(step, place)}
         else:
             fresh = run_step(self.tools, step, place, units, scope)
+        return self._kept(step, place, fresh)
+
+    def _kept(self, step: Step, place: Place, fresh: dict[str, Task]) -> dict[str, Task]:
         for name, task in fresh.items():
             task.step = step.id
             self.done[place.phase, step.id, place.batch, name] = task

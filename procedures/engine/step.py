@@ -224,19 +224,36 @@ def _finish(tools: Tools, task: Task, result: ActionResult, io: TaskIO, step: St
 
 def record_task(tools: Tools, step: Step, place: Place, result: ActionResult) -> Task:
     """The task of a call: it has no effect of its own, and ends as what it called ended."""
+    return _recorded(tools, step, place, "", {"procedure": step.input["procedure"]}, result)
+
+
+def refuse_step(tools: Tools, step: Step, place: Place, units: Sequence[Unit], problem: OpsError) -> dict[str, Task]:
+    """A failed task per label for a step of which nobody can say whether it is wanted: it does not run."""
+    result = ActionResult("failed", message=f"Its condition cannot be evaluated: {problem.message}"[:2000])
+    does = {"refused": problem.code}
+    return {unit.label: _recorded(tools, step, place, unit.label, does, result) for unit in units}
+
+
+def _recorded(
+    tools: Tools, step: Step, place: Place, label: str, does: Mapping[str, str], result: ActionResult
+) -> Task:
+    """A task that touches nothing: begun, told in the log if it failed, and ended."""
     task = tasks.begin(
         run=tools.claimed.run.id,
         token=tools.claimed.token,
         phase=place.phase,
         step=tools.prefix + step.id,
-        target="",
+        target=label,
         attempt=1,
         position=place.position,
         batch=place.batch,
-        does=digest({"procedure": step.input["procedure"]}),
+        does=digest(dict(does)),
         at=now(),
     )
-    io = TaskIO(tools.output, step=task.step, target="", task=task.id, cancelled=tools.watch.cancelled)
+    io = TaskIO(tools.output, step=task.step, target=label, task=task.id, cancelled=tools.watch.cancelled)
+    if "refused" in does:
+        io.write("system", (result.message + "\n").encode())
+        io.close()
     _finish(tools, task, result, io, step)
     return task
 

@@ -104,35 +104,6 @@ def test_rollback_runs_when_the_author_asked_for_it(world: World) -> None:
     assert (run.state, "undone" in text(run)) == ("failed", True)
 
 
-def test_conditions_retries_and_outputs(world: World) -> None:
-    quinn = procedure(
-        world,
-        "flows",
-        shell("one", "echo k=v >> $OPSPORTAL_OUTPUT"),
-        shell("two", "exit 3", ", retry: {attempts: 3, delay: 1s}, onFailure: continue"),
-        "{id: three, if: \"${{ environment == 'production' }}\", action: 'local:command', timeout: 5s,"
-        " input: {argv: ['true']}}",
-        "{id: four, action: 'local:command', timeout: 5s, input: {argv: [echo, --, '${{ steps.one.output.k }}']}}",
-    )
-    run = run_it(world, quinn, "flows")
-    assert run.state == "succeeded"
-    assert [t.state for t in run.tasks.filter(step="two").order_by("attempt")] == ["failed"] * 3
-    assert run.tasks.get(step="three").state == "skipped"
-    assert "-- v" in text(run)
-
-
-def test_a_condition_that_reads_a_skipped_step_finds_nothing_there(world: World) -> None:
-    quinn = procedure(
-        world,
-        "skips",
-        shell("one", "true", ", if: \"${{ environment == 'production' }}\""),
-        shell("two", "echo wrong", ", if: \"${{ steps.one.output.k == 'v' }}\""),
-        shell("three", "echo right", ", if: '${{ not steps.one.output.k }}'"),
-    )
-    run = run_it(world, quinn, "skips")
-    assert (run.state, text(run)) == ("succeeded", "right\n")
-
-
 def test_a_step_that_takes_too_long_timed_out(world: World) -> None:
     quinn = procedure(world, "slow", "{id: one, action: 'local:command', timeout: 1s, input: {argv: [sleep, '30']}}")
     run = run_it(world, quinn, "slow")
