@@ -200,7 +200,7 @@ def test_what_a_draft_does_reaches_nothing(world: World, adam: Person, pool: Run
     )
 
 
-def test_a_draft_that_is_canceled_or_takes_too_long_ends(world: World, adam: Person, pool: Runner) -> None:
+def test_a_draft_that_takes_too_long_ends(world: World, adam: Person, pool: Runner) -> None:
     slow = EVERYWHERE.replace(b"timeout: 20s", b"timeout: 1s")
     drafted(adam, "trap '' TERM; sleep 30", procedure__yaml=slow)
     run = ask(world, adam)

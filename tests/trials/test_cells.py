@@ -8,14 +8,21 @@ import socket
 import subprocess
 import sys
 import tempfile
+import threading
 import time
 from collections.abc import Iterator
 from pathlib import Path
+from uuid import uuid4
 
 import pytest
 
+from procedures.definitions import registry
+from procedures.domain.masking import Masker
+from procedures.domain.ports import ActionCall
 from procedures.sandbox.cells import Cells, NoCell
 from procedures.trials import pool, suite
+from procedures.trials.incell import InCell
+from procedures.trials.walk import Quiet
 from tests.trials.hostile import bundle
 
 pytestmark = pytest.mark.once
@@ -196,3 +203,35 @@ def test_somebody_who_is_not_root_gets_the_same_cell(shared: Path) -> None:
     done = subprocess.run(argv, capture_output=True, text=True, check=False)
     uid = 64000 if os.geteuid() == 0 else os.geteuid()
     assert (done.stdout.strip(), done.stderr) == (f"1 {uid} [] [(1, 'lo')] False", "")
+
+
+def test_a_step_of_a_draft_that_is_canceled_ends_at_once_with_all_that_it_started(cells: Cells) -> None:
+    mark = f"sleep 97{os.getpid()}"
+    call = step_call({"argv": ["sh", "-c", f"trap '' TERM; {mark} & {mark}"]}, seconds=30)
+    io = Quiet(Masker())
+    threading.Timer(1.5, io.cancelled.set).start()
+    began = time.monotonic()
+    result = InCell(registry.actions()["local:command"], cells).run(call, io)
+    assert (result.outcome, time.monotonic() - began < 8) == ("canceled", True), result
+    deadline = time.monotonic() + 3
+    while time.monotonic() < deadline and (alive := running(mark)):
+        time.sleep(0.05)
+    assert not alive
+
+
+def step_call(given: dict[str, object], *, seconds: float) -> ActionCall:
+    return ActionCall(
+        run_id=uuid4(),
+        step="one",
+        attempt=1,
+        nonce="n",
+        input=given,
+        files={},
+        parameters={},
+        env={},
+        secret_env={},
+        stdin=None,
+        target=None,
+        lease=None,
+        seconds_left=seconds,
+    )
