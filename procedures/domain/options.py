@@ -21,7 +21,6 @@ From = Literal["procedure", "url", "catalogue"]
 MAX_CHOICES = 1_000
 MAX_TEXT = 200
 TTL_S = {"procedure": 300, "url": 300, "catalogue": 0}
-KNOWN = frozenset({"Group", "User", "Tag"})
 # Backstage's pickers, each with the kinds that it offers where its options do not say.
 PICKERS: Mapping[str, tuple[str, ...]] = {
     "EntityPicker": (),
@@ -120,10 +119,10 @@ def picker_kinds(rules: Mapping[str, Any]) -> list[str]:
 
 
 def _picked(rules: Mapping[str, Any]) -> dict[str, Any] | None:
-    """A picker that takes nothing but entities is a list that binds, for the kinds that the portal knows."""
+    """A picker that takes nothing but entities of some kinds is a list that binds."""
     more = rules.get("ui:options") if isinstance(rules.get("ui:options"), Mapping) else {}
     kinds = picker_kinds(rules) if str(rules.get("ui:field")) in PICKERS else []
-    if (more or {}).get("allowArbitraryValues") is not False or not kinds or set(kinds) - KNOWN:
+    if (more or {}).get("allowArbitraryValues") is not False or not kinds:
         return None
     return {"from": "catalogue", "kinds": kinds}
 

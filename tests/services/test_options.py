@@ -13,7 +13,7 @@ from procedures.domain.canonical import parse
 from procedures.domain.clock import now
 from procedures.domain.errors import InvalidInput
 from procedures.evidence.models import Event
-from procedures.models import Environment, OptionList, Person, Run, Version
+from procedures.models import Entity, Environment, OptionList, Person, Run, Version
 from procedures.runner.drive import drive
 from procedures.services import option_asking, versions
 from procedures.services import options as lists
@@ -260,6 +260,18 @@ def test_the_catalogue_binds_and_its_digest_is_recorded(world: World) -> None:
         assert facts["options"]["database"]["digest"].startswith("sha256:")
     with pytest.raises(InvalidInput):
         world.ask(quinn, procedure="using", parameters={"database": "group:default/nowhere"})
+
+
+def test_registered_entities_are_choices_but_a_document_makes_no_group(world: World) -> None:
+    accepted(world, "using", using("{from: catalogue, kinds: [Component, Group]}"))
+    quinn = asker(world, listing=False)
+    run = world.ask(quinn, procedure="using")
+    for ref in ("component:default/shop", "group:default/intruders"):
+        more = {"place": "p", "descriptor_sha256": "0", "commit": "0", "run": run, "registered_at": now()}
+        Entity.objects.create(ref=ref, document={"metadata": {"title": "Shop"}}, **more)
+    assert world.ask(quinn, procedure="using", parameters={"database": "component:default/shop"})
+    with pytest.raises(InvalidInput):
+        world.ask(quinn, procedure="using", parameters={"database": "group:default/intruders"})
 
 
 def test_a_picker_that_takes_entities_alone_binds_too(world: World) -> None:
