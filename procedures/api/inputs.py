@@ -30,9 +30,9 @@ SIGNATURE = {
     },
     "oneOf": [
         {"type": "null"},
-        {"required": ["statement", "signature"], "maxProperties": 2},
-        {"required": ["statement", "passkey"], "maxProperties": 2},
-        {"required": ["totp"], "maxProperties": 1},
+        {"type": "object", "required": ["statement", "signature"], "maxProperties": 2},
+        {"type": "object", "required": ["statement", "passkey"], "maxProperties": 2},
+        {"type": "object", "required": ["totp"], "maxProperties": 1},
     ],
 }
 
