@@ -9,7 +9,7 @@ from typing import Any
 
 import click
 
-from opsportal.cli.portal import FAILED, TOTP, ask, proof, show, signed
+from opsportal.cli.portal import FAILED, TOTP, ask, json_of, proof, show, signed
 
 KEY = click.option("--key", help="SSH key file to sign with; a .pub asks the agent.")
 JSON = click.option("--json", "as_json", is_flag=True)
@@ -116,7 +116,7 @@ def control() -> None:
 @JSON
 def propose(kind: str, file: Path, key: str | None, as_json: bool) -> None:
     """Propose a change of KIND, whose object stands in FILE as JSON."""
-    found = propose_change(kind, json.loads(file.read_text()), key)
+    found = propose_change(kind, json_of(file), key)
     show(found, as_json=as_json, rows=told(found))
 
 

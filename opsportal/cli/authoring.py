@@ -68,6 +68,8 @@ def the_version(text: str) -> dict[str, Any]:
         fitting = fitting[:1]  # the same bytes sent again: the newest of them
     if len(fitting) != 1:
         click.echo(f"{text!r} names {len(fitting)} versions that you may see; write NAME@DIGEST.", err=True)
+        for row in rows:
+            click.echo(f"  {name}@{row['digest'][7:19]}  v{row['number']} {row['state'].replace('_', ' ')}", err=True)
         raise SystemExit(FAILED)
     found: dict[str, Any] = fitting[0]
     return found

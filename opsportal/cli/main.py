@@ -4,10 +4,13 @@ from __future__ import annotations
 
 import importlib
 import sys
+from typing import Any
 
 import click
 
+from opsportal.cli.portal import FAILED
 from opsportal.cli.terminal import Shown
+from procedures.domain.errors import OpsError
 
 COMMANDS = {
     "login": "session:login",
@@ -110,6 +113,14 @@ class Lazy(click.Group):
         module, _, attribute = place.partition(":")
         command: click.Command = getattr(importlib.import_module(f"opsportal.cli.{module}"), attribute)
         return command
+
+    def invoke(self, ctx: click.Context) -> Any:
+        """What a command refuses on this machine is told as the portal tells its refusals: never as a traceback."""
+        try:
+            return super().invoke(ctx)
+        except OpsError as problem:
+            click.echo(f"{problem.message}\n{problem.next_step}", err=True)
+            raise SystemExit(FAILED) from problem
 
     def format_commands(self, ctx: click.Context, formatter: click.HelpFormatter) -> None:
         with formatter.section("Commands"):

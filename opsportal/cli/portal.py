@@ -13,6 +13,7 @@ import click
 from opsportal.cli.terminal import told_json
 
 FAILED, USAGE, DENIED, WAITING, NO_PORTAL = 1, 2, 3, 4, 5
+SIGN_IN = "Sign in with `opsportal login`, or set OPSPORTAL_TOKEN."
 
 
 def url() -> str:
@@ -72,12 +73,23 @@ def _refused(answer: Any) -> NoReturn:
     except ValueError:
         click.echo(f"The portal answered {answer.status_code}.", err=True)
         raise SystemExit(FAILED) from None
-    click.echo(body.get("detail", "Refused."), err=True)
-    for row in body.get("errors", []):
-        click.echo(f"  {row['pointer'] or '/'}: {row['message']}", err=True)
-    if body.get("next_step"):
-        click.echo(body["next_step"], err=True)
+    rows = [f"{row['pointer'] or '/'}: {row['message']}" for row in body.get("errors", [])]
+    detail = body.get("detail", "Refused.")
+    told = rows if detail == "; ".join(rows) else [detail, *(f"  {row}" for row in rows)]
+    step = SIGN_IN if answer.status_code == 401 else body.get("next_step", "")
+    click.echo("\n".join([*told, *([step] if step else [])]), err=True)
     raise SystemExit(DENIED if answer.status_code in (401, 403) else FAILED)
+
+
+def json_of(path: Path) -> dict[str, Any]:
+    """The object that stands in a JSON file. A usage error with the place if there is none."""
+    try:
+        found = json.loads(path.read_bytes())
+    except ValueError as problem:
+        raise click.UsageError(f"{path} is no JSON: {problem}.") from problem
+    if not isinstance(found, dict):
+        raise click.UsageError(f"{path} holds no JSON object; write {{…}}.")
+    return found
 
 
 def show(data: Any, *, as_json: bool, rows: list[str] | None = None) -> None:
@@ -90,9 +102,8 @@ def run_id(text: str) -> str:
     number = text.removeprefix("#")
     if not number.isdigit():
         return text
-    for row in ask("GET", "/api/v1/runs/")["results"]:
-        if row["no"] == int(number):
-            return str(row["id"])
+    for row in ask("GET", "/api/v1/runs/", params={"no": int(number)})["results"]:
+        return str(row["id"])
     click.echo(f"You see no run #{number}.", err=True)
     raise SystemExit(FAILED)
 

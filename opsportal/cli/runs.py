@@ -12,7 +12,7 @@ from urllib.parse import quote
 import click
 
 from opsportal.cli import options
-from opsportal.cli.portal import FAILED, WAITING, ask, run_id, show
+from opsportal.cli.portal import FAILED, WAITING, ask, json_of, run_id, show
 from procedures.domain import forms
 
 OWN = {"local", "draft", "environment", "reason", "parameters", "secret", "target", "detach", "wait", "json", "help"}
@@ -158,7 +158,7 @@ def filled(
 ) -> dict[str, Any]:
     """The parameters of a wish; lists that some of them must be in are asked for first."""
     schema = schema_of(name, draft=draft) if words or parameters else {}
-    given = json.loads(parameters.read_text()) if parameters else {}
+    given = json_of(parameters) if parameters else {}
     wish = {**given, **flags(list(words), schema)}
     if schema and not draft:
         options.load(name, environment, schema, wish)
@@ -172,7 +172,23 @@ def schema_of(name: str, *, draft: bool) -> dict[str, Any]:
     if drafts:
         whole: dict[str, Any] = ask("GET", f"/api/v1/versions/{drafts[0]}/")["definition"]["parameters"]
         return whole
+    if not found.get("parameters"):
+        _nothing_to_run(found, draft=draft)
     return found.get("parameters") or {}
+
+
+def _nothing_to_run(found: dict[str, Any], *, draft: bool) -> None:
+    """Ends 1 where a procedure has no version whose parameters could be given, and says what stands there."""
+    states = {row["state"] for row in found.get("versions", [])}
+    if draft:
+        click.echo(f"You have no draft of {found['name']}; make one: opsportal submit FOLDER --draft.", err=True)
+    elif "accepted" in states:
+        return
+    else:
+        stands = ", ".join(sorted(state.replace("_", " ") for state in states))
+        click.echo(f"No version of {found['name']} is accepted{f' ({stands})' if stands else ''}.", err=True)
+        click.echo("Wait for its review, or try your own draft: --draft.", err=True)
+    raise SystemExit(FAILED)
 
 
 def try_here(
@@ -184,7 +200,7 @@ def try_here(
     if not name or not folder.is_dir():
         raise click.UsageError(f"--local wants a procedure's folder; {name!r} is none.")
     _, found = local.loaded(folder)
-    given = json.loads(parameters.read_text()) if parameters else {}
+    given = json_of(parameters) if parameters else {}
     wish = {**given, **flags(list(words), dict(found.definition.parameters))}
     local.run_local(folder, environment or "development", wish, dict(map(secret, secrets)))
 

@@ -31,7 +31,7 @@ def login(username: str, password_stdin: bool) -> None:
             if answer.status_code == 200:
                 keep(dict(http.cookies), answer.json()["csrf"])
     except httpx.HTTPError as problem:
-        click.echo(f"Cannot reach the portal at {url()}: {problem}.", err=True)
+        click.echo(f"Cannot reach the portal at {url()}: {problem}. Is it running? Set OPSPORTAL_URL.", err=True)
         raise SystemExit(5) from problem
     if answer.status_code != 200:
         click.echo(answer.json().get("detail", "Refused."), err=True)

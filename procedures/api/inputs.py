@@ -10,6 +10,7 @@ import jsonschema_rs
 from procedures.domain import limits
 from procedures.domain.errors import InvalidInput
 from procedures.domain.parameters import text_problem
+from procedures.domain.shape_errors import told
 
 TEXT = {"type": "string", "maxLength": 2000}
 NAME = {"type": "string", "minLength": 1, "maxLength": 200}
@@ -109,7 +110,7 @@ def checked(schema: Mapping[str, Any], data: Any) -> dict[str, Any]:
         elif name == "additionalProperties":
             problems += [(f"{path}/{key}", "is not a field of this request") for key in kind.unexpected]
         else:
-            problems.append((path, str(error.message)[:300]))
+            problems.append((path, told(error)))
     for key, value in data.items():
         if isinstance(value, str) and (why := text_problem(value)):
             problems.append((f"/{key}", why))

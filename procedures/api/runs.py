@@ -45,6 +45,8 @@ class Runs(RunDoor):
         for name, field in (("procedure", "procedure__name"), ("environment", "environment"), ("state", "state")):
             if request.GET.get(name):
                 rows = rows.filter(**{field: request.GET[name]})
+        if number := request.GET.get("no"):
+            rows = rows.filter(no=int(number)) if number.isdecimal() and len(number) < 10 else rows.none()
         if request.GET.get("cursor"):
             rows = rows.filter(pk__lt=uuid(request.GET["cursor"]))
         seen = [row for row in rows[: 4 * PAGE] if self.may_see(row)][: PAGE + 1]

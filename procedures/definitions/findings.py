@@ -21,6 +21,11 @@ class Finding:
     def as_dict(self) -> dict[str, Any]:
         return asdict(self)
 
+    @property
+    def said(self) -> str:
+        """What is wrong as a whole sentence, so that another may follow it."""
+        return self.message if self.message[-1:] in {".", "!", "?", ":", ""} else f"{self.message}."
+
     def __str__(self) -> str:
         mend = f" {self.mend}" if self.mend else ""
-        return f"{self.file}:{self.line}:{self.column}: {self.severity} {self.code}: {self.message}{mend}"
+        return f"{self.file}:{self.line}:{self.column}: {self.severity} {self.code}: {self.said}{mend}"

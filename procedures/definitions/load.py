@@ -28,6 +28,7 @@ from procedures.domain.definition import (
 from procedures.domain.duration import seconds
 from procedures.domain.errors import InvalidInput
 from procedures.domain.ports import Action
+from procedures.domain.shape_errors import told
 
 DEFAULT_TTL_S = 600
 __all__ = ["DEFAULT_TTL_S", "FILE", "Loaded", "build", "definition_of", "load", "load_folder"]
@@ -99,7 +100,7 @@ def _shape(document: Document) -> list[Finding]:
     for error in validator().iter_errors(document.value):
         pointer = "".join(f"/{part}" for part in error.instance_path)
         line, column = document.where(pointer)
-        findings.append(finding("schema", f"{pointer or '/'}: {error.message[:300]}", line=line, column=column))
+        findings.append(finding("schema", f"{pointer or '/'}: {told(error)}", line=line, column=column))
     return findings
 
 

@@ -44,14 +44,14 @@ def _coloured(one: Finding) -> str:
     colour = _COLOURS[one.severity]
     place = f"\x1b[1m{one.file}:{one.line}:{one.column}:\x1b[0m"
     mend = f" \x1b[2m{one.mend}\x1b[0m" if one.mend else ""
-    return f"{place} \x1b[{colour}m{one.severity} {one.code}:\x1b[0m {one.message}{mend}"
+    return f"{place} \x1b[{colour}m{one.severity} {one.code}:\x1b[0m {one.said}{mend}"
 
 
 def github(one: Finding) -> str:
     """One workflow command, escaped as the runner's own toolkit escapes data and properties."""
     properties = {"file": one.file, "line": one.line, "col": one.column, "title": one.code}
     told = ",".join(f"{key}={_property(str(value))}" for key, value in properties.items())
-    return f"::{one.severity} {told}::{_data(f'{one.message} {one.mend}'.strip())}"
+    return f"::{one.severity} {told}::{_data(f'{one.said} {one.mend}'.strip())}"
 
 
 def _data(value: str) -> str:
@@ -100,7 +100,7 @@ def _result(one: Finding, index: int) -> dict[str, Any]:
         "ruleId": one.code,
         "ruleIndex": index,
         "level": one.severity,
-        "message": {"text": f"{one.message} {one.mend}".strip()},
+        "message": {"text": f"{one.said} {one.mend}".strip()},
         "locations": [{"physicalLocation": place}],
     }
 

@@ -12,6 +12,7 @@ from procedures.domain.controls import CONTROLS
 from procedures.domain.definition import DUTIES, RISKS
 from procedures.domain.errors import InvalidInput
 from procedures.domain.profiles import PROFILES
+from procedures.domain.shape_errors import told
 
 MOMENT = {"type": "string", "pattern": r"^\d{4}-\d\d-\d\dT\d\d:\d\d:\d\d\.\d{6}Z$"}
 NAME = {"type": "string", "pattern": r"^[a-z0-9]([a-z0-9-]{0,61}[a-z0-9])?$"}
@@ -187,7 +188,7 @@ def check(control: str, object: Any, *, prefix: str = "/object") -> None:
     problems = []
     for error in _VALIDATORS[control].iter_errors(object):
         path = "".join(f"/{part}" for part in error.instance_path)
-        problems.append((prefix + path, error.message))
+        problems.append((prefix + path, told(error)))
     if problems:
         raise InvalidInput(problems)
     if control == "environment":

@@ -12,6 +12,7 @@ import jsonschema_rs
 from procedures.domain import forms, limits
 from procedures.domain.canonical import LIMIT
 from procedures.domain.errors import InvalidInput
+from procedures.domain.shape_errors import told
 
 MAX_BYTES = limits.PARAMETERS_BYTES
 MAX_STRING = limits.STRING_BYTES
@@ -63,13 +64,7 @@ def _problem(error: Any, prefix: str) -> list[tuple[str, str]]:
         return [(f"{path}/{_escaped(kind.property)}", "is required")]
     if name in {"additionalProperties", "unevaluatedProperties"}:
         return [(f"{path}/{_escaped(key)}", "is not a parameter of this procedure") for key in kind.unexpected]
-    return [(path, _said(error))]
-
-
-def _said(error: Any) -> str:
-    """The message without the value itself, which may be long or private."""
-    text = str(error.message)
-    return text if len(text) <= 300 else text[-300:]
+    return [(path, told(error))]
 
 
 def _escaped(part: Any) -> str:

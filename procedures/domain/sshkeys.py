@@ -46,7 +46,7 @@ def fingerprint(public: str) -> str:
         load_ssh_public_key(f"{parts[0]} {parts[1]}".encode())
         blob = base64.b64decode(parts[1], validate=True)
     except (ValueError, UnsupportedAlgorithm, binascii.Error) as problem:
-        raise InvalidSignature(f"This is not an OpenSSH public key: {problem}") from problem
+        raise InvalidSignature("This is not an OpenSSH public key.") from problem
     return blob_fingerprint(blob)
 
 

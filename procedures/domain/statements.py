@@ -28,7 +28,7 @@ class TooWeak(OpsError):
     code = "approval.too-weak"
     next_step = (
         "Give a code of your app where that is enough; else sign the statement with a passkey (on the page) or with an "
-        "enrolled SSH key (opsportal approve and review do it for you)."
+        "enrolled SSH key (`--key FILE` on the command line)."
     )
 
 

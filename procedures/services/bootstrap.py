@@ -142,7 +142,9 @@ def _enrol(person: Person, public_key: str, at: datetime) -> dict[str, Any]:
     try:
         mark = fingerprint(public)
     except (OpsError, ValueError) as problem:
-        raise InvalidInput([("/public_key", f"not an OpenSSH public key: {problem}")]) from problem
+        raise InvalidInput(
+            [("/public_key", "is not an OpenSSH public key; give the whole line of a .pub file")]
+        ) from problem
     EnrolledKey.objects.create(person=person, public=public, fingerprint=mark, enrolled_at=at)
     return {"subject": str(person.subject), "public": public, "fingerprint": mark}
 

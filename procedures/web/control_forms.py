@@ -134,7 +134,9 @@ def _key(posted: QueryDict, actor: Person) -> Object:
     try:
         mark = fingerprint(public)
     except (OpsError, ValueError) as problem:
-        raise InvalidInput([("/object/public", f"not an OpenSSH public key: {problem}")]) from problem
+        raise InvalidInput(
+            [("/object/public", "is not an OpenSSH public key; give the whole line of a .pub file")]
+        ) from problem
     return {"subject": str(actor.subject), "public": public, "fingerprint": mark}
 
 

@@ -116,3 +116,29 @@ def test_run_local_has_neither_issuer_nor_database_nor_portal_in_reach(tmp_path:
     done = subprocess.run(argv, cwd=tmp_path, env=environ, capture_output=True, text=True, timeout=60, check=False)
     assert done.stdout.strip().endswith("[]"), done.stdout + done.stderr
     assert "no evidence" in done.stderr
+
+
+@pytest.mark.parametrize("words", [("submit",), ("test",), ("run", "--local"), ("lint",)])
+def test_a_folder_too_big_is_refused_in_words_whatever_is_done_with_it(tmp_path: Path, words: tuple[str, ...]) -> None:
+    typed(tmp_path, "new", "free-space")
+    (tmp_path / "free-space" / "data.bin").write_bytes(bytes(5_300_000))
+    done = typed(tmp_path, *words, "free-space")
+    said = done.stdout + done.stderr
+    assert (done.returncode, "Traceback" in said, "more than 5 MiB" in said) == (1, False, True), said
+
+
+def test_a_broken_file_of_parameters_is_named_with_its_place(tmp_path: Path) -> None:
+    typed(tmp_path, "new", "free-space")
+    for text, why in (("{bad", "line 1 column 2"), ("[1]", "holds no JSON object"), ("\udcff", "is no JSON")):
+        (tmp_path / "p.json").write_bytes(text.encode(errors="surrogateescape"))
+        done = typed(tmp_path, "run", "--local", "free-space", "--parameters", "p.json")
+        assert (done.returncode, "Traceback" in done.stderr, why in done.stderr) == (2, False, True), done.stderr
+
+
+def test_what_is_wrong_and_how_to_mend_it_are_two_sentences(tmp_path: Path) -> None:
+    typed(tmp_path, "new", "free-space")
+    with (tmp_path / "free-space" / "procedure.yaml").open("a") as file:
+        file.write("  : [unclosed\n")
+    for form in ("text", "github", "sarif"):
+        done = typed(tmp_path, "lint", "free-space", "--format", form)
+        assert "did not find expected key. Write plain YAML" in done.stdout, done.stdout

@@ -16,6 +16,7 @@ from procedures.domain.calls import CALL
 from procedures.domain.definition import Step
 from procedures.domain.importing import MARKED
 from procedures.domain.ports import Action
+from procedures.domain.shape_errors import told
 
 MARKED_STEP = "marked-step"
 PROGRAMS = frozenset({"script", "command", "query", "sql", "playbook"})
@@ -62,7 +63,7 @@ def _input(notes: Notes, pointer: str, step: Step, action: Action, laid_out: Map
     for error in validator.iter_errors(dict(step.input)):
         path = "".join(f"/{part}" for part in error.instance_path)
         if not (unpinned and path == "/procedure"):
-            notes.say(f"{pointer}/input{path}", "input", f"{step.action}: {error.message[:200]}")
+            notes.say(f"{pointer}/input{path}", "input", f"{step.action}: {told(error)}")
     for path, message in _checked(step, action, laid_out):
         if path.lstrip("/") not in outside:
             notes.say(f"{pointer}/input{path}", "input", message)
