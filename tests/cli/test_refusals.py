@@ -15,7 +15,8 @@ pytestmark = [pytest.mark.once, pytest.mark.timeout(300)]
 def test_a_refusal_is_told_once_with_the_field_and_all_choices(office: Office) -> None:
     done = office.type("mira", "access", "grant", "person:quinn", "runn", "--reason", "x")
     assert done.stderr.count("/object/verbs/0") == 1, done.stderr
-    assert "manage_access" in done.stderr and "break_glass" in done.stderr, done.stderr
+    for verb in ("manage_access", "break_glass"):
+        assert verb in done.stderr, done.stderr
     broken = office.folder / "broken.json"
     broken.write_text("{not json")
     done = office.type("mira", "control", "propose", "duty", str(broken))
