@@ -11,7 +11,7 @@ from procedures import access
 from procedures.domain.clock import now
 from procedures.domain.difference import Difference
 from procedures.domain.differences import counted
-from procedures.domain.errors import NotFound
+from procedures.domain.errors import NotFound, OpsError
 from procedures.domain.profiles import review_requirement
 from procedures.domain.states import VersionState
 from procedures.domain.text import visible
@@ -26,6 +26,13 @@ from procedures.web.discussion import Board, Place
 
 MOST_ROWS = 60
 OPEN_AT_ONCE = 5
+
+
+class ChoiceChanged(OpsError):
+    """The verdict or the duties were changed after the page had shown what it would decide."""
+
+    code = "review.choice-changed"
+    next_step = "The button and the statement say it now: look at them, and press it again."
 
 
 def context(request: HttpRequest, me: Person, version: Version) -> dict[str, Any]:
@@ -155,6 +162,19 @@ def _choice(request: HttpRequest, me: Person, version: Version, *, one_each: boo
         "too_soon": ripe if ripe > now() else None,
         "ask": signing.ask(statement, reviews.minimum_strength(version), me),
     }
+
+
+def looked_at(request: HttpRequest, me: Person, version: Version) -> dict[str, Any] | None:
+    """The page for a choice that is only to be shown; None where exactly what it showed is decided.
+
+    Raises ChoiceChanged if the button was pressed for a choice that the page had not shown yet.
+    """
+    posted = request.POST
+    if "look" in posted:
+        return context(request, me, version) | {"comment": posted.get("comment", "")}
+    if "shown" in posted and posted["shown"] != " ".join([posted.get("verdict", ""), *posted.getlist("duties")]):
+        raise ChoiceChanged("You chose something else than this page had shown; nothing is decided yet.")
+    return None
 
 
 def _instead(version: Version) -> Version | None:

@@ -75,3 +75,23 @@ def test_no_review_page_is_wider_than_the_window_however_ugly_its_names(portal: 
         for query in ("", "?on=procedure.yaml:10#on", "?rows=all"):
             page.goto(f"{portal.url}/reviews/{version.id}/{query}")
             assert page.evaluate("document.documentElement.scrollWidth - innerWidth") <= 0, (width, query)
+
+
+def test_another_choice_is_shown_before_it_is_decided_and_the_comment_stays(portal: Portal) -> None:
+    Environment.objects.update(min_strength="session")
+    version = send(portal.town, greet())
+    for javascript in (True, False):
+        page = portal.page("aisha", javascript=javascript)
+        page.goto(f"{portal.url}/reviews/{version.id}/")
+        page.select_option("#vd", "reject")
+        page.fill("#cm", "Not like this 🚫")
+        page.click("button:has-text('Accept as')")
+        expect(page.locator("[role=alert]")).to_contain_text("nothing is decided yet")
+        assert not Review.objects.exists()
+        expect(page.locator("#cm")).to_have_value("Not like this 🚫")
+        page.select_option("#vd", "request_changes")
+        page.click("text=Use this choice")
+        expect(page.locator("#cm")).to_have_value("Not like this 🚫")
+    page.click("button.full:has-text('Ask for changes')")
+    expect(page.locator("aside")).to_contain_text("Changes wanted")
+    assert Review.objects.get().verdict == "request_changes"

@@ -28,6 +28,14 @@ async function signed(place, form) {
   form.elements.credential.value = id;
 }
 
+// Another choice than the one whose statement the page shows is looked at first: nothing is signed for it.
+function chosenAnew(form) {
+  const { shown, verdict } = form.elements;
+  if (!shown) return false;
+  const duties = [...form.querySelectorAll("input[name=duties]:checked")].map((one) => one.value);
+  return [verdict.value, ...duties].join(" ") !== shown.value;
+}
+
 for (const place of document.querySelectorAll("[data-passkeys]")) {
   const form = place.closest("form"), box = place.querySelector("input[type=checkbox]"), hint = place.querySelector(".hint");
   place.hidden = false;
@@ -38,7 +46,7 @@ for (const place of document.querySelectorAll("[data-passkeys]")) {
     hint.textContent = far;
   }
   form.addEventListener("submit", async (event) => {
-    if (!box.checked || form.elements.credential.value) return;
+    if (!box.checked || form.elements.credential.value || event.submitter?.name === "look" || chosenAnew(form)) return;
     event.preventDefault();
     try {
       await signed(place, form);
