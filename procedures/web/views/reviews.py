@@ -46,8 +46,8 @@ def one(request: HttpRequest, version: UUID) -> HttpResponse:
         context = review_page.context(request, me, row) | {"life": life.possible(me, row)}
         return show(request, "review.html", context, nav="reviews")
     try:
-        if (context := review_page.looked_at(request, me, row)) is not None:
-            return show(request, "review.html", context | {"life": life.possible(me, row)}, nav="reviews")
+        if (looked := review_page.looked_at(request, me, row)) is not None:
+            return show(request, "review.html", looked | {"life": life.possible(me, row)}, nav="reviews")
         reviews.review_version(
             actor=me,
             version=row.id,
