@@ -9,7 +9,7 @@ from typing import Any
 import jsonschema_rs
 
 from procedures.domain import limits
-from procedures.domain.definition import DUTIES, RISKS
+from procedures.domain.definition import RISKS
 from procedures.domain.duration import PATTERN
 
 NAME = {"type": "string", "pattern": "^[a-z0-9]([a-z0-9-]{0,61}[a-z0-9])?$"}
@@ -117,7 +117,6 @@ SPEC = closed(
             "maxItems": 100,
             "uniqueItems": True,
         },
-        "duties": {"type": "array", "items": {"enum": list(DUTIES)}},
     },
     ("owner", "type", "risk", "environments", "steps"),
 )

@@ -36,7 +36,7 @@ ENVIRONMENTS: tuple[dict[str, Any], ...] = (
         "production": False,
         "drafts": False,
         "approvals": {"high": {"operations": 1}},
-        "min_strength": "session",
+        "min_strength": "totp",
         "approval_expiry_s": 86_400,
         "reason_required": True,
     },

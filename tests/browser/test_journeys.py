@@ -90,7 +90,7 @@ def test_reviewer_reads_the_files_and_accepts_by_a_plain_button(portal: Portal) 
 
 def test_approver_approves_without_javascript_and_the_requester_could_not(portal: Portal) -> None:
     portal.town.accept("hello")
-    Environment.objects.filter(pk="staging").update(approvals={"low": {"operations": 1}})
+    Environment.objects.filter(pk="staging").update(approvals={"low": {"operations": 1}}, min_strength="session")
     run = portal.town.ask(environment="staging")
     own = portal.page("mira", javascript=False)
     own.goto(f"{portal.url}/approvals/{run.id}/")

@@ -191,8 +191,9 @@ def test_taking_an_old_version_back_is_a_new_review_with_its_difference_and_no_d
     world: World, panel: dict[str, Any]
 ) -> None:
     """An old version may have a hole that the newer one closed (H40)."""
+    world.enrol(panel["max"])
     first = sent(world, hello("moderate", places="development, staging"))
-    world.review(panel["max"], first, "operations", "security")
+    world.review(panel["max"], first, "operations", "security", signed=True)
     second = sent(world, hello("moderate"))
     world.review(panel["max"], second, "operations", "security")
     again = life.resubmit_version(actor=Person.objects.get(username="adam"), version=first.pk, note="", at=now())

@@ -10,7 +10,7 @@ from procedures.domain.clock import now
 from procedures.domain.errors import NotAllowed, NotFound
 from procedures.domain.statements import TooWeak
 from procedures.evidence.models import Event
-from procedures.models import Approval, Person, Review
+from procedures.models import Approval, Environment, Person, Review
 from procedures.services import approvals, controls, reviews
 from procedures.services.unit import SecondPersonRequired
 from tests.factories.portal import World
@@ -181,12 +181,12 @@ def environment(name: str, **changes: object) -> dict[str, object]:
 def test_a_request_for_changes_blocks_until_its_own_reviewer_lifts_it(world: World) -> None:
     adam = world.person("adam")
     world.may(adam, "author")
-    olga, sven = world.person("olga", "operations"), world.person("sven", "security")
+    olga, sven = world.person("olga", "operations", key=True), world.person("sven", "security", key=True)
     for reviewer in (olga, sven):
         world.may(reviewer, "review")
     version = world.submit(adam)
-    world.review(sven, version, verdict="request_changes")
-    world.review(olga, version, "operations")
+    world.review(sven, version, verdict="request_changes", signed=True)
+    world.review(olga, version, "operations", signed=True)
     version.refresh_from_db()
     assert version.state == "in_review", "one asked for changes"
     for stranger in (olga, adam):
@@ -198,3 +198,8 @@ def test_a_request_for_changes_blocks_until_its_own_reviewer_lifts_it(world: Wor
     version.refresh_from_db()
     assert version.state == "accepted"
     assert Event.objects.filter(kind="review.lifted").count() == 1
+
+
+def test_each_environment_begins_with_the_strength_that_fits_it(world: World) -> None:
+    strengths = dict(Environment.objects.values_list("name", "min_strength"))
+    assert strengths == {"development": "session", "staging": "totp", "production": "signed"}

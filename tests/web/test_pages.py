@@ -187,7 +187,7 @@ def test_a_review_without_a_signature_is_refused_where_production_is_named(town:
 
 def needs_approval(town: Town) -> Run:
     town.accept("hello")
-    Environment.objects.filter(pk="staging").update(approvals={"low": {"operations": 1}})
+    Environment.objects.filter(pk="staging").update(approvals={"low": {"operations": 1}}, min_strength="session")
     return town.ask(environment="staging")
 
 
