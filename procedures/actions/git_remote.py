@@ -137,7 +137,7 @@ def committed(call: ActionCall, folder: Path, message: str, *, base: str = "") -
     words = Words(
         message=message,
         name=str(call.input.get("gitAuthorName") or "OpsPortal"),
-        mail=mail if MAIL.match(mail) else "run@opsportal.invalid",
+        mail=mail if MAIL.fullmatch(mail) else "run@opsportal.invalid",
         at=int(now().timestamp()),
     )
     return Made(folder, push.commit(folder, files, words, base=base), len(files))

@@ -80,7 +80,7 @@ class PublishGit(Publishing):
 
 def host_and_path(url: str) -> tuple[str, str]:
     """`("git.example.com", "/team/x.git")` of an address to push to. Raises RepositoryRefused."""
-    if (found := SSH.match(url)) and ".." not in found[4].split("/"):
+    if (found := SSH.fullmatch(url)) and ".." not in found[4].split("/"):
         return found[2] + (f":{found[3]}" if found[3] else ""), found[4]
     parts = urlsplit(url)
     if base_problem(url) or ".." in parts.path.split("/") or len(parts.path) < 2:

@@ -70,7 +70,8 @@ class Confirm(Door):
 class Refuse(Door):
     def post(self, request: Request, pk: str) -> Response:
         data = inputs.checked(inputs.REASON, request.data or {})
-        row = controls.refuse(actor=self.actor, change=uuid(pk), reason=data.get("reason", ""), at=now())
+        reason = data.get("reason", "")
+        row = controls.refuse(actor=self.actor, change=uuid(pk), reason=reason, at=now(), bearer=self.bearer)
         return Response(shapes.change(row))
 
 
@@ -133,6 +134,7 @@ class People(Door):
             email=data.get("email", ""),
             kind=data.get("kind", "person"),
             at=now(),
+            bearer=self.bearer,
         )
         return Response({**shapes.person(row), "invitation": f"{self.url}{path}"}, status=201)
 

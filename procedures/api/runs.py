@@ -15,9 +15,10 @@ from procedures.api import inputs, shapes
 from procedures.api.door import Door, attached, once, page, uuid
 from procedures.domain.canonical import canon
 from procedures.domain.clock import now
-from procedures.domain.errors import NotFound
+from procedures.domain.errors import NotAllowed, NotFound
 from procedures.domain.states import RunState
 from procedures.models import Run
+from procedures.queries import pages_runs
 from procedures.services import approvals, artifacts, endings, runs
 
 PAGE = 50
@@ -145,6 +146,8 @@ class OneArtifact(RunDoor):
 class Log(RunDoor):
     def get(self, request: Request, pk: str) -> Response:
         row = self.run(pk)
+        if not pages_runs.may_read_output(self.actor, row, now()):
+            raise NotAllowed("You may see this run, but not what it printed.")
         after = int(request.GET.get("cursor", "0")) if request.GET.get("cursor", "0").isdigit() else 0
         chunks = list(row.log.filter(seq__gt=after).order_by("seq")[:501])
         return Response(

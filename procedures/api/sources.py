@@ -58,6 +58,5 @@ class Hook(Door):
     """What a forge needs to send signed webhooks; for access managers alone, and never by a bearer token."""
 
     def get(self, request: Request, name: str) -> Response:
-        access.require(self.actor, "manage_access", at=now())
-        row = one_source(name)
+        row = sources.hook_of(actor=self.actor, source=name, at=now(), bearer=self.bearer)
         return Response({"url": f"{self.url}/hooks/git/{row.name}", "secret": row.hook_secret, "branch": row.branch})

@@ -28,11 +28,11 @@ class GitKey(Provider):
 
     def validate(self, need: CredentialNeed, binding: Binding) -> None:
         ceiling = binding.ceiling
-        if not ACCOUNT.match(binding.role):
+        if not ACCOUNT.fullmatch(binding.role):
             raise NotIssuable(f"{binding.role!r} is not one account.")
         if not isinstance(ceiling.get("secret"), str):
             raise NotIssuable("The binding does not name the sealed key: ceiling.secret is missing.")
-        if not HOST.match(str(ceiling.get("host", ""))) or not HOST_KEY.match(str(ceiling.get("host_key", ""))):
+        if not HOST.fullmatch(str(ceiling.get("host", ""))) or not HOST_KEY.fullmatch(str(ceiling.get("host_key", ""))):
             raise NotIssuable("The binding pins one host and its key: ceiling.host and ceiling.host_key.")
         wanted = need.scope.get("host")
         if wanted is not None and wanted != ceiling["host"]:

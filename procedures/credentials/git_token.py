@@ -34,7 +34,7 @@ class GitToken(Provider):
         if not isinstance(binding.ceiling.get("secret"), str):
             raise NotIssuable("The binding does not name the sealed token: ceiling.secret is missing.")
         host = str(binding.ceiling.get("host", ""))
-        if not HOST.match(host):
+        if not HOST.fullmatch(host):
             raise NotIssuable("The binding does not name one host: ceiling.host is missing.")
         wanted = need.scope.get("host")
         if wanted is not None and wanted != host:

@@ -28,7 +28,7 @@ class SshCertificate(Provider):
         self.keys, self.source = keys, source
 
     def validate(self, need: CredentialNeed, binding: Binding) -> None:
-        if not ACCOUNT.match(binding.role):
+        if not ACCOUNT.fullmatch(binding.role):
             raise NotIssuable(f"{binding.role!r} is not one account.")
         wanted = need.scope.get("account")
         if wanted is not None and wanted != binding.role:

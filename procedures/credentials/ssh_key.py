@@ -24,7 +24,7 @@ class SshKey(Provider):
         self.fetch = fetch
 
     def validate(self, need: CredentialNeed, binding: Binding) -> None:
-        if not ACCOUNT.match(binding.role):
+        if not ACCOUNT.fullmatch(binding.role):
             raise NotIssuable(f"{binding.role!r} is not one account.")
         if not isinstance(binding.ceiling.get("secret"), str):
             raise NotIssuable("The binding does not name the sealed key: ceiling.secret is missing.")

@@ -61,15 +61,19 @@ def unpack(data: bytes) -> dict[str, bytes]:
 
 def _members(plain: bytes) -> dict[str, bytes]:
     files: dict[str, bytes] = {}
+    left = MAX_BYTES
     with tarfile.open(fileobj=io.BytesIO(plain), mode="r:") as tar:
         for member in tar:
             name = member.name.removeprefix("./")
             if member.isdir():
                 continue
-            if not member.isreg():
+            if not member.isreg() or member.issparse():  # a sparse file is as large as it says, of nothing
                 raise BundleRefused(f"{name} is a link or a special file.", rule="symlink", path=name)
             if name in files or len(files) >= MAX_FILES:
                 raise BundleRefused(f"{name} stands in the bundle twice, or there are too many files.")
+            left -= member.size
+            if left < 0:
+                raise BundleRefused("The archive unpacks to more than 5 MiB.")
             content = tar.extractfile(member)
             files[name] = content.read() if content else b""
     return files

@@ -8,15 +8,26 @@ from collections.abc import Iterable
 Address = ipaddress.IPv4Address | ipaddress.IPv6Address
 NEVER = tuple(
     ipaddress.ip_network(text)
-    for text in ("169.254.0.0/16", "fe80::/10", "fd00:ec2::254/128", "100.100.100.200/32", "0.0.0.0/8", "::/128")
+    for text in (
+        "169.254.0.0/16",
+        "fe80::/10",
+        "fec0::/10",
+        "0.0.0.0/8",
+        "::/128",
+        "fd00:ec2::254/128",  # metadata of AWS, Alibaba, Oracle and Azure, where they are no link-local address
+        "100.100.100.200/32",
+        "192.0.0.192/32",
+        "168.63.129.16/32",
+    )
 )
+TUNNELS = tuple(ipaddress.ip_network(text) for text in ("64:ff9b::/32", "::ffff:0:0:0/96", "::/96"))
 
 
 def address_problem(text: str, networks: Iterable[str]) -> str:
     """Why this address may not be reached, or an empty string.
 
     Ranges as the IANA special-purpose registries have them (RFC 6890); tunnels that carry an IPv4 address inside
-    (mapped, 6to4, Teredo, NAT64) are judged by what they carry, or refused.
+    (mapped, 6to4, Teredo, NAT64, translated, compatible) are judged by what they carry, or refused.
     """
     address = _carried(ipaddress.ip_address(text.partition("%")[0]))
     if address is None:
@@ -35,4 +46,5 @@ def _carried(address: Address) -> Address | None:
         return address.ipv4_mapped
     if address.sixtofour is not None or address.teredo is not None:
         return None
-    return None if address in ipaddress.ip_network("64:ff9b::/32") else address
+    plain = int(address) < 2  # :: and ::1 are no tunnel
+    return None if not plain and any(address in network for network in TUNNELS) else address

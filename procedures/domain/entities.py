@@ -39,7 +39,7 @@ def reference(entity: Any) -> str:
         ("metadata.name", about.get("name"), NAME),
         ("metadata.namespace", namespace, NAMESPACE),
     ):
-        if not isinstance(value, str) or not shape.match(value):
+        if not isinstance(value, str) or not shape.fullmatch(value):
             raise EntityRefused(f"{name} is {_shown(value)}.")
     return f"{entity['kind'].lower()}:{namespace}/{about['name']}"
 

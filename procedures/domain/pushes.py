@@ -16,12 +16,16 @@ MAX_BODY = limits.BODY_BYTES
 
 @dataclass(frozen=True, slots=True)
 class Push:
-    """What a forge says of one push. `delivery` is its id, or empty; `ref` is empty if it does not say."""
+    """What a forge says of one push. `delivery` is its id, or empty; `ref` is empty if it does not say.
+
+    `after` is the commit that the push left at the branch's tip: it names the pusher of that commit and of no other.
+    """
 
     delivery: str
     ref: str
     name: str
     email: str
+    after: str = ""
 
 
 def is_signed(secret: str, headers: Mapping[str, str], body: bytes) -> bool:
@@ -57,4 +61,5 @@ def push_of(headers: Mapping[str, str], body: bytes) -> Push:
         ref=str(said.get("ref") or "")[:300],
         name=str(next((name for name in names if name), ""))[:200],
         email=str(next((mail for mail in mails if mail), ""))[:200],
+        after=str(said.get("after") or "")[:64],
     )

@@ -62,7 +62,7 @@ def payload(
     salt: str,
 ) -> Payload:
     """Build both lines; the issuer and the action call it with the same values and get the same bytes."""
-    rows = [f"E {name} {_b64(value)}" for name, value in sorted(env.items()) if _NAME.match(name)]
+    rows = [f"E {name} {_b64(value)}" for name, value in sorted(env.items()) if _NAME.fullmatch(name)]
     rows += [f"A argv {_b64(word.encode())}" for word in argv]
     rows.append(f"F parameters {_b64(json.dumps(dict(parameters), ensure_ascii=False, sort_keys=True).encode())}")
     rows.append(f"F stdin {_b64(stdin)}")

@@ -76,7 +76,7 @@ def _environment(raw: Any, scope: Mapping[str, Any]) -> tuple[dict[str, str], di
     plain: dict[str, str] = {}
     hidden: dict[str, Secret] = {}
     for name, template in dict(raw or {}).items():
-        if not ENV_NAME.match(name) or FORBIDDEN_ENV.match(name) or name.startswith("PARAM_"):
+        if not ENV_NAME.fullmatch(name) or FORBIDDEN_ENV.match(name) or name.startswith("PARAM_"):
             raise RenderingRefused(f"The environment variable {name} cannot be set by a step.")
         value = expressions.render(template, scope)
         if isinstance(value, Secret):
@@ -170,7 +170,7 @@ def render_url(text: str, scope: Mapping[str, Any]) -> str:
 
 
 def _host(value: str) -> str:
-    if not HOST.match(value):
+    if not HOST.fullmatch(value):
         raise RenderingRefused(f"{value[:100]!r} is not the name of a host.")
     return value
 

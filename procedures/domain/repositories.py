@@ -44,19 +44,19 @@ def repository(text: Any) -> Repository:
     except (TypeError, ValueError) as problem:
         raise RepositoryRefused(f"{str(text)[:200]!r} names no repository.") from problem
     found = Repository(parts["host"], parts.get("owner", ""), parts["repo"])
-    if not HOST.match(found.host) or not all(_is_name(name) for name in (found.owner, found.name)):
+    if not HOST.fullmatch(found.host) or not all(_is_name(name) for name in (found.owner, found.name)):
         raise RepositoryRefused(f"{str(text)[:200]!r} names no repository.")
     return found
 
 
 def _is_name(text: str) -> bool:
-    return bool(NAME.match(text)) and not text.startswith(("-", ".")) and not text.endswith((".git", "."))
+    return bool(NAME.fullmatch(text)) and not text.startswith(("-", ".")) and not text.endswith((".git", "."))
 
 
 def branch(text: Any) -> str:
     """A branch's name. Raises RepositoryRefused."""
     name = str(text)
-    if not BRANCH.match(name) or ".." in name or "//" in name or name.endswith((".lock", "/", ".")):
+    if not BRANCH.fullmatch(name) or ".." in name or "//" in name or name.endswith((".lock", "/", ".")):
         raise RepositoryRefused(f"{name[:200]!r} is no name of a branch.")
     return name
 

@@ -445,6 +445,7 @@ class Authority:
         self.keys: dict[str, Row] = {}
         self.runners: dict[str, str] = {}
         self.drafts: dict[tuple[str, str], set[str]] = {}
+        self.duties: dict[str, set[str]] = {}
         self.members: dict[str, set[str]] = {}
         self.grants: dict[str, Row] = {}
         self.asserted: list[tuple[int, str, str]] = []
@@ -488,6 +489,8 @@ class Authority:
             self.bootstrapped = True
             self.grants[body["grant"]] = {"principal": "person:" + body["subject"], "verbs": body["verbs"]}
             self.keys.update({k["fingerprint"]: k for k in body["keys"]})
+            for duty in body.get("duties", []):
+                self.duties.setdefault(duty, set()).add("person:" + body["subject"])
         elif kind == "control.confirmed":
             self.control(index, body)
 
@@ -505,6 +508,9 @@ class Authority:
         elif control == "membership":
             group = self.members.setdefault(thing["group"], set())
             (group.add if add else group.discard)(thing["person"])
+        elif control == "duty":
+            holders = self.duties.setdefault(thing["duty"], set())
+            (holders.add if add else holders.discard)(thing["principal"])
         elif control == "environment":
             (self.production.add if thing["production"] else self.production.discard)(thing["name"])
         elif control == "profile":
@@ -616,6 +622,9 @@ def tell(headers: list[Row], bodies: dict[str, Row], scope: set[str]) -> tuple[A
     authority, strengths = Authority(), {"session": 0, "totp": 0, "signed": 0}
     versions: dict[str, set[str]] = {}
     accepted: dict[str, list[bool]] = {}
+    reviews: dict[str, dict[str, set[str]]] = {}
+    risks: dict[str, str] = {}
+    lacking: dict[str, str] = {}
     runs: dict[str, Row] = {}
     chains: dict[str, tuple[int, str]] = {}
     denials: list[list[Any]] = []
@@ -633,8 +642,12 @@ def tell(headers: list[Row], bodies: dict[str, Row], scope: set[str]) -> tuple[A
             elif kind == "lease.issued" and runs.get(header.get("run", ""), {}).get("draft"):
                 raise Failed(member, "a draft got a credential")
             elif kind == "review.made":
-                _review(authority, versions, strengths, body, member)
-            elif kind in ("version.accepted", "version.revoked"):
+                _review(authority, versions, strengths, reviews, body, member)
+            if kind in ("version.submitted", "version.risk_raised", "version.accepted"):
+                risks[body["version"]] = max(body["risk"], risks.get(body["version"], "low"), key=RISKS.index)
+            if kind == "version.accepted":
+                lacking[body["digest"]] = _acceptance(authority, risks[body["version"]], reviews, body, member)
+            if kind in ("version.accepted", "version.revoked"):
                 accepted.setdefault(body["digest"], []).append(kind == "version.accepted")
             elif kind in ("access.denied", "lease.refused", "run.denied"):
                 denials.append(
@@ -642,6 +655,8 @@ def tell(headers: list[Row], bodies: dict[str, Row], scope: set[str]) -> tuple[A
                 )
             if "run" in header:
                 _run_event(authority, accepted, runs, strengths, header, body, member)
+            if kind == "run.claimed" and runs[header["run"]]["production"] and lacking.get(body["digest"]):
+                authority.asserted.append((index, "acceptance", lacking[body["digest"]]))
             if "dsse" in body:
                 _dsse(authority, chains, body["dsse"], header, body, member)
         except (KeyError, TypeError, ValueError, AttributeError) as problem:
@@ -670,18 +685,48 @@ def _proven(authority: Authority, body: Row, member: str, strengths: dict[str, i
     return json.loads(base64.b64decode(body["statement"]))
 
 
+RISKS = ("low", "moderate", "high")
+DUTIES = ("operations", "security", "compliance")
+
+
+def _acceptance(
+    authority: Authority, risk: str, reviews: dict[str, dict[str, set[str]]], body: Row, member: str
+) -> str:
+    """What an acceptance lacks to stand by signatures alone, or an empty string; its reviews must at least be there."""
+    given = reviews.get(body["version"], {})
+    if not body["reviewers"] or not set(body["reviewers"]) <= set(given):
+        raise Failed(member, "was accepted without the reviews that it names")
+    signed = {who: duties for who, duties in given.items() if duties}
+    needed = DUTIES[: RISKS.index(risk) + 1]
+    persons = {"separate": len(needed), "team": 2 if risk == "high" else 1}.get(authority.profile, 1)
+    held = set()
+    for who, duties in signed.items():
+        for duty in duties:
+            if any(who in authority.holders(one) for one in authority.duties.get(duty, ())):
+                held.add(duty)
+    missing = [duty for duty in needed if duty not in held]
+    if missing:
+        return "no signed review for " + ", ".join(missing)
+    return "" if len(signed) >= persons else "needs %d signed reviews, carries %d" % (persons, len(signed))
+
+
 def _review(
-    authority: Authority, versions: dict[str, set[str]], strengths: dict[str, int], body: Row, member: str
+    authority: Authority,
+    versions: dict[str, set[str]],
+    strengths: dict[str, int],
+    reviews: dict[str, dict[str, set[str]]],
+    body: Row,
+    member: str,
 ) -> None:
     statement = _proven(authority, body, member, strengths)
     if body["actor"] in versions.get(body["version"], ()):
         raise Failed(member, "somebody reviewed their own work")
-    if (statement["digest"], statement["verdict"], statement["reviewer"]) != (
-        body["digest"],
-        body["verdict"],
-        body["actor"],
-    ):
+    names = ("version", "digest", "verdict")
+    if [statement[n] for n in names] != [body[n] for n in names] or statement["reviewer"] != body["actor"]:
         raise Failed(member, "the signed statement is about another review")
+    if body["verdict"] == "accept":
+        signed = set(statement["duties"]) if body["strength"] == "signed" else set()
+        reviews.setdefault(body["version"], {})[body["actor"]] = signed
 
 
 def _run_event(
@@ -697,6 +742,7 @@ def _run_event(
     if kind == "run.requested":
         run["chain"] = {link["by"] for link in body["chain"]} | {body["requester"]}
         run["digest"] = body["digest"]
+        run["production"] = body["environment"] in authority.production
         run["draft"] = body.get("draft") is True and body["environment"] not in authority.production
         run["drafted"] = body["requester"] in authority.drafts.get((body["digest"], body.get("version", "")), ())
     elif kind in ("run.planned", "run.drifted"):

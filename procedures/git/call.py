@@ -54,13 +54,13 @@ def url_problem(url: str) -> str:
     """Why an address cannot be fetched from, or an empty string."""
     if ".." in url.split("/"):
         return "An address holds no `..`."
-    if PLAIN.match(url) or SCP_LIKE.match(url) or LOCAL.match(url):
+    if PLAIN.fullmatch(url) or SCP_LIKE.fullmatch(url) or LOCAL.fullmatch(url):
         return ""
     return "An address is ssh://, https://, user@host:path or an absolute path on this machine."
 
 
 def branch_problem(branch: str) -> str:
-    good = BRANCH.match(branch) and ".." not in branch and not branch.endswith((".lock", "/"))
+    good = BRANCH.fullmatch(branch) and ".." not in branch and not branch.endswith((".lock", "/"))
     return "" if good else "This is no name of a branch."
 
 
@@ -91,6 +91,7 @@ def git(
         "GIT_CONFIG_GLOBAL": "/dev/null",
         "GIT_TERMINAL_PROMPT": "0",
         "GIT_ATTR_NOSYSTEM": "1",
+        "GIT_LITERAL_PATHSPECS": "1",
         "GIT_ALLOW_PROTOCOL": protocols,
         "GIT_SSH_COMMAND": f"{_ssh(folder, ssh_key)} {ssh_options}".strip(),
         "GIT_CONFIG_COUNT": str(len(hidden)),

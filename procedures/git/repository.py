@@ -100,15 +100,25 @@ class Repository:
 
     def commits(self, spans: Sequence[str], folder: str, signers: Path) -> list[Commit]:
         """Commits of these ranges (`new`, `old..new`) that touched a folder, newest first, signatures checked."""
-        form = "%x1e" + "%x1f".join(FIELDS)
+        form = "%x00".join(FIELDS)  # the one byte that no name, address or subject can hold
         checks = [("gpg.format", "ssh"), ("gpg.ssh.allowedSignersFile", str(signers)), ("log.showSignature", "false")]
-        words = ["log", f"--max-count={MAX_COMMITS}", f"--format={form}", *spans, "--", folder]
-        out = git(self.folder, words, more=checks).decode("utf-8", "replace")
-        return [_commit(row) for row in out.split("\x1e") if row.strip()]
+        words = ["log", "-z", f"--max-count={MAX_COMMITS}", f"--format={form}", *spans, "--", folder]
+        out = git(self.folder, words, more=checks).decode("utf-8", "replace").split("\0")
+        return [_commit(*out[at : at + len(FIELDS)]) for at in range(0, len(out) - 1, len(FIELDS))]
 
 
-def _commit(row: str) -> Commit:
-    id, author, author_mail, committer, committer_mail, letter, signer, mark, subject, trailers = row.split("\x1f")
+def _commit(
+    id: str,
+    author: str,
+    author_mail: str,
+    committer: str,
+    committer_mail: str,
+    letter: str,
+    signer: str,
+    mark: str,
+    subject: str,
+    trailers: str,
+) -> Commit:
     people = [("author", author, author_mail), ("committer", committer, committer_mail)]
     for line in trailers.splitlines():
         name, _, rest = line.strip().partition("<")

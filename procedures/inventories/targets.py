@@ -57,7 +57,7 @@ def _one(inventory: Inventory, host: str, environment: str, known_hosts: str, tr
 
 
 def _lacks(host: str, address: str, port: Any, variables: Mapping[str, Any]) -> str:
-    if not NAME.match(host):
+    if not NAME.fullmatch(host):
         return "its name holds signs that a target's name may not have"
     if variables.get("ansible_connection", "ssh") not in {"ssh", "smart", "paramiko", "paramiko_ssh"}:
         return f"it is reached by {variables['ansible_connection']}, not by SSH"
@@ -74,8 +74,8 @@ def _tags(inventory: Inventory, host: str, variables: Mapping[str, Any]) -> tupl
         if name.startswith("ansible_") or SECRETS.search(name):
             continue
         text = str(value).lower() if isinstance(value, bool) else str(value)
-        if TAG.match(name) and isinstance(value, str | int | bool) and len(text) <= 200 and "{{" not in text:
+        if TAG.fullmatch(name) and isinstance(value, str | int | bool) and len(text) <= 200 and "{{" not in text:
             tags[name] = text
         else:
             left.append(f"{name} is no plain value and is left out")
-    return {name: value for name, value in tags.items() if TAG.match(name)}, left
+    return {name: value for name, value in tags.items() if TAG.fullmatch(name)}, left

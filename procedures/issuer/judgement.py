@@ -12,6 +12,7 @@ from uuid import UUID
 from procedures.domain import filters, parameters
 from procedures.domain.canonical import moment
 from procedures.domain.controls import Authority, Signature
+from procedures.domain.definition import RISKS
 from procedures.domain.ports import Binding, Target
 from procedures.domain.profiles import approvals_missing, missing_duties, review_requirement
 from procedures.domain.statements import strong_enough
@@ -28,11 +29,22 @@ def judge_run(authority: Authority, run: Run, plan: Mapping[str, Any], *, at: da
     asked = next((f.id for f in facts if f.kind == "run.requested"), "")
     if any(f.facts.get("draft") for f in facts if f.kind == "run.requested"):
         raise LeaseRefused("A draft gets no credential.")
+    if plan["environment"] != run.environment_id:
+        raise LeaseRefused(f"The plan was made for {plan['environment']}, the table says {run.environment_id}.")
     judge = partial(_acceptance, authority, at=at, asked=asked, production=production)
-    submitted = judge(run.version_id, run.digest, run.risk)
+    told = [run.risk, plan["risk"], *(f.facts["risk"] for f in facts if f.kind == "run.requested")]
+    submitted = judge(run.version_id, run.digest, told)
     _callees(plan, submitted, judge)
-    _grant(authority, run, facts, plan, at)
-    return _approvals(authority, run, facts)
+    _grant(authority, run, str(submitted["procedure"]), facts, plan, at)
+    risk = highest_told(version_facts(run.version_id), told)
+    return _approvals(authority, run, risk, facts)
+
+
+def highest_told(facts: Sequence[Fact], told: Sequence[str]) -> str:
+    """The highest risk that the log, the plan or a table ever said: no single one of them can lower it (H16)."""
+    logged = [str(f.facts["risk"]) for f in facts if f.kind in {"version.submitted", "version.risk_raised"}]
+    every = {*logged, *told}
+    return next(risk for risk in reversed(RISKS) if risk in every)
 
 
 def _callees(plan: Mapping[str, Any], submitted: Mapping[str, Any], judge: Callable[..., Mapping[str, Any]]) -> None:
@@ -43,15 +55,16 @@ def _callees(plan: Mapping[str, Any], submitted: Mapping[str, Any], judge: Calla
         pinned = above[f"{outer}/" if outer else ""]["closure"]["calls"]
         if [call["procedure"], call["digest"]] not in pinned:
             raise LeaseRefused(f"The accepted closure does not pin {call['procedure']} at {call['digest']}.")
-        above[call["at"]] = judge(UUID(call["version"]), call["digest"], "")
+        above[call["at"]] = judge(UUID(call["version"]), call["digest"], [])
 
 
 def _acceptance(
-    authority: Authority, version: UUID, digest: str, risk: str, *, at: datetime, asked: str, production: bool
+    authority: Authority, version: UUID, digest: str, told: Sequence[str], *, at: datetime, asked: str, production: bool
 ) -> Mapping[str, Any]:
     """The facts of the submission of a digest whose acceptance stands now.
 
-    `risk` "" means: as it was submitted with. `asked` is the id of the event of the request; ids are in order of time.
+    `told` are risks that others than the log say. `asked` is the id of the event of the request; ids are in order of
+    time.
     """
     facts = version_facts(version)
     found = {f.kind: f for f in facts if f.facts.get("digest") == digest}
@@ -65,23 +78,24 @@ def _acceptance(
         raise LeaseRefused("The version was superseded before this run was asked for.")
     submitted = next(f for f in facts if f.kind == "version.submitted")
     if production:
-        _signed_reviews(authority, facts, submitted, digest, risk or submitted.facts["risk"])
+        _signed_reviews(authority, facts, submitted, digest, highest_told(facts, told))
     return submitted.facts
 
 
 def _signed_reviews(authority: Authority, facts: list[Fact], submitted: Fact, digest: str, risk: str) -> None:
+    """Each review is signed over this very version: one of an earlier life of the same bytes is spent (H40)."""
     authors = {submitted.facts["submitter"], *submitted.facts["authors"]}
+    same = {name: submitted.facts[name] for name in ("version", "procedure", "digest")}
+    wanted = {"type": "opsportal/review/v1", "verdict": "accept", **same}
     given: dict[str, list[str]] = {}
     for fact in facts:
         if fact.kind != "review.made" or fact.facts["digest"] != digest or fact.facts["verdict"] != "accept":
             continue
         statement = statement_of(fact)
         proven = {s.by for s in checked(authority, fact.statement, fact.signatures) if s.valid}
-        if (
-            statement.get("digest") == digest
-            and statement.get("verdict") == "accept"
-            and fact.actor in proven - authors
-        ):
+        if not wanted.items() <= statement.items():
+            continue
+        if fact.actor in proven - authors and statement.get("reviewer") == fact.actor:
             held = authority.duties_of(fact.actor)
             given[fact.actor] = [duty for duty in statement["duties"] if duty in held]
     lacking = missing_duties(review_requirement(authority.profile, risk), given)  # type: ignore[arg-type]
@@ -89,7 +103,9 @@ def _signed_reviews(authority: Authority, facts: list[Fact], submitted: Fact, di
         raise LeaseRefused(f"The acceptance lacks a signed review for: {', '.join(lacking)}.")
 
 
-def _grant(authority: Authority, run: Run, facts: list[Fact], plan: Mapping[str, Any], at: datetime) -> None:
+def _grant(
+    authority: Authority, run: Run, procedure: str, facts: list[Fact], plan: Mapping[str, Any], at: datetime
+) -> None:
     """Some standing grant covers requester, procedure, environment, parameters and targets, now."""
     requester = str(run.requester.subject)
     requested = next((f for f in facts if f.kind == "run.requested"), None)
@@ -102,20 +118,22 @@ def _grant(authority: Authority, run: Run, facts: list[Fact], plan: Mapping[str,
         if not grant["stands"]:
             why = f"Grant {name} is asserted by the platform alone: {authority.asserted.get(name, 'it is not signed')}."
             continue
-        if _covers(grant, run, plan, at):
+        if _covers(grant, run, procedure, plan, at):
             return
     raise LeaseRefused(why)
 
 
-def _covers(grant: Mapping[str, Any], run: Run, plan: Mapping[str, Any], at: datetime) -> bool:
+def _covers(grant: Mapping[str, Any], run: Run, procedure: str, plan: Mapping[str, Any], at: datetime) -> bool:
+    """`procedure` is the name that was submitted and reviewed: the table's may have been changed since.
+
+    A selector covers nothing here: the log holds no labels, and those in the table decide nothing (rule 15).
+    """
     now = moment(at)
     if not grant["not_before"] <= now < grant["expires_at"]:
         return False
     if grant["environments"] and run.environment_id not in grant["environments"]:
         return False
-    if grant.get("procedure", run.procedure.name) != run.procedure.name:
-        return False
-    if grant.get("selector") and not set(grant["selector"]) <= set(run.procedure.labels):
+    if grant.get("procedure", procedure) != procedure or grant.get("selector"):
         return False
     if grant.get("constraint") is not None and parameters.check_constraint(grant["constraint"], plan["parameters"]):
         return False
@@ -130,12 +148,12 @@ def target_port(row: Mapping[str, Any]) -> Mapping[str, Any]:
     return {"name": row["name"], "tags": row.get("tags", {})}
 
 
-def _approvals(authority: Authority, run: Run, facts: list[Fact]) -> tuple[str, ...]:
+def _approvals(authority: Authority, run: Run, risk: str, facts: list[Fact]) -> tuple[str, ...]:
     rules = authority.environments.get(run.environment_id)
     if rules is None:
         raise LeaseRefused(f"The log knows no environment {run.environment_id}.")
-    needed = dict(rules["approvals"].get(run.risk, {}))
-    if authority.profile == "pair" and run.risk == "high" and not needed:
+    needed = dict(rules["approvals"].get(risk, {}))
+    if authority.profile == "pair" and risk == "high" and not needed:
         needed = {"operations": 1}
     requested = next(f for f in facts if f.kind == "run.requested")
     chain = {link["by"] for link in requested.facts["chain"]}

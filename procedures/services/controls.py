@@ -152,8 +152,13 @@ def confirm(
 
 
 @thing
-def refuse(*, actor: Person, change: UUID, reason: str, at: datetime) -> ControlChange:
-    """Refuse a proposed change; its proposer may withdraw it the same way."""
+def refuse(*, actor: Person, change: UUID, reason: str, at: datetime, bearer: bool = False) -> ControlChange:
+    """Refuse a proposed change; its proposer may withdraw it the same way.
+
+    Never by a bearer token: what is refused may be the end of a grant or key that was stolen (H20).
+    """
+    if bearer:
+        raise NotAllowed("A bearer token decides nothing: sign in for that.")
     row = ControlChange.objects.select_for_update().filter(pk=change).first()
     if row is None:
         raise NotFound("There is no such proposed change.")

@@ -15,7 +15,7 @@ from procedures.domain.errors import IllegalState, InvalidInput, NotAllowed, Not
 from procedures.domain.states import VersionState
 from procedures.evidence.queries import draft_authors
 from procedures.models import Environment, Person, Procedure, Run, Version
-from procedures.queries.drafts import own_draft
+from procedures.queries.drafts import hidden_from, own_draft
 from procedures.services.unit import thing
 from procedures.services.versions import ProcedureRetired, judge, read, store, stored_files, withdraw
 
@@ -57,7 +57,7 @@ def submit_draft(*, actor: Person, files: Mapping[str, bytes], note: str, at: da
 def draft_of(*, actor: Person, version: UUID, at: datetime) -> Version:
     """A draft of a version that this person may author, to try it before anybody accepts it."""
     row = Version.objects.select_related("procedure").filter(pk=version).first()
-    if row is None:
+    if row is None or hidden_from(actor, row):
         raise NotFound("There is no such version.")
     return _keep(actor, stored_files(row), f"Tried from version {row.number}.", at)
 

@@ -11,6 +11,7 @@ from procedures.domain.errors import IllegalState, InvalidInput, NotAllowed, Not
 from procedures.domain.states import TERMINAL_RUN_STATES, RunState, VersionState
 from procedures.evidence.record import record
 from procedures.models import Person, Procedure, Run, Version
+from procedures.queries.drafts import hidden_from
 from procedures.services.run_states import end, note
 from procedures.services.unit import thing
 from procedures.services.versions import move, put_into_review, stored_files, withdraw
@@ -86,7 +87,7 @@ def resubmit_version(*, actor: Person, version: UUID, note: str, at: datetime) -
     Nothing of the old acceptance counts for the new one. Raises NotAllowed, NotFound, NotDue.
     """
     row = Version.objects.select_related("procedure").filter(pk=version).first()
-    if row is None:
+    if row is None or hidden_from(actor, row):
         raise NotFound("There is no such version.")
     access.require(actor, "author", at=at, procedure=row.procedure)
     if row.state in {VersionState.IN_REVIEW, VersionState.DRAFT}:

@@ -20,9 +20,18 @@ TOKEN_MAX = timedelta(days=90)
 
 @thing
 def invite_person(
-    *, actor: Person, username: str, name: str, email: str, at: datetime, kind: str = Person.Kind.PERSON
+    *,
+    actor: Person,
+    username: str,
+    name: str,
+    email: str,
+    at: datetime,
+    kind: str = Person.Kind.PERSON,
+    bearer: bool = False,
 ) -> tuple[Person, str]:
     """A person without rights, and the path of an invitation good for 24 hours. Raises NotAllowed, InvalidInput."""
+    if bearer:
+        raise NotAllowed("A bearer token invites nobody: sign in for that.")
     access.require(actor, "manage_access", at=at)
     if kind not in {Person.Kind.PERSON.value, Person.Kind.SERVICE.value, Person.Kind.AGENT.value}:
         raise InvalidInput([("/kind", "is person, service or agent")])

@@ -11,7 +11,7 @@ from django.conf import settings
 from django.db import transaction
 
 from procedures import access
-from procedures.domain.errors import InvalidInput, NotFound, OpsError
+from procedures.domain.errors import InvalidInput, NotAllowed, NotFound, OpsError
 from procedures.domain.pushes import Push
 from procedures.git.call import GitFailed
 from procedures.git.repository import MAX_COMMITS, Commit, Repository
@@ -44,7 +44,8 @@ def taken(*, name: str, push: Push, at: datetime) -> bool:
             if not fresh:
                 return False
         if push.ref in {"", f"refs/heads/{row.branch}"}:
-            named = [{"name": push.name, "email": push.email}] if push.name or push.email else []
+            row_of = {"name": push.name, "email": push.email, "after": push.after}
+            named = [row_of] if push.name or push.email else []
             Source.objects.filter(pk=row.pk).update(asked_at=at, pushers=[*row.pushers, *named][-20:])
         return True
 
@@ -58,6 +59,21 @@ def ask_for_a_look(*, actor: Person, source: str, at: datetime) -> Source:
         raise NotFound("There is no such source.")
     Source.objects.filter(pk=row.pk).update(asked_at=at)
     row.asked_at = at
+    return row
+
+
+@thing
+def hook_of(*, actor: Person, source: str, at: datetime, bearer: bool = False) -> Source:
+    """The source with the secret that signs its webhooks: whoever has that can name pushers (H10, H20).
+
+    Raises NotAllowed, also for a bearer token, NotFound.
+    """
+    if bearer:
+        raise NotAllowed("A bearer token does not get the secret of a source: sign in for that.")
+    access.require(actor, "manage_access", at=at)
+    row = Source.objects.filter(name=source, ended_at__isnull=True).first()
+    if row is None:
+        raise NotFound("There is no such source.")
     return row
 
 
@@ -86,7 +102,9 @@ def look(*, name: str, at: datetime) -> list[Version]:
             SourceFinding(source=source, commit=commit, path=path[:500], message=message, at=at)
             for path, message in findings
         )
-        Source.objects.filter(pk=name).update(looked_at=at, commit=commit, problem="", pushers=[])
+        row = Source.objects.select_for_update().get(pk=name)
+        later = [pusher for pusher in row.pushers if pusher not in source.pushers]
+        Source.objects.filter(pk=name).update(looked_at=at, commit=commit, problem="", pushers=later)
     return made
 
 
@@ -111,7 +129,7 @@ def _take(source: Source, repository: Repository, commit: str, folder: str, tree
     commits, rewritten = _history(source, repository, commit, folder)
     people, strangers = _people(source, commits)
     unseen = len(commits) >= MAX_COMMITS
-    vouched = bool(source.pushers) or (bool(commits) and all(commit.signature == "G" for commit in commits))
+    vouched = _named_tip(source, commit) or (bool(commits) and all(one.signature == "G" for one in commits))
     submitter = _submitter(source, at)
     origin = {
         "source": source.name,
@@ -136,6 +154,11 @@ def _take(source: Source, repository: Repository, commit: str, folder: str, tree
         )
     except SameBytes:
         return None
+
+
+def _named_tip(source: Source, commit: str) -> bool:
+    """Whether a signed hook names who pushed exactly this commit: whoever pushed another vouches for nothing (H10)."""
+    return any(row.get("after") == commit for row in source.pushers)
 
 
 def _history(source: Source, repository: Repository, commit: str, folder: str) -> tuple[list[Commit], bool]:

@@ -33,7 +33,7 @@ class UnderWay(IllegalState):
 
 def ask(version: Version, paths: Iterable[str], *, by: Person | None, at: datetime) -> Trial:
     """Put the tests among `paths` before the disposable pool; without any the answer stands at once: none."""
-    some = any(NAME.match(path) for path in paths)
+    some = any(NAME.fullmatch(path) for path in paths)
     row = Trial.objects.create(
         version=version,
         digest=version.digest,
@@ -60,7 +60,7 @@ def test_again(*, actor: Person, version: UUID, at: datetime) -> Trial:
     if not row.authors.filter(person=actor).exists():
         access.require(actor, "review", at=at, procedure=row.procedure)
     paths = list(row.files.values_list("path", flat=True))
-    if row.state not in TESTABLE or not any(NAME.match(path) for path in paths):
+    if row.state not in TESTABLE or not any(NAME.fullmatch(path) for path in paths):
         raise NothingToTest(f"This version is {row.state.replace('_', ' ')}, or has no tests.")
     if row.trials.exclude(state__in=[state.value for state in ENDED_TRIALS]).exists():
         raise UnderWay("The tests of this version wait or run already.")

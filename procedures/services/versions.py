@@ -22,7 +22,9 @@ from procedures.domain.errors import IllegalState, InvalidInput, NotFound, OpsEr
 from procedures.domain.states import VERSION_MOVES, StateConflict, VersionState, require_move
 from procedures.evidence.record import record
 from procedures.models import Person, Procedure, Review, Version, VersionAuthor, VersionFile
+from procedures.queries.drafts import hidden_from
 from procedures.services import calls, options, trials
+from procedures.services.authorship import inherited
 from procedures.services.risks import version_risk
 from procedures.services.unit import thing
 
@@ -110,6 +112,7 @@ def put_into_review(
     if procedure is None:
         procedure = Procedure.objects.create(name=definition.name, title=definition.title, created_at=at)
     judged = judge(loaded, files)
+    authors = [*authors, *inherited(procedure, files)]
     alive = [VersionState.IN_REVIEW.value] + ([] if again else [VersionState.ACCEPTED.value])
     if procedure.versions.filter(digest=judged.digest, state__in=alive).exists():
         raise SameBytes(f"Exactly these bytes of {procedure.name} are already submitted.")
@@ -257,7 +260,7 @@ def withdraw(version: Version, *, actor: Person, at: datetime, why: str) -> None
 def withdraw_version(*, actor: Person, version: UUID, at: datetime) -> Version:
     """Its submitter takes a version back out of review."""
     row = Version.objects.select_for_update().filter(pk=version).first()
-    if row is None:
+    if row is None or hidden_from(actor, row):
         raise NotFound("There is no such version.")
     if row.submitter_id != actor.pk:
         access.require(actor, "author", at=at, procedure=row.procedure)

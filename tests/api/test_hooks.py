@@ -16,9 +16,9 @@ from procedures.services import sources
 from tests.factories.portal import World, new_world
 
 SECRET = "f" * 64
-GITHUB = {"ref": "refs/heads/main", "pusher": {"name": "bob", "email": "bob@example.com"}}
-GITLAB = {"ref": "refs/heads/main", "user_username": "bob", "user_email": "bob@example.com"}
-GITEA = {"ref": "refs/heads/main", "pusher": {"login": "bob", "email": "bob@example.com"}}
+GITHUB = {"ref": "refs/heads/main", "after": "a" * 40, "pusher": {"name": "bob", "email": "bob@example.com"}}
+GITLAB = {"ref": "refs/heads/main", "after": "a" * 40, "user_username": "bob", "user_email": "bob@example.com"}
+GITEA = {"ref": "refs/heads/main", "after": "a" * 40, "pusher": {"login": "bob", "email": "bob@example.com"}}
 
 
 @pytest.fixture
@@ -54,7 +54,7 @@ def test_a_signed_push_is_taken_once_and_names_its_pusher(source: Source, said: 
     source.refresh_from_db()
     assert sources.due(at=now()) == ["repo"]
     if "pusher" in said or "user_email" in said:
-        assert source.pushers == [{"name": "bob", "email": "bob@example.com"}]
+        assert source.pushers == [{"name": "bob", "email": "bob@example.com", "after": said["after"]}]
 
 
 @pytest.mark.parametrize(

@@ -39,10 +39,17 @@ class Forge:
     def look(self) -> list[Version]:
         return sources.look(name="repo", at=now())
 
-    def pushed(self, name: str = "greet", word: str = "hello", **how: Any) -> Version:
+    def named(self, pusher: str, commit: str) -> None:
+        """A signed hook said that this person pushed this commit."""
+        row = {"name": pusher, "email": f"{pusher}@example.com", "after": commit}
+        Source.objects.update(pushers=[row])
+
+    def pushed(self, name: str = "greet", word: str = "hello", *, pusher: str = "", **how: Any) -> Version:
         self.remote.write(name, word)
-        self.remote.commit(**how)
+        commit = self.remote.commit(**how)
         self.remote.push("--force")
+        if pusher:
+            self.named(pusher, commit)
         made = self.look()
         assert len(made) == 1, list(SourceFinding.objects.values_list("message", flat=True))
         return made[0]

@@ -203,3 +203,25 @@ def test_a_request_for_changes_blocks_until_its_own_reviewer_lifts_it(world: Wor
 def test_each_environment_begins_with_the_strength_that_fits_it(world: World) -> None:
     strengths = dict(Environment.objects.values_list("name", "min_strength"))
     assert strengths == {"development": "session", "staging": "totp", "production": "signed"}
+
+
+def test_a_version_sent_again_by_somebody_else_keeps_its_writer(world: World) -> None:
+    """Olga writes; Sven sends her bytes again with one line changed, so that she could accept her own work."""
+    olga, sven = world.person("olga", "operations", "security"), world.person("sven")
+    world.may(olga, "author", "review")
+    world.may(sven, "author")
+    world.submit(olga, work__sh=b"#!/bin/sh\nset -eu\ncurl_nothing=1\necho mine\n")
+    version = world.submit(sven, work__sh=b"#!/bin/sh\nset -eu\ncurl_nothing=1\necho mine, changed\n")
+    assert set(version.authors.values_list("person__username", flat=True)) == {"olga", "sven"}
+    with pytest.raises(SecondPersonRequired):
+        world.review(olga, version, "operations", "security")
+
+
+def test_what_was_accepted_meanwhile_is_nobodys_any_more(world: World) -> None:
+    olga, sven, tina = world.person("olga", "operations"), world.person("sven"), world.person("tina", "operations")
+    for one in (olga, sven, tina):
+        world.may(one, "author", "review")
+    world.review(tina, world.submit(olga, README__md=b"# Hers\n"), "operations")
+    version = world.submit(sven, README__md=b"# His\n")
+    assert set(version.authors.values_list("person__username", flat=True)) == {"sven"}
+    world.review(olga, version, "operations")

@@ -8,11 +8,13 @@ from pathlib import Path
 import pytest
 
 from procedures.domain.clock import now
+from procedures.domain.pushes import Push
 from procedures.domain.sshkeys import fingerprint
+from procedures.git.repository import Repository
 from procedures.models import Source
-from procedures.services import controls
+from procedures.services import controls, sources
 from procedures.services.unit import SecondPersonRequired
-from tests.factories.repositories import git
+from tests.factories.repositories import PROCEDURE, git
 from tests.services.forge import Forge
 
 
@@ -39,8 +41,7 @@ def test_whoever_pushes_under_a_known_name_cannot_accept_it_if_the_sources_group
 def test_a_signed_webhook_that_names_the_pusher_frees_the_rest_of_the_group(forge: Forge) -> None:
     ada, bob = forge.someone("ada", "operations"), forge.someone("bob", "operations")
     forge.group("payments", ada, bob)
-    Source.objects.update(pushers=[{"name": "ada", "email": "ada@example.com"}])
-    version = forge.pushed(who="ada")
+    version = forge.pushed(pusher="ada", who="ada")
     assert (version.origin["vouched"], forge.authors(version)) == (True, {"ada"})
 
 
@@ -48,17 +49,15 @@ def test_more_commits_than_are_read_count_as_everybody(forge: Forge, monkeypatch
     monkeypatch.setattr("procedures.services.sources.MAX_COMMITS", 2)
     ada, bob = forge.someone("ada", "operations"), forge.someone("bob", "operations")
     forge.group("payments", ada, bob)
-    Source.objects.update(pushers=[{"name": "ada", "email": "ada@example.com"}])
     forge.remote.write("greet", "first")
     forge.remote.commit(who="ada")
-    assert "bob" in forge.authors(forge.pushed(who="ada"))
+    assert "bob" in forge.authors(forge.pushed(pusher="ada", who="ada"))
 
 
 def test_a_pusher_whom_the_forge_names_is_an_author_whatever_the_commit_says(forge: Forge) -> None:
     forge.someone("ada", "operations")
     bob = forge.someone("bob", "operations")
-    Source.objects.update(pushers=[{"name": "bob", "email": "bob@example.com"}])
-    version = forge.pushed(who="ada")
+    version = forge.pushed(pusher="bob", who="ada")
     assert version.submitter == bob
     assert forge.authors(version) == {"ada", "bob"}
     with pytest.raises(SecondPersonRequired):
@@ -155,3 +154,69 @@ def test_a_signed_commit_is_checked_against_enrolled_keys_and_names_its_signer(f
     version = forge.pushed(word="b", more=signing)
     assert version.origin["signature"] == {"state": "G", "signer": "carl", "good": 2, "all": 2}
     assert "carl" in forge.authors(version), "who signed it stands behind it"
+
+
+def test_the_hook_of_one_push_vouches_for_no_other(forge: Forge) -> None:
+    """Ada pushes and the forge says so; before the portal looks, Bob pushes on top of it and forges her name."""
+    ada, bob = forge.someone("ada", "operations"), forge.someone("bob", "operations")
+    forge.group("payments", ada, bob)
+    forge.remote.write("greet", "first")
+    forge.named("ada", forge.remote.commit(who="ada"))
+    version = forge.pushed(word="forged", who="ada")
+    assert (version.origin["vouched"], "bob" in forge.authors(version)) == (False, True)
+    with pytest.raises(SecondPersonRequired):
+        forge.world.review(bob, version, "operations")
+
+
+def test_a_hook_that_comes_while_the_portal_looks_is_kept_for_the_next_look(
+    forge: Forge, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    forge.someone("ada", "operations")
+    forge.someone("bob", "operations")
+    late = Push("d-2", "refs/heads/main", "bob", "bob@example.com", "b" * 40)
+    read = Repository.files
+
+    def files(self: Repository, commit: str, folder: str) -> dict[str, bytes]:
+        sources.taken(name="repo", push=late, at=now())
+        return read(self, commit, folder)
+
+    monkeypatch.setattr(Repository, "files", files)
+    forge.pushed(pusher="ada", who="ada")
+    assert [row["name"] for row in Source.objects.get().pushers] == ["bob"]
+
+
+def test_who_wrote_an_unvouched_version_stays_an_author_of_what_is_pushed_on_top_of_it(forge: Forge) -> None:
+    ada, bob = forge.someone("ada", "operations"), forge.someone("bob", "operations")
+    forge.group("payments", ada, bob)
+    assert "bob" in forge.authors(forge.pushed(who="ada"))
+    version = forge.pushed(word="more", pusher="ada", who="ada")
+    assert (version.origin["vouched"], "bob" in forge.authors(version)) == (True, True)
+
+
+def test_control_characters_in_a_name_forge_no_signature_and_stop_no_source(forge: Forge) -> None:
+    """The separators of a listing, in a name: one commit would look like two, the newest signed by Ada."""
+    forge.someone("ada", "operations")
+    fields = ["Ada", "ada@example.com", "Ada", "ada@example.com", "G", "ada", "SHA256:x", "fine", ""]
+    evil = "\x1f".join(fields) + "\x1e" + "f" * 40 + "\x1fAda"
+    forge.remote.write("greet", "evil")
+    git(forge.remote.work, "add", "-A")
+    git(forge.remote.work, "commit", "-q", "-m", "change", "--author", f"{evil} <ada@example.com>")
+    forge.remote.push("--force")
+    (version,) = forge.look()
+    assert version.origin["signature"] == {"state": "N", "signer": "", "good": 0, "all": 1}
+    assert len(version.origin["commits"]) == 1
+
+
+def test_a_folder_with_a_name_of_gits_own_language_hides_no_commit(forge: Forge) -> None:
+    """`:!x` means to git: everything but x."""
+    forge.someone("bob", "operations")
+    folder = forge.remote.work / ":!greet"
+    folder.mkdir()
+    (folder / "procedure.yaml").write_text(PROCEDURE.format(name="greet", word="x"))
+    (folder / "README.md").write_text("Says something.\n")
+    commit = forge.remote.commit(who="bob")
+    forge.remote.push("--force")
+    repository = sources.repository_of(Source.objects.get())
+    fetched = repository.fetch(str(forge.remote.bare), "main")
+    rows = repository.commits([fetched], ":!greet", sources._signers(repository))
+    assert [row.id for row in rows] == [commit]

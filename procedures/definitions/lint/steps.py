@@ -90,7 +90,7 @@ def _leaves(path: Any) -> bool:
 def _environment(notes: Notes, pointer: str, step: Step) -> None:
     given = step.input.get("env")
     for name in given if isinstance(given, Mapping) else {}:
-        if not rendering.ENV_NAME.match(name) or rendering.FORBIDDEN_ENV.match(name) or name.startswith("PARAM_"):
+        if not rendering.ENV_NAME.fullmatch(name) or rendering.FORBIDDEN_ENV.match(name) or name.startswith("PARAM_"):
             notes.say(f"{pointer}/input/env/{name}", "env-name", f"A step cannot set {name}.")
     for key, value in step.input.items():
         if key not in {"env", "stdin"} and any(path[0] == "secrets" for path in notes.names(pointer, value)):

@@ -41,7 +41,7 @@ def invite(request: HttpRequest) -> HttpResponse:
     """A person without rights, and a link to hand over that is shown once."""
     typed = {name: request.POST.get(name, "").strip() for name in ("username", "name", "email", "kind")}
     try:
-        person, path = people.invite_person(actor=person_of(request), at=now(), **typed)
+        person, path = people.invite_person(actor=person_of(request), at=now(), bearer=False, **typed)
     except OpsError as problem:
         return show(
             request,
