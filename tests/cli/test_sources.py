@@ -4,7 +4,9 @@ from __future__ import annotations
 
 import json
 import time
+from collections.abc import Callable
 from pathlib import Path
+from typing import Any
 
 import pytest
 
@@ -54,7 +56,7 @@ def in_review(office: Office, name: str, seconds: float) -> float | None:
     return None
 
 
-def test_a_push_is_in_review_within_seconds(office: Office, tmp_path: Path) -> None:
+def test_a_push_is_in_review_within_seconds(office: Office, tmp_path: Path, figure: Callable[[str, Any], None]) -> None:
     remote = made(office, tmp_path)
     first = time.monotonic()
     while not json.loads(office.type("mira", "source", "list", "--json").stdout)["results"][0]["looked_at"]:
@@ -65,6 +67,7 @@ def test_a_push_is_in_review_within_seconds(office: Office, tmp_path: Path) -> N
     remote.push()
     took = in_review(office, "pushed", 20)
     assert took is not None, office.type("adam", "source", "show", "flows").stdout
+    figure("push_to_review_s", round(took, 1))
     assert took < WITHIN_S, "polling is every minute; the hook must have been what was heard"
     told = office.type("adam", "source", "show", "flows")
     assert "pushed v1" in told.stdout
