@@ -16,7 +16,7 @@ from procedures.domain import options
 from procedures.domain.bundle import MAX_BYTES
 from procedures.domain.canonical import canon
 from procedures.domain.clock import now
-from procedures.domain.errors import InvalidInput, NotFound, OpsError
+from procedures.domain.errors import InvalidInput, NotAllowed, NotFound, OpsError
 from procedures.models import Environment, Procedure, Version
 from procedures.queries.drafts import hidden_from, without_others
 from procedures.queries.due import due_for_review
@@ -69,7 +69,7 @@ class Options(Door):
         environment = Environment.objects.filter(name=data["environment"]).first()
         at = now()
         if row is None or environment is None:
-            raise NotFound("There is no such procedure or environment.")
+            raise NotAllowed(f"No grant lets {self.actor.username} run {name} in {data['environment']}.")
         access.require(self.actor, "run", at=at, procedure=row, environment=environment)
         version = row.versions.filter(state="accepted", expires_at__gt=at).first()
         source = options.sources(version.definition["parameters"]).get(data["parameter"]) if version else None

@@ -3,20 +3,29 @@
 from __future__ import annotations
 
 import hashlib
+import sys
 from functools import cache
 from importlib.metadata import Distribution, EntryPoint, entry_points
 from pathlib import Path
 from uuid import uuid4
 
 GROUP = "opsportal.actions"
+NO_BYTE_CODE = "/dev/null/opsportal"
 _NOBODY_ELSE = uuid4().hex
 _loaded: dict[str, str] = {}
 
 
 @cache
 def offered() -> tuple[EntryPoint, ...]:
-    """The actions of other packages, as they were installed when this process first asked."""
-    return tuple(entry_points(group=GROUP))
+    """The actions of other packages, as they were installed when this process first asked.
+
+    Where there are any, Python reads sources alone from here on: byte code beside them is in no mark, and a file of it
+    can say of itself that it need not be compared with its source (PEP 552).
+    """
+    found = tuple(entry_points(group=GROUP))
+    if found:
+        sys.pycache_prefix, sys.dont_write_bytecode = NO_BYTE_CODE, True
+    return found
 
 
 def loaded(action: str, point: EntryPoint) -> None:

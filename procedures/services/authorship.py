@@ -2,13 +2,28 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
+from datetime import datetime
 
+from procedures import access
 from procedures.domain.canonical import sha256_hex
+from procedures.domain.errors import NotAllowed
 from procedures.models import Person, Procedure, Version
 
 READ = 50
 SHARE = 4
+
+
+def require_author(actor: Person, name: str, procedure: Procedure | None, at: datetime) -> None:
+    """Raise NotAllowed, in the same words for a procedure that is hidden and for one that is not there."""
+    if not access.decide(actor, "author", at=at, procedure=procedure).allowed:
+        raise NotAllowed(f"No grant lets {actor.username} author {name}.")
+
+
+def behind(people: Iterable[Person]) -> list[Person]:
+    """These and the owners of those that are software: persons count, not accounts."""
+    rows = list(people)
+    return [*rows, *(person.owner for person in rows if person.owner is not None)]
 
 
 def inherited(procedure: Procedure, files: Mapping[str, bytes]) -> list[Person]:

@@ -16,6 +16,7 @@ from procedures.domain.states import VersionState
 from procedures.evidence.queries import draft_authors
 from procedures.models import Environment, Person, Procedure, Run, Version
 from procedures.queries.drafts import hidden_from, own_draft
+from procedures.services.authorship import require_author
 from procedures.services.unit import thing
 from procedures.services.versions import ProcedureRetired, judge, read, store, stored_files, withdraw
 
@@ -66,7 +67,7 @@ def _keep(actor: Person, files: Mapping[str, bytes], note: str, at: datetime) ->
     loaded = read(files)
     name = loaded.definition.name
     procedure = Procedure.objects.select_for_update().filter(name=name).first()
-    access.require(actor, "author", at=at, procedure=procedure)
+    require_author(actor, name, procedure, at)
     if procedure is not None and procedure.retired_at is not None:
         raise ProcedureRetired(f"{name} retired on {procedure.retired_at:%Y-%m-%d}: {procedure.retired_reason}")
     if procedure is None:

@@ -119,7 +119,7 @@ def retire_procedure(
 
     Raises NotAllowed, NotFound, InvalidInput, IllegalState.
     """
-    row = _procedure(procedure)
+    row = _procedure(procedure, actor, at)
     access.require(actor, "review", at=at, procedure=row)
     if row.retired_at is not None:
         raise IllegalState(f"{row.name} has retired already.")
@@ -142,7 +142,7 @@ def restore_procedure(*, actor: Person, procedure: str, reason: str, at: datetim
     """
     if bearer:
         raise NotAllowed("A bearer token restores nothing: sign in for that.")
-    row = _procedure(procedure)
+    row = _procedure(procedure, actor, at)
     access.require(actor, "manage_access", at=at, procedure=row)
     if row.retired_at is None:
         raise IllegalState(f"{row.name} has not retired.")
@@ -153,9 +153,10 @@ def restore_procedure(*, actor: Person, procedure: str, reason: str, at: datetim
     return row
 
 
-def _procedure(name: str) -> Procedure:
+def _procedure(name: str, actor: Person, at: datetime) -> Procedure:
     row = Procedure.objects.select_for_update().filter(name=name).first()
-    if row is None:
+    verbs = ("discover", "review", "manage_access")
+    if row is None or not any(access.decide(actor, verb, at=at, procedure=row).allowed for verb in verbs):
         raise NotFound(f"There is no procedure {name}.")
     return row
 

@@ -6,12 +6,21 @@ import base64
 from collections.abc import Mapping
 from datetime import datetime
 
-from procedures import access
 from procedures.domain.bundle import BundleRefused, check_paths
 from procedures.domain.errors import IllegalState, InvalidInput, NotFound
 from procedures.models import Manuscript, Person, Procedure, Version
+from procedures.services.authorship import require_author
 from procedures.services.unit import thing
 from procedures.services.versions import stored_files, submit_version
+
+MOST = 100
+
+
+class TooManyManuscripts(IllegalState):
+    """One person's files that were begun and never handed in."""
+
+    code = "manuscript.too-many"
+    next_step = "Hand in or discard some of those that you began."
 
 
 class SavedElsewhere(IllegalState):
@@ -25,13 +34,15 @@ class SavedElsewhere(IllegalState):
 def open_manuscript(*, actor: Person, name: str, empty: Mapping[str, bytes], at: datetime) -> Manuscript:
     """What this person writes under that name: begun before, or begun now with the accepted version or `empty`.
 
-    Raises NotAllowed for whoever may not author it.
+    Raises NotAllowed for whoever may not author it, TooManyManuscripts.
     """
     procedure = Procedure.objects.filter(name=name).first()
-    access.require(actor, "author", at=at, procedure=procedure)
+    require_author(actor, name, procedure, at)
     found = Manuscript.objects.filter(owner=actor, name=name).first()
     if found is not None:
         return found
+    if Manuscript.objects.filter(owner=actor).count() >= MOST:
+        raise TooManyManuscripts(f"You have {MOST} procedures in the editor already.")
     base = _base(procedure)
     files = stored_files(base) if base else dict(empty)
     digest = base.digest if base else ""
@@ -48,7 +59,7 @@ def _base(procedure: Procedure | None) -> Version | None:
 @thing
 def save_manuscript(*, actor: Person, name: str, files: Mapping[str, bytes], revision: int, at: datetime) -> Manuscript:
     """Keep these files if nobody saved since `revision`. Raises NotAllowed, NotFound, SavedElsewhere, InvalidInput."""
-    access.require(actor, "author", at=at, procedure=Procedure.objects.filter(name=name).first())
+    require_author(actor, name, Procedure.objects.filter(name=name).first(), at)
     row = Manuscript.objects.select_for_update().filter(owner=actor, name=name).first()
     if row is None:
         raise NotFound("You write nothing under that name.")

@@ -53,8 +53,12 @@ def decided(
     `given` is None (session only), `{"totp": code}`, `{"statement": base64, "signature": armoured SSH signature}`, or
     `{"statement": base64, "passkey": {credential, authenticator_data, client_data, signature}}`.
     A bearer token never decides but with a signature: a code beside it is two things that can be stolen (H20).
-    Raises TooWeak, BadSignature, PasskeyCopied, WrongCode, TooManyCodes, NoCodeApp, StatementMismatch, InvalidInput.
+    Software decides nothing, whoever owns it (rule 16).
+    Raises NotAllowed, TooWeak, BadSignature, PasskeyCopied, WrongCode, TooManyCodes, NoCodeApp, StatementMismatch,
+    InvalidInput.
     """
+    if actor.kind != Person.Kind.PERSON:
+        raise NotAllowed(f"{actor.username} is software: a decision is a person's, and software is its owner's hand.")
     if given is None or "totp" in given:
         strength = "session" if given is None else "totp"
         if bearer:

@@ -24,7 +24,7 @@ from procedures.evidence.record import record
 from procedures.models import Person, Procedure, Review, Version, VersionAuthor, VersionFile
 from procedures.queries.drafts import hidden_from
 from procedures.services import calls, options, trials
-from procedures.services.authorship import inherited
+from procedures.services.authorship import behind, inherited, require_author
 from procedures.services.risks import version_risk
 from procedures.services.unit import thing
 
@@ -104,7 +104,7 @@ def put_into_review(
     definition = loaded.definition
     procedure = Procedure.objects.select_for_update().filter(name=definition.name).first()
     if actor.kind != Person.Kind.SYSTEM:
-        access.require(actor, "author", at=at, procedure=procedure)
+        require_author(actor, definition.name, procedure, at)
     if procedure is not None and procedure.retired_at is not None:
         raise ProcedureRetired(
             f"{procedure.name} retired on {procedure.retired_at:%Y-%m-%d}: {procedure.retired_reason}"
@@ -112,7 +112,7 @@ def put_into_review(
     if procedure is None:
         procedure = Procedure.objects.create(name=definition.name, title=definition.title, created_at=at)
     judged = judge(loaded, files)
-    authors = [*authors, *inherited(procedure, files)]
+    authors = behind([actor, *authors, *inherited(procedure, files)])
     alive = [VersionState.IN_REVIEW.value] + ([] if again else [VersionState.ACCEPTED.value])
     if procedure.versions.filter(digest=judged.digest, state__in=alive).exists():
         raise SameBytes(f"Exactly these bytes of {procedure.name} are already submitted.")

@@ -47,7 +47,7 @@ class InCell(Action):
                     if "result" in frame:
                         return _result(frame["result"])
                     io.write("stderr" if frame["stream"] == "stderr" else "stdout", base64.b64decode(frame["data"]))
-            except (OSError, ValueError, KeyError, TypeError) as problem:
+            except (OSError, ValueError, KeyError, TypeError, RecursionError) as problem:
                 return ActionResult("failed", message=f"The cell ended without a result: {type(problem).__name__}.")
         if io.cancelled.is_set():
             return ActionResult("canceled", remote="dead", message="Canceled.")

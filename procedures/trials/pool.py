@@ -76,6 +76,6 @@ def _read(answer: bytes) -> dict[str, Any] | None:
         return None
     try:
         row = json.loads(answer)
-    except ValueError:
+    except (ValueError, RecursionError):
         return None
     return row if isinstance(row, dict) and {"ok", "told"} <= set(row) else None

@@ -6,13 +6,16 @@ from dataclasses import dataclass
 from typing import Any
 
 import pytest
+from django.core.files.uploadedfile import SimpleUploadedFile
 
+from procedures.definitions.archive import pack
 from procedures.domain.clock import now
-from procedures.models import LogChunk, Person, Run, Version
+from procedures.models import LogChunk, Person, Procedure, Run, Version
 from procedures.runner.drive import drive
 from procedures.services import drafts
 from tests.api.conftest import Client
 from tests.factories.portal import World
+from tests.factories.repositories import PROCEDURE
 from tests.trials.hostile import bundle
 
 NOWHERE = "00000000-0000-7000-8000-000000000000"
@@ -43,7 +46,7 @@ def scene(world: World) -> Scene:
 
 
 def bare(answer: Any) -> tuple[int, Any]:
-    said = {k: v for k, v in answer.json().items() if k not in {"request_id", "instance"}}
+    said = {k: v for k, v in answer.json().items() if k not in {"request_id", "instance", "event"}}
     return answer.status_code, said
 
 
@@ -89,3 +92,40 @@ def test_somebody_elses_draft_is_not_there_for_another_author(world: World, clie
         assert bare(there) == bare(client.post(f"/api/v1/versions/{NOWHERE}/{act}", body, format="json")), state
         assert there.status_code == 404
     assert Version.objects.filter(procedure=draft.procedure).count() == 1
+
+
+def test_a_hidden_procedure_answers_every_post_as_one_that_is_not_there(scene: Scene, client_of: Client) -> None:
+    """Sam authors another procedure, and tries names: neither status nor words tell that `hello` is there."""
+    Procedure.objects.filter(name="hello").update(hidden=True)
+    client = client_of(scene.stranger)
+    ask = {"parameter": "x", "environment": "development"}
+    wish = {"procedure": "NAME", "environment": "development", "parameters": {}, "reason": "r"}
+    tries: list[tuple[str, Any, str]] = [
+        ("/api/v1/procedures/NAME/options/", ask, "json"),
+        ("/api/v1/procedures/NAME/retire/", {"reason": "r"}, "json"),
+        ("/api/v1/procedures/NAME/restore/", {"reason": "r"}, "json"),
+        ("/api/v1/runs/", wish, "json"),
+        ("/api/v1/versions/", None, "multipart"),
+    ]
+    for path, body, form in tries:
+        said = []
+        for name in ("hello", "hallo"):
+            if body is None:
+                files = {**bundle("echo fine"), "procedure.yaml": PROCEDURE.format(name=name, word="x").encode()}
+                given: Any = {"bundle": SimpleUploadedFile("b.tar.gz", pack(files))}
+            else:
+                given = {k: v.replace("NAME", name) if isinstance(v, str) else v for k, v in body.items()}
+            answer = client.post(path.replace("NAME", name), given, format=form)
+            status, told = bare(answer)
+            assert status in {403, 404}, (path, told)
+            said.append((status, str(told).replace(name, "NAME")))
+        assert said[0] == said[1], path
+
+
+def test_the_editor_tells_no_name_either(scene: Scene, client_of: Client) -> None:
+    Procedure.objects.filter(name="hello").update(hidden=True)
+    client = client_of(scene.stranger)
+    there, nowhere = (client.get(f"/procedures/{name}/edit/") for name in ("hello", "hallo"))
+    assert (there.status_code, nowhere.status_code) == (403, 403)
+    assert "No grant lets sam author hello." in there.content.decode()
+    assert "No grant lets sam author hallo." in nowhere.content.decode()

@@ -4,8 +4,10 @@ from __future__ import annotations
 
 import base64
 import hashlib
+import marshal
 import sys
 from collections.abc import Iterator
+from importlib.util import MAGIC_NUMBER, cache_from_source
 from pathlib import Path
 
 import pytest
@@ -71,6 +73,7 @@ def site(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Site]:
     folder.mkdir()
     monkeypatch.syspath_prepend(str(folder))
     monkeypatch.setattr(sys, "dont_write_bytecode", True)
+    monkeypatch.setattr(sys, "pycache_prefix", None)
     made = Site(folder)
     made.install("1.0", "hello")
     made.restart()
@@ -140,3 +143,16 @@ def test_a_package_without_a_record_is_never_what_was_accepted(site: Site) -> No
 
 def test_our_own_actions_keep_their_mark_over_releases(site: Site) -> None:
     assert registry.action_marks()["local:script"] == "opsportal:1"
+
+
+def test_byte_code_that_says_it_need_not_be_compared_with_its_source_never_runs(world: World, site: Site) -> None:
+    """What is hashed is the source; what Python would load is the file beside it (PEP 552, unchecked)."""
+    quinn = procedure(world, "greet", STEP)
+    code = compile(CODE.replace("WORD", "evil"), "acme_actions/__init__.py", "exec")
+    place = Path(cache_from_source(str(site.folder / "acme_actions/__init__.py"), optimization=""))
+    place = site.folder / "acme_actions" / "__pycache__" / place.name
+    place.parent.mkdir(exist_ok=True)
+    place.write_bytes(MAGIC_NUMBER + (1).to_bytes(4, "little") + bytes(8) + marshal.dumps(code))
+    site.restart()
+    run = run_it(world, quinn, "greet")
+    assert (run.state, "".join(run.log.values_list("text", flat=True))) == ("succeeded", "hello\n")

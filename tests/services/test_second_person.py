@@ -10,8 +10,8 @@ from procedures.domain.clock import now
 from procedures.domain.errors import NotAllowed, NotFound
 from procedures.domain.statements import TooWeak
 from procedures.evidence.models import Event
-from procedures.models import Approval, Environment, Person, Review
-from procedures.services import approvals, controls, reviews
+from procedures.models import Approval, DutyAssignment, Environment, Person, Review
+from procedures.services import approvals, controls, people, reviews
 from procedures.services.unit import SecondPersonRequired
 from tests.factories.portal import World
 
@@ -218,10 +218,44 @@ def test_a_version_sent_again_by_somebody_else_keeps_its_writer(world: World) ->
 
 
 def test_what_was_accepted_meanwhile_is_nobodys_any_more(world: World) -> None:
-    olga, sven, tina = world.person("olga", "operations"), world.person("sven"), world.person("tina", "operations")
+    olga, tina = (world.person(name, "operations", key=True) for name in ("olga", "tina"))
+    sven = world.person("sven")
     for one in (olga, sven, tina):
         world.may(one, "author", "review")
-    world.review(tina, world.submit(olga, README__md=b"# Hers\n"), "operations")
+    world.review(tina, world.submit(olga, README__md=b"# Hers\n"), "operations", signed=True)
     version = world.submit(sven, README__md=b"# His\n")
     assert set(version.authors.values_list("person__username", flat=True)) == {"sven"}
-    world.review(olga, version, "operations")
+    world.review(olga, version, "operations", signed=True)
+
+
+def test_the_owner_of_a_service_account_does_not_accept_what_it_submits(world: World) -> None:
+    """One person, two accounts: Mira made the robot, it hands in what she wrote, and she holds every duty."""
+    robot = robot_of(world)
+    world.may(robot, "author")
+    version = world.submit(robot)
+    assert set(version.authors.values_list("person__username", flat=True)) == {"robot", "mira"}
+    with pytest.raises(SecondPersonRequired):
+        world.review(world.mira, version, "operations", "security", signed=True)
+
+
+def test_software_decides_nothing_whoever_owns_it(world: World) -> None:
+    """The robot is given the right, the duty and a session; it neither reviews nor confirms nor proposes."""
+    robot = robot_of(world)
+    world.may(robot, "review", "manage_access", "approve")
+    DutyAssignment.objects.create(person=robot, duty="operations", since_at=now())
+    sven = world.person("sven")
+    world.may(sven, "author")
+    version = world.submit(sven)
+    with pytest.raises(NotAllowed, match="software"):
+        world.review(robot, version, "operations")
+    change = world.propose("profile", {"profile": "pair"})
+    with pytest.raises(NotAllowed, match="software"):
+        controls.confirm(actor=robot, change=change.pk, signature=None, at=now())
+    with pytest.raises(NotAllowed, match="software"):
+        controls.propose(actor=robot, control="profile", object={"profile": "pair"}, signature=None, at=now())
+
+
+def robot_of(world: World) -> Person:
+    made, _ = people.invite_person(actor=world.mira, username="robot", name="Robot", email="", kind="service", at=now())
+    made.refresh_from_db()
+    return made
