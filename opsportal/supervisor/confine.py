@@ -13,6 +13,7 @@ import os
 import platform
 import struct
 import sys
+import tempfile
 from pathlib import Path
 
 CREATE, ADD_RULE, RESTRICT = 444, 445, 446
@@ -54,6 +55,7 @@ def confine(data_dir: Path, keys_dir: Path) -> bool:
     _checked(_libc().prctl(PR_SET_NO_NEW_PRIVS, 1, 0, 0, 0), "prctl")
     _checked(_libc().syscall(RESTRICT, handle, ctypes.c_uint32(0)), "restrict_self")
     os.close(handle)
+    os.environ["TMPDIR"] = tempfile.tempdir = str(data_dir / "tmp")  # nothing else is left to write to
     return True
 
 
@@ -96,7 +98,6 @@ def main() -> None:
     """Confine, and become the program; without Landlock it starts all the same, and its pages say so."""
     data_dir, keys_dir = Path(sys.argv[1]), Path(sys.argv[2])
     confine(data_dir, keys_dir)
-    os.environ["TMPDIR"] = str(data_dir / "tmp")
     os.execvp(sys.argv[3], sys.argv[3:])
 
 

@@ -32,9 +32,9 @@ def read_folder(folder: Path) -> dict[str, bytes]:
 
 
 def pack(files: Mapping[str, bytes]) -> bytes:
-    """The one tar.gz of these files: sorted, without times, owners or modes."""
+    """The one tar.gz of these files: sorted, without times, owners or modes; names may be long and in any script."""
     raw = io.BytesIO()
-    with tarfile.open(fileobj=raw, mode="w", format=tarfile.USTAR_FORMAT) as tar:
+    with tarfile.open(fileobj=raw, mode="w", format=tarfile.PAX_FORMAT) as tar:
         for path in sorted(files):
             entry = tarfile.TarInfo(path)
             entry.size = len(files[path])

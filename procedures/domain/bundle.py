@@ -12,6 +12,7 @@ from procedures.domain.errors import OpsError
 
 MAX_BYTES = limits.BUNDLE_BYTES
 MAX_FILES = limits.BUNDLE_FILES
+LONGEST_PATH = 500
 PHASES: tuple[Phase, ...] = ("steps", "rollback", "always")
 
 
@@ -31,6 +32,10 @@ def check_paths(files: Mapping[str, bytes]) -> None:
     if len(files) > MAX_FILES or sum(map(len, files.values())) > MAX_BYTES:
         raise BundleRefused(f"The bundle is larger than 5 MiB or has more than {MAX_FILES:,} files.")
     for path in files:
+        if len(path) > LONGEST_PATH:
+            raise BundleRefused(
+                f"{path[:60]}… is a path of {len(path)} characters; the limit is {LONGEST_PATH}.", path=path
+            )
         parts = path.split("/")
         if not path or path.startswith("/") or "\\" in path or "\x00" in path or {"", ".", ".."} & set(parts):
             raise BundleRefused(f"{path!r} is not a path inside the bundle.", rule="outside-bundle", path=path)

@@ -44,7 +44,7 @@ class Stop(Protocol):
 
 
 class GitFailed(OpsError):
-    """Git could not do what it was asked; the message is its own last line."""
+    """Git could not do what it was asked; the message is what it said was wrong."""
 
     code = "git.failed"
     next_step = "Check the source's address, its branch and its deploy key; git's own words say which."
@@ -105,11 +105,19 @@ def git(
     except FileNotFoundError as problem:
         raise GitFailed("There is no git on this machine.") from problem
     if done.returncode not in good:
-        lines = done.stderr.decode("utf-8", "replace").strip().splitlines() or ["it said nothing"]
-        raise GitFailed(f"git {words[0]}: {lines[-1][:500]}")
+        raise GitFailed(f"git {words[0]}: {_complaint(done.stderr.decode('utf-8', 'replace'))}")
     if len(done.stdout) > MAX_OUTPUT:
         raise GitFailed(f"git {words[0]} printed more than {MAX_OUTPUT:,} bytes.")
     return done.stdout
+
+
+def _complaint(said: str) -> str:
+    """What git or ssh said was wrong, without hints and the advice that git appends to every failed fetch."""
+    before, _, _ = said.partition("Please make sure you have the correct access rights")
+    lines = [
+        line.strip() for line in before.splitlines() if line.strip() and not line.startswith(("hint:", "warning:"))
+    ]
+    return "; ".join(lines[-3:])[:500] or "it said nothing"
 
 
 def _run(

@@ -7,7 +7,6 @@ that too, since a process without that sight may mount nothing.
 from __future__ import annotations
 
 import ctypes
-import os
 from pathlib import Path
 
 import structlog
@@ -32,7 +31,6 @@ def main() -> None:
     cells = Cells(hidden())
     if settings.OPSPORTAL_PROFILE == "embedded":
         confine(settings.OPSPORTAL_DATA_DIR, settings.OPSPORTAL_KEYS_DIR)
-        os.environ["TMPDIR"] = str(Path(settings.OPSPORTAL_DATA_DIR) / "tmp")
     here.append(Pool(me, cells))
     django.setup()
     _serve(me, cells)

@@ -30,11 +30,16 @@ class Watching:
 
     @staticmethod
     def _round(wanted: list[str]) -> None:
+        """One source that fails keeps no other from its turn."""
         try:
             for name in wanted:
-                made = sources.look(name=name, at=now())
-                log.info("source.looked", source=name, versions=[str(version.id) for version in made])
-        except (OpsError, DatabaseError, OSError) as problem:
+                try:
+                    made = sources.look(name=name, at=now())
+                    log.info("source.looked", source=name, versions=[str(version.id) for version in made])
+                except (OpsError, OSError) as problem:
+                    log.warning("source.failed", source=name, problem=str(problem))
+                    sources.note_failure(name=name, problem=str(problem), at=now())
+        except DatabaseError as problem:
             log.warning("source.failed", problem=str(problem))
         finally:
             connections.close_all()

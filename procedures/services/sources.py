@@ -85,7 +85,7 @@ def look(*, name: str, at: datetime) -> list[Version]:
         commit = repository.fetch(source.url, source.branch)
         folders = repository.procedures(commit, source.path)
     except (GitFailed, OSError) as problem:
-        Source.objects.filter(pk=name).update(looked_at=at, problem=str(problem))
+        note_failure(name=name, problem=str(problem), at=at)
         return []
     made: list[Version] = []
     findings: list[tuple[str, str]] = []
@@ -94,6 +94,9 @@ def look(*, name: str, at: datetime) -> list[Version]:
             version = _take(source, repository, commit, folder, tree, at)
         except OpsError as problem:
             findings += _told(folder, problem)
+            continue
+        except OSError as problem:
+            findings.append((folder, f"This machine could not check it: {problem}. It is looked at again."))
             continue
         made += [version] if version else []
     with transaction.atomic():
@@ -106,6 +109,11 @@ def look(*, name: str, at: datetime) -> list[Version]:
         later = [pusher for pusher in row.pushers if pusher not in source.pushers]
         Source.objects.filter(pk=name).update(looked_at=at, commit=commit, problem="", pushers=later)
     return made
+
+
+def note_failure(*, name: str, problem: str, at: datetime) -> None:
+    """A look that came to nothing is told on the source's page, and its next one waits for its turn."""
+    Source.objects.filter(pk=name).update(looked_at=at, problem=problem[:1000])
 
 
 def repository_of(source: Source) -> Repository:

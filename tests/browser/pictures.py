@@ -7,17 +7,22 @@ dark, for whoever changes a template and looks.
 from __future__ import annotations
 
 import argparse
+import shutil
 import signal
 import subprocess
 import sys
+import tempfile
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Literal
 
-from playwright.sync_api import Browser, sync_playwright
+from playwright.sync_api import Browser, Page, sync_playwright
 
-from opsportal.demo.client import PASSWORD, Keyboard
+from opsportal.demo.client import PASSWORD
+from opsportal.demo.company import Company
+from tests.browser import ugly
 from tests.fixtures.chromium import SWITCHES
 from tests.fixtures.counterparts import need
 
@@ -31,11 +36,17 @@ PAGES: Mapping[str, tuple[str, str]] = {
     "home-manager": ("mira", "/"),
     "procedures": ("quinn", "/procedures/"),
     "procedure": ("quinn", "/procedures/restart-service/"),
+    "versions": ("adam", "/procedures/restart-service/?tab=versions"),
+    "editor": ("adam", "/procedures/restart-service/edit/"),
+    "sources": ("adam", "/sources/"),
+    "source": ("adam", "/sources/flows/"),
     "runs": ("quinn", "/runs/"),
     "run": ("quinn", "run"),
     "approvals": ("petra", "/approvals/"),
     "approval": ("petra", "approval"),
     "reviews": ("olga", "/reviews/"),
+    "review": ("sven", "review"),
+    "review-author": ("adam", "review"),
     "evidence": ("ines", "/evidence/"),
     "people": ("mira", "/people/"),
     "access": ("mira", "/access/"),
@@ -50,14 +61,21 @@ PAGES: Mapping[str, tuple[str, str]] = {
 
 @dataclass(frozen=True, slots=True)
 class Day:
-    """The demo's portal after its day: where it is, a run that ended and one that waits for an approval."""
+    """The demo's portal after its day: a run that ended, one that waits, a version that is talked about."""
 
     url: str
     run: str
     waiting: str
+    version: str
+    company: Company
 
     def path(self, place: str) -> str:
-        return {"run": f"/runs/{self.run}/", "approval": f"/approvals/{self.waiting}/"}.get(place, place)
+        moving = {
+            "run": f"/runs/{self.run}/",
+            "approval": f"/approvals/{self.waiting}/",
+            "review": f"/reviews/{self.version}/",
+        }
+        return moving.get(place, place)
 
 
 def main(arguments: list[str]) -> int:
@@ -71,6 +89,8 @@ def main(arguments: list[str]) -> int:
     with demo() as day, sync_playwright() as playwright:
         chromium = need("chromium")
         browser = playwright.chromium.launch(executable_path=chromium, args=SWITCHES)
+        if given.all:
+            ugly.passkey_of(day.company, signed_in(browser, day, "quinn", 1440, "light"), "quinn")
         for width in WIDTHS if given.all else WIDTHS[:1]:
             for theme in THEMES if given.all else THEMES[:1]:
                 end = f"-{width}-{theme}" if given.all else ""
@@ -84,28 +104,35 @@ def take(
 ) -> None:
     """Each page as its person sees it, to `into`/NAME`end`.png."""
     for person in sorted({who for who, _ in pages.values()}):
-        scheme = "dark" if theme == "dark" else "light"
-        context = browser.new_context(viewport={"width": width, "height": 900}, color_scheme=scheme)
-        page = context.new_page()
-        if person:
-            page.goto(f"{day.url}/login/")
-            page.fill("#username", person)
-            page.fill("#password", PASSWORD)
-            page.click("button.primary")
-            page.wait_for_url(f"{day.url}/")
+        page = signed_in(browser, day, person, width, theme)
         for name, (who, place) in pages.items():
             if who == person:
                 page.goto(day.url + day.path(place), wait_until="load")
                 page.wait_for_timeout(300)
                 page.screenshot(path=into / f"{name}{end}.png", full_page=bool(end))
                 sys.stdout.write(f"{into / name}{end}.png\n")
-        context.close()
+        page.context.close()
+
+
+def signed_in(browser: Browser, day: Day, person: str, width: int, theme: str) -> Page:
+    """A page of that person, or of nobody."""
+    scheme: Literal["dark", "light"] = "dark" if theme == "dark" else "light"
+    page = browser.new_context(viewport={"width": width, "height": 900}, color_scheme=scheme).new_page()
+    if person:
+        page.goto(f"{day.url}/login/")
+        page.fill("#username", person)
+        page.fill("#password", PASSWORD)
+        page.click("button.primary")
+        page.wait_for_url(f"{day.url}/")
+    return page
 
 
 @contextmanager
 def demo() -> Iterator[Day]:
-    """A demo that stays until the pictures are taken, and one more request that waits."""
-    command = [sys.executable, str(ROOT / "manage.py"), "demo"]
+    """A demo that stays until the pictures are taken, one more request that waits, and what is ugly."""
+    folder = Path(tempfile.mkdtemp(prefix="opsportal-pictures-", dir="/var/tmp"))
+    (folder / "git").mkdir()  # confined processes read what lay beside the portal's folder when they began
+    command = [sys.executable, str(ROOT / "manage.py"), "demo", "--data-dir", str(folder)]
     process = subprocess.Popen(command, stdout=subprocess.PIPE, text=True, cwd=ROOT)
     url = ""
     try:
@@ -116,13 +143,17 @@ def demo() -> Iterator[Day]:
                 break
         if not url:
             raise SystemExit("The demo did not come up; run `python3 manage.py demo` and read what it says.")
-        quinn = Keyboard(url, "quinn", Path("/nonexistent"))
-        quinn.login()
+        company = ugly.keyboards(url, folder / "people")
+        quinn = company["quinn"]
         rows = quinn.good("GET", "/api/v1/runs/")["results"]
         ended = next(row["id"] for row in rows if row["state"] == "succeeded" and row["environment"] == "production")
         wish = {"procedure": "restart-service", "environment": "production", "reason": "CHG-4822 memory grows"}
         waits = quinn.good("POST", "/api/v1/runs/", {**wish, "parameters": {"service": "checkout", "grace": 30}})
-        yield Day(url, ended, waits["id"])
+        ugly.source_of(company, folder)
+        ugly.soon_due(company, folder / "portal" / "database" / "opsportal.sqlite3")
+        version = ugly.review_of(company, ROOT / "runbooks" / "restart-service")
+        yield Day(url, ended, waits["id"], version, company)
     finally:
         process.send_signal(signal.SIGINT)
         process.wait(60)
+        shutil.rmtree(folder, ignore_errors=True)

@@ -5,12 +5,11 @@ from __future__ import annotations
 import subprocess
 import sys
 from base64 import b64decode
-from dataclasses import dataclass
 from pathlib import Path
 
 import pytest
 from django.db import transaction
-from playwright.sync_api import CDPSession, Page
+from playwright.sync_api import Page
 
 from procedures.domain.clock import now
 from procedures.evidence import verify
@@ -21,36 +20,11 @@ from procedures.runner.drive import drive
 from procedures.services import controls
 from procedures.services.run_states import note
 from tests.browser.conftest import Portal
+from tests.browser.device import Device
 from tests.evidence.conftest import Log
 from tests.factories.portal import World
 
 pytestmark = pytest.mark.once
-
-
-@dataclass(slots=True)
-class Device:
-    """A virtual authenticator of one page, which touches by itself and verifies whoever it is told to."""
-
-    session: CDPSession
-    id: str
-
-    @classmethod
-    def of(cls, page: Page) -> Device:
-        session = page.context.new_cdp_session(page)
-        session.send("WebAuthn.enable")
-        options = {
-            "protocol": "ctap2",
-            "transport": "internal",
-            "hasResidentKey": True,
-            "hasUserVerification": True,
-            "isUserVerified": True,
-            "automaticPresenceSimulation": True,
-        }
-        made = session.send("WebAuthn.addVirtualAuthenticator", {"options": options})
-        return cls(session, str(made["authenticatorId"]))
-
-    def verifies(self, whether: bool) -> None:
-        self.session.send("WebAuthn.setUserVerified", {"authenticatorId": self.id, "isUserVerified": whether})
 
 
 def enrol(portal: Portal, name: str) -> tuple[Page, Device]:

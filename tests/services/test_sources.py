@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import tempfile
 from pathlib import Path
 from typing import Any
 
@@ -14,6 +15,7 @@ from procedures.runner.identity import DISPOSABLE, load_identity
 from procedures.sandbox.cells import Cells
 from procedures.services import sources
 from tests.factories.repositories import git
+from tests.fixtures.counterparts import need
 from tests.services.forge import Forge
 
 
@@ -61,7 +63,24 @@ def test_a_bad_file_is_told_and_stops_no_other(forge: Forge) -> None:
 def test_a_remote_that_is_not_there_is_told_on_the_sources_page(forge: Forge) -> None:
     Source.objects.update(url="/nowhere/at/all.git")
     assert forge.look() == []
-    assert "git fetch" in Source.objects.get().problem
+    assert "git fetch: fatal: '/nowhere/at/all.git' does not appear to be a git repository" in (
+        Source.objects.get().problem
+    )
+
+
+def test_a_folder_that_this_machine_cannot_check_is_told_and_stops_no_other(
+    forge: Forge, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    need("shellcheck")
+    forge.remote.write("good")
+    forge.remote.write("scripted", work__sh="#!/bin/sh\necho hi\n")
+    forge.remote.commit()
+    forge.remote.push()
+    monkeypatch.setattr(tempfile, "tempdir", "/nowhere/at/all")
+    assert [v.procedure.name for v in forge.look()] == ["good"]
+    assert "This machine could not check it" in SourceFinding.objects.get().message
+    monkeypatch.undo()
+    assert [v.procedure.name for v in forge.look()] == ["scripted"]
 
 
 @pytest.mark.parametrize(
