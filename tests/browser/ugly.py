@@ -99,11 +99,13 @@ def keyboards(url: str, folder: Path) -> Company:
 
 
 def passkey_of(company: Company, page: Page, name: str) -> None:
-    """The signed-in person of that page adds a passkey; Jonas confirms it."""
+    """The signed-in person of that page adds a passkey; both access managers confirm it."""
     Device.of(page)
     page.goto(f"{company[name].url}/settings/")
     page.click("button:has-text('Add a passkey')")
     page.wait_for_selector("h1:has-text('enrols the passkey')")
     page.click("button:has-text('Propose')")
     page.wait_for_url("**/changes/*/")
-    company["jonas"].confirm({"id": page.url.rstrip("/").rpartition("/")[2], "state": "proposed"})
+    change: dict[str, Any] = {"id": page.url.rstrip("/").rpartition("/")[2], "state": "proposed"}
+    for who in ("jonas", "mira"):
+        change = company[who].confirm(change)
