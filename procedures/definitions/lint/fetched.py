@@ -44,6 +44,7 @@ FROM = re.compile(r"^\s*FROM\s+(?:--platform=\S+\s+)?(\S+)", re.IGNORECASE)
 FLAGS = re.compile(
     r"^(-[ditPq]+|--(rm|detach|interactive|tty|init|privileged|quiet|read-only|publish-all|no-healthcheck))$"
 )
+DOWNLOADS = 50
 Check = Callable[[str, str], "tuple[str, str] | None"]
 
 
@@ -53,25 +54,22 @@ def lint(notes: Notes) -> None:
         if text is None or is_kept(notes, path) or not (READ.search(path) or text.startswith("#!")):
             continue
         lines = list(logical_lines(text))
+        pinned = bool(COMMIT.search(text))
         for number, line in lines:
-            for code, message in _line(notes, path, line):
+            for code, message in _line(notes, path, line, pinned=pinned) if line.strip() else ():
                 notes.at(path, number, len(line) - len(line.lstrip()) + 1, code, message)
         _downloads(notes, path, lines)
 
 
-def _line(notes: Notes, path: str, line: str) -> Iterator[tuple[str, str]]:
+def _line(notes: Notes, path: str, line: str, *, pinned: bool) -> Iterator[tuple[str, str]]:
     if CURL_SH.search(line):
         yield "curl-sh", "This runs code that reviewers have not seen."
     yield from _packages(notes, line)
-    if CLONE.search(line) and not COMMIT.search("\n".join(_texts(notes, path))):
+    if not pinned and CLONE.search(line):
         yield "clone", "What is cloned is chosen when it runs."
     if (match := REMOTE.search(line)) and not DIGEST.search(line):
         yield "remote-manifest", f"{match[0][-80:]} is read when it runs."
     yield from (("image-tag", f"The image {image} is named without a digest.") for image in _images(path, line))
-
-
-def _texts(notes: Notes, path: str) -> list[str]:
-    return [notes.files[path].decode("utf-8", "replace")]
 
 
 def _packages(notes: Notes, line: str) -> Iterator[tuple[str, str]]:
@@ -124,8 +122,13 @@ def _downloads(notes: Notes, path: str, lines: list[tuple[int, str]]) -> None:
     whole = "\n".join(line for _, line in lines)
     if CHECKED.search(whole):
         return
+    left = DOWNLOADS
     for number, line in lines:
         for match in SAVED.finditer(line):
+            left -= 1
+            if left < 0:
+                notes.at(path, number, 1, "download-run", f"It downloads more than {DOWNLOADS} files, some unchecked.")
+                return
             name, base = re.escape(match[1]), re.escape(match[1].rpartition("/")[2])
             runs = (
                 rf"{INTERPRETER}\s+[\"']?(?:{name}|\./{base})",

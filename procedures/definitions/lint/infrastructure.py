@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import posixpath
 import re
+from bisect import bisect_left, bisect_right
 from collections.abc import Iterator, Mapping
 from typing import Any
 
@@ -15,14 +16,15 @@ from procedures.definitions.lint.placed import placed
 from procedures.domain.definition import RISKS
 from procedures.domain.importing import ImportRefused
 
-SOURCE = re.compile(r"^\s*source\s*=\s*\"([^\"]*)\"", re.MULTILINE)
+# No pattern that begins a line takes an end of line into its space: empty lines would be read again for each of them.
+SOURCE = re.compile(r"^[^\S\n]*source\s*=\s*\"([^\"]*)\"", re.MULTILINE)
 MODULE = re.compile(r"\bmodule\s+\"[^\"]+\"\s*\{")
-PROVIDERS = re.compile(r"^\s*(?:provider|resource|data)\s+\"|\brequired_providers\b", re.MULTILINE)
+PROVIDERS = re.compile(r"^[^\S\n]*(?:provider|resource|data)\s+\"|\brequired_providers\b", re.MULTILINE)
 RUNS = re.compile(r"\bprovisioner\s+\"(local-exec|remote-exec)\"|\bdata\s+\"(external|http)\"")
 HASHES = re.compile(r"\"(h1|zh):")
 PINNED = re.compile(r"[?&]ref=[0-9a-f]{40}\b|[?&]checksum=(sha256|sha512):[0-9a-f]{64}")
 TEMPLATES = ("fetch:template", "fetch:plain")
-IMAGE_LINE = re.compile(r"^\s*(?:-\s+)?[\"']?image[\"']?\s*:\s*[\"']?([\w./:@${}-]+)", re.MULTILINE)
+IMAGE_LINE = re.compile(r"^[^\S\n]*(?:-[^\S\n]+)?[\"']?image[\"']?\s*:\s*[\"']?([\w./:@${}-]+)", re.MULTILINE)
 KEYS = {"image": "image-tag", "targetRevision": "branch"}
 
 
@@ -37,29 +39,52 @@ def lint(notes: Notes) -> None:
     _templates(notes)
 
 
-def _line(text: str, place: int) -> int:
-    return text.count("\n", 0, place) + 1
+BRACE = re.compile(r"[{}]")
+LINE_END = re.compile(r"\n")
+
+
+class _Lines:
+    """Which line a place of a text stands in, without counting from its beginning each time."""
+
+    def __init__(self, text: str) -> None:
+        self.ends = [match.start() for match in LINE_END.finditer(text)]
+
+    def of(self, place: int) -> int:
+        return bisect_left(self.ends, place) + 1
 
 
 def _terraform(notes: Notes, path: str, text: str) -> None:
-    for module in MODULE.finditer(text):
-        body = text[module.end() : _closing(text, module.end())]
-        for match in SOURCE.finditer(body):
-            line = _line(text, module.end() + match.start(1))
-            _module(notes, path, line, match[1])
+    lines, bodies = _Lines(text), _bodies(text)
+    for match in SOURCE.finditer(text):
+        if any_holds(bodies, match.start(1)):
+            _module(notes, path, lines.of(match.start(1)), match[1])
     for match in RUNS.finditer(text):
         high = RISKS.index(notes.definition.risk) >= RISKS.index("high")
         told = f"{match[1] or match[2]} runs or asks something outside Terraform's providers."
-        notes.at(path, _line(text, match.start()), 1, "terraform-runs", told, soft=high)
+        notes.at(path, lines.of(match.start()), 1, "terraform-runs", told, soft=high)
 
 
-def _closing(text: str, start: int) -> int:
-    depth = 1
-    for place in range(start, len(text)):
-        depth += {"{": 1, "}": -1}.get(text[place], 0)
-        if not depth:
-            return place
-    return len(text)
+def _bodies(text: str) -> list[tuple[int, int]]:
+    """Where modules begin and end, in order and without those inside others; each brace is looked at once."""
+    begins = {match.end() - 1 for match in MODULE.finditer(text)}
+    found: list[tuple[int, int]] = []
+    depth, began = 0, -1
+    for match in BRACE.finditer(text):
+        place = match.start()
+        if match[0] == "{":
+            began, depth = (place, 0) if began < 0 and place in begins else (began, depth)
+            depth += 1
+        elif began >= 0:
+            depth -= 1
+            if not depth:
+                found.append((began, place))
+                began = -1
+    return [*found, (began, len(text))] if began >= 0 else found
+
+
+def any_holds(spans: list[tuple[int, int]], place: int) -> bool:
+    number = bisect_right(spans, (place, place)) - 1
+    return number >= 0 and spans[number][0] < place < spans[number][1]
 
 
 def _module(notes: Notes, path: str, line: int, source: str) -> None:
@@ -110,8 +135,9 @@ def _scalars(path: str, content: bytes) -> Iterator[tuple[str, str, Mark]]:
         documents = unfold.load_all(content)
     except ImportRefused:
         text = content.decode("utf-8", "replace")
+        lines = _Lines(text)
         for match in IMAGE_LINE.finditer(text):
-            yield "image", match[1], (_line(text, match.start(1)), 1)
+            yield "image", match[1], (lines.of(match.start(1)), 1)
         return
     for document in documents:
         for pointer, value in _walk(document.value, ""):
