@@ -96,15 +96,20 @@ class Repository:
 
     def last(self, commit: str, folder: str) -> str:
         """The newest commit that touched a folder."""
-        return git(self.folder, ["log", "-1", "--format=%H", commit, "--", folder]).decode().strip() or commit
+        return git(self.folder, ["log", "-1", "--format=%H", commit, *_below(folder)]).decode().strip() or commit
 
     def commits(self, spans: Sequence[str], folder: str, signers: Path) -> list[Commit]:
         """Commits of these ranges (`new`, `old..new`) that touched a folder, newest first, signatures checked."""
         form = "%x00".join(FIELDS)  # the one byte that no name, address or subject can hold
         checks = [("gpg.format", "ssh"), ("gpg.ssh.allowedSignersFile", str(signers)), ("log.showSignature", "false")]
-        words = ["log", "-z", f"--max-count={MAX_COMMITS}", f"--format={form}", *spans, "--", folder]
+        words = ["log", "-z", f"--max-count={MAX_COMMITS}", f"--format={form}", *spans, *_below(folder)]
         out = git(self.folder, words, more=checks).decode("utf-8", "replace").split("\0")
         return [_commit(*out[at : at + len(FIELDS)]) for at in range(0, len(out) - 1, len(FIELDS))]
+
+
+def _below(folder: str) -> list[str]:
+    """Git's words for a folder; the root has no name that git takes."""
+    return ["--", folder] if folder else []
 
 
 def _commit(

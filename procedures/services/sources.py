@@ -93,7 +93,7 @@ def look(*, name: str, at: datetime) -> list[Version]:
         try:
             version = _take(source, repository, commit, folder, tree, at)
         except OpsError as problem:
-            findings += _told(folder, problem)
+            findings += _told(folder or ".", problem)
             continue
         except OSError as problem:
             findings.append((folder, f"This machine could not check it: {problem}. It is looked at again."))
