@@ -48,10 +48,11 @@ def retire(name: str, reason: str, cancel_running: bool) -> None:
 @click.command()
 @click.option("--json", "as_json", is_flag=True)
 def due(as_json: bool) -> None:
-    """Acceptances that end within 30 days, or have ended with nothing in their place."""
+    """Acceptances that end within 30 days, have ended, or are pinned to what changed since."""
     found = ask("GET", "/api/v1/versions/", params={"due": "1"})
     rows = [
         f"{v['procedure']:<28} v{v['number']:<4} until {v['expires_at'][:10]}  {v['state']:<9} {v['digest'][:19]}…"
+        + (f"  pinned to what changed since: {', '.join(v['moved_on'])}" if v["moved_on"] else "")
         for v in found["results"]
     ]
     show(found, as_json=as_json, rows=rows or ["Nothing is due for review."])

@@ -19,7 +19,7 @@ from procedures.domain.clock import now
 from procedures.domain.errors import InvalidInput, NotAllowed, NotFound, OpsError
 from procedures.models import Environment, Procedure, Version
 from procedures.queries.drafts import hidden_from, without_others
-from procedures.queries.due import due_for_review
+from procedures.queries.due import due_for_review, moved_on
 from procedures.services import drafts, life, option_asking, reviews, trials, versions
 
 
@@ -100,7 +100,8 @@ class Options(Door):
 class Versions(Door):
     def get(self, request: Request) -> Response:
         if request.GET.get("due"):
-            queue = [shapes.version(row) for row in due_for_review(self.actor, now())]
+            at = now()
+            queue = [shapes.version(row) | {"moved_on": moved_on(row, at)} for row in due_for_review(self.actor, at)]
             return Response({"results": queue, "next": None, "previous": None})
         rows = Version.objects.select_related("procedure", "submitter").order_by("-id")
         if request.GET.get("state"):

@@ -1,4 +1,4 @@
-"""Acceptances that end soon or have ended with nothing in their place: the queue of what to review again."""
+"""What to review again: acceptances that end soon, have ended, or are pinned to what has moved on."""
 
 from __future__ import annotations
 
@@ -7,6 +7,7 @@ from datetime import datetime
 from django.db.models import Exists, OuterRef, Q
 
 from procedures.domain.acceptances import DUE_BEFORE
+from procedures.domain.calls import MAX_DEPTH
 from procedures.domain.states import VersionState
 from procedures.models import Person, Version
 from procedures.queries.pages_shell import covered
@@ -20,7 +21,9 @@ def due_for_review(person: Person, at: datetime) -> list[Version]:
     instead = Version.objects.filter(
         procedure=OuterRef("procedure"), state__in=[VersionState.IN_REVIEW.value, VersionState.ACCEPTED.value]
     ).exclude(pk=OuterRef("pk"))
-    rows = Version.objects.filter(ending | Q(state=VersionState.EXPIRED.value), procedure__retired_at__isnull=True)
+    behind = Q(pk__in=[row.pk for row in _callers() if moved_on(row, at)])
+    wanted = ending | behind | Q(state=VersionState.EXPIRED.value)
+    rows = Version.objects.filter(wanted, procedure__retired_at__isnull=True)
     newest = rows.exclude(Exists(instead)).select_related("procedure", "submitter").order_by("expires_at", "-number")
     rights = [covered(person, verb, at) for verb in ("review", "author", "view")]
     seen = [row for row in newest[: MOST * 5] if any(right.has(row.procedure_id) for right in rights)]
@@ -29,3 +32,22 @@ def due_for_review(person: Person, at: datetime) -> list[Version]:
         known = last.get(row.procedure_id)
         last[row.procedure_id] = row if known is None or row.number > known.number else known
     return list(last.values())[:MOST]
+
+
+def moved_on(version: Version, at: datetime, depth: int = 0) -> list[str]:
+    """Names of what an accepted version is pinned to and that is accepted so no longer: it can call none of that."""
+    if version.state != VersionState.ACCEPTED or depth > MAX_DEPTH:
+        return []
+    pinned = {str(name): str(digest) for name, digest in version.closure.get("calls", [])}
+    pinned |= {str(name): str(digest) for name, digest in version.closure.get("options", [])}
+    rows = Version.objects.filter(
+        procedure__name__in=pinned, digest__in=pinned.values(), state=VersionState.ACCEPTED.value, expires_at__gt=at
+    ).select_related("procedure")
+    live = {row.procedure.name: row for row in rows if pinned[row.procedure.name] == row.digest}
+    return sorted(name for name in pinned if name not in live or moved_on(live[name], at, depth + 1))
+
+
+def _callers() -> list[Version]:
+    """Accepted versions that are pinned to others."""
+    pins = ~Q(closure__calls=[]) | Q(closure__has_key="options")
+    return list(Version.objects.filter(pins, state=VersionState.ACCEPTED.value))

@@ -1,10 +1,9 @@
-"""Where repositories lie and what becomes of them: TLS, SSH and this machine; gone, empty, renamed, shared and large."""
+"""Repositories elsewhere, by TLS and SSH, and what becomes of one: gone, empty, renamed, shared, large."""
 
 from __future__ import annotations
 
 import os
 import shutil
-import ssl
 import subprocess
 import tempfile
 import time

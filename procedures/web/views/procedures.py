@@ -18,6 +18,7 @@ from procedures.domain.options import sources
 from procedures.models import Environment, Person, Procedure, Run, Version
 from procedures.queries import pages_procedures, pages_runs
 from procedures.queries.drafts import without_others
+from procedures.queries.due import moved_on
 from procedures.services import runs
 from procedures.web import prose
 from procedures.web.asking import Asking, asked, is_conditional, refilled
@@ -98,6 +99,7 @@ def _with_form(
     where = pages_procedures.environments_of(me, version, procedure, now())
     chosen = asking.environment or next((e.name for e, may in where if may), "")
     context |= {
+        "moved": moved_on(version, now()),
         "conditional": is_conditional(version) or bool(sources(version.definition["parameters"])),
         "where": where,
         "chosen": chosen,

@@ -14,7 +14,7 @@ from django.views.decorators.http import require_http_methods, require_POST, req
 from procedures.domain.clock import now
 from procedures.domain.errors import NotFound, OpsError
 from procedures.queries import pages_reviews, pages_shell
-from procedures.queries.due import due_for_review
+from procedures.queries.due import due_for_review, moved_on
 from procedures.queries.duties import duties_of
 from procedures.services import reviews, trials
 from procedures.web import review_page, signing
@@ -33,7 +33,7 @@ def listing(request: HttpRequest) -> HttpResponse:
         for version in pages_reviews.reviews_for(me, now())
         for missing in [reviews.still_missing(version)]
     ]
-    context = {"rows": rows, "due": due_for_review(me, now())}
+    context = {"rows": rows, "due": [(row, moved_on(row, now())) for row in due_for_review(me, now())]}
     return show(request, "reviews.html", context, nav="reviews")
 
 
