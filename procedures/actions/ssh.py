@@ -11,6 +11,7 @@ from procedures.domain.errors import OpsError
 from procedures.domain.expressions import Unresolved
 from procedures.domain.ports import Action, ActionCall, ActionIO, ActionResult, Lease, Outcome
 from procedures.domain.remote import ARGV_SCRIPT, Payload, payload
+from procedures.ssh.agent import NotHeld
 from procedures.ssh.session import Said, drive
 from procedures.ssh.stub import command
 from procedures.ssh.transport import HostKeyRefused, Unreachable, connect
@@ -89,7 +90,7 @@ class _Ssh(Action):
             facts["serial"] = lease.evidence["serial"]
         try:
             transport = _connect(call, lease)
-        except (Unreachable, HostKeyRefused) as problem:
+        except (Unreachable, HostKeyRefused, NotHeld) as problem:
             io.write("system", (problem.message + "\n").encode())
             return ActionResult("unreachable", message=problem.message, facts={**facts, "refused": problem.code})
         wanted = self.payload(call, str(lease.id))
@@ -111,14 +112,15 @@ def _connect(call: ActionCall, lease: Lease) -> Any:
     target = call.target
     if target is None:
         raise Unreachable("There is no target.")
-    certificate = lease.material.get("certificate")
+    private, certificate, agent = (lease.material.get(name) for name in ("private_key", "certificate", "agent_key"))
     return connect(
         address=target.address,
         port=target.port,
         host_key=target.host_key,
         account=str(lease.evidence["account"]),
-        private_key=lease.material["private_key"].reveal(),
+        private_key=private.reveal() if private else b"",
         certificate=certificate.reveal().decode() if certificate else None,
+        agent_key=agent.reveal().decode() if agent else "",
     )
 
 

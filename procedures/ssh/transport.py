@@ -9,14 +9,17 @@ import base64
 import io
 import logging
 import socket
+from contextlib import nullcontext
 from typing import Any
 
 import paramiko
 from cryptography.hazmat.primitives.serialization import Encoding, NoEncryption, PrivateFormat, load_ssh_private_key
 
 from procedures.domain.errors import OpsError
+from procedures.ssh.agent import NotHeld, held
 
 CONNECT_S = 10.0
+SHOWN = ("ssh-ed25519", "ecdsa-sha2-nistp256", "rsa-sha2-512", "rsa-sha2-256")
 logging.getLogger("paramiko").setLevel(logging.CRITICAL)  # it prints tracebacks for refusals that we report ourselves
 QUICKACK = getattr(socket, "TCP_QUICKACK", None)
 
@@ -70,19 +73,29 @@ class PinnedTransport(paramiko.Transport):  # type: ignore[misc]
 
 
 def connect(
-    *, address: str, port: int, host_key: str, account: str, private_key: bytes, certificate: str | None
+    *,
+    address: str,
+    port: int,
+    host_key: str,
+    account: str,
+    private_key: bytes = b"",
+    certificate: str | None = None,
+    agent_key: str = "",
 ) -> PinnedTransport:
-    """An authenticated transport. Raises HostKeyRefused, Unreachable."""
+    """An authenticated transport; with `agent_key`, a public key, an agent signs.
+
+    Raises HostKeyRefused, Unreachable, NotHeld.
+    """
     kind, encoded = host_key.split()[:2]
-    try:
-        raw = socket.create_connection((address, port), timeout=CONNECT_S)
-    except OSError as problem:
-        raise Unreachable(f"{address} port {port} does not answer: {problem}.") from problem
-    transport = PinnedTransport(_QuickSocket(raw))
+    transport = PinnedTransport(_socket(address, port))
     transport.pinned, transport.pinned_type = base64.b64decode(encoded), kind
     try:
         transport.start_client(timeout=CONNECT_S)
-        transport.auth_publickey(account, _key(private_key, certificate))
+        with held(agent_key) if agent_key else nullcontext(_key(private_key, certificate)) as key:
+            transport.auth_publickey(account, key)
+    except NotHeld:
+        transport.close()
+        raise
     except paramiko.AuthenticationException as problem:
         transport.close()
         raise Unreachable(f"{address} does not let {account} in with this credential.") from problem
@@ -92,6 +105,30 @@ def connect(
             raise HostKeyRefused(f"{address} shows another host key than the one confirmed for it.") from problem
         raise Unreachable(f"{address} ended the connection: {problem}.") from problem
     return transport
+
+
+def shown_key(address: str, port: int) -> str:
+    """The key that a host shows to anybody, as "kind base64", for a person to compare; nobody logs in.
+
+    Raises Unreachable.
+    """
+    transport = paramiko.Transport(_socket(address, port))
+    try:
+        transport.get_security_options().key_types = SHOWN
+        transport.start_client(timeout=CONNECT_S)
+        key = transport.get_remote_server_key()
+        return f"{key.get_name()} {key.get_base64()}"
+    except (paramiko.SSHException, OSError, EOFError) as problem:
+        raise Unreachable(f"{address} port {port} shows no host key: {problem}.") from problem
+    finally:
+        transport.close()
+
+
+def _socket(address: str, port: int) -> _QuickSocket:
+    try:
+        return _QuickSocket(socket.create_connection((address, port), timeout=CONNECT_S))
+    except OSError as problem:
+        raise Unreachable(f"{address} port {port} does not answer: {problem}.") from problem
 
 
 def _key(private_key: bytes, certificate: str | None) -> paramiko.PKey:

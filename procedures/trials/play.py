@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from typing import Any
 from uuid import UUID, uuid4
 
@@ -13,14 +13,15 @@ from procedures.domain.ports import Target
 from procedures.trials.case import Case
 from procedures.trials.walk import Played, Walk
 
+Way = Callable[[Mapping[str, bytes], Definition, Case, plan.Ask], Walk]
 
-def played(files: Mapping[str, bytes], definition: Definition, one: Case) -> str:
+
+def played(files: Mapping[str, bytes], definition: Definition, one: Case, walk: Way = Walk) -> str:
     """What was planned, run and recorded. Raises Wrong."""
     values = _values(definition, one)
     if values is None:
         return f"refused as expected at {', '.join(sorted(map(str, one.expect['refused'])))}"
-    walk = Walk(files, definition, one, ask_of(definition, one, values))
-    found = walk.go()
+    found = walk(files, definition, one, ask_of(definition, one, values)).go()
     _compare(one, found)
     return found.told()
 
@@ -74,9 +75,9 @@ def _compare(one: Case, found: Played) -> None:
     if "order" in expect and order != found.order:
         raise one.wrong(f"the order is {', '.join(found.order)}; expected was {', '.join(order)}.", "expect", "order")
     for step in expect.get("steps") or {}:
-        if step not in found.ran and step not in found.recorded:
+        if step not in {*found.ran, *found.recorded, *found.real}:
             raise one.wrong(f"the step {step} was expected to run and did not.", "expect", "steps", str(step))
-    unasked = sorted(set(one.said.get("recorded") or {}) - set(found.recorded))
+    unasked = sorted(set(one.said.get("recorded") or {}) - {*found.recorded, *found.real})
     if unasked:
         raise one.wrong(f"nothing asked for the record of {unasked[0]}.", "recorded", unasked[0])
     if "plan" in expect:

@@ -30,11 +30,12 @@ LIMITS = {"cpu_s": 60, "memory_bytes": 512 << 20, "processes": 64, "file_bytes":
 
 @dataclass(slots=True)
 class Played:
-    """What happened: the order of steps, those that ran in the sandbox, and those that the record answered."""
+    """What happened: the order of steps, and who answered each: the sandbox, the record, or real targets by name."""
 
     order: list[str] = field(default_factory=list)
     ran: list[str] = field(default_factory=list)
     recorded: list[str] = field(default_factory=list)
+    real: dict[str, list[str]] = field(default_factory=dict)
     plans: dict[str, dict[str, Any]] = field(default_factory=dict)
     outcome: str = "succeeded"
 
@@ -42,6 +43,8 @@ class Played:
         parts = [f"planned {', '.join(self.order)}" if self.order else "planned nothing"]
         parts += [f"ran {', '.join(self.ran)} in the sandbox"] if self.ran else []
         parts += [f"recorded answers stood for {', '.join(self.recorded)}"] if self.recorded else []
+        real = ", ".join(f"{step} ({', '.join(targets)})" for step, targets in self.real.items())
+        parts += [f"real targets answered {real}"] if real else []
         return "; ".join(parts)
 
 
@@ -58,21 +61,26 @@ class Walk:
         self.lost: set[str] = set()
 
     def go(self) -> Played:
+        self._forward()
+        self._branch(self.definition.always)
+        return self.found
+
+    def _forward(self) -> None:
+        """The steps up to a failure, and the way back if the failed one asks for it."""
         for step in self.definition.steps:
             if self._step(step) and step.on_failure != "continue":
                 self.found.outcome = "failed"
                 if step.on_failure == "rollback":
                     self._branch(self.definition.rollback)
                 break
-        self._branch(self.definition.always)
-        return self.found
 
     def _branch(self, steps: tuple[Step, ...]) -> None:
+        """Rollback or always: on every target, those that a step failed on too."""
         for step in steps:
-            if self._step(step):
+            if self._step(step, also_lost=True):
                 self.found.outcome = "failed"
 
-    def _step(self, step: Step) -> bool:
+    def _step(self, step: Step, *, also_lost: bool = False) -> bool:
         """Whether the run must not go on as if this step had succeeded."""
         scope = plan.scope_for(self.definition, self.ask, steps=self.outputs, secrets=self.secrets)
         if step.condition is not None:
@@ -86,7 +94,7 @@ class Walk:
                 return False
         self.found.order.append(step.id)
         action = registry.actions()[step.action]
-        targets = [t for t in self.ask.targets if t.name not in self.lost]
+        targets = [t for t in self.ask.targets if also_lost or t.name not in self.lost]
         bad = 0
         for unit in plan.units(step, action, targets, scope):
             result = self._unit(step, action, unit, scope)
@@ -115,8 +123,11 @@ class Walk:
         )
         self._planned(step, action, call)
         wanted = (self.one.expect.get("steps") or {}).get(step.id)
-        answer = self._answer(step, unit)
-        if answer is not None:
+        real = self._real(step, action, call)
+        answer = None if real else self._answer(step, unit)
+        if real:
+            result, text = real
+        elif answer is not None:
             self._mark(self.found.recorded, step)
             result, text = _from_record(answer, call), str(answer.get("stdout", ""))
         elif step.id in (self.one.expect.get("steps") or {}):
@@ -125,7 +136,8 @@ class Walk:
         else:
             return None
         self._keep(step, unit, result)
-        self._as_wanted(step, wanted or {}, result, text)
+        who = f"{step.id} on {unit.label} (real)" if real else step.id
+        self._as_wanted(who, step, wanted or {}, result, text)
         return result
 
     def _planned(self, step: Step, action: Action, call: ActionCall) -> None:
@@ -135,6 +147,10 @@ class Walk:
         row |= plan.plain(action.plan(call))
         if call.target is not None:
             row["targets"] = [*row["targets"], call.target.name]
+
+    def _real(self, step: Step, action: Action, call: ActionCall) -> tuple[ActionResult, str] | None:
+        """What a real target answered; None where the step is no matter for one. Here there is none."""
+        return None
 
     def _answer(self, step: Step, unit: plan.Unit) -> Mapping[str, Any] | None:
         answers = (self.one.said.get("recorded") or {}).get(step.id)
@@ -160,11 +176,15 @@ class Walk:
                 "steps",
                 step.id,
             )
-        io = Quiet(Masker())
-        for name_, secret in self.secrets.items():
-            io.masker.register(secret, name_)
+        io = self._quiet()
         result = registry.actions()[name].run(replace(call, limits=LIMITS), io)
         return result, io.told()
+
+    def _quiet(self) -> Quiet:
+        io = Quiet(Masker())
+        for name, secret in self.secrets.items():
+            io.masker.register(secret, name)
+        return io
 
     def _keep(self, step: Step, unit: plan.Unit, result: ActionResult) -> None:
         """What later steps and conditions see, as the engine shows it."""
@@ -175,17 +195,18 @@ class Walk:
         if result.outcome == "succeeded":
             output.update({k: v for k, v in result.output.items() if k != "targets"})
 
-    def _as_wanted(self, step: Step, wanted: Mapping[str, Any], result: ActionResult, text: str) -> None:
+    def _as_wanted(self, who: str, step: Step, wanted: Mapping[str, Any], result: ActionResult, text: str) -> None:
+        """Raise Wrong for an exit status or output that is another than the test says."""
         if "exit" in wanted and result.exit_status != wanted["exit"]:
             how = result.exit_status if result.exit_status is not None else result.outcome.replace("_", " ")
             said = text.strip() or result.message or "it printed nothing"
             raise self.one.wrong(
-                f"{step.id} ended {how}, expected was {wanted['exit']}: {said}", "expect", "steps", step.id, "exit"
+                f"{who} ended {how}, expected was {wanted['exit']}: {said}", "expect", "steps", step.id, "exit"
             )
         for key, value in (wanted.get("output") or {}).items():
             if result.output.get(key) != value:
                 raise self.one.wrong(
-                    f"{step.id} gave {key} = {result.output.get(key)!r}, expected was {value!r}.",
+                    f"{who} gave {key} = {result.output.get(key)!r}, expected was {value!r}.",
                     "expect",
                     "steps",
                     step.id,

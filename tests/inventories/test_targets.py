@@ -34,6 +34,8 @@ def test_known_hosts_are_found_plain_hashed_and_by_port() -> None:
     text = f"# told\n@revoked bad ssh-ed25519 {KEY}\na,10.0.0.1 ssh-rsa RSA\n{hashed('10.0.0.1')} ssh-ed25519 {KEY}\n"
     assert keys_of(text, "10.0.0.1", 22) == [f"ssh-ed25519 {KEY}", "ssh-rsa RSA"]
     assert keys_of(f"[www2]:2222 ssh-ed25519 {KEY}\n", "www2", 2222) == [f"ssh-ed25519 {KEY}"]
+    for field in ("*", "10.0.0.*", "x,10.0.0.1", hashed("10.0.0.1")):
+        assert keys_of(f"{text}@revoked {field} ssh-ed25519 {KEY}\n", "10.0.0.1", 22) == ["ssh-rsa RSA"], field
     assert keys_of(text, "bad", 22) == keys_of("|1|x|y ssh-rsa A\n", "a", 22) == []
 
 

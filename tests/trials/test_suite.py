@@ -65,6 +65,12 @@ def test_a_recorded_failure_takes_the_way_of_a_failure() -> None:
     assert ok, words
 
 
+def test_what_undoes_acts_on_the_target_that_failed_too_as_in_a_run() -> None:
+    plans = "undo: {targets: [web-01, web-02]}, restart: {targets: [web-01, web-02]}, tidy: {}"
+    ok, words = told(BAD + f"expect: {{outcome: failed, plan: {{{plans}}}}}")
+    assert ok, words
+
+
 def test_a_step_that_is_run_sees_what_was_recorded() -> None:
     ok, words = told(GOOD + "expect: {steps: {tell: {exit: 0}}}")
     assert (ok, "ran tell in the sandbox" in words) == (True, True), words
