@@ -116,7 +116,7 @@ def told(report: dict[str, Any], into: Path) -> str:
     """The report in lines: each file's outcome, and what a person must look at."""
     lines = []
     for row in report["files"]:
-        names = ", ".join(p["name"] for p in row["procedures"])
+        names = ", ".join(map(_placed, row["procedures"]))
         lines.append(f"{row['outcome']:10} {row['file']}" + (f" → {names}" if names else ""))
         if "message" in row:
             lines.append(f"           line {row.get('line', 1)}: {row['message']}")
@@ -125,6 +125,12 @@ def told(report: dict[str, Any], into: Path) -> str:
         lines += [f"           look at {key['at']}: {key['said']}" for key in row["keys"] if key["fate"] == "reported"]
     counts = ", ".join(f"{count} {name}" for name, count in report["counts"].items())
     return "\n".join([*lines, f"{counts}. The whole report: {into / REPORT}"])
+
+
+def _placed(procedure: dict[str, Any]) -> str:
+    """The procedure's name, and its folder where the name was taken by an earlier one."""
+    name, folder = procedure["name"], procedure["folder"]
+    return str(name) if Path(folder).name == name else f"{name} in {folder}, since a folder {name} was there already"
 
 
 def _folders(procedure: dict[str, Any]) -> list[str]:

@@ -15,6 +15,7 @@ from procedures.domain.errors import InvalidInput, NotAllowed
 from procedures.models import EnrolledKey, Person
 from procedures.services import codes
 
+NEEDED = {"session": "a signed-in session", "totp": "a code of your app or a signature", "signed": "a signature"}
 WORDS = {"session": "a signed-in session", "totp": "a code"}
 
 
@@ -64,7 +65,7 @@ def decided(
         if bearer:
             raise statements.TooWeak("A bearer token alone cannot decide this: it needs your signature.")
         if not statements.strong_enough(strength, minimum):
-            raise statements.TooWeak(f"This decision must be {minimum}; {WORDS[strength]} is not enough.")
+            raise statements.TooWeak(f"This decision needs {NEEDED[minimum]}; {WORDS[strength]} is not enough.")
         if given is not None:
             codes.use(actor, str(given["totp"]), at)
         row = {"by": str(actor.subject), "strength": strength, "method": strength, "key": "", "sig": "", "role": role}

@@ -4,17 +4,24 @@ from __future__ import annotations
 
 import threading
 from base64 import b64decode
+from datetime import timedelta
 
 import pytest
+from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
+from cryptography.hazmat.primitives.serialization import Encoding, PublicFormat
 from django.db import connections, transaction
 from django.test import Client
 from playwright.sync_api import Route, expect
 
 from procedures.domain.clock import now
+from procedures.domain.sshkeys import fingerprint
 from procedures.evidence.record import record
-from procedures.models import Environment, LogChunk, Review, Run, Version
+from procedures.models import Environment, LogChunk, Review, Run, Source, SourceFinding, Version
 from procedures.runner.drive import drive
+from procedures.services import controls, discussions
+from tests.browser import ugly
 from tests.browser.conftest import Portal
+from tests.web.test_reviews import greet, send
 
 pytestmark = pytest.mark.once
 
@@ -144,6 +151,31 @@ def test_enter_before_the_palette_has_answered_opens_what_was_typed(portal: Port
     page.wait_for_url("**/procedures/hello/")
 
 
+def ugly_things(portal: Portal) -> Version:
+    """A version in review that is talked about, one that is due, a source that failed, a key that waits: long words."""
+    Version.objects.filter(procedure__name="hello", state="accepted").update(expires_at=now() + timedelta(days=9))
+    files = {f"{ugly.WORD[:100]}.sh": ugly.LINES.encode(), "notes 🚀.md": ugly.SAID.encode()}
+    version = send(portal.town, greet(**files))
+    Version.objects.filter(pk=version.pk).update(note=ugly.WORD)
+    for line in (None, 1):
+        place = {"path": "procedure.yaml", "line": line} if line else {}
+        discussions.comment(actor=portal.town.people["aisha"], version=version.pk, body=ugly.SAID, at=now(), **place)
+    mira = portal.town.people["mira"]
+    source = Source.objects.create(
+        name="flows",
+        url=f"https://git.example.com/{ugly.WORD}.git",
+        branch="b" * 150,
+        owner=mira,
+        problem=ugly.WORD,
+        since_at=now(),
+    )
+    SourceFinding.objects.create(source=source, commit="c" * 40, path="p" * 300, message=ugly.WORD, at=now())
+    public = Ed25519PrivateKey.generate().public_key().public_bytes(Encoding.OpenSSH, PublicFormat.OpenSSH).decode()
+    made = {"subject": str(mira.subject), "public": public, "fingerprint": fingerprint(public)}
+    controls.propose(actor=mira, control="key", object=made, signature=None, at=now())
+    return version
+
+
 @pytest.mark.parametrize("width", [1440, 900, 390])
 def test_no_page_is_wider_than_the_window(portal: Portal, width: int) -> None:
     portal.town.accept("hello")
@@ -153,8 +185,22 @@ def test_no_page_is_wider_than_the_window(portal: Portal, width: int) -> None:
     with transaction.atomic():
         facts = {"step": "s", "target": "t" * 150, "credential": "deploy", "why": long}
         record("lease.refused", actor=None, at=now(), facts=facts)
-    page = portal.page("jonas", width=width)
     version = Version.objects.get(procedure__name="restart-service")
+    talked = ugly_things(portal)
+    page = portal.page("mira", width=width)
+    for path in (
+        f"/reviews/{talked.id}/",
+        "/reviews/",
+        "/procedures/greet/?tab=versions",
+        "/procedures/greet/?tab=history",
+        "/procedures/greet/edit/",
+        "/procedures/edit/",
+        "/sources/",
+        "/sources/flows/",
+    ):
+        page.goto(portal.url + path)
+        assert page.evaluate("document.documentElement.scrollWidth - innerWidth") <= 0, path
+    page = portal.page("jonas", width=width)
     for path in (
         "/",
         "/procedures/",

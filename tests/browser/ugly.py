@@ -80,9 +80,11 @@ def review_of(company: Company, folder: Path) -> str:
 
 def soon_due(company: Company, database: Path) -> None:
     """The shipped `hello` is accepted, and its year is nearly over."""
-    rows = company["olga"].good("GET", "/api/v1/versions/", params={"procedure": "hello"})["results"]
+    olga = company["olga"]
+    rows = olga.good("GET", "/api/v1/versions/", params={"procedure": "hello"})["results"]
     body = {"version": rows[0]["id"], "digest": rows[0]["digest"], "verdict": "accept", "duties": ["operations"]}
-    company["olga"].good("POST", "/api/v1/reviews/", body)
+    asked = olga.good("GET", f"/api/v1/versions/{rows[0]['id']}/statement/?verdict=accept&duties=operations")
+    olga.good("POST", "/api/v1/reviews/", {**body, "signature": olga.sign(asked["statement"])})
     with sqlite3.connect(database, timeout=20) as link:
         until = (datetime.now(UTC) + timedelta(days=9)).replace(tzinfo=None).isoformat(" ")
         link.execute(

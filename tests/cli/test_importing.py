@@ -42,3 +42,10 @@ def test_a_file_that_is_not_there_is_told_and_the_others_come_over(tmp_path: Pat
     assert done.returncode == 1
     assert "unreadable nowhere.json" in done.stdout
     assert (tmp_path / "made" / "old" / "procedure.yaml").is_file()
+
+
+def test_a_name_that_was_imported_before_is_told_with_the_folder_that_it_went_to(tmp_path: Path) -> None:
+    there = str(SAMPLES / "ssm" / "old.json")
+    typed(tmp_path, "import", "ssm", there, "--into", "made")
+    done = typed(tmp_path, "import", "ssm", there, "--into", "made")
+    assert "old.json → old in made/old-2, since a folder old was there already" in done.stdout
