@@ -446,6 +446,7 @@ class Authority:
         self.runners: dict[str, str] = {}
         self.drafts: dict[tuple[str, str], set[str]] = {}
         self.duties: dict[str, set[str]] = {}
+        self.approvals: dict[str, Row] = {}
         self.members: dict[str, set[str]] = {}
         self.grants: dict[str, Row] = {}
         self.asserted: list[tuple[int, str, str]] = []
@@ -481,6 +482,7 @@ class Authority:
         if kind == "genesis" and index == 0:
             self.profile = body["profile"]
             self.production = {e["name"] for e in body["environments"] if e["production"]}
+            self.approvals = {e["name"]: e.get("approvals", {}) for e in body["environments"]}
             self.runners = {r["runner"]: r["public"] for r in body["runners"]}
         elif kind == "bootstrap.granted":
             if self.bootstrapped:
@@ -513,6 +515,7 @@ class Authority:
             (holders.add if add else holders.discard)(thing["principal"])
         elif control == "environment":
             (self.production.add if thing["production"] else self.production.discard)(thing["name"])
+            self.approvals[thing["name"]] = thing.get("approvals", {})
         elif control == "profile":
             self.profile = thing["profile"]
         elif control == "key":
@@ -655,8 +658,9 @@ def tell(headers: list[Row], bodies: dict[str, Row], scope: set[str]) -> tuple[A
                 )
             if "run" in header:
                 _run_event(authority, accepted, runs, strengths, header, body, member)
-            if kind == "run.claimed" and runs[header["run"]]["production"] and lacking.get(body["digest"]):
-                authority.asserted.append((index, "acceptance", lacking[body["digest"]]))
+            if kind == "run.claimed" and runs[header["run"]]["production"]:
+                why = {"acceptance": lacking.get(body["digest"]), "approval": _approval(authority, runs[header["run"]])}
+                authority.asserted += [(index, what, text) for what, text in why.items() if text]
             if "dsse" in body:
                 _dsse(authority, chains, body["dsse"], header, body, member)
         except (KeyError, TypeError, ValueError, AttributeError) as problem:
@@ -710,6 +714,14 @@ def _acceptance(
     return "" if len(signed) >= persons else "needs %d signed reviews, carries %d" % (persons, len(signed))
 
 
+def _approval(authority: Authority, run: Row) -> str:
+    """What the approvals of a production run lack to stand by signatures alone, or an empty string."""
+    rules = authority.approvals.get(run["environment"], {}).get(run["risk"], {})
+    needed = max(run["needed"], sum(rules.values()))
+    signed = {row[1] for row in run["approved"] if row[0] == run["plan"] and not row[2] and row[3] == "signed"}
+    return "" if len(signed) >= needed else "needs %d signed approvals, carries %d" % (needed, len(signed))
+
+
 def _review(
     authority: Authority,
     versions: dict[str, set[str]],
@@ -742,6 +754,7 @@ def _run_event(
     if kind == "run.requested":
         run["chain"] = {link["by"] for link in body["chain"]} | {body["requester"]}
         run["digest"] = body["digest"]
+        run["environment"], run["risk"] = body["environment"], body["risk"]
         run["production"] = body["environment"] in authority.production
         run["draft"] = body.get("draft") is True and body["environment"] not in authority.production
         run["drafted"] = body["requester"] in authority.drafts.get((body["digest"], body.get("version", "")), ())
@@ -755,12 +768,12 @@ def _run_event(
         same = (statement["run"], statement["plan_digest"], statement["approver"])
         if same != (header["run"], body["plan_digest"], body["actor"]):
             raise Failed(member, "the signed statement is about another run or plan")
-        run["approved"].append((body["plan_digest"], body["actor"], body["gate"]))
+        run["approved"].append((body["plan_digest"], body["actor"], body["gate"], body["strength"]))
     elif kind == "run.claimed":
         fine = run["drafted"] if run["draft"] else accepted.get(body["digest"], [False])[-1]
         if body["digest"] != run["digest"] or not fine:
             raise Failed(member, "what was claimed is not what was accepted")
-        people = {who for plan, who, gate in run["approved"] if plan == body["plan_digest"] and not gate}
+        people = {who for plan, who, gate, _ in run["approved"] if plan == body["plan_digest"] and not gate}
         if body["plan_digest"] != run["plan"] or len(people) < run["needed"]:
             raise Failed(member, "it was claimed without the approvals that its plan needs")
 

@@ -6,6 +6,7 @@ Each forgery satisfies every trigger; only what people signed is beyond this att
 from __future__ import annotations
 
 from collections.abc import Mapping
+from datetime import timedelta
 from pathlib import Path
 from typing import Any
 from uuid import UUID
@@ -20,9 +21,10 @@ from procedures.evidence.queries import Fact, version_facts
 from procedures.evidence.record import record
 from procedures.evidence.verify import Failed
 from procedures.issuer.refusals import LeaseRefused
-from procedures.models import Procedure, Run, Version
+from procedures.models import Approval, Procedure, Run, Version
 from procedures.runner.drive import drive
 from procedures.services import life
+from procedures.services.run_states import note
 from tests.evidence.test_passkeys import Office, opened
 
 
@@ -104,6 +106,44 @@ def test_a_production_run_of_what_only_the_platform_says_was_accepted_is_told_as
     found = verify.verify(office.log.pack(), office.log.key)
     assert [row["control"] for row in found["asserted"]] == ["acceptance"]
     assert "no signed review" in found["asserted"][0]["why"]
+
+
+def test_a_production_run_approved_by_the_platforms_word_alone_is_told_as_asserted(office: Office) -> None:
+    """Row and event of an approval by a session, where the rules want signatures; the plan's minimum is lowered too."""
+    statement, run = office.statement(), office.run
+    row = {"by": str(office.jonas.subject), "strength": "session", "method": "session", "key": "", "sig": ""}
+    facts = {"plan_digest": run.plan_digest, "digest": run.digest, "gate": "", "duties": ["operations"]}
+    with transaction.atomic():
+        Approval.objects.create(
+            run=run,
+            approver=office.jonas,
+            requester=run.requester,
+            plan_digest=run.plan_digest,
+            verdict="approve",
+            duties=["operations"],
+            strength="session",
+            statement=statement,
+            signatures=[row],
+            not_after_at=now() + timedelta(hours=1),
+            at=now(),
+        )
+        note(
+            "run.approved",
+            run,
+            at=now(),
+            actor=office.jonas.subject,
+            statement=statement,
+            signatures=[row],
+            facts={**facts, "verdict": "approve", "strength": "session", "comment": ""},
+        )
+        Run.objects.filter(pk=run.pk).update(state="queued", min_strength="session")
+    drive(run.id)
+    office.log.run.refresh_from_db()
+    assert run.state == "succeeded", run.message
+    found = verify.verify(office.log.pack(), office.log.key)
+    assert [(row["control"], row["why"]) for row in found["asserted"]] == [
+        ("approval", "needs 1 signed approvals, carries 0")
+    ]
 
 
 def test_an_honest_production_run_asserts_nothing(office: Office) -> None:
