@@ -69,7 +69,7 @@ def _armed(key: str, value: Any, why: str, ledger: Ledger) -> None:
         ledger.ignored((key,), "empty")
     elif key == "notification":
         for trigger, inner in mapping(value).items():
-            kinds = ", ".join(mapping(inner)) or "something"
+            kinds = _kinds(inner)
             ledger.reported(
                 (key, trigger), f"notifies by {kinds[:80]} {trigger}; not armed: {json.dumps(inner, default=str)[:300]}"
             )
@@ -77,6 +77,13 @@ def _armed(key: str, value: Any, why: str, ledger: Ledger) -> None:
             ledger.reported((key,), why)
     else:
         ledger.reported((key,), f"{why}: {shown[:300]}")
+
+
+def _kinds(inner: Any) -> str:
+    """By what a trigger notifies: the keys of a mapping, or the types in a list of them."""
+    rows = [mapping(row) for row in (inner if isinstance(inner, list) else [inner])]
+    kinds = [text(row["type"]) if "type" in row else ", ".join(row) for row in rows]
+    return ", ".join(dict.fromkeys(kind for kind in kinds if kind)) or "something"
 
 
 def _full(value: Any) -> bool:

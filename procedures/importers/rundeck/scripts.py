@@ -120,6 +120,7 @@ def _part(program: Program, variables: Variables) -> _Part:
     find = finder(variables, is_command=program.is_command, both=kind == "shell")
     new = rewrite(text, kind, find)
     notes = _read_by_another(new, variables) if kind == "shell" else []
+    notes += _left_alone(program, variables)
     words = (
         rewritten(program.args.strip(), finder(_quoting(variables), is_command=True)) if program.args.strip() else ""
     )
@@ -136,6 +137,17 @@ def _read_by_another(text: str, variables: Variables) -> list[str]:
         f"a value stands in a text that {match[1]} reads in its own way; see that no value can be a program there"
         for match in READ_ON.finditer(text)
         if match[2] in variables.used
+    ]
+
+
+def _left_alone(program: Program, variables: Variables) -> list[str]:
+    """A note on `@option.x@` in a command: Rundeck filled that in in scripts alone, and so does the import."""
+    found = IN_SCRIPT.finditer(program.text) if program.is_command else ()
+    marks = {match[0]: match["name"] for match in found if match["group"] == "option"}
+    return [
+        f"{mark} stands in a command, where Rundeck put nothing in its place; write ${{option.{name}}} if it was meant"
+        for mark, name in marks.items()
+        if name in variables.known.options
     ]
 
 

@@ -8,10 +8,10 @@ from typing import Any
 
 import yaml
 
-from procedures.definitions import registry
+from procedures.definitions import registry, scripts
 from procedures.definitions.findings import Finding
 from procedures.definitions.load import FILE, load
-from procedures.definitions.scripts import EVAL, FETCH, INVISIBLE
+from procedures.definitions.scripts import EVAL, INVISIBLE
 from procedures.domain.importing import MARKED, Imported, ImportRefused
 from procedures.domain.text import visible
 from procedures.importers.rundeck.commands import tell_marked
@@ -87,7 +87,10 @@ def _mend(job: Job, files: dict[str, bytes], errors: list[Finding]) -> None:
     mended = False
     for error in errors:
         draft = _draft_of(job, error, places)
-        if draft is not None and draft.step["action"] != MARKED:
+        if draft is not None and error.file == FILE and _harmful(draft.step["name"]):
+            _unnamed(job, draft)
+            mended = True
+        elif draft is not None and draft.step["action"] != MARKED:
             _mark(job, draft, error)
             mended = True
     if mended:
@@ -98,6 +101,13 @@ def _mend(job: Job, files: dict[str, bytes], errors: list[Finding]) -> None:
             mended = True
     if not mended:
         _without_words(job)
+
+
+def _unnamed(job: Job, draft: Draft) -> None:
+    """Lint reads a step's name as it reads a program; one that it refuses is no reason to give the program up."""
+    draft.step["name"] = draft.step["id"]
+    if dict(draft.original or {}).get("description"):
+        job.ledger.reported((*draft.path, "description"), "lint refuses it as a name; the step is called by its id")
 
 
 def _draft_of(job: Job, error: Finding, places: list[str]) -> Draft | None:
@@ -140,12 +150,12 @@ def _mark(job: Job, draft: Draft, error: Finding) -> None:
     draft.files = {}
     why = f"lint refuses it ({error.code}): {error.message}"
     tell_marked(job.ledger, draft.path, dict(draft.original or {}), draft.step["id"], why)
-    if _unreadable(json.dumps(kept, ensure_ascii=False)) or _unreadable(draft.step["input"]["was"]):
+    if any(map(_unreadable, (dumped(kept).decode(), draft.step["input"]["was"], draft.step["name"]))):
         _apart(draft)
 
 
 def _unreadable(text: str) -> bool:
-    return "${{" in text or bool(FETCH.search(text) or EVAL.search(text) or INVISIBLE.search(text))
+    return "${{" in text or _harmful(text)
 
 
 def _apart(draft: Draft) -> None:
@@ -187,4 +197,7 @@ def _readable(value: Any) -> Any:
 
 
 def _harmful(value: Any) -> bool:
-    return isinstance(value, str) and bool(FETCH.search(value) or EVAL.search(value) or INVISIBLE.search(value))
+    """Whether lint would refuse a text wherever it stands in a procedure: it reads names and words as programs too."""
+    if not isinstance(value, str):
+        return False
+    return bool(EVAL.search(value) or INVISIBLE.search(value) or scripts.errors("words.yaml", value))
