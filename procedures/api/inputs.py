@@ -9,12 +9,13 @@ import jsonschema_rs
 
 from procedures.domain import limits
 from procedures.domain.errors import InvalidInput
-from procedures.domain.parameters import text_problem
+from procedures.domain.parameters import UNSAID, text_problem
 from procedures.domain.shape_errors import told
 
 TEXT = {"type": "string", "maxLength": 2000}
 NAME = {"type": "string", "minLength": 1, "maxLength": 200}
 OBJECT = {"type": "object"}
+CONFIDENTIAL = {"secrets", "password", "token", "signature"}
 SIGNATURE = {
     "type": ["object", "null"],
     "additionalProperties": False,
@@ -97,11 +98,16 @@ EXPORT = shape({}, {"from": NAME, "to": NAME, "procedure": NAME, "environment": 
 
 
 def checked(schema: Mapping[str, Any], data: Any) -> dict[str, Any]:
-    """`data` if it has the shape, else InvalidInput with a pointer per problem. Texts hold no NUL or lone surrogate."""
+    """`data` if it has the shape, else InvalidInput with a pointer per problem. Texts hold no NUL or lone surrogate.
+
+    Where a request carries what is nobody else's business, no problem repeats a value.
+    """
     if not isinstance(data, Mapping):
         raise InvalidInput([("", "the body must be a JSON object")])
     problems: list[tuple[str, str]] = []
-    for error in jsonschema_rs.validator_for(dict(schema), validate_formats=True, offline=True).iter_errors(dict(data)):
+    mask = UNSAID if CONFIDENTIAL & set(schema["properties"]) else None
+    validator = jsonschema_rs.validator_for(dict(schema), mask=mask, validate_formats=True, offline=True)
+    for error in validator.iter_errors(dict(data)):
         path = "".join(f"/{part}" for part in error.instance_path)
         kind: Any = error.kind
         name = getattr(kind, "name", "")

@@ -16,10 +16,13 @@ from procedures.domain.shape_errors import told
 
 MAX_BYTES = limits.PARAMETERS_BYTES
 MAX_STRING = limits.STRING_BYTES
+UNSAID = "the value"
 
 
-def resolve(schema: Mapping[str, Any], given: Any, *, prefix: str = "/parameters") -> dict[str, Any]:
-    """What the procedure will see: `given` with defaults, every value checked.
+def resolve(
+    schema: Mapping[str, Any], given: Any, *, prefix: str = "/parameters", secret: bool = False
+) -> dict[str, Any]:
+    """What the procedure will see: `given` with defaults, every value checked; a problem repeats no `secret` value.
 
     Numbers that are not whole stay floats and appear in a plan as decimal text. Raises InvalidInput with
     JSON pointers under `prefix`.
@@ -32,18 +35,18 @@ def resolve(schema: Mapping[str, Any], given: Any, *, prefix: str = "/parameters
     value = forms.with_defaults(schema, given)
     properties, required = forms.active(schema, value)
     for shape in ({"properties": properties, "required": required}, schema):
-        for error in _validator(shape).iter_errors(value):
+        for error in _validator(shape, mask=UNSAID if secret else None).iter_errors(value):
             problems += _problem(error, prefix)
         if problems:
             raise InvalidInput(problems)
     return value
 
 
-def _validator(schema: Mapping[str, Any]) -> Any:
+def _validator(schema: Mapping[str, Any], *, mask: str | None = None) -> Any:
     closed = {**schema, "type": "object", "unevaluatedProperties": False}
     closed.pop("additionalProperties", None)
     return jsonschema_rs.validator_for(
-        closed, validate_formats=True, offline=True, pattern_options=jsonschema_rs.RegexOptions()
+        closed, mask=mask, validate_formats=True, offline=True, pattern_options=jsonschema_rs.RegexOptions()
     )
 
 

@@ -175,7 +175,7 @@ def _inputs(
         ("secrets", definition.secrets or {}, wish.secrets),
     ):
         try:
-            value = parameters.resolve(schema, given, prefix=f"/{name}")
+            value = parameters.resolve(schema, given, prefix=f"/{name}", secret=name == "secrets")
             resolved = value if name == "parameters" else resolved
         except InvalidInput as problem:
             problems += problem.problems

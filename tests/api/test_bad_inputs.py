@@ -119,6 +119,28 @@ def test_a_bad_input_names_its_field_and_stores_nothing(
     assert rows() == before
 
 
+def test_a_refusal_repeats_no_secret(world: World, client_of: Client) -> None:
+    """Not what a form of secrets refuses, and not what is no text at all: terminals and CI logs keep answers."""
+    adam = world.person("adam")
+    world.may(adam, "author", "run")
+    shape = b"{type: string, title: Token, pattern: '^tok-'}"
+    text = (RUNBOOKS / "hello" / "procedure.yaml").read_bytes()
+    text = text.replace(
+        b"  parameters:", b"  secrets: {schema: {properties: {token: " + shape + b"}}}\n  parameters:", 1
+    )
+    world.review(world.mira, world.submit(adam, procedure__yaml=text), "operations", "security", signed=True)
+    for given in ("canary-77b1", 7714711, ["canary-77b1"]):
+        data = json.dumps({**RUN, "environment": "development", "secrets": {"token": given}})
+        answer = client_of(adam).post("/api/v1/runs/", data, content_type="application/json")
+        assert (answer.status_code, [row["pointer"] for row in answer.json()["errors"]]) == (400, ["/secrets/token"])
+        assert b"canary" not in answer.content
+        assert b"7714711" not in answer.content
+    answer = client_of(adam).post(
+        "/api/v1/session/", json.dumps({"username": "x", "password": 7714711}), content_type="application/json"
+    )
+    assert b"7714711" not in answer.content
+
+
 def tarball(name: str, data: bytes = b"x", kind: bytes = tarfile.REGTYPE) -> bytes:
     raw = io.BytesIO()
     with tarfile.open(fileobj=raw, mode="w:gz") as tar:

@@ -114,3 +114,12 @@ def test_a_value_that_looks_like_an_option_needs_two_dashes_before_it() -> None:
 def test_dangerous_environment_names_are_refused(name: str) -> None:
     with pytest.raises(RenderingRefused):
         rendering.render_step(step(argv=["true"], env={name: "x"}), {"parameters": {}})
+
+
+@pytest.mark.parametrize("rule", [{"pattern": "^tok-"}, {"maxLength": 3}, {"enum": ["a", "b"]}, {"format": "email"}])
+def test_what_is_wrong_with_a_secret_is_said_without_it(rule: dict[str, object]) -> None:
+    schema = {"properties": {"token": {"type": "string", **rule}}}
+    with pytest.raises(InvalidInput) as refused:
+        parameters.resolve(schema, {"token": "canary-77b1"}, prefix="/secrets", secret=True)
+    assert [pointer for pointer, _ in refused.value.problems] == ["/secrets/token"]
+    assert "canary" not in str(refused.value.problems)

@@ -11,14 +11,17 @@ def test_conditions_retries_and_outputs(world: World) -> None:
         world,
         "flows",
         shell("one", "echo k=v >> $OPSPORTAL_OUTPUT"),
-        shell("two", "exit 3", ", retry: {attempts: 3, delay: 1s}, onFailure: continue"),
+        shell("two", "exit 3", ", retry: {attempts: 3, delay: 1s, backoff: 2}, onFailure: continue"),
         "{id: three, if: \"${{ environment == 'production' }}\", action: 'local:command', timeout: 5s,"
         " input: {argv: ['true']}}",
         "{id: four, action: 'local:command', timeout: 5s, input: {argv: [echo, --, '${{ steps.one.output.k }}']}}",
     )
     run = run_it(world, quinn, "flows")
     assert run.state == "succeeded"
-    assert [t.state for t in run.tasks.filter(step="two").order_by("attempt")] == ["failed"] * 3
+    one, two, three = run.tasks.filter(step="two").order_by("attempt")
+    assert [one.state, two.state, three.state] == ["failed"] * 3
+    assert (two.started_at - one.ended_at).total_seconds() > 0.8
+    assert (three.started_at - two.ended_at).total_seconds() > 1.7, "each wait is twice the one before"
     assert run.tasks.get(step="three").state == "skipped"
     assert "-- v" in text(run)
 
