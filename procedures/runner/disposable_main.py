@@ -37,10 +37,10 @@ def main() -> None:
 
 
 def _serve(me: Identity, cells: Cells) -> None:
-    from opsportal.celery import app
     from procedures.domain.clock import now
     from procedures.models import Runner
     from procedures.runner.watching import say_alive
+    from procedures.runner.worker import serve
     from procedures.services import trial_claims
     from procedures.trials.pool import tier_of
 
@@ -50,22 +50,7 @@ def _serve(me: Identity, cells: Cells) -> None:
     else:
         trial_claims.let_go(runner=runner, at=now())
     say_alive(me, tier_of(cells))
-    app.worker_main(
-        [
-            "worker",
-            "--pool",
-            "threads",
-            "--concurrency",
-            str(AT_ONCE),
-            "--queues",
-            DISPOSABLE,
-            "--without-gossip",
-            "--without-mingle",
-            "--without-heartbeat",
-            "--loglevel",
-            "WARNING",
-        ]
-    )
+    serve([DISPOSABLE], at_once=AT_ONCE)
 
 
 if __name__ == "__main__":

@@ -18,28 +18,13 @@ def main(argv: list[str] | None = None) -> None:
     django.setup()
     from django.conf import settings
 
-    from opsportal.celery import app
     from procedures.models import Environment
     from procedures.runner.watching import start
+    from procedures.runner.worker import serve
 
     served = list(Environment.objects.values_list("name", flat=True)) if "all" in names else names
     start()
-    app.worker_main(
-        [
-            "worker",
-            "--pool",
-            "threads",
-            "--concurrency",
-            str(settings.OPSPORTAL_RUNNER_THREADS),
-            "--queues",
-            ",".join(f"environment.{name}" for name in served),
-            "--without-gossip",
-            "--without-mingle",
-            "--without-heartbeat",
-            "--loglevel",
-            "WARNING",
-        ]
-    )
+    serve([f"environment.{name}" for name in served], at_once=settings.OPSPORTAL_RUNNER_THREADS)
 
 
 if __name__ == "__main__":
