@@ -2,11 +2,16 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
 import pytest
 
+from procedures.models import Person, Runner
+from procedures.runner import disposable
+from procedures.runner.identity import DISPOSABLE, load_identity
+from procedures.sandbox.cells import Cells
 from tests.factories.portal import World, new_world
 from tests.factories.repositories import Remote
 from tests.factories.reviews import panel_of
@@ -32,3 +37,21 @@ def forge(world: World, tmp_path: Path, settings: Any) -> Forge:
 @pytest.fixture
 def panel(world: World) -> dict[str, Any]:
     return panel_of(world)
+
+
+@pytest.fixture
+def pool(world: World, monkeypatch: pytest.MonkeyPatch, settings: Any) -> Iterator[Runner]:
+    """This process as the disposable pool; its heartbeat thread sees nothing uncommitted, and stays silent."""
+    settings.OPSPORTAL_HEARTBEAT_S = 60
+    me = load_identity(Path(settings.OPSPORTAL_KEYS_DIR), name=DISPOSABLE)
+    with Cells(disposable.hidden()) as cells:
+        monkeypatch.setattr(disposable, "here", [disposable.Pool(me, cells)])
+        yield Runner.objects.get(pk=me.id)
+
+
+@pytest.fixture
+def adam(world: World) -> Person:
+    """Somebody who may write procedures."""
+    adam = world.person("adam")
+    world.may(adam, "author")
+    return adam

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
@@ -17,31 +16,12 @@ from procedures.evidence.queries import facts_of_run
 from procedures.models import Environment, Person, Run, Runner, Version
 from procedures.runner import disposable
 from procedures.runner.drive import drive, identity
-from procedures.runner.identity import DISPOSABLE, load_identity
-from procedures.sandbox.cells import Cells
 from procedures.services import claims, drafts, versions
 from procedures.services.runs import NotRunnable
 from tests.factories.portal import World
 from tests.trials.hostile import DEFINITION, bundle
 
 EVERYWHERE = DEFINITION.replace(b"[development]", b"[development, staging, production]")
-
-
-@pytest.fixture
-def pool(world: World, monkeypatch: pytest.MonkeyPatch, settings: Any) -> Iterator[Runner]:
-    """This process as the disposable pool; its heartbeat thread sees nothing uncommitted, and stays silent."""
-    settings.OPSPORTAL_HEARTBEAT_S = 60
-    me = load_identity(Path(settings.OPSPORTAL_KEYS_DIR), name=DISPOSABLE)
-    with Cells(disposable.hidden()) as cells:
-        monkeypatch.setattr(disposable, "here", [disposable.Pool(me, cells)])
-        yield Runner.objects.get(pk=me.id)
-
-
-@pytest.fixture
-def adam(world: World) -> Person:
-    adam = world.person("adam")
-    world.may(adam, "author")
-    return adam
 
 
 def drafted(adam: Person, script: str = "echo fine", **more: bytes) -> Version:

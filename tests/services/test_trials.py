@@ -2,13 +2,11 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
 from datetime import timedelta
 from pathlib import Path
 from typing import Any
 
 import pytest
-from django.conf import settings
 from django.db import DatabaseError, transaction
 
 from procedures.domain.clock import now
@@ -18,28 +16,10 @@ from procedures.models import Person, Runner, Trial, Version, VersionFile
 from procedures.queries.trials import standing
 from procedures.runner import disposable
 from procedures.runner.drive import identity
-from procedures.runner.identity import DISPOSABLE, load_identity
-from procedures.sandbox.cells import Cells
 from procedures.services import trial_claims, trials, versions
 from procedures.services.sweeping import sweep
 from tests.factories.portal import World
 from tests.trials.hostile import bundle
-
-
-@pytest.fixture
-def pool(world: World, monkeypatch: pytest.MonkeyPatch) -> Iterator[Runner]:
-    """This process as the disposable pool."""
-    me = load_identity(Path(settings.OPSPORTAL_KEYS_DIR), name=DISPOSABLE)
-    with Cells(disposable.hidden()) as cells:
-        monkeypatch.setattr(disposable, "here", [disposable.Pool(me, cells)])
-        yield Runner.objects.get(pk=me.id)
-
-
-@pytest.fixture
-def adam(world: World) -> Person:
-    adam = world.person("adam")
-    world.may(adam, "author")
-    return adam
 
 
 def submitted(adam: Person, script: str = "echo fine", **more: Any) -> Version:
