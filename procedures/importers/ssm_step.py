@@ -17,7 +17,7 @@ from typing import Any, Callable
 
 POLL_S = float(os.environ.get("SSM_POLL_S", "5"))
 REFERENCE = re.compile(r"\{\{\s*([^{}]+?)\s*\}\}")
-SELECTOR = re.compile(r"\.([A-Za-z_][\w-]*)|\['([^']+)'\]|\[(-?\d+|\*)\]")
+SELECTOR = re.compile(r"(\.\.?)([A-Za-z_][\w-]*)|\['([^']+)'\]|\[(-?\d+|\*)\]")
 
 
 class StepFailed(Exception):
@@ -118,13 +118,18 @@ def typed(value: Any, kind: str) -> Any:
 
 
 def select(selector: str, value: Any) -> Any:
-    """What a path such as $.Reservations[0].Instances[*].InstanceId names; None where there is nothing."""
+    """What a path such as $.Reservations[0].Instances[*].InstanceId names; None where there is nothing.
+
+    `$.Reservations..InstanceId` names that key at every depth. Such a path, and one with [*], gives a list.
+    """
     found, many = [value], False
     for match in SELECTOR.finditer(selector[1:]):
-        name, step, below = match[1] or match[2], match[3], []
-        many = many or step == "*"
+        name, step, below = match[2] or match[3], match[4], []
+        many = many or step == "*" or match[1] == ".."
         for item in found:
-            if name is not None and isinstance(item, dict) and name in item:
+            if match[1] == "..":
+                below += everywhere(name, item)
+            elif name is not None and isinstance(item, dict) and name in item:
                 below.append(item[name])
             elif step == "*" and isinstance(item, (list, dict)):
                 below += list(item.values()) if isinstance(item, dict) else item
@@ -132,6 +137,15 @@ def select(selector: str, value: Any) -> Any:
                 below.append(item[int(step)])
         found = below
     return found if many else found[0] if found else None
+
+
+def everywhere(name: str, value: Any) -> list[Any]:
+    """What stands under a key at any depth, in the order of the answer."""
+    if not isinstance(value, (list, dict)):
+        return []
+    own = [value[name]] if isinstance(value, dict) and name in value else []
+    inner = value.values() if isinstance(value, dict) else value
+    return own + [found for item in inner for found in everywhere(name, item)]
 
 
 def client(service: str) -> Any:

@@ -60,6 +60,7 @@ USED: Mapping[str, frozenset[str]] = {
 OWN_DOCUMENT = re.compile(r"^AWS[A-Za-z]*-[\w-]+$")
 PROGRAMS = {"AWS-RunShellScript", "AWS-RunPowerShellScript", "AWS-RunRemoteScript", "AWS-RunSaltState"}
 DURATION = re.compile(r"^P(?:(\d+)D)?(?:T(?:(\d+)H)?(?:(\d+)M)?(?:(\d+)S)?)?$")
+NOT_FOLLOWED = "The selector {} cannot be followed."
 FULL_SELECTOR = re.compile(rf"^\$(?:{SELECTOR.pattern.replace('(', '(?:')})*$")
 
 
@@ -76,9 +77,8 @@ class Made:
 
 def step_of(action: str, inputs: Mapping[str, Any], step_id: str, names: Names, outputs: list[Any]) -> Made | str:
     """What runs for an action, or why nothing can."""
-    for key in NEEDED.get(action, ()):
-        if key not in inputs:
-            return f"Its input {key} is missing."
+    if problem := _lacking(action, inputs):
+        return problem
     if action == "aws:approve":
         return _approve(inputs, names)
     if action == "aws:sleep" and (found := _sleep(inputs)):
@@ -94,6 +94,16 @@ def step_of(action: str, inputs: Mapping[str, Any], step_id: str, names: Names, 
     return _aws(action, inputs, step_id, names, outputs)
 
 
+def _lacking(action: str, inputs: Mapping[str, Any]) -> str:
+    """What an action needs and does not have: an input, or one that can be followed."""
+    for key in NEEDED.get(action, ()):
+        if key not in inputs:
+            return f"Its input {key} is missing."
+        if key == "PropertySelector" and not FULL_SELECTOR.match(str(inputs[key])):
+            return NOT_FOLLOWED.format(one_line(str(inputs[key])))
+    return ""
+
+
 def declared(rows: Any) -> tuple[list[Any], str]:
     """(outputs, problem): each with Name, Selector and Type, as the runtime reads them."""
     found = []
@@ -102,7 +112,7 @@ def declared(rows: Any) -> tuple[list[Any], str]:
             return [], "One of its outputs has no name."
         selector = str(row.get("Selector", "$"))
         if not FULL_SELECTOR.match(selector):
-            return [], f"The selector {one_line(selector)} cannot be followed."
+            return [], NOT_FOLLOWED.format(one_line(selector))
         found.append({"Name": row["Name"], "Selector": selector, "Type": str(row.get("Type", "String"))})
     return found, ""
 
