@@ -15,10 +15,24 @@ from rest_framework.response import Response
 from rest_framework.views import APIView
 
 from procedures.api.authentication import is_bearer
+from procedures.domain import limits
 from procedures.domain.clock import now
-from procedures.domain.errors import NotFound
+from procedures.domain.errors import NotFound, OpsError
 from procedures.models import Person
 from procedures.services import idempotency, unit
+
+
+class TooLarge(OpsError):
+    """More than a request may carry, told before it is parsed."""
+
+    code = "request.too-large"
+    next_step = "A body holds at most 8 MiB, a bundle 5 MiB."
+
+
+def no_larger(request: Request, limit: int, what: str, pointer: str | None = None) -> None:
+    """Judge a body by the length it says it has. Raises TooLarge."""
+    if int(request.META.get("CONTENT_LENGTH") or 0) > limit:
+        raise TooLarge(f"{what} is larger than {limit // limits.MIB} MiB.", pointer=pointer)
 
 
 class Door(APIView):
@@ -27,6 +41,7 @@ class Door(APIView):
     def initial(self, request: Request, *args: Any, **kwargs: Any) -> None:
         unit.door.set("api")
         super().initial(request, *args, **kwargs)
+        no_larger(request, limits.BODY_BYTES, "The body")
 
     @property
     def actor(self) -> Person:
@@ -61,13 +76,19 @@ def uuid(text: str) -> UUID:
         raise NotFound("There is no such thing.") from problem
 
 
-def once(request: Request, person: Person, act: Callable[[], tuple[int, dict[str, Any]]]) -> Response:
-    """Carry out a request once per Idempotency-Key; the same key and body get the same answer for 24 hours."""
+def once(
+    request: Request, person: Person, act: Callable[[], tuple[int, dict[str, Any]]], body: bytes = b""
+) -> Response:
+    """Carry out a request once per Idempotency-Key; the same key and body get the same answer for 24 hours.
+
+    `body` are the bytes of a file that the request carries.
+    """
     key = request.META.get("HTTP_IDEMPOTENCY_KEY", "")[:200]
     if not key:
         status, data = act()
         return Response(data, status=status)
-    mark = hashlib.sha256(json.dumps(request.data, sort_keys=True, default=str).encode()).hexdigest()
+    said = [request.path, request.data, hashlib.sha256(body).hexdigest()]
+    mark = hashlib.sha256(json.dumps(said, sort_keys=True, default=str).encode()).hexdigest()
     status, data = idempotency.once(person=person, key=key, body_sha256=mark, act=act, at=now())
     return Response(data, status=status)
 

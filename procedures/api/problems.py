@@ -8,6 +8,7 @@ from uuid import uuid4
 from rest_framework import exceptions
 from rest_framework.response import Response
 
+from procedures.api.door import TooLarge
 from procedures.domain.errors import IllegalState, InvalidInput, NotAllowed, NotFound, OpsError
 from procedures.domain.statements import BadSignature, StatementMismatch, TooWeak
 from procedures.services.idempotency import SameKeyOtherBody
@@ -24,6 +25,7 @@ STATUS: tuple[tuple[type[OpsError], int], ...] = (
     (StatementMismatch, 409),
     (TooManyRuns, 429),
     (SameKeyOtherBody, 422),
+    (TooLarge, 413),
     (IllegalState, 409),
 )
 

@@ -10,24 +10,17 @@ from rest_framework.response import Response
 
 from procedures import access
 from procedures.api import inputs, shapes
-from procedures.api.door import Door, uuid
+from procedures.api.door import Door, no_larger, once, uuid
 from procedures.definitions.archive import unpack
 from procedures.domain import options
 from procedures.domain.bundle import MAX_BYTES
 from procedures.domain.canonical import canon
 from procedures.domain.clock import now
-from procedures.domain.errors import InvalidInput, NotAllowed, NotFound, OpsError
+from procedures.domain.errors import InvalidInput, NotAllowed, NotFound
 from procedures.models import Environment, Procedure, Version
 from procedures.queries.drafts import hidden_from, without_others
 from procedures.queries.due import due_for_review, moved_on
 from procedures.services import drafts, life, option_asking, reviews, trials, versions
-
-
-class TooLarge(OpsError):
-    """More than a request may carry, told before it is parsed."""
-
-    code = "request.too-large"
-    next_step = "A bundle holds at most 5 MiB."
 
 
 class Procedures(Door):
@@ -112,8 +105,7 @@ class Versions(Door):
         return Response({"results": seen, "next": None, "previous": None})
 
     def post(self, request: Request) -> Response:
-        if int(request.META.get("CONTENT_LENGTH") or 0) > MAX_BYTES + 65_536:
-            raise TooLarge("The bundle is larger than 5 MiB.", pointer="/bundle")
+        no_larger(request, MAX_BYTES + 65_536, "The bundle", "/bundle")
         bundle = request.FILES.get("bundle")
         note = str(request.POST.get("note", ""))
         if bundle is None:
@@ -121,8 +113,13 @@ class Versions(Door):
         if len(note) > 2000:
             raise InvalidInput([("/note", "is longer than 2,000 characters")])
         submit = drafts.submit_draft if request.POST.get("draft") == "true" else versions.submit_version
-        row = submit(actor=self.actor, files=unpack(bundle.read()), note=note, at=now())
-        return Response(shapes.version(row), status=201)
+        packed = bundle.read()
+
+        def act() -> tuple[int, dict[str, Any]]:
+            row = submit(actor=self.actor, files=unpack(packed), note=note, at=now())
+            return 201, shapes.version(row)
+
+        return once(request, self.actor, act, body=packed)
 
 
 def may_see(actor: Any, row: Version) -> bool:
@@ -166,19 +163,23 @@ class Statement(VersionDoor):
 class Reviews(Door):
     def post(self, request: Request) -> Response:
         data = inputs.checked(inputs.REVIEW, request.data)
-        row = reviews.review_version(
-            actor=self.actor,
-            version=uuid(data["version"]),
-            digest=data["digest"],
-            verdict=data["verdict"],
-            duties=data.get("duties", []),
-            comment=data.get("comment", ""),
-            signature=data.get("signature"),
-            at=now(),
-            bearer=self.bearer,
-        )
-        row.refresh_from_db()
-        return Response({**shapes.version(row), "missing": reviews.still_missing(row)}, status=201)
+
+        def act() -> tuple[int, dict[str, Any]]:
+            row = reviews.review_version(
+                actor=self.actor,
+                version=uuid(data["version"]),
+                digest=data["digest"],
+                verdict=data["verdict"],
+                duties=data.get("duties", []),
+                comment=data.get("comment", ""),
+                signature=data.get("signature"),
+                at=now(),
+                bearer=self.bearer,
+            )
+            row.refresh_from_db()
+            return 201, {**shapes.version(row), "missing": reviews.still_missing(row)}
+
+        return once(request, self.actor, act)
 
 
 class Lift(VersionDoor):

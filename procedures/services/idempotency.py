@@ -6,10 +6,18 @@ from collections.abc import Callable
 from datetime import datetime, timedelta
 from typing import Any
 
-from procedures.domain.errors import OpsError
+from procedures.domain.errors import IllegalState, OpsError
 from procedures.models import IdempotencyKey, Person
 
 LIVES = timedelta(hours=24)
+UNDER_WAY = 0
+
+
+class StillUnderWay(IllegalState):
+    """The first request with this Idempotency-Key has not been answered yet, or its end is unknown."""
+
+    code = "idempotency.under-way"
+    next_step = "Ask again in a moment; if it stays so, look whether the first request was carried out."
 
 
 class SameKeyOtherBody(OpsError):
@@ -22,16 +30,20 @@ class SameKeyOtherBody(OpsError):
 def once(
     *, person: Person, key: str, body_sha256: str, act: Callable[[], tuple[int, dict[str, Any]]], at: datetime
 ) -> tuple[int, dict[str, Any]]:
-    """(status, answer) of the first time. Raises SameKeyOtherBody."""
+    """(status, answer) of the first time; two at once are one. Raises SameKeyOtherBody, StillUnderWay."""
     IdempotencyKey.objects.filter(person=person, key=key, at__lt=at - LIVES).delete()
-    known = IdempotencyKey.objects.filter(person=person, key=key).first()
-    if known is None:
-        status, data = act()
-        known, _ = IdempotencyKey.objects.get_or_create(
-            person=person,
-            key=key,
-            defaults={"body_sha256": body_sha256, "status": status, "response": data, "at": at},
-        )
+    begun = {"body_sha256": body_sha256, "status": UNDER_WAY, "response": {}, "at": at}
+    known, fresh = IdempotencyKey.objects.get_or_create(person=person, key=key, defaults=begun)
     if known.body_sha256 != body_sha256:
         raise SameKeyOtherBody("This Idempotency-Key was used for another request.")
-    return known.status, known.response
+    if not fresh:
+        if known.status == UNDER_WAY:
+            raise StillUnderWay("A request with this Idempotency-Key is under way.")
+        return known.status, known.response
+    try:
+        status, data = act()
+    except BaseException:
+        known.delete()
+        raise
+    IdempotencyKey.objects.filter(pk=known.pk).update(status=status, response=data)
+    return status, data
