@@ -12,7 +12,7 @@ from uuid import uuid4
 GROUP = "opsportal.actions"
 NO_BYTE_CODE = "/dev/null/opsportal"
 _NOBODY_ELSE = uuid4().hex
-_loaded: dict[str, str] = {}
+_known: dict[EntryPoint, tuple[str, str]] = {}
 
 
 @cache
@@ -28,30 +28,29 @@ def offered() -> tuple[EntryPoint, ...]:
     return found
 
 
-def loaded(action: str, point: EntryPoint) -> None:
-    """Remember what lay on the machine when the action's code was read into this process."""
-    _loaded[action] = mark(point)
+def known(point: EntryPoint, action: str, found: str) -> None:
+    """Remember which action a package's code said it is, and the mark of the bytes that said so."""
+    _known[point] = (action, found)
 
 
 def marks() -> dict[str, str]:
     """Id → mark of each package's action, hashed now.
 
-    Bytes that changed since they were loaded have a mark of their own,
-    that nobody ever accepted: what runs here is then neither what lies there nor what was reviewed.
+    Bytes that changed since they told what the action takes have a mark of their own, that nobody ever accepted: what
+    would run here is then not what this process judged.
     """
-    now = {action: mark(point) for action, point in _points().items()}
+    rows = {point: _known[point] for point in offered() if point in _known}
     return {
-        action: found if _loaded.get(action) == found else f"changed-since-start:{_NOBODY_ELSE}"
-        for action, found in now.items()
+        action: first if mark(point) == first else f"changed-since-start:{_NOBODY_ELSE}"
+        for point, (action, first) in rows.items()
     }
 
 
-def _points() -> dict[str, EntryPoint]:
-    return {point.load().id: point for point in offered()}
+def mark(point: EntryPoint, copy: Path | None = None) -> str:
+    """`name:version:sha256` over every file that the package's RECORD names and every file beside them.
 
-
-def mark(point: EntryPoint) -> str:
-    """`name:version:sha256` over every file that the package's RECORD names and every file beside them."""
+    With `copy`, those files are written there as they are hashed: what is run from there is what has this mark.
+    """
     dist = point.dist
     if dist is None or not dist.files:
         return f"unpinned:{_NOBODY_ELSE}"
@@ -59,7 +58,18 @@ def mark(point: EntryPoint) -> str:
     for name, path in sorted(_files(dist).items()):
         content = path.read_bytes() if path.is_file() else b"missing"
         digest.update(f"{name}\0{hashlib.sha256(content).hexdigest()}\n".encode())
+        if copy is not None and path.is_file() and not name.startswith("/") and ".." not in name.split("/"):
+            place = copy / name
+            place.parent.mkdir(parents=True, exist_ok=True)
+            place.write_bytes(content)
     return f"{dist.name}:{dist.version}:{digest.hexdigest()}"
+
+
+def root(point: EntryPoint) -> Path:
+    """The folder into which the package was installed. Raises LookupError where nobody knows."""
+    if point.dist is None:
+        raise LookupError(point.value)
+    return Path(str(point.dist.locate_file("")))
 
 
 def _files(dist: Distribution) -> dict[str, Path]:

@@ -10,7 +10,9 @@ from functools import cache
 from importlib import import_module
 from importlib.metadata import entry_points
 
-from procedures.definitions import packages
+import structlog
+
+from procedures.definitions import foreign, packages
 from procedures.domain.errors import OpsError
 from procedures.domain.importing import Carried
 from procedures.domain.ports import Action, Provider
@@ -40,6 +42,7 @@ OUR_PROVIDERS = {
     "git-key": ("procedures.credentials.git_key", "GitKey"),
 }
 CONTRACT = "1"
+log = structlog.get_logger(__name__)
 Reader = Callable[[str, bytes], Carried]
 
 
@@ -52,18 +55,25 @@ class DuplicatePlugin(OpsError):
 
 @cache
 def actions() -> dict[str, Action]:
-    """Every action by id. The same instances for the life of the process."""
+    """Every action by id. The same instances for the life of the process.
+
+    Those of other packages stand for code that runs in cells; one that cannot be used is not there, and the log says why.
+    """
     found: dict[str, Action] = {}
     for module, names in OURS.items():
         for name in names:
             action: Action = getattr(import_module(module), name)()
             found[action.id] = action
     for point in packages.offered():
-        action = point.load()()
-        packages.loaded(action.id, point)
-        if action.id in found:
-            raise DuplicatePlugin(f"The action {action.id} is offered twice, the second time by {point.value}.")
-        found[action.id] = action
+        try:
+            other = foreign.described(point)
+        except OpsError as problem:
+            log.warning("action.not-usable", offered=point.value, why=problem.message)
+            continue
+        if other.id in found:
+            raise DuplicatePlugin(f"The action {other.id} is offered twice, the second time by {point.value}.")
+        packages.known(point, other.id, other.mark)
+        found[other.id] = other
     return found
 
 

@@ -25,6 +25,7 @@ ETC = (
     "/etc/localtime",
 )
 NETWORK_ETC = ("/etc/resolv.conf", "/etc/hosts")
+GATHER = 'while [ "$1" != -- ]; do mount --bind "$1" "$2" || exit 71; shift 2; done; shift; exec "$@"'
 
 
 class NoSandbox(OpsError):
@@ -36,7 +37,12 @@ class NoSandbox(OpsError):
 
 @dataclass(frozen=True, slots=True)
 class Program:
-    """What is to run: argv, environment, and folders of the host seen inside as /scratch and /bundle."""
+    """What is to run: argv, environment, and folders of the host seen inside as /scratch and /bundle.
+
+    `shown` are more files and folders of the host by the path that they have inside, to be read alone; they may lie
+    where the step's user could not go. `covered` are folders among them that look empty. `gathered` is an empty folder
+    of the host, needed where something is shown and we are root.
+    """
 
     argv: Sequence[str]
     env: Mapping[str, str]
@@ -46,6 +52,9 @@ class Program:
     network: bool = False
     limits: Limits = field(default_factory=Limits)
     group: Path | None = None
+    shown: Mapping[str, Path] = field(default_factory=dict)
+    covered: Sequence[str] = ()
+    gathered: Path | None = None
 
 
 @cache
@@ -90,10 +99,33 @@ def arguments(program: Program) -> list[str]:
         words += ["--ro-bind-try", path, path]
     words += ["--proc", "/proc", "--dev", "/dev", "--size", str(64 << 20), "--tmpfs", "/tmp"]  # noqa: S108 - inside
     words += ["--bind", str(program.scratch), "/scratch", "--ro-bind", str(program.bundle), "/bundle"]
+    for inside, source in _sources(program).items():
+        words += ["--ro-bind", str(source), inside]
+    for inside in program.covered:
+        words += ["--tmpfs", inside, "--remount-ro", inside]
     words += ["--chdir", "/scratch", "--remount-ro", "/"]
     for name, value in program.env.items():
         words += ["--setenv", name, value]
     return words
+
+
+def _sources(program: Program) -> dict[str, Path]:
+    """Where each shown thing is taken from: for root, from where `_gather` puts it."""
+    if program.gathered is None or os.geteuid() != 0:
+        return dict(program.shown)
+    return {inside: program.gathered / str(number) for number, inside in enumerate(program.shown)}
+
+
+def _gather(program: Program) -> list[str]:
+    """The words that put what is shown where the step's user can go, in a mount name space that ends with the step."""
+    if program.gathered is None or os.geteuid() != 0:
+        return []
+    words = ["/usr/bin/unshare", "--mount", "--", "/bin/sh", "-c", GATHER, "gather"]
+    for inside, place in _sources(program).items():
+        source = program.shown[inside]
+        place.mkdir() if source.is_dir() else place.touch()
+        words += [str(source), str(place)]
+    return [*words, "--"]
 
 
 def start(program: Program) -> subprocess.Popen[bytes]:
@@ -115,6 +147,7 @@ def start(program: Program) -> subprocess.Popen[bytes]:
             "--",
             *command,
         ]
+    command = [*_gather(program), *command]
     if program.group is not None:
         command = [*enter(program.group), *command]
     try:

@@ -37,7 +37,12 @@ def _run(program: Program, stdin: bytes, seconds: float, cancelled: threading.Ev
     process = start(program)
     feeder = threading.Thread(target=_stdin, args=(process, stdin), daemon=True)
     feeder.start()
-    why = _pump(process, time.monotonic() + seconds, cancelled, write)
+    try:
+        why = _pump(process, time.monotonic() + seconds, cancelled, write)
+    except BaseException:
+        _kill(process)
+        process.wait()
+        raise
     if why != "exit":
         _kill(process)
     status = process.wait()
