@@ -11,6 +11,7 @@ from __future__ import annotations
 import ctypes
 import os
 import platform
+import socket
 import struct
 import sys
 import tempfile
@@ -25,6 +26,8 @@ MAKE = 1 << 7 | 1 << 8 | 1 << 9 | 1 << 10 | 1 << 12  # directory, file, socket, 
 REFER, TRUNCATE = 1 << 13, 1 << 14
 WRITABLE = ("/dev", "/proc")
 KEPT = ("database", "logs", "broker", "public", "sources", "tmp")
+STARTER = "OPSPORTAL_STARTER"
+ROOT = Path(__file__).resolve().parent.parent.parent
 ARCHITECTURES = ("x86_64", "aarch64")  # where the numbers of the calls above hold
 
 
@@ -94,9 +97,30 @@ def _checked(answer: int, what: str) -> int:
     return answer
 
 
+def begin_starter() -> None:
+    """Start, unconfined, what makes cells for this process (procedures/definitions/starter.py); nobody's child after."""
+    ours, theirs = socket.socketpair(socket.AF_UNIX, socket.SOCK_SEQPACKET)
+    between = os.fork()
+    if between:
+        theirs.close()
+        os.waitpid(between, 0)
+        os.set_inheritable(ours.fileno(), True)
+        os.environ[STARTER] = str(ours.detach())
+        return
+    os.setsid()
+    if os.fork() == 0:
+        ours.close()
+        os.set_inheritable(theirs.fileno(), True)
+        code = f"import sys; sys.path.insert(0, {str(ROOT)!r}); from procedures.definitions.starter import main; main()"
+        kept = {name: os.environ[name] for name in ("PATH", "LANG", "PYTHONPATH") if name in os.environ}
+        os.execve(sys.executable, [sys.executable, "-P", "-c", code, str(theirs.fileno())], kept)
+    os._exit(0)
+
+
 def main() -> None:
     """Confine, and become the program; without Landlock it starts all the same, and its pages say so."""
     data_dir, keys_dir = Path(sys.argv[1]), Path(sys.argv[2])
+    begin_starter()
     confine(data_dir, keys_dir)
     os.execvp(sys.argv[3], sys.argv[3:])
 

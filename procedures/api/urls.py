@@ -8,10 +8,11 @@ from drf_spectacular.views import SpectacularAPIView, SpectacularSwaggerView
 
 from procedures.api import changes_of, control, discussions, evidence, runs, session, sources, versions
 from procedures.definitions.published import published
-from procedures.definitions.registry import actions
+from procedures.definitions.registry import action_marks, actions
 
 
 def action_list(request: HttpRequest) -> JsonResponse:
+    marks = action_marks()
     rows = [
         {
             "id": a.id,
@@ -19,6 +20,7 @@ def action_list(request: HttpRequest) -> JsonResponse:
             "per_target": a.per_target,
             "credentials": sorted(a.credential_kinds),
             "risk": a.floor,
+            "mark": marks[a.id],
             "input": a.input_schema,
             "output": a.output_schema,
         }

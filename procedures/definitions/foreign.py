@@ -7,37 +7,27 @@ a copy of those that were hashed for the mark.
 
 from __future__ import annotations
 
-import json
-import os
 import re
-import shutil
-import tempfile
-from collections.abc import Iterator, Mapping
-from contextlib import contextmanager
+from collections.abc import Mapping
 from dataclasses import replace
 from importlib.metadata import EntryPoint
-from pathlib import Path
 from typing import Any, ClassVar
 
 import jsonschema_rs
 
 from procedures.definitions import packages
 from procedures.definitions.answers import Answers
+from procedures.definitions.asking import ChildFailed, answer, asked, in_cell
 from procedures.domain import carrying, plan
 from procedures.domain.carrying import Malformed
 from procedures.domain.definition import RISKS
 from procedures.domain.errors import OpsError
 from procedures.domain.ports import Action, ActionCall, ActionIO, ActionResult
 from procedures.domain.secrets import Secret
-from procedures.sandbox import interpreter
 from procedures.sandbox import run as sandbox
 from procedures.sandbox.cgroup import lent
-from procedures.sandbox.launch import Program
 from procedures.sandbox.limits import Limits
-from procedures.sandbox.slots import slot
 
-ASKING_S = 15.0
-ASKING = Limits(cpu_s=10, memory_bytes=512 << 20, file_bytes=16 << 20)
 ID = re.compile(r"[a-z][a-z0-9-]{0,40}:[a-z][a-z0-9-]{0,60}(:[a-z][a-z0-9-]{0,60})?")
 OVERRIDES = frozenset({"check", "copies", "command_sha256"})
 
@@ -47,20 +37,6 @@ class NotUsable(OpsError):
 
     code = "action.not-usable"
     next_step = "Report it to whoever made the package, or uninstall it."
-
-
-class ChildFailed(OpsError):
-    """The cell of an action ended, or was ended, before it answered."""
-
-    code = "action.child-failed"
-    next_step = "Look at what it printed; report it to whoever made the package."
-
-
-class PackageChanged(OpsError):
-    """The files of a package are no longer those that this process judged."""
-
-    code = "action.package-changed"
-    next_step = "Restart the portal's processes, and submit for review the versions that use its actions."
 
 
 class Foreign(Action):
@@ -101,33 +77,31 @@ class Foreign(Action):
         return found
 
     def _asked(self, ask: str, *given: Any) -> Any:
-        heard = Answers(self.id, None)
-        ended = _in_cell(self.point, self.mark, ask, given, heard, ASKING_S, ASKING, network=False)
-        return carrying.unpacked(_answer(self.id, heard, ended, ASKING_S))
+        return asked(self.point, self.mark, self.id, ask, given)
 
     def run(self, call: ActionCall, io: ActionIO) -> ActionResult:
         heard = Answers(self.id, io)
         facts = {"sandbox": "A" if lent() else "B", "sandbox_reported_by": "runner", "package": self.mark}
         limits = Limits.of(call.limits)
         try:
-            given = [replace(call, workspace=None)]
-            ended = _in_cell(self.point, self.mark, "run", given, heard, call.seconds_left, limits, network=self.network)
+            given = carrying.packed([replace(call, workspace=None)])
+            ended = in_cell(self.point, self.mark, "run", given, heard, call.seconds_left, limits, network=self.network)
             if not heard.broken and ended.why != "exit":
                 return _cut_off(ended, facts)
-            result = carrying.result(_answer(self.id, heard, ended, call.seconds_left))
+            result = carrying.result(answer(self.id, heard, ended, call.seconds_left))
         except (Malformed, ChildFailed) as problem:
             told = f"{problem.message}\n"
             io.write("system", told.encode())
-            return ActionResult("failed", facts=facts | {"refused": problem.code}, message=problem.message, remote="dead")
+            return ActionResult(
+                "failed", facts=facts | {"refused": problem.code}, message=problem.message, remote="dead"
+            )
         return replace(result, facts={**result.facts, **facts})
 
 
 def described(point: EntryPoint) -> Foreign:
     """The action behind an entry point, as it describes itself in a cell. Raises NotUsable, ChildFailed, Malformed."""
-    heard = Answers("", None)
     found = packages.mark(point)
-    ended = _in_cell(point, found, "describe", (), heard, ASKING_S, ASKING, network=False)
-    said = carrying.unpacked(_answer(point.value, heard, ended, ASKING_S))
+    said = asked(point, found, "", "describe", ())
     if not isinstance(said, dict) or (wrong := _wrong(said)):
         raise NotUsable(f"{point.value} cannot be used: {wrong if isinstance(said, dict) else 'it says nothing'}.")
     kinds = frozenset(said.pop("credential_kinds"))
@@ -160,67 +134,6 @@ def _wrong(said: Mapping[str, Any]) -> str:
     except ValueError:
         return "its input schema is none"
     return "" if carrying.is_json([said["input_schema"], said["output_schema"]]) else "its schemas are no JSON"
-
-
-def _in_cell(
-    point: EntryPoint,
-    mark: str,
-    ask: str,
-    given: Any,
-    heard: Answers,
-    seconds: float,
-    limits: Limits,
-    *,
-    network: bool,
-) -> sandbox.Ended:
-    """One call in a cell of its own; when this returns nothing of it is alive. Raises NoSandbox, PackageChanged."""
-    question = {"point": point.value, "ask": ask, "sites": interpreter.sites(), "given": carrying.packed(list(given))}
-    with slot() as uid, _folder(uid) as folder:
-        if packages.mark(point, folder / "package") != mark:
-            raise PackageChanged(f"The files of the package behind {point.value} have changed.")
-        package = folder / "package" if any((folder / "package").iterdir()) else packages.root(point)
-        program = Program(
-            argv=[interpreter.python(), "-I", "-S", "-B", "/portal/child.py"],
-            env={"PATH": "/usr/local/bin:/usr/bin:/bin", "LANG": "C.UTF-8", "HOME": "/scratch"},
-            scratch=folder / "scratch",
-            bundle=folder / "bundle",
-            uid=uid,
-            network=network,
-            limits=limits,
-            shown={**interpreter.shown(), "/package": package},
-            covered=interpreter.covered(),
-            gathered=folder / "gathered",
-        )
-        return sandbox.run(
-            program, stdin=json.dumps(question).encode(), seconds=seconds, cancelled=heard.stop, write=heard.write
-        )
-
-
-@contextmanager
-def _folder(uid: int) -> Iterator[Path]:
-    folder = Path(tempfile.mkdtemp(prefix="opsportal-", dir="/var/tmp"))
-    try:
-        folder.chmod(0o711)
-        for name in ("scratch", "bundle", "package", "gathered"):
-            (folder / name).mkdir(mode=0o755)
-        if os.geteuid() == 0:
-            os.chown(folder / "scratch", uid, uid)
-        yield folder
-    finally:
-        shutil.rmtree(folder, ignore_errors=True)
-
-
-def _answer(who: str, heard: Answers, ended: sandbox.Ended, seconds: float) -> Any:
-    """The child's answer. Raises Malformed, ChildFailed."""
-    if not heard.broken and ended.why == "timeout":
-        raise ChildFailed(f"{who} took longer than {seconds:g} seconds.")
-    if not heard.broken and not heard.answered():
-        last = heard.stray.decode(errors="replace").strip()[-500:]
-        raise ChildFailed(f"{who} ended with status {ended.status} before it answered. {last}".strip())
-    try:
-        return heard.answer()
-    except Malformed as problem:
-        raise Malformed(f"{who}: {problem.message}") from problem
 
 
 def _cut_off(ended: sandbox.Ended, facts: Mapping[str, Any]) -> ActionResult:

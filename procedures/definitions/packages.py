@@ -3,29 +3,20 @@
 from __future__ import annotations
 
 import hashlib
-import sys
 from functools import cache
 from importlib.metadata import Distribution, EntryPoint, entry_points
 from pathlib import Path
 from uuid import uuid4
 
 GROUP = "opsportal.actions"
-NO_BYTE_CODE = "/dev/null/opsportal"
 _NOBODY_ELSE = uuid4().hex
 _known: dict[EntryPoint, tuple[str, str]] = {}
 
 
 @cache
 def offered() -> tuple[EntryPoint, ...]:
-    """The actions of other packages, as they were installed when this process first asked.
-
-    Where there are any, Python reads sources alone from here on: byte code beside them is in no mark, and a file of it
-    can say of itself that it need not be compared with its source (PEP 552).
-    """
-    found = tuple(entry_points(group=GROUP))
-    if found:
-        sys.pycache_prefix, sys.dont_write_bytecode = NO_BYTE_CODE, True
-    return found
+    """The actions of other packages, as they were installed when this process first asked."""
+    return tuple(entry_points(group=GROUP))
 
 
 def known(point: EntryPoint, action: str, found: str) -> None:
@@ -49,7 +40,8 @@ def marks() -> dict[str, str]:
 def mark(point: EntryPoint, copy: Path | None = None) -> str:
     """`name:version:sha256` over every file that the package's RECORD names and every file beside them.
 
-    With `copy`, those files are written there as they are hashed: what is run from there is what has this mark.
+    With `copy`, those files are written there as they are hashed: what is run from there is what has this mark, and no
+    byte code, of which a file can say that it need not be compared with its source (PEP 552).
     """
     dist = point.dist
     if dist is None or not dist.files:

@@ -42,6 +42,7 @@ OUR_PROVIDERS = {
     "git-key": ("procedures.credentials.git_key", "GitKey"),
 }
 CONTRACT = "1"
+OUR_MARK = "opsportal:"
 log = structlog.get_logger(__name__)
 Reader = Callable[[str, bytes], Carried]
 
@@ -82,7 +83,12 @@ def action_marks() -> dict[str, str]:
 
     Not cached: a claim asks what lies on this machine now.
     """
-    return dict.fromkeys(actions(), f"opsportal:{CONTRACT}") | packages.marks()
+    return dict.fromkeys(actions(), OUR_MARK + CONTRACT) | packages.marks()
+
+
+def is_ours(mark: str) -> bool:
+    """Whether a mark is that of an action that comes with the portal."""
+    return mark.startswith(OUR_MARK)
 
 
 def provider_kinds() -> dict[str, type[Provider]]:

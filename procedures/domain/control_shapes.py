@@ -167,6 +167,13 @@ SCHEMAS: Mapping[str, dict[str, Any]] = {
             "action": {"enum": ["set", "end"]},
         }
     ),
+    "action": _object(
+        {
+            "id": {"type": "string", "pattern": "^[a-z][a-z0-9-]{0,40}(:[a-z][a-z0-9-]{0,60}){1,2}$"},
+            "mark": {"type": "string", "pattern": "^[^:]{1,100}:[^:]{1,60}:[0-9a-f]{64}$"},
+            "action": {"enum": ["set", "end"]},
+        }
+    ),
     "runner": _object(
         {
             "runner": UUID,

@@ -24,9 +24,10 @@ CONTROLS = (
     "runner",
     "redaction",
     "source",
+    "action",
 )
 ENDS = frozenset({"grant_end", "key_end"})  # taking authority away needs one manager, at once
-PORTAL_WIDE = frozenset({"membership", "duty", "profile", "key", "runner", "redaction", "source"})
+PORTAL_WIDE = frozenset({"membership", "duty", "profile", "key", "runner", "redaction", "source", "action"})
 
 
 @dataclass(frozen=True, slots=True)
@@ -120,6 +121,7 @@ class Authority:
     targets: dict[str, dict[str, Any]] = field(default_factory=dict)
     secrets: dict[tuple[str, str], dict[str, Any]] = field(default_factory=dict)
     runners: dict[str, dict[str, Any]] = field(default_factory=dict)
+    actions: dict[str, dict[str, Any]] = field(default_factory=dict)
     asserted: dict[str, str] = field(default_factory=dict)
 
     def groups_of(self, subject: str) -> set[str]:
@@ -162,11 +164,12 @@ def apply(authority: Authority, control: str, object: Mapping[str, Any], *, id: 
         authority.grants[id] = fact
     elif control == "binding":
         _keep(authority.bindings, (object["environment"], object["name"]), fact)
-    elif control == "target":
+    elif control in {"target", "action"}:
+        table, key = (authority.targets, "name") if control == "target" else (authority.actions, "id")
         if object.get("action", "set") == "set":
-            _keep(authority.targets, object["name"], fact)
+            _keep(table, object[key], fact)
         elif stands:
-            authority.targets.pop(object["name"], None)
+            table.pop(object[key], None)
     elif control == "secret":
         _keep(authority.secrets, (object["environment"], object["name"]), fact)
     elif control == "runner":

@@ -70,6 +70,20 @@ def accepted_digests(*, procedure: UUID) -> set[str]:
     return accepted
 
 
+def allowed_actions() -> dict[str, str]:
+    """Actions of other packages that the portal may run: id → mark, as confirmed changes say in the log's order."""
+    allowed: dict[str, str] = {}
+    for one in authority_facts():
+        if one.kind != "control.confirmed" or one.facts["control"] != "action":
+            continue
+        said = one.facts["object"]
+        if said["action"] == "set":
+            allowed[said["id"]] = said["mark"]
+        else:
+            allowed.pop(said["id"], None)
+    return allowed
+
+
 def draft_authors(version: UUID, digest: str) -> set[str]:
     """Whom the log names as authors of a draft of these bytes; nobody once it was withdrawn."""
     facts = [f for f in version_facts(version) if f.facts.get("digest") == digest]

@@ -432,7 +432,7 @@ def open_note(member: str, note: str, key: str) -> tuple[str, int, bytes]:
 # --- who had authority, replayed -----------------------------------------------------------------------------------
 
 ENDS = {"grant_end", "key_end"}
-PORTAL_WIDE = {"membership", "duty", "profile", "key", "runner", "redaction", "source"}
+PORTAL_WIDE = {"membership", "duty", "profile", "key", "runner", "redaction", "source", "action"}
 OPERATED = {"binding", "target", "secret", "runner"}
 
 

@@ -9,6 +9,7 @@ from functools import partial
 from typing import Any
 from uuid import UUID
 
+from procedures.definitions import registry
 from procedures.domain import filters, parameters
 from procedures.domain.canonical import moment
 from procedures.domain.controls import Authority, Signature
@@ -77,9 +78,18 @@ def _acceptance(
     if "version.superseded" in found and found["version.superseded"].id < asked:
         raise LeaseRefused("The version was superseded before this run was asked for.")
     submitted = next(f for f in facts if f.kind == "version.submitted")
+    _actions(authority, submitted.facts["closure"])
     if production:
         _signed_reviews(authority, facts, submitted, digest, highest_told(facts, told))
     return submitted.facts
+
+
+def _actions(authority: Authority, closure: Mapping[str, Any]) -> None:
+    """Another package's action gets no credential unless a change that stands let in these very bytes of it (H4)."""
+    for action, mark in closure["actions"]:
+        known = authority.actions.get(action, {})
+        if not registry.is_ours(mark) and not (known.get("stands") and known["mark"] == mark):
+            raise LeaseRefused(f"{action} comes from another package, and no change that stands lets {mark} in.")
 
 
 def _signed_reviews(authority: Authority, facts: list[Fact], submitted: Fact, digest: str, risk: str) -> None:

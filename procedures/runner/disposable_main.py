@@ -11,7 +11,7 @@ from pathlib import Path
 
 import structlog
 
-from opsportal.supervisor.confine import confine
+from opsportal.supervisor.confine import begin_starter, confine
 from procedures.runner.disposable import Pool, here, hidden
 from procedures.runner.identity import DISPOSABLE, Identity, load_identity
 from procedures.sandbox.cells import Cells
@@ -30,6 +30,7 @@ def main() -> None:
     me = load_identity(Path(settings.OPSPORTAL_KEYS_DIR), name=DISPOSABLE)
     cells = Cells(hidden())
     if settings.OPSPORTAL_PROFILE == "embedded":
+        begin_starter()
         confine(settings.OPSPORTAL_DATA_DIR, settings.OPSPORTAL_KEYS_DIR)
     here.append(Pool(me, cells))
     django.setup()

@@ -12,7 +12,7 @@ from types import FrameType
 import django
 import structlog
 
-from opsportal.supervisor.confine import confine
+from opsportal.supervisor.confine import begin_starter, confine
 
 log = structlog.get_logger(__name__)
 
@@ -33,6 +33,7 @@ def main() -> None:
     embedded = settings.OPSPORTAL_PROFILE == "embedded"
     child = _sequencer() if embedded else None
     if embedded:
+        begin_starter()
         confine(settings.OPSPORTAL_DATA_DIR, settings.OPSPORTAL_KEYS_DIR)
     django.setup()
     try:

@@ -37,6 +37,8 @@ def main() -> None:
     action = _action(said["point"])
     _say(answers, {"id": action.id})
     _say(answers, {"answer": _answer(action, said, answers)})
+    sys.stdout.flush()
+    sys.stderr.flush()
     os._exit(0)
 
 

@@ -216,6 +216,10 @@ def _source(change: ControlChange, object: Mapping[str, Any], at: datetime, even
     Source.objects.update_or_create(name=object["name"], defaults=fields, create_defaults={**fields, **made})
 
 
+def _action(change: ControlChange, object: Mapping[str, Any], at: datetime, event: UUID) -> None:
+    """No table holds it: whoever asks whether another package's action may run asks the log."""
+
+
 EFFECTS: Mapping[str, Callable[[ControlChange, Mapping[str, Any], datetime, UUID], None]] = {
     "grant": _grant,
     "grant_end": _grant_end,
@@ -231,4 +235,5 @@ EFFECTS: Mapping[str, Callable[[ControlChange, Mapping[str, Any], datetime, UUID
     "runner": _runner,
     "redaction": _redaction,
     "source": _source,
+    "action": _action,
 }

@@ -185,6 +185,7 @@ MAKERS: dict[str, Callable[[QueryDict], Object]] = {
     "redaction": _redaction,
     "secret": _secret,
     "source": _source,
+    "action": _plain("id", "mark", "action"),
 }
 
 
@@ -224,6 +225,9 @@ def told(control: str, made: Object, names: dict[str, str]) -> str:
             if made.get("action") == "end"
             else f"Procedures come from {made['url']}, branch {made['branch']}; {names.get(made['owner'], 'somebody')} "
             "answers for them"
+        ),
+        "action": lambda: (
+            f"The action {made['id']} of {made['mark']} {'may no longer' if made['action'] == 'end' else 'may'} run here"
         ),
         "runner": lambda: f"The runner {made['name']} is enrolled",
         "redaction": lambda: (

@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-import base64
-import hashlib
 import marshal
 import sys
 from collections.abc import Iterator
@@ -12,11 +10,15 @@ from pathlib import Path
 
 import pytest
 
-from procedures.definitions import packages, registry
+from procedures.definitions import registry
+from procedures.domain.controls import Authority, apply
 from procedures.evidence.models import Event
+from procedures.issuer.judgement import _actions
+from procedures.issuer.refusals import LeaseRefused
 from procedures.runner.drive import drive
 from tests.engine.test_runs import procedure, run_it
 from tests.factories.portal import World
+from tests.factories.site import Site
 
 CODE = """\
 from procedures.domain.ports import Action, ActionResult
@@ -37,45 +39,13 @@ class Greet(Action):
 STEP = "{id: one, action: 'acme:greet', timeout: 5s, input: {word: a}}"
 
 
-class Site:
-    """A folder of installed packages, as pip leaves one."""
-
-    def __init__(self, folder: Path) -> None:
-        self.folder = folder
-
-    def install(self, version: str, word: str) -> None:
-        info = f"acme_actions-{version}.dist-info"
-        files = {
-            "acme_actions/__init__.py": CODE.replace("WORD", word),
-            f"{info}/METADATA": f"Metadata-Version: 2.1\nName: acme-actions\nVersion: {version}\n",
-            f"{info}/entry_points.txt": "[opsportal.actions]\ngreet = acme_actions:Greet\n",
-        }
-        rows = []
-        for name, text in files.items():
-            place = self.folder / name
-            place.parent.mkdir(parents=True, exist_ok=True)
-            place.write_text(text)
-            hashed = base64.urlsafe_b64encode(hashlib.sha256(text.encode()).digest()).rstrip(b"=").decode()
-            rows.append(f"{name},sha256={hashed},{len(text)}")
-        (self.folder / info / "RECORD").write_text("\n".join([*rows, f"{info}/RECORD,,"]) + "\n")
-
-    def restart(self) -> None:
-        """What a new process would find: nothing is remembered and the code is read again."""
-        sys.modules.pop("acme_actions", None)
-        packages.offered.cache_clear()
-        registry.actions.cache_clear()
-        registry.actions()
-
-
 @pytest.fixture
 def site(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Site]:
     folder = tmp_path / "site"
     folder.mkdir()
     monkeypatch.syspath_prepend(str(folder))
-    monkeypatch.setattr(sys, "dont_write_bytecode", True)
-    monkeypatch.setattr(sys, "pycache_prefix", None)
     made = Site(folder)
-    made.install("1.0", "hello")
+    made.install("1.0", CODE.replace("WORD", "hello"))
     made.restart()
     yield made
     monkeypatch.undo()
@@ -86,7 +56,15 @@ def denied(run: object) -> list[str]:
     return [str(e.kind) for e in Event.objects.filter(run=run, kind="run.denied")]
 
 
+def test_the_code_of_another_package_is_never_imported_here(world: World, site: Site) -> None:
+    site.let_in(world)
+    run = run_it(world, procedure(world, "greet", STEP), "greet")
+    assert run.state == "succeeded"
+    assert "acme_actions" not in sys.modules
+
+
 def test_the_accepted_package_runs(world: World, site: Site) -> None:
+    site.let_in(world)
     quinn = procedure(world, "greet", STEP)
     run = run_it(world, quinn, "greet")
     assert (run.state, "".join(run.log.values_list("text", flat=True))) == ("succeeded", "hello\n")
@@ -98,6 +76,7 @@ def test_the_accepted_package_runs(world: World, site: Site) -> None:
 @pytest.mark.parametrize("restarted", [True, False], ids=["runner restarted", "runner still up"])
 def test_code_replaced_after_acceptance_is_denied_with_evidence(world: World, site: Site, restarted: bool) -> None:
     """The attacker changes one file and leaves version and RECORD as they were."""
+    site.let_in(world)
     quinn = procedure(world, "greet", STEP)
     run = world.ask(quinn, procedure="greet")
     code = site.folder / "acme_actions" / "__init__.py"
@@ -113,6 +92,7 @@ def test_code_replaced_after_acceptance_is_denied_with_evidence(world: World, si
 
 
 def test_a_file_put_beside_the_package_is_noticed(world: World, site: Site) -> None:
+    site.let_in(world)
     quinn = procedure(world, "greet", STEP)
     run = world.ask(quinn, procedure="greet")
     (site.folder / "acme_actions" / "extra.py").write_text("x = 1\n")
@@ -123,16 +103,53 @@ def test_a_file_put_beside_the_package_is_noticed(world: World, site: Site) -> N
 
 
 def test_another_release_needs_another_acceptance(world: World, site: Site) -> None:
+    site.let_in(world)
     quinn = procedure(world, "greet", STEP)
     run = world.ask(quinn, procedure="greet")
     for old in (site.folder / "acme_actions-1.0.dist-info").iterdir():
         old.unlink()
     (site.folder / "acme_actions-1.0.dist-info").rmdir()
-    site.install("1.1", "hello")
+    site.install("1.1", CODE.replace("WORD", "hello"))
     site.restart()
     drive(run.id)
     run.refresh_from_db()
     assert run.state == "denied"
+
+
+def test_what_no_confirmed_change_let_in_is_denied(world: World, site: Site) -> None:
+    """Installing a package and having a procedure accepted is not enough, and what was let in can be put out again."""
+    quinn = procedure(world, "greet", STEP)
+    run = run_it(world, quinn, "greet")
+    assert (run.state, "comes from another package" in run.message) == ("denied", True)
+    site.let_in(world)
+    assert run_it(world, quinn, "greet").state == "succeeded"
+    site.let_in(world, "end")
+    assert run_it(world, quinn, "greet").state == "denied"
+
+
+def test_other_bytes_than_those_let_in_are_denied_though_their_version_is_accepted(world: World, site: Site) -> None:
+    site.let_in(world)
+    site.install("1.0", CODE.replace("WORD", "other"))
+    site.restart()
+    run = run_it(world, procedure(world, "greet", STEP), "greet")
+    assert (run.state, "no confirmed change lets acme-actions:1.0:" in run.message) == ("denied", True)
+
+
+def test_the_issuer_lends_nothing_to_what_is_only_asserted_to_be_let_in() -> None:
+    """From the attacker's place: a change in the log without the signatures of two managers."""
+    authority = Authority(production={"production"})
+    closure = {"actions": [["local:script", "opsportal:1"], ["acme:greet", "acme:1:aa"]]}
+    object = {"id": "acme:greet", "mark": "acme:1:aa", "action": "set"}
+    apply(authority, "action", object, id="1", stands=False)
+    with pytest.raises(LeaseRefused, match="acme:greet comes from another package"):
+        _actions(authority, closure)
+    apply(authority, "action", object, id="2", stands=True)
+    _actions(authority, closure)
+    apply(authority, "action", {**object, "mark": "acme:1:bb"}, id="3", stands=False)
+    _actions(authority, closure)
+    apply(authority, "action", {**object, "action": "end"}, id="4", stands=True)
+    with pytest.raises(LeaseRefused):
+        _actions(authority, closure)
 
 
 def test_a_package_without_a_record_is_never_what_was_accepted(site: Site) -> None:
