@@ -98,7 +98,7 @@ def _checked(answer: int, what: str) -> int:
 
 
 def begin_starter() -> None:
-    """Start, unconfined, what makes cells for this process (procedures/definitions/starter.py); nobody's child after."""
+    """Start, unconfined, what makes cells for this process (procedures/definitions/starter.py)."""
     ours, theirs = socket.socketpair(socket.AF_UNIX, socket.SOCK_SEQPACKET)
     between = os.fork()
     if between:
@@ -111,7 +111,8 @@ def begin_starter() -> None:
     if os.fork() == 0:
         ours.close()
         os.set_inheritable(theirs.fileno(), True)
-        code = f"import sys; sys.path.insert(0, {str(ROOT)!r}); from procedures.definitions.starter import main; main()"
+        start = "from procedures.definitions.starter import main; main()"
+        code = f"import sys; sys.path.insert(0, {str(ROOT)!r}); {start}"
         kept = {name: os.environ[name] for name in ("PATH", "LANG", "PYTHONPATH") if name in os.environ}
         os.execve(sys.executable, [sys.executable, "-P", "-c", code, str(theirs.fileno())], kept)
     os._exit(0)

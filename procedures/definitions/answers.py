@@ -30,7 +30,7 @@ class Stop(threading.Event):
 
 
 class Answers:
-    """One child's words. `wanted` is the id that it must give, "" for any; `io` takes its output, if it may have any."""
+    """One child's words. `wanted` is the id that it must give, "" for any; `io` takes its output, if any is allowed."""
 
     def __init__(self, wanted: str, io: ActionIO | None) -> None:
         self.id = wanted

@@ -1,4 +1,4 @@
-"""An action of another package: its code runs in a cell, a fresh one for each call, and never in a process of ours (H4).
+"""An action of another package: its code runs in a fresh cell for each call, never in a process of ours (H4).
 
 A cell sees Python, the installed packages, the domain's code and what the call hands over; no key, no database, no
 broker, nobody's home, no other process, and no network unless the class says `network = True`. The bytes that run are

@@ -58,7 +58,7 @@ class DuplicatePlugin(OpsError):
 def actions() -> dict[str, Action]:
     """Every action by id. The same instances for the life of the process.
 
-    Those of other packages stand for code that runs in cells; one that cannot be used is not there, and the log says why.
+    Those of other packages stand for code that runs in cells; one that cannot be used is not there: the log says why.
     """
     found: dict[str, Action] = {}
     for module, names in OURS.items():

@@ -1,4 +1,4 @@
-"""Makes cells for a process that the kernel confines before it can (Landlock forbids mounts): asked, never told what to run.
+"""Makes cells for a process that the kernel confines (Landlock forbids mounts): asked, never told what to run.
 
 The starter begins before that process is confined, with an environment of its own that holds nothing. It is asked over
 a socket, each time with a connection for question and answer; it finds package and files itself, runs nothing but what
@@ -81,7 +81,8 @@ def _answered(question: dict[str, Any]) -> Any:
 
     if question["ask"] not in ASKED:
         raise StarterRefused(f"{question['ask']!r:.40} is nothing that the starter asks.")
-    point = next(one for one in packages.offered() if one.value == question["point"])
+    offered = {one.value: one for one in packages.offered()}
+    point = offered[question["point"]]
     return asking.asked_here(point, question["mark"], question["who"], question["ask"], question["given"])
 
 

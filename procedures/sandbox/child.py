@@ -1,6 +1,6 @@
 """The program in a cell that runs one call of an action of another package, and ends.
 
-As a program, `python -I -S child.py` (it finds `procedures.domain` beside it and nothing else of ours). Its input is the
+As a program, `python -I -S child.py`: it finds `procedures.domain` beside it and nothing else of ours. Its input is the
 question, one value of JSON; its output are lines of JSON, the last of them the answer. What the package prints goes to
 the error stream, so that it cannot be taken for an answer by accident; on purpose it can say only what it could say
 anyway.

@@ -227,7 +227,8 @@ def told(control: str, made: Object, names: dict[str, str]) -> str:
             "answers for them"
         ),
         "action": lambda: (
-            f"The action {made['id']} of {made['mark']} {'may no longer' if made['action'] == 'end' else 'may'} run here"
+            f"The action {made['id']} {'may no longer run' if made['action'] == 'end' else 'may run'} here, "
+            f"from the package {made['mark']}"
         ),
         "runner": lambda: f"The runner {made['name']} is enrolled",
         "redaction": lambda: (

@@ -91,7 +91,6 @@ def attack(given):
 
     def leaves():
         subprocess.Popen([sys.executable, "-c", "import time; time.sleep(600)", given["mark"]], start_new_session=True)
-        return False
 
     def descriptors():
         mine = os.listdir("/proc/self/fd")
@@ -117,7 +116,8 @@ def attack(given):
     tries("descriptors", descriptors)
     for place in ("/portal/procedures/domain/x", "/package/x", "/usr/x"):
         tries("writes", lambda: open(place, "w"))
-    tries("", leaves)
+    if given["mark"]:
+        leaves()
     return sorted(set(got))
 """
 )
@@ -223,11 +223,10 @@ def test_it_sees_nothing_of_ours_and_its_honest_work_arrives(world: World, site:
 def test_the_same_attack_succeeds_where_nothing_holds_it(site: Site, given: dict[str, Any]) -> None:
     """The control: without it the test above could pass because the attack is broken."""
     site.install("1.0", ATTACK.replace("MORE", ""))
-    words = f"import acme_actions, json, sys; print(json.dumps(acme_actions.attack(json.loads({json.dumps(given)!r}))))"
+    given = json.dumps(given | {"mark": ""})
+    words = f"import acme_actions, json; print(json.dumps(acme_actions.attack(json.loads({given!r}))))"
     environ = {**os.environ, "PYTHONPATH": f"{site.folder}:{Path.cwd()}"}
     done = subprocess.run([sys.executable, "-c", words], env=environ, capture_output=True, text=True, check=True)
-    for pid in alive(given["mark"]):
-        os.kill(int(pid), 9)
     seen = {"keys", "files", "canary", "environments", "parent's environment", "broker", "network", "home"}
     assert seen | {"issuer", "models"} <= {*json.loads(done.stdout)}
 
@@ -245,7 +244,8 @@ def test_what_it_is_handed_arrives_whole_and_what_it_gives_comes_back(site: Site
 io.register_secret(call.secret_env["TOKEN"])
 io.write("stdout", call.files["a/b"] * 70000)
 print("by the way")
-return ActionResult("failed", 7, {"n": [1, None]}, {"x": "y", "sandbox": "Z"}, None, "no", {"out": bytes(range(256))})"""
+out = {"out": bytes(range(256))}
+return ActionResult("failed", 7, {"n": [1, None]}, {"x": "y", "sandbox": "Z"}, None, "no", out)"""
     more = {"files": {"a/b": b"\x00\xff"}, "secret_env": {"TOKEN": Secret("hush")}}
     result, io = acted(site, body, **more)
     assert (result.outcome, result.exit_status, result.output, result.message) == ("failed", 7, {"n": [1, None]}, "no")
@@ -299,8 +299,8 @@ def test_one_that_hangs_times_out_with_all_that_it_started(site: Site) -> None:
 
 def test_a_cancel_ends_all_that_it_started(site: Site) -> None:
     mark = uuid4().hex
-    body = f"        subprocess.Popen(['sh', '-c', 'sleep 600', '{mark}'], start_new_session=True)\n        time.sleep(600)\n"
-    site.install("1.0", HEAD.replace("MORE", "") + body)
+    body = f"subprocess.Popen(['sh', '-c', 'sleep 600', '{mark}'], start_new_session=True); time.sleep(600)"
+    site.install("1.0", f"{HEAD.replace('MORE', '')}        {body}\n")
     site.restart()
     io = Heard()
     threading.Thread(target=lambda: (until(lambda: alive(mark)), io.cancelled.set())).start()
