@@ -12,9 +12,7 @@ from django.db import transaction
 from django.db.models import Q
 
 from procedures import access
-from procedures.definitions import registry
 from procedures.domain import plan
-from procedures.domain.bundle import PHASES
 from procedures.domain.calls import Frame
 from procedures.domain.canonical import parse
 from procedures.domain.definition import Definition
@@ -23,9 +21,9 @@ from procedures.domain.profiles import approvals_missing
 from procedures.domain.secrets import Secret
 from procedures.domain.statements import strong_enough
 from procedures.domain.states import RunState, VersionState
-from procedures.evidence.queries import accepted_digests, allowed_actions
+from procedures.evidence.queries import accepted_digests
 from procedures.models import Approval, Claim, Environment, Run, Runner, Version
-from procedures.services import drafts, plans
+from procedures.services import drafts, letting_in, plans
 from procedures.services.calls import CalleeChanged
 from procedures.services.run_states import end, move, note
 from procedures.services.versions import recomputed
@@ -171,7 +169,8 @@ def _same_plan(run: Run, definition: Definition, files: Mapping[str, bytes], at:
     except OpsError as problem:
         raise _Drifted(problem.message) from problem
     _callees_accepted(planned)
-    _actions_allowed([definition, *(frame.definition for frame in planned.frames.values())])
+    if why := letting_in.refusal([definition, *(frame.definition for frame in planned.frames.values())]):
+        raise _Refused(why)
     if planned.digest != run.plan_digest:
         raise _Drifted("Targets, bindings or rules changed since the plan was made.")
     return planned
@@ -183,17 +182,6 @@ def _callees_accepted(planned: plans.Planned) -> None:
         procedure = Version.objects.values_list("procedure", flat=True).get(pk=frame.version)
         if frame.ask.digest not in accepted_digests(procedure=procedure):
             raise _Refused(f"The evidence log holds no acceptance of {frame.ask.digest}, which this run calls.")
-
-
-def _actions_allowed(definitions: Sequence[Definition]) -> None:
-    """Each action of another package was let in by a control change, with the very bytes that lie here (H4)."""
-    marks = registry.action_marks()
-    used = {step.action for one in definitions for phase in PHASES for step in one.branch(phase)}
-    others = {action: marks.get(action, "") for action in used if not registry.is_ours(marks.get(action, ""))}
-    allowed = allowed_actions() if others else {}
-    for action, mark in sorted(others.items()):
-        if allowed.get(action) != mark:
-            raise _Refused(f"{action} comes from another package, and no confirmed change lets {mark or 'it'} in.")
 
 
 def _use_approvals(run: Run, at: datetime) -> None:

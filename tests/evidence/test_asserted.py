@@ -90,6 +90,7 @@ def objects(intruder: Person, world: World) -> dict[str, dict[str, Any]]:
         "key_end": {"fingerprint": mira_key, "reason": "lost"},
         "runner": {"runner": str(uuid7()), "name": "evil", "public": "A" * 43 + "=", "environments": ["production"]},
         "redaction": {"subject": subject, "basis": "none", "requested_by": "nobody"},
+        "action": {"id": "evil:act", "mark": "evil:1.0:" + "0" * 64, "action": "set"},
         "source": {
             "name": "evil",
             "url": "https://git.example.com/evil.git",
@@ -168,7 +169,7 @@ FORGERIES: tuple[Callable[..., tuple[bytes, tuple[Any, ...]]], ...] = (
 def shape(authority: Authority) -> Any:
     """What stands in an authority: everything that could let somebody do something."""
     live = {name: g for name, g in authority.grants.items() if g["stands"]}
-    tables = (authority.bindings, authority.targets, authority.secrets, authority.runners)
+    tables = (authority.bindings, authority.targets, authority.secrets, authority.runners, authority.actions)
     return (
         authority.profile,
         sorted(authority.production),
