@@ -107,15 +107,20 @@ def begin_starter() -> None:
         os.set_inheritable(ours.fileno(), True)
         os.environ[STARTER] = str(ours.detach())
         return
-    os.setsid()
-    if os.fork() == 0:
-        ours.close()
-        os.set_inheritable(theirs.fileno(), True)
-        start = "from procedures.definitions.starter import main; main()"
-        code = f"import sys; sys.path.insert(0, {str(ROOT)!r}); {start}"
-        kept = {name: os.environ[name] for name in ("PATH", "LANG", "PYTHONPATH") if name in os.environ}
-        os.execve(sys.executable, [sys.executable, "-P", "-c", code, str(theirs.fileno())], kept)
-    os._exit(0)
+    try:
+        os.setsid()
+        if os.fork() == 0:
+            _become_starter(theirs)
+    finally:
+        os._exit(1)
+
+
+def _become_starter(asked: socket.socket) -> None:
+    os.set_inheritable(asked.fileno(), True)
+    start = "from procedures.definitions.starter import main; main()"
+    code = f"import sys; sys.path.insert(0, {str(ROOT)!r}); {start}"
+    kept = {name: os.environ[name] for name in ("PATH", "LANG", "PYTHONPATH") if name in os.environ}
+    os.execve(sys.executable, [sys.executable, "-P", "-c", code, str(asked.fileno())], kept)
 
 
 def main() -> None:

@@ -164,6 +164,7 @@ def test_our_own_actions_keep_their_mark_over_releases(site: Site) -> None:
 
 def test_byte_code_that_says_it_need_not_be_compared_with_its_source_never_runs(world: World, site: Site) -> None:
     """What is hashed is the source; what Python would load is the file beside it (PEP 552, unchecked)."""
+    site.let_in(world)
     quinn = procedure(world, "greet", STEP)
     code = compile(CODE.replace("WORD", "evil"), "acme_actions/__init__.py", "exec")
     place = Path(cache_from_source(str(site.folder / "acme_actions/__init__.py"), optimization=""))
