@@ -16,15 +16,6 @@ from procedures.models import ReviewComment
 from procedures.queries import discussions as threads_of
 from procedures.services import discussions
 
-COMMENT = inputs.shape(
-    {"body": {"type": "string"}},
-    {
-        "path": {"type": "string", "maxLength": 500},
-        "line": {"type": ["integer", "null"], "minimum": 1},
-        "thread": {"type": ["string", "null"], "format": "uuid"},
-    },
-)
-
 
 class Comments(VersionDoor):
     """GET lists threads, oldest first, with those of earlier versions; POST begins one, or answers in `thread`."""
@@ -34,7 +25,7 @@ class Comments(VersionDoor):
         return Response({"results": [_thread(row) for row in rows], "next": None, "previous": None})
 
     def post(self, request: Request, pk: str) -> Response:
-        data = inputs.checked(COMMENT, request.data)
+        data = inputs.checked(inputs.COMMENT, request.data)
         row = self.version(pk)
         if data.get("thread"):
             if data.get("path") or data.get("line"):

@@ -64,6 +64,14 @@ REVIEW = shape(
     {"version": {"type": "string", "format": "uuid"}, "digest": NAME, "verdict": NAME},
     {"comment": TEXT, "duties": {"type": "array", "items": NAME}, "signature": SIGNATURE},
 )
+COMMENT = shape(
+    {"body": {"type": "string"}},
+    {
+        "path": {"type": "string", "maxLength": 500},
+        "line": {"type": ["integer", "null"], "minimum": 1},
+        "thread": {"type": ["string", "null"], "format": "uuid"},
+    },
+)
 DECISION = shape({"plan_digest": NAME}, {"comment": TEXT, "signature": SIGNATURE})
 REASON = shape({}, {"reason": TEXT, "cancel_running": {"type": "boolean"}})
 NOTE = shape({}, {"note": TEXT})

@@ -1,0 +1,176 @@
+"""What the OpenAPI document says of each door: what a request holds, what is answered, and how refusals look."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from typing import Any
+
+from drf_spectacular.extensions import OpenApiAuthenticationExtension
+from drf_spectacular.openapi import AutoSchema
+
+from procedures.api import inputs
+
+Shape = Mapping[str, Any]
+TEXT: Shape = {"type": "string"}
+MAYBE: Shape = {"type": ["string", "null"]}
+NUMBER: Shape = {"type": "integer"}
+YES: Shape = {"type": "boolean"}
+OBJECT: Shape = {"type": "object"}
+ROWS: Shape = {"type": "array", "items": OBJECT}
+WORDS: Shape = {"type": "array", "items": TEXT}
+BUNDLE = {
+    "type": "object",
+    "required": ["bundle"],
+    "properties": {
+        "bundle": {"type": "string", "contentMediaType": "application/gzip"},
+        "note": {"type": "string", "maxLength": 2000},
+        "draft": {"enum": ["true", "false"]},
+    },
+}
+
+
+def _named(shape: Shape, names: str) -> dict[str, Shape]:
+    return dict.fromkeys(names.split(), shape)
+
+
+VERSION = inputs.shape(
+    {
+        **_named(TEXT, "id procedure digest state risk submitted_by author note"),
+        **_named(MAYBE, "submitted_at accepted_at expires_at"),
+        "number": NUMBER,
+        "draft": YES,
+        "risk_reasons": WORDS,
+        "findings": ROWS,
+        "tests": {},
+    },
+    {**_named(ROWS, "trials files reviews"), "definition": OBJECT, "missing": WORDS, "moved_on": WORDS},
+)
+RUN = inputs.shape(
+    {
+        **_named(TEXT, "id procedure digest environment requester reason risk state message url"),
+        **_named(MAYBE, "created_at started_at ended_at plan_digest waiting_gate min_strength"),
+        **_named(OBJECT, "parameters output links"),
+        "no": NUMBER,
+        "draft": YES,
+        "approvals_needed": {},
+    }
+)
+PROBLEM = {
+    "type": "object",
+    "required": ["type", "title", "status", "detail", "request_id"],
+    "properties": {
+        **_named(TEXT, "type title detail request_id next_step event"),
+        "status": NUMBER,
+        "errors": {"type": "array", "items": {"type": "object", "properties": _named(TEXT, "pointer message code")}},
+    },
+}
+
+
+def _list(shape: Shape) -> dict[str, Any]:
+    results = {"type": "array", "items": shape}
+    return {
+        "type": "object",
+        "required": ["results"],
+        "properties": {"results": results, "next": MAYBE, "previous": MAYBE},
+    }
+
+
+# The view's name in its module → what its POST takes; a test holds it against what the view checks.
+TAKES: Mapping[str, Shape] = {
+    "versions.Options": inputs.OPTIONS,
+    "versions.Reviews": inputs.REVIEW,
+    "versions.Revoke": inputs.REASON,
+    "versions.Retire": inputs.REASON,
+    "versions.Restore": inputs.REASON,
+    "versions.Resubmit": inputs.NOTE,
+    "discussions.Comments": inputs.COMMENT,
+    "runs.Runs": inputs.RUN,
+    "runs.Decide": inputs.DECISION,
+    "runs.Reject": inputs.DECISION,
+    "runs.Cancel": inputs.REASON,
+    "control.Statement": inputs.CONTROL,
+    "control.Changes": inputs.CONTROL,
+    "control.Confirm": inputs.CONFIRM,
+    "control.Refuse": inputs.REASON,
+    "control.Grants": inputs.GRANT,
+    "control.People": inputs.PERSON,
+    "control.Tokens": inputs.TOKEN,
+    "evidence.Exports": inputs.EXPORT,
+    "session.Session": inputs.LOGIN,
+    "session.Join": inputs.JOIN,
+    "session.Welcome": inputs.WELCOME,
+}
+# (view, method) → the statuses of what went well, and the shape of the answer.
+ANSWERS: Mapping[tuple[str, str], tuple[Sequence[int], Shape]] = {
+    ("versions.Versions", "GET"): ([200], _list(VERSION)),
+    ("versions.Versions", "POST"): ([201], VERSION),
+    ("versions.OneVersion", "GET"): ([200], VERSION),
+    ("versions.Reviews", "POST"): ([201], VERSION),
+    ("versions.Resubmit", "POST"): ([201], VERSION),
+    **{(f"versions.{name}", "POST"): ([200], VERSION) for name in ("Lift", "Revoke", "Withdraw")},
+    ("versions.TestAgain", "POST"): ([202], OBJECT),
+    ("discussions.Comments", "GET"): ([200], _list(OBJECT)),
+    ("discussions.Comments", "POST"): ([201], OBJECT),
+    ("runs.Runs", "GET"): ([200], _list(RUN)),
+    ("runs.Runs", "POST"): ([201, 202], RUN),
+    ("runs.OneRun", "GET"): ([200], RUN),
+    ("control.Changes", "POST"): ([201, 202], OBJECT),
+    ("control.Grants", "POST"): ([201, 202], OBJECT),
+    ("control.People", "POST"): ([201], OBJECT),
+    ("control.Tokens", "POST"): ([201], OBJECT),
+    ("session.Session", "POST"): ([204], {}),
+    ("session.Welcome", "POST"): ([201], OBJECT),
+    ("sources.Look", "POST"): ([202], OBJECT),
+}
+PROBLEMS = {
+    "default": {"description": "A refusal (RFC 9457).", "content": {"application/problem+json": {"schema": PROBLEM}}}
+}
+
+
+class Described(AutoSchema):
+    """Requests and answers as the tables above have them; the views themselves hold no serializer."""
+
+    @property
+    def _name(self) -> str:
+        kind = type(self.view)
+        return f"{kind.__module__.rpartition('.')[2]}.{kind.__name__}"
+
+    def get_operation_id(self) -> str:
+        words = [word.strip("{}") for word in self.path.strip("/").split("/")[2:]]
+        return "_".join([self.method.lower(), *words]).replace("-", "_")
+
+    def _get_serializer(self) -> None:
+        """The views have none, and nothing is guessed."""
+
+    def _get_request_body(self, direction: str = "request") -> dict[str, Any] | None:
+        if self.method != "POST":
+            return None
+        if self._name == "versions.Versions":
+            return {"required": True, "content": {"multipart/form-data": {"schema": BUNDLE}}}
+        taken = TAKES.get(self._name)
+        return {"content": {"application/json": {"schema": dict(taken)}}} if taken is not None else None
+
+    def _get_response_bodies(self, direction: str = "response") -> dict[str, Any]:
+        statuses, shape = ANSWERS.get((self._name, self.method), ([200], OBJECT))
+        body = {"content": {"application/json": {"schema": dict(shape)}}} if shape else {}
+        return {str(status): {"description": "It went well.", **body} for status in statuses} | PROBLEMS
+
+
+class Bearer(OpenApiAuthenticationExtension):  # type: ignore[no-untyped-call]
+    """A token of a program, in the header."""
+
+    target_class = "procedures.api.authentication.BearerAuthentication"
+    name = "token"
+
+    def get_security_definition(self, auto_schema: AutoSchema) -> dict[str, str]:
+        return {"type": "http", "scheme": "bearer"}
+
+
+class Cookie(OpenApiAuthenticationExtension):  # type: ignore[no-untyped-call]
+    """A person's session."""
+
+    target_class = "procedures.api.authentication.PersonSession"
+    name = "session"
+
+    def get_security_definition(self, auto_schema: AutoSchema) -> dict[str, str]:
+        return {"type": "apiKey", "in": "cookie", "name": "sessionid"}
