@@ -97,7 +97,7 @@ class Answers:
             return ""
         if self._io is None:
             return "It said something where it only had to answer."
-        if first == "stream" and value in {"stdout", "stderr", "system"}:
+        if first == "stream" and value in {"stdout", "stderr", "system"} and "data" in more:
             self._io.write(value, base64.b64decode(more["data"], validate=True))
             return ""
         if first == "secret" and self._secrets < SECRETS:

@@ -18,6 +18,7 @@ from procedures.domain.errors import OpsError
 from procedures.domain.ports import ActionCall, ActionResult, Lease, Outcome, Target
 from procedures.domain.secrets import Secret
 
+DEEPEST = 100
 CLASSES: Mapping[str, type[Any]] = {one.__name__: one for one in (ActionCall, ArtifactNeed, Lease, Target)}
 
 
@@ -57,18 +58,20 @@ def _packed_object(value: Any) -> Any:
     raise Malformed(f"A {name} cannot be handed to another process.")
 
 
-def unpacked(value: Any) -> Any:
+def unpacked(value: Any, depth: int = DEEPEST) -> Any:
     """What `packed` was given; tuples come back as lists. Raises Malformed."""
+    if depth < 0:
+        raise Malformed("An answer that is nested too deeply.")
     if isinstance(value, list):
-        return [unpacked(item) for item in value]
+        return [unpacked(item, depth - 1) for item in value]
     if not isinstance(value, dict):
         return value
     try:
         [(tag, inner)] = value.items()
         if tag == "map":
-            return {key: unpacked(item) for key, item in inner.items()}
+            return {key: unpacked(item, depth - 1) for key, item in inner.items()}
         if tag in CLASSES:
-            return CLASSES[tag](**unpacked(inner))
+            return CLASSES[tag](**unpacked(inner, depth - 1))
         return _unpacked_plain(tag, inner)
     except (TypeError, ValueError, KeyError, AttributeError) as problem:
         raise Malformed(f"An answer in no known form: {type(problem).__name__}.") from problem
