@@ -154,7 +154,7 @@ def test_github_s_commands_hold_hostile_text_as_data() -> None:
     properties = dict(part.split("=", 1) for part in match[1].split(","))
     assert unescaped(properties["file"]) == HOSTILE
     assert (properties["line"], properties["col"], properties["title"]) == ("3", "4", "input")
-    assert unescaped(match[2]) == f"{HOSTILE} {HOSTILE}"
+    assert unescaped(match[2]) == f"{HOSTILE}. {HOSTILE}"
 
 
 def test_each_line_of_text_is_one_finding_and_colours_are_asked_for() -> None:
