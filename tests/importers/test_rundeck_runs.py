@@ -134,6 +134,6 @@ def test_any_value_is_itself_in_quotes_and_here_documents(value: str) -> None:
 
 
 def test_a_value_in_a_text_that_another_program_reads_is_reported() -> None:
-    found = carried(job(sequence={"commands": [{"script": 'ssh web1 "ls @option.a@"'}]}, options=[{"name": "a"}]))
+    found = carried(job(sequence={"commands": [{"script": 'mysql -u "@option.a@" shop'}]}, options=[{"name": "a"}]))
     assert not found.procedures[0].marked
-    assert any(key.fate == "reported" and "that ssh reads in its own way" in key.said for key in found.keys)
+    assert any(key.fate == "reported" and "that mysql reads in its own way" in key.said for key in found.keys)

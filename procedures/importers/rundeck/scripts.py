@@ -6,17 +6,14 @@ import re
 import shlex
 from dataclasses import dataclass, field
 
+from procedures.importers.rundeck import far
 from procedures.importers.rundeck.captures import Capture, collecting
 from procedures.importers.rundeck.languages import language, rewrite
 from procedures.importers.rundeck.shell import Find, needs_bash, rewritten
 from procedures.importers.rundeck.variables import IN_COMMAND, IN_SCRIPT, NotCarried, Variables
 
 ENDS = {"shell": ".sh", "python": ".py", "powershell": ".ps1", "other": ".script"}
-# A value inside such a line would be read as program by another shell.
-BY_ANOTHER = re.compile(r"\b(?:eval|(?:ba|da|k|z)?sh\s+(?:-[\w-]+\s+)*-\w*c|su\b[^\n]*\s-c)\b[^\n]*\$\{?(\w+)")
-READ_ON = re.compile(
-    r"\b(ssh|mysql|psql|sqlplus|python[0-9.]*\s+-c|perl\s+-\w*e|node\s+-e|ruby\s+-e)\b[^\n]*\$\{?(\w+)"
-)
+READ_ON = re.compile(r"\b(ssh|mysql|psql|sqlplus)\b[^\n]*\$\{?(\w+)")
 POWERSHELL = "it runs with pwsh: a host needs PowerShell 7 and a POSIX shell, so plain Windows hosts are not reached"
 SUDO = "sudo must let it keep the variables that hold the values (SETENV)"
 
@@ -129,10 +126,9 @@ def _part(program: Program, variables: Variables) -> _Part:
 
 
 def _read_by_another(text: str, variables: Variables) -> list[str]:
-    """Notes on values that another program reads in its own way. Raises NotCarried where a shell would run them."""
-    for match in BY_ANOTHER.finditer(text):
-        if match[1] in variables.used:
-            raise NotCarried(f"a value becomes program text of another shell ({match[0].split()[0]})")
+    """Notes on values that another program reads in its own way. Raises NotCarried where it would run them."""
+    if program := far.runs(text, variables.used):
+        raise NotCarried(f"a value becomes program text of {program}")
     return [
         f"a value stands in a text that {match[1]} reads in its own way; see that no value can be a program there"
         for match in READ_ON.finditer(text)
