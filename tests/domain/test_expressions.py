@@ -2,11 +2,14 @@
 
 from __future__ import annotations
 
+import re
+
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
 from procedures.domain import expressions
+from procedures.domain.expression_filters import FILTERS
 from procedures.domain.expressions import ExpressionRefused, Unresolved
 from procedures.domain.secrets import Secret
 
@@ -93,3 +96,53 @@ def test_conditions_compare_and_combine() -> None:
 def test_names_used_are_dotted_paths() -> None:
     found = expressions.names_used({"a": ["${{ steps.x.output['k'] }}", "${{ parameters.p|default(environment) }}"]})
     assert found == {("steps", "x", "output", "k"), ("parameters", "p"), ("environment",)}
+
+
+REPOSITORY = "github.com?owner=acme&repo=pay"
+FILTERED: dict[str, tuple[str, object, object]] = {
+    "lower": ("lower", "ÄB", "äb"),
+    "upper": ("upper", "äb", "ÄB"),
+    "trim": ("trim", " a b\n", "a b"),
+    "replace": ("replace('a', 'aa')", "banana", "baanaanaa"),
+    "default": ("default('x')", "", "x"),
+    "dump": ("dump", {"b": 1, "a": "ü"}, '{"a": "ü", "b": 1}'),
+    "pick": ("pick('k')", {"k": [1]}, [1]),
+    "length": ("length", ["a", "b"], 2),
+    "join": ("join(', ')", ["a", "b"], "a, b"),
+    "string": ("string", True, "true"),
+    "capitalize": ("capitalize", "aB", "Ab"),
+    "title": ("title", "a b", "A B"),
+    "first": ("first", ["a", "b"], "a"),
+    "last": ("last", "ab", "b"),
+    "parseEntityRef": ("parseEntityRef", "Group:ops/a", {"kind": "group", "namespace": "ops", "name": "a"}),
+    "parseRepoUrl": ("parseRepoUrl", REPOSITORY, {"host": "github.com", "owner": "acme", "repo": "pay"}),
+    "projectSlug": ("projectSlug", REPOSITORY, "acme/pay"),
+}
+
+
+@pytest.mark.parametrize("name", sorted(FILTERS))
+def test_each_filter_makes_what_it_says(name: str) -> None:
+    if name == "now":
+        text = expressions.render("${{ '' | now }} ${{ 'day' | now }}", {})
+        assert re.fullmatch(r"(20..-..-..)T..:..:..Z \1", str(text))
+        return
+    words, given, made = FILTERED[name]
+    assert expressions.render(f"${{{{ parameters.v | {words} }}}}", {"parameters": {"v": given}}) == made
+
+
+@pytest.mark.parametrize(
+    ("words", "given"),
+    [
+        ("lower", 5),
+        ("pick('k')", "text"),
+        ("replace('', 'x')", "a"),
+        ("join", [1]),
+        ("first", 5),
+        ("parseEntityRef", "a:/b"),
+        ("parseRepoUrl", "github.com?owner=a"),
+        ("parseRepoUrl", "h?repo=a&repo=b"),
+    ],
+)
+def test_a_filter_refuses_what_it_is_not_for(words: str, given: object) -> None:
+    with pytest.raises(ExpressionRefused):
+        expressions.render(f"${{{{ parameters.v | {words} }}}}", {"parameters": {"v": given}})
