@@ -9,6 +9,7 @@ import subprocess
 import time
 from collections.abc import Sequence
 from pathlib import Path
+from shlex import quote
 from typing import Protocol
 
 from procedures.domain.errors import OpsError
@@ -152,9 +153,13 @@ def _run(
 
 def _ssh(folder: Path, key: Path | None) -> str:
     """OpenSSH with the source's own key and known hosts alone; an unknown host is refused, never learned."""
-    known = folder.with_suffix(".known_hosts")
-    identity = f"-i {key} -o IdentitiesOnly=yes" if key is not None and key.exists() else "-o PubkeyAuthentication=no"
+    hosts = quote(f'UserKnownHostsFile="{folder.with_suffix(".known_hosts")}"')
+    identity = (
+        f"-i {quote(str(key))} -o IdentitiesOnly=yes"
+        if key is not None and key.exists()
+        else "-o PubkeyAuthentication=no"
+    )
     return (
         f"ssh -F /dev/null {identity} -o BatchMode=yes -o StrictHostKeyChecking=yes "
-        f"-o UserKnownHostsFile={known} -o GlobalKnownHostsFile=/etc/ssh/ssh_known_hosts -o ConnectTimeout=15"
+        f"-o {hosts} -o GlobalKnownHostsFile=/etc/ssh/ssh_known_hosts -o ConnectTimeout=15"
     )

@@ -9,6 +9,7 @@ import tempfile
 import time
 from collections.abc import Iterator
 from pathlib import Path
+from typing import Any
 
 import pytest
 
@@ -154,8 +155,9 @@ def ssh_host(host_number: int) -> Iterator[Host]:
 
 
 def test_a_repository_over_ssh_is_read_with_the_sources_own_key_from_a_known_host_alone(
-    forge: Forge, ssh_host: Host
+    forge: Forge, ssh_host: Host, tmp_path: Path, settings: Any
 ) -> None:
+    settings.OPSPORTAL_DATA_DIR = tmp_path / "its data"
     forge.remote.write("greet")
     forge.remote.commit()
     forge.remote.push()
