@@ -78,27 +78,9 @@ def request_run(*, actor: Person, wish: Wish, at: datetime, chain: Sequence[tupl
     verb = "author" if wish.draft else "run"
     access.require(actor, verb, at=at, procedure=procedure, environment=environment)
     _not_too_many(actor, at)
-    if wish.draft:
-        drafts.require_place(environment)
-        version = drafts.standing_draft(actor=actor, procedure=procedure, digest=wish.digest)
-    else:
-        version = _accepted(procedure, wish.digest, at)
-    definition = definition_of(stored_files(version))
-    if wish.draft:
-        drafts.require_harmless(definition, wish.secrets)
+    version, definition = _what_runs(actor, procedure, environment, wish, at)
     resolved, marks, sealed = _inputs(definition, environment, wish)
-    chosen = (
-        {}
-        if wish.draft
-        else options.check(
-            actor=actor,
-            version=version,
-            environment=environment,
-            schema=definition.parameters,
-            resolved=resolved,
-            at=at,
-        )
-    )
+    chosen = {} if wish.draft else _choices(actor, version, environment, definition, resolved, at)
     targets = plans.targets_for(definition, environment, resolved, wish.targets)
     decision = access.require(
         actor, verb, at=at, procedure=procedure, environment=environment, resolved=resolved, targets=targets
@@ -131,6 +113,33 @@ def request_run(*, actor: Person, wish: Wish, at: datetime, chain: Sequence[tupl
     _group_allows(run, definition, at)
     _plan_and_go(run, definition, stored_files(version), marks, at)
     return run
+
+
+def _what_runs(
+    actor: Person, procedure: Procedure, environment: Environment, wish: Wish, at: datetime
+) -> tuple[Version, Definition]:
+    """The accepted version, or the actor's own draft where drafts may run."""
+    if not wish.draft:
+        version = _accepted(procedure, wish.digest, at)
+        return version, definition_of(stored_files(version))
+    drafts.require_place(environment)
+    version = drafts.standing_draft(actor=actor, procedure=procedure, digest=wish.digest)
+    definition = definition_of(stored_files(version))
+    drafts.require_harmless(definition, wish.secrets)
+    return version, definition
+
+
+def _choices(
+    actor: Person,
+    version: Version,
+    environment: Environment,
+    definition: Definition,
+    resolved: Mapping[str, Any],
+    at: datetime,
+) -> dict[str, Any]:
+    """What was chosen from lists that bind, checked again, with each list's digest."""
+    schema = definition.parameters
+    return options.check(actor=actor, version=version, environment=environment, schema=schema, resolved=resolved, at=at)
 
 
 def _not_too_many(actor: Person, at: datetime) -> None:

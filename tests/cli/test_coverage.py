@@ -105,22 +105,3 @@ def test_the_badge_is_svg_that_says_the_share(tmp_path: Path) -> None:
     typed(str(tmp_path), "--badge", str(tmp_path / "badge.svg"))
     root = ET.fromstring((tmp_path / "badge.svg").read_text())  # noqa: S314 - written a moment ago by us
     assert root.attrib["aria-label"] == "procedures: 0 %"
-
-
-@pytest.mark.parametrize("changed", [False, True], ids=["the accepted files", "one byte more"])
-def test_with_a_portal_only_the_accepted_files_count(
-    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, changed: bool
-) -> None:
-    import base64
-
-    from procedures.definitions.archive import read_folder
-
-    procedure(tmp_path / "restart", "restart")
-    there = {path: base64.b64encode(data).decode() for path, data in read_folder(tmp_path / "restart").items()}
-    answers = {"/api/v1/versions/": {"results": [{"id": "1", "state": "accepted"}]}}
-    answers["/api/v1/versions/1/files/"] = {"files": there}
-    monkeypatch.setenv("OPSPORTAL_URL", "http://portal.example")
-    monkeypatch.setattr(coverage, "ask", lambda method, path, **more: answers[path])
-    if changed:
-        (tmp_path / "restart" / "one.sh").write_bytes(b"#!/bin/sh\necho $PARAM_WORD\n")
-    assert bool(judged(tmp_path)["components"][0]["procedures"][0]["lacks"]) is changed
