@@ -1,0 +1,175 @@
+"""Every door, service and task reaches the one decision, or stands here with the reason why it needs none (rule 5).
+
+What is read here is whether a way leads there; that it is gone for each person is tried in tests/access.
+"""
+
+from __future__ import annotations
+
+import ast
+import inspect
+from collections.abc import Iterator
+from typing import Any
+
+import click
+from django.urls import URLPattern, URLResolver, get_resolver
+
+from opsportal.cli.main import main
+from tests.house import calls
+
+DECISION = {
+    ("procedures.access.decision", "decide"),
+    ("procedures.access.decision", "live_rights"),
+    ("procedures.access.lists", "visible"),
+}
+METHODS = ("get", "post", "put", "patch", "delete")
+OWN = "one's own: nobody else's thing can be named"
+SIGNS_IN = "opens or closes a session; who comes in holds nothing by that"
+NOBODY = "no person acts: the portal itself does what time or a machine says"
+PUBLIC = "says what every installation says"
+KNOWN = "known to everybody who is signed in"
+DOORS = {
+    "api.control.Environments.get": KNOWN,
+    "api.control.Me.get": OWN,
+    "api.control.People.get": KNOWN,
+    "api.control.Statement.post": "words a statement; nothing is stored, and signing it gives nothing by itself",
+    "api.control.Tokens.post": OWN,
+    "api.health.healthz": PUBLIC,
+    "api.health.metrics": "counts alone, from the machine itself",
+    "api.health.readyz": PUBLIC,
+    "api.session.Join.post": SIGNS_IN,
+    "api.session.Session.delete": SIGNS_IN,
+    "api.session.Session.post": SIGNS_IN,
+    "api.session.Welcome.post": SIGNS_IN,
+    "api.urls.action_list": PUBLIC,
+    "api.urls.format_schema": PUBLIC,
+    "hooks.git.pushed": "a signed push: the portal looks at a source that managers confirmed",
+    "web.views.home.theme": OWN,
+    "web.views.sessions.sign_out": SIGNS_IN,
+}
+SERVICES = {
+    "bootstrap.accept_invite": SIGNS_IN,
+    "bootstrap.use_first_link": SIGNS_IN,
+    "codes._begin": OWN,
+    "codes.enrol": OWN,
+    "install.install": NOBODY,
+    "life.expire_acceptances": NOBODY,
+    "manuscripts.discard_manuscript": OWN,
+    "people.make_token": OWN,
+    "people.revoke_token": OWN,
+}
+TASKS = {"fetch_options": "a runner fetches what a form's service let it fetch, by the id of that asking"}
+CLIENT = "over the API, as whoever signed in there"
+LOCAL = "on the author's own machine, without a portal"
+MACHINE = "by whoever owns the machine and its data folder; it acts as no person"
+COMMANDS = {
+    MACHINE: {"config", "doctor", "runner", "scheduler", "sequencer", "up"},
+    LOCAL: {"lint", "test", "new", "schema", "import", "evidence verify"},
+}
+
+
+def views() -> Iterator[tuple[str, str]]:
+    """(module, qualified name) of whatever answers a path of ours."""
+
+    def walk(patterns: list[Any]) -> Iterator[Any]:
+        for one in patterns:
+            if isinstance(one, URLResolver):
+                yield from walk(one.url_patterns)
+            elif isinstance(one, URLPattern):
+                yield one.callback
+
+    for callback in walk(get_resolver().url_patterns):
+        view = getattr(callback, "cls", None) or getattr(callback, "view_class", None)
+        if view is None:
+            bare = inspect.unwrap(callback)
+            yield bare.__module__, bare.__qualname__
+        else:
+            made = (inspect.unwrap(getattr(view, m)) for m in METHODS if hasattr(view, m))
+            yield from ((one.__module__, one.__qualname__) for one in made)
+
+
+def ours(module: str) -> bool:
+    return module.startswith(("procedures.", "opsportal."))
+
+
+def missing(found: list[tuple[str, str]], reasons: dict[str, str], prefix: str) -> tuple[set[str], set[str]]:
+    """(what reaches no decision and gives no reason, reasons that nobody needs)."""
+    without = {
+        f"{module}.{name}".removeprefix(prefix) for module, name in found if not calls.reaches(module, name, DECISION)
+    }
+    return without - set(reasons), set(reasons) - without
+
+
+def test_every_page_and_endpoint_reaches_the_decision() -> None:
+    found = [(module, name) for module, name in views() if ours(module)]
+    assert len(found) > 100
+    strays, spare = missing(found, DOORS, "procedures.")
+    assert not strays, f"ask `access` in the service or query behind these, or say why not: {sorted(strays)}"
+    assert not spare, f"these reach the decision now, or are gone: {sorted(spare)}"
+
+
+def test_every_service_that_changes_something_reaches_the_decision() -> None:
+    found = [
+        (module, name)
+        for module, room in calls.rooms().items()
+        if module.startswith("procedures.services.")
+        for name, node in room.functions.items()
+        if isinstance(node, ast.FunctionDef) and any(map(opens_a_transaction, node.decorator_list))
+    ]
+    assert len(found) > 30
+    strays, spare = missing(found, SERVICES, "procedures.services.")
+    assert not strays, f"ask `access` here, or say why not: {sorted(strays)}"
+    assert not spare, f"these reach the decision now, or are gone: {sorted(spare)}"
+
+
+def test_every_task_of_the_queue_decides_again() -> None:
+    room = calls.rooms()["procedures.runner.tasks"]
+    found = [
+        (room.name, name)
+        for name, node in room.functions.items()
+        if isinstance(node, ast.FunctionDef) and any("shared_task" in ast.unparse(one) for one in node.decorator_list)
+    ]
+    assert len(found) >= 3
+    strays, spare = missing(found, TASKS, "procedures.runner.tasks.")
+    assert (strays, spare) == (set(), set())
+
+
+def opens_a_transaction(decorator: ast.expr) -> bool:
+    text = ast.unparse(decorator)
+    return text == "thing" or text.startswith("transaction.atomic")
+
+
+def leaves(command: click.Command, path: str = "") -> Iterator[tuple[str, click.Command]]:
+    if isinstance(command, click.Group):
+        context = click.Context(command)
+        for name in command.list_commands(context):
+            inner = command.get_command(context, name)
+            assert inner is not None, name
+            yield from leaves(inner, f"{path} {name}".strip())
+    else:
+        yield path, command
+
+
+def test_every_command_is_a_client_or_says_whose_hand_it_is() -> None:
+    """A command of the machine's owner may touch tables; every other one has the API alone."""
+    said = {name for names in COMMANDS.values() for name in names}
+    found = dict(leaves(main))
+    assert said - set(found) == set(), "a command with a reason is gone"
+    for path, command in found.items():
+        if path in said:
+            continue
+        function = inspect.unwrap(command.callback) if command.callback else None
+        assert function is not None, path
+        reached = _everything(function.__module__, function.__qualname__)
+        inside = {module for module, _ in reached if module.startswith(("procedures.services", "procedures.models"))}
+        assert not inside, f"{path} reaches {inside}: it must ask the API"
+
+
+def _everything(module: str, function: str) -> set[tuple[str, str]]:
+    seen: set[tuple[str, str]] = set()
+    waiting = [(module, function)]
+    while waiting:
+        here = waiting.pop()
+        if here not in seen:
+            seen.add(here)
+            waiting += calls.callees(*here)
+    return seen
