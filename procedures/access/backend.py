@@ -7,6 +7,7 @@ from typing import Any
 from django.contrib.auth.backends import BaseBackend, ModelBackend
 from django.http import HttpRequest
 
+from procedures.access.caller import within
 from procedures.access.decision import live_rights
 from procedures.domain.clock import now
 from procedures.models import Person, Procedure, ProcedureGroupPermission, ProcedureUserPermission
@@ -35,6 +36,8 @@ class GrantBackend(BaseBackend):
         if not isinstance(user_obj, Person) or not user_obj.is_active or not isinstance(obj, Procedure):
             return False
         verb = perm.rpartition(".")[2]
+        if not within(user_obj, verb, obj.name):
+            return False
         row = {"permission__codename": verb, "content_object": obj}
         projected = (
             ProcedureUserPermission.objects.filter(user=user_obj, **row).exists()

@@ -9,9 +9,13 @@ from typing import Any
 
 from django.db.models import Q, QuerySet
 
+from procedures.access.caller import outside, scope_of
 from procedures.domain import filters, parameters
 from procedures.domain.errors import NotAllowed
 from procedures.models import Environment, Grant, GrantRight, Person, Procedure
+
+
+PERSONS_ONLY = frozenset({"review", "approve", "manage_access", "break_glass"})  # never software's, whoever owns it
 
 
 @dataclass(frozen=True, slots=True)
@@ -24,12 +28,18 @@ class Decision:
 
 
 def live_rights(actor: Person, verb: str, at: datetime) -> QuerySet[GrantRight]:
-    """Rights of a person, directly or through a group, that hold at this instant."""
-    if not actor.is_active:
+    """Rights of a person, directly or through a group, that hold at this instant; a token in use narrows them."""
+    if not actor.is_active or (actor.kind != Person.Kind.PERSON and verb in PERSONS_ONLY):
         return GrantRight.objects.none()
-    return GrantRight.objects.filter(
+    scope = scope_of(actor)
+    if scope is not None and verb not in scope.verbs and verb != "discover":
+        return GrantRight.objects.none()
+    rights = GrantRight.objects.filter(
         Q(person=actor) | Q(group__memberships__person=actor), verb=verb, not_before_at__lte=at, ends_at__gt=at
     )
+    if scope is not None and scope.environments:
+        rights = rights.filter(Q(environment__isnull=True) | Q(environment__in=scope.environments))
+    return rights
 
 
 def decide(
@@ -48,6 +58,10 @@ def decide(
     """
     if actor is None or not actor.is_active:
         return Decision(False, "Nobody is signed in, or the account is closed.")
+    if refused := outside(actor, verb, procedure and procedure.name, environment and environment.name):
+        return Decision(False, refused)
+    if actor.kind != Person.Kind.PERSON and verb in PERSONS_ONLY:
+        return Decision(False, f"{actor.username} is software: to {verb.replace('_', ' ')} is a person's.")
     if verb == "discover" and procedure is not None and not procedure.hidden:
         return Decision(True, "Every signed-in person may see that this procedure exists.")
     rights = live_rights(actor, verb, at).filter(
@@ -55,7 +69,6 @@ def decide(
     )
     if environment is not None:
         rights = rights.filter(Q(environment__isnull=True) | Q(environment=environment))
-    refused = ""
     for right in rights.select_related("grant").order_by("grant_id").distinct():
         refused = _outside(right.grant, resolved, targets)
         if not refused:

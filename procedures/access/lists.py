@@ -6,6 +6,7 @@ from datetime import datetime
 
 from django.db.models import Exists, OuterRef, Q, QuerySet
 
+from procedures.access.caller import scope_of
 from procedures.access.decision import live_rights
 from procedures.models import Person, Procedure
 
@@ -17,6 +18,11 @@ def visible(
 
     Correlated EXISTS, not IN, so that the plan does not flip with the number of grants (performance.md).
     """
+    scope = scope_of(actor)
+    if scope is not None and scope.procedures:
+        procedures = procedures.filter(name__in=scope.procedures)
+    if scope is not None and scope.environments and environment and environment not in scope.environments:
+        return procedures.none()
     rights = live_rights(actor, verb, at)
     if environment is not None:
         rights = rights.filter(Q(environment__isnull=True) | Q(environment=environment))

@@ -16,7 +16,6 @@ from procedures.models.environments import (
 from procedures.models.manuscripts import Manuscript
 from procedures.models.options import OptionList
 from procedures.models.people import (
-    ApiToken,
     CodeApp,
     DenialCount,
     DutyAssignment,
@@ -37,6 +36,7 @@ from procedures.models.runs import (
     Task,
 )
 from procedures.models.sources import HookDelivery, Source, SourceFinding
+from procedures.models.tokens import ApiToken, OpenSession
 from procedures.models.trials import Trial
 from procedures.models.versions import VERBS, Procedure, Review, Version, VersionAuthor, VersionFile
 
@@ -64,6 +64,7 @@ __all__ = [
     "Manuscript",
     "Membership",
     "OneTimeLink",
+    "OpenSession",
     "OptionList",
     "Person",
     "PoolKey",

@@ -1,4 +1,4 @@
-"""Persons, groups, duties, keys and tokens: who may stand behind a request."""
+"""Persons, groups, duties and keys: who may stand behind a request."""
 
 from __future__ import annotations
 
@@ -140,21 +140,6 @@ class CodeApp(models.Model):
         constraints = [
             models.UniqueConstraint(fields=["person"], condition=Q(removed_at__isnull=True), name="code_app_one_each"),
         ]
-
-
-class ApiToken(models.Model):
-    """A bearer token, stored hashed, shown once. It can never accept, approve, grant, break glass or enrol keys."""
-
-    id = models.UUIDField(primary_key=True, default=uuid7)
-    person = models.ForeignKey(Person, on_delete=models.PROTECT, related_name="tokens")
-    name = models.CharField(max_length=100)
-    prefix = models.CharField(max_length=16)
-    token_sha256 = models.CharField(max_length=64, unique=True)
-    made_by = models.ForeignKey(Person, on_delete=models.PROTECT, related_name="+")
-    created_at = models.DateTimeField()
-    expires_at = models.DateTimeField()
-    last_used_at = models.DateTimeField(null=True)
-    revoked_at = models.DateTimeField(null=True)
 
 
 class OneTimeLink(models.Model):
