@@ -1,4 +1,4 @@
-"""Who may do what: grants, other control objects, people and tokens."""
+"""Who may do what: grants, other control objects and people."""
 
 from __future__ import annotations
 
@@ -145,19 +145,6 @@ def invite(username: str, name: str, email: str) -> None:
     """Make a person without rights, and print the link that lets them join within 24 hours."""
     found = ask("POST", "/api/v1/people/", {"username": username, "name": name, "email": email})
     click.echo(found["invitation"])
-
-
-@click.group()
-def token() -> None:
-    """Tokens for programs."""
-
-
-@token.command()
-@click.argument("name")
-@click.option("--days", default=30, show_default=True)
-def make(name: str, days: int) -> None:
-    """A token, shown once. It can ask for runs; it can decide nothing."""
-    click.echo(ask("POST", "/api/v1/tokens/", {"name": name, "days": days})["token"])
 
 
 @click.group()

@@ -46,7 +46,7 @@ COMMANDS = {
     "secret": "access:secret",
     "target": "targets:target",
     "source": "sources:source",
-    "token": "access:token",
+    "token": "tokens:token",
     "evidence": "evidence:evidence",
     "doctor": "server:doctor",
     "config": "server:config",

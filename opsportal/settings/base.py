@@ -60,6 +60,7 @@ MIDDLEWARE = [
     "django.middleware.common.CommonMiddleware",
     "django.middleware.csrf.CsrfViewMiddleware",
     "django.contrib.auth.middleware.AuthenticationMiddleware",
+    "opsportal.callers.CallerMiddleware",
     "django.contrib.messages.middleware.MessageMiddleware",
     "django.middleware.clickjacking.XFrameOptionsMiddleware",
     "opsportal.logs.RequestLogMiddleware",
@@ -108,7 +109,11 @@ CSRF_TRUSTED_ORIGINS = [OPSPORTAL_PUBLIC_URL]
 SESSION_COOKIE_SECURE = CSRF_COOKIE_SECURE = OPSPORTAL_PUBLIC_URL.startswith("https://")
 SESSION_COOKIE_HTTPONLY = CSRF_COOKIE_HTTPONLY = True
 SESSION_COOKIE_SAMESITE = CSRF_COOKIE_SAMESITE = "Lax"
-SESSION_COOKIE_AGE = 12 * 3600
+OPSPORTAL_SESSION_IDLE_MIN = env.integer("OPSPORTAL_SESSION_IDLE_MIN", low=5, high=720)
+OPSPORTAL_SESSION_HOURS = env.integer("OPSPORTAL_SESSION_HOURS", low=1, high=24)
+if OPSPORTAL_SESSION_IDLE_MIN > OPSPORTAL_SESSION_HOURS * 60:
+    env.refuse("OPSPORTAL_SESSION_IDLE_MIN", str(OPSPORTAL_SESSION_IDLE_MIN), "no longer than OPSPORTAL_SESSION_HOURS")
+SESSION_COOKIE_AGE = OPSPORTAL_SESSION_HOURS * 3600
 SECURE_CONTENT_TYPE_NOSNIFF = True
 SECURE_REFERRER_POLICY = "same-origin"
 SECURE_CROSS_ORIGIN_OPENER_POLICY = "same-origin"

@@ -143,6 +143,18 @@ VARIABLES = {
             "json or text. Default: text on a terminal, else json.",
             choices=("", "json", "text"),
         ),
+        Variable(
+            "OPSPORTAL_SESSION_IDLE_MIN",
+            "integer",
+            "60",
+            "Minutes after which a session in a browser that is not used ends, 5 to 720.",
+        ),
+        Variable(
+            "OPSPORTAL_SESSION_HOURS",
+            "integer",
+            "12",
+            "Hours after which every session ends, used or not, 1 to 24; that of the command line after 8 at most.",
+        ),
         Variable("OPSPORTAL_TRUST_PROXY", "yes or no", "no", "Believe X-Forwarded-Proto of the proxy in front."),
         Variable("OPSPORTAL_ROOT_OK", "yes or no", "no", "Let a process be root outside the embedded default."),
     )

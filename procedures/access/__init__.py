@@ -1,7 +1,19 @@
 """The one decision, in two shapes that agree: `decide` for one thing, `visible` for a list of them."""
 
-from procedures.access.caller import Caller, Scope, caller, calling, scope_of, within
+from procedures.access.caller import Caller, Scope, caller, calling, outside, scope_of, within
 from procedures.access.decision import Decision, decide, require
 from procedures.access.lists import visible
 
-__all__ = ["Caller", "Decision", "Scope", "caller", "calling", "decide", "require", "scope_of", "visible", "within"]
+__all__ = [
+    "Caller",
+    "Decision",
+    "Scope",
+    "caller",
+    "calling",
+    "decide",
+    "outside",
+    "require",
+    "scope_of",
+    "visible",
+    "within",
+]

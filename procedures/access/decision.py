@@ -14,7 +14,6 @@ from procedures.domain import filters, parameters
 from procedures.domain.errors import NotAllowed
 from procedures.models import Environment, Grant, GrantRight, Person, Procedure
 
-
 PERSONS_ONLY = frozenset({"review", "approve", "manage_access", "break_glass"})  # never software's, whoever owns it
 
 
@@ -58,7 +57,7 @@ def decide(
     """
     if actor is None or not actor.is_active:
         return Decision(False, "Nobody is signed in, or the account is closed.")
-    if refused := outside(actor, verb, procedure and procedure.name, environment and environment.name):
+    if refused := outside(actor, verb, *_names(procedure, environment)):
         return Decision(False, refused)
     if actor.kind != Person.Kind.PERSON and verb in PERSONS_ONLY:
         return Decision(False, f"{actor.username} is software: to {verb.replace('_', ' ')} is a person's.")
@@ -76,6 +75,10 @@ def decide(
     what = f" {procedure.name}" if procedure else ""
     where = f" in {environment.name}" if environment else ""
     return Decision(False, refused or f"No grant lets {actor.username} {verb.replace('_', ' ')}{what}{where}.")
+
+
+def _names(procedure: Procedure | None, environment: Environment | None) -> tuple[str | None, str | None]:
+    return (procedure.name if procedure else None), (environment.name if environment else None)
 
 
 def _outside(grant: Grant, resolved: Mapping[str, Any] | None, targets: Sequence[Any] | None) -> str:

@@ -8,9 +8,10 @@ from rest_framework.authentication import BaseAuthentication, SessionAuthenticat
 from rest_framework.exceptions import AuthenticationFailed
 from rest_framework.request import Request
 
+from procedures.access import caller
 from procedures.domain.clock import now
 from procedures.models import Person
-from procedures.services import people
+from procedures.services import tokens
 
 
 class BearerAuthentication(BaseAuthentication):
@@ -20,10 +21,11 @@ class BearerAuthentication(BaseAuthentication):
         scheme, _, secret = request.META.get("HTTP_AUTHORIZATION", "").partition(" ")
         if scheme.lower() != "bearer":
             return None
-        person = people.bearer(secret.strip(), at=now())
-        if person is None:
+        token = tokens.bearer(secret.strip(), at=now())
+        if token is None:
             raise AuthenticationFailed("The token is unknown, has expired or was revoked.")
-        return person, "bearer"
+        caller.set(tokens.caller_of(token))
+        return token.person, "bearer"
 
     def authenticate_header(self, request: Request) -> str:
         return 'Bearer realm="opsportal"'

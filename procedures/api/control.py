@@ -1,10 +1,11 @@
-"""Changes of what decides authority, people, tokens and grants over REST."""
+"""Changes of what decides authority, people and grants over REST."""
 
 from __future__ import annotations
 
 import base64
 import json
-from typing import Any
+from collections.abc import Mapping
+from typing import Any, ClassVar
 
 from django.contrib.auth.models import Group
 from rest_framework.request import Request
@@ -30,6 +31,8 @@ class Statement(Door):
 
 
 class Changes(Door):
+    by_token: ClassVar[Mapping[str, str]] = {}
+
     def get(self, request: Request) -> Response:
         access.require(self.actor, "manage_access", at=now())
         rows = ControlChange.objects.select_related("proposer").order_by("-id")[:200]
@@ -49,6 +52,8 @@ class Changes(Door):
 
 
 class OneChange(Door):
+    by_token: ClassVar[Mapping[str, str]] = {}
+
     def get(self, request: Request, pk: str) -> Response:
         row = ControlChange.objects.select_related("proposer").filter(pk=uuid(pk)).first()
         if row is None or (
@@ -76,6 +81,8 @@ class Refuse(Door):
 
 
 class Grants(Door):
+    by_token: ClassVar[Mapping[str, str]] = {}
+
     def get(self, request: Request) -> Response:
         rows = Grant.objects.select_related("person", "group", "procedure", "granted_by").order_by("-id")
         if not access.decide(self.actor, "manage_access", at=now()).allowed:
@@ -121,6 +128,8 @@ def signed_object(signature: dict[str, Any], object: dict[str, Any]) -> dict[str
 
 
 class People(Door):
+    by_token: ClassVar[Mapping[str, str]] = {}
+
     def get(self, request: Request) -> Response:
         rows = Person.objects.exclude(kind="system").order_by("username")[:500]
         return Response({"results": [shapes.person(row) for row in rows], "next": None, "previous": None})
@@ -140,22 +149,15 @@ class People(Door):
 
 
 class Me(Door):
+    by_token: ClassVar[Mapping[str, str]] = {"get": ""}
+
     def get(self, request: Request) -> Response:
         return Response(shapes.person(self.actor))
 
 
-class Tokens(Door):
-    def post(self, request: Request) -> Response:
-        data = inputs.checked(inputs.TOKEN, request.data)
-        row, secret = people.make_token(
-            actor=self.actor, name=data["name"], days=data.get("days", 30), at=now(), bearer=self.bearer
-        )
-        return Response(
-            {"id": str(row.id), "name": row.name, "token": secret, "expires_at": shapes.at(row.expires_at)}, status=201
-        )
-
-
 class Environments(Door):
+    by_token: ClassVar[Mapping[str, str]] = {"get": ""}
+
     def get(self, request: Request) -> Response:
         setting = PortalSetting.objects.filter(pk="ssh-authorities").first()
         authorities = setting.value if setting else {}

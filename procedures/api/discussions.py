@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from typing import Any
+from collections.abc import Mapping
+from typing import Any, ClassVar
 
 from rest_framework.request import Request
 from rest_framework.response import Response
@@ -19,6 +20,8 @@ from procedures.services import discussions
 
 class Comments(VersionDoor):
     """GET lists threads, oldest first, with those of earlier versions; POST begins one, or answers in `thread`."""
+
+    by_token: ClassVar[Mapping[str, str]] = {"get": "view", "post": "author"}
 
     def get(self, request: Request, pk: str) -> Response:
         rows = threads_of.threads(self.version(pk))
@@ -39,6 +42,8 @@ class Comments(VersionDoor):
 
 class Settle(Door):
     """A thread is resolved, or opened again."""
+
+    by_token: ClassVar[Mapping[str, str]] = {"post": "author"}
 
     def post(self, request: Request, pk: str, act: str) -> Response:
         settle = discussions.resolve if act == "resolve" else discussions.reopen

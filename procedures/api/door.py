@@ -4,8 +4,8 @@ from __future__ import annotations
 
 import hashlib
 import json
-from collections.abc import Callable
-from typing import Any
+from collections.abc import Callable, Mapping
+from typing import Any, ClassVar
 from uuid import UUID
 
 from django.conf import settings
@@ -14,10 +14,11 @@ from rest_framework.request import Request
 from rest_framework.response import Response
 from rest_framework.views import APIView
 
+from procedures import access
 from procedures.api.authentication import is_bearer
 from procedures.domain import limits
 from procedures.domain.clock import now
-from procedures.domain.errors import NotFound, OpsError
+from procedures.domain.errors import NotAllowed, NotFound, OpsError
 from procedures.models import Person
 from procedures.services import idempotency, unit
 
@@ -35,13 +36,41 @@ def no_larger(request: Request, limit: int, what: str, pointer: str | None = Non
         raise TooLarge(f"{what} is larger than {limit // limits.MIB} MiB.", pointer=pointer)
 
 
+class NotForTokens(NotAllowed):
+    """A door that no bearer token opens, or not one for these verbs."""
+
+    code = "token.not-for-this"
+    next_step = "Sign in for that, or use a token that is for it."
+
+
 class Door(APIView):
-    """A view whose refusals say that they came through the API."""
+    """A view whose refusals say that they came through the API.
+
+    `by_token` says which verb a token must be for, by method ("" for any token); a method that is not there is closed
+    to tokens (H20). What the token is for beside that is asked by the decision itself.
+    """
+
+    by_token: ClassVar[Mapping[str, str]] = {"get": "view"}
 
     def initial(self, request: Request, *args: Any, **kwargs: Any) -> None:
         unit.door.set("api")
         super().initial(request, *args, **kwargs)
+        self._by_token(request)
         no_larger(request, limits.BODY_BYTES, "The body")
+
+    def _by_token(self, request: Request) -> None:
+        scope = access.scope_of(request.user if isinstance(request.user, Person) else None)
+        method = str(request.method).lower().replace("head", "get")
+        if scope is None or method == "options":
+            return
+        verb = self.by_token.get(method)
+        if verb is not None and (verb in {"", "discover"} or verb in scope.verbs):
+            return
+        why = f"the token {scope.name!r} is for {', '.join(sorted(scope.verbs))}."
+        closed = f"A bearer token alone does not do this: {why}" if verb is None else f"This needs {verb}, and {why}"
+        refusal = NotForTokens(closed)
+        unit.note_denial(refusal, what=f"{method} {type(self).__name__}", about={"actor": request.user})
+        raise refusal
 
     @property
     def actor(self) -> Person:

@@ -78,7 +78,18 @@ NOTE = shape({}, {"note": TEXT})
 CONTROL = shape({"control": NAME, "object": OBJECT}, {"signature": SIGNATURE})
 CONFIRM = shape({}, {"signature": SIGNATURE})
 PERSON = shape({"username": NAME, "name": NAME}, {"email": {"type": "string", "maxLength": 254}, "kind": NAME})
-TOKEN = shape({"name": NAME}, {"days": {"type": "integer"}})
+NAMES = {"type": "array", "items": NAME, "maxItems": 200}
+TOKEN = shape(
+    {"name": NAME},
+    {
+        "days": {"type": "integer"},
+        "of": {"type": "string", "format": "uuid"},
+        "procedures": NAMES,
+        "environments": NAMES,
+        "verbs": NAMES,
+    },
+)
+ROTATE = shape({}, {"overlap_hours": {"type": "integer"}})
 LOGIN = shape({"username": NAME, "password": {"type": "string", "maxLength": 1000}})
 JOIN = shape({"token": NAME, "password": {"type": "string", "maxLength": 1000}})
 WELCOME = shape(

@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import base64
 import json
-from typing import Any
+from collections.abc import Mapping
+from typing import Any, ClassVar
 
 from django.http import HttpResponse
 from rest_framework.request import Request
@@ -34,13 +35,17 @@ class RunDoor(Door):
         return row
 
     def may_see(self, row: Run) -> bool:
-        if row.requester_id == self.actor.pk:
+        if row.requester_id == self.actor.pk and access.within(
+            self.actor, "view", row.procedure.name, row.environment_id
+        ):
             return True
         question: dict[str, Any] = {"at": now(), "procedure": row.procedure, "environment": row.environment}
         return any(access.decide(self.actor, verb, **question).allowed for verb in ("view", "approve", "audit"))
 
 
 class Runs(RunDoor):
+    by_token: ClassVar[Mapping[str, str]] = {"get": "view", "post": "run"}
+
     def get(self, request: Request) -> Response:
         rows = Run.objects.select_related("procedure", "environment", "requester").order_by("-id")
         for name, field in (("procedure", "procedure__name"), ("environment", "environment"), ("state", "state")):
@@ -116,6 +121,8 @@ class Reject(Decide):
 
 
 class Cancel(RunDoor):
+    by_token: ClassVar[Mapping[str, str]] = {"post": "cancel"}
+
     def post(self, request: Request, pk: str) -> Response:
         data = inputs.checked(inputs.REASON, request.data or {})
         row = endings.cancel_run(actor=self.actor, run=self.run(pk).pk, reason=data.get("reason", ""), at=now())
@@ -131,12 +138,16 @@ class Tasks(RunDoor):
 class Artifacts(RunDoor):
     """What a run made, by name and hash; the bytes are asked for one by one."""
 
+    by_token: ClassVar[Mapping[str, str]] = {"get": "read_output"}
+
     def get(self, request: Request, pk: str) -> Response:
         rows = self.run(pk).artifacts.select_related("task").order_by("id")
         return Response({"results": [shapes.artifact(row) for row in rows], "next": None})
 
 
 class OneArtifact(RunDoor):
+    by_token: ClassVar[Mapping[str, str]] = {"get": "read_output"}
+
     def get(self, request: Request, pk: str, artifact: str) -> HttpResponse:
         row = artifacts.read_artifact(actor=self.actor, run=self.run(pk).pk, artifact=uuid(artifact), at=now())
         answer = HttpResponse(bytes(row.content or b""), content_type="application/octet-stream")
@@ -144,6 +155,8 @@ class OneArtifact(RunDoor):
 
 
 class Log(RunDoor):
+    by_token: ClassVar[Mapping[str, str]] = {"get": "read_output"}
+
     def get(self, request: Request, pk: str) -> Response:
         row = self.run(pk)
         if not pages_runs.may_read_output(self.actor, row, now()):

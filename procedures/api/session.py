@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from django.contrib.auth import login, logout
+from django.contrib.auth import logout
 from django.http import HttpRequest
 from django.middleware.csrf import get_token
 from rest_framework.permissions import AllowAny
@@ -12,7 +12,7 @@ from rest_framework.views import APIView
 
 from procedures.api import inputs, shapes
 from procedures.domain.clock import now
-from procedures.services import bootstrap, sessions
+from procedures.services import bootstrap, open_sessions, sessions
 from procedures.services.unit import door
 
 
@@ -28,11 +28,12 @@ class Session(APIView):
     def post(self, request: Request) -> Response:
         door.set("api")
         data = inputs.checked(inputs.LOGIN, request.data)
-        person = sessions.open_session(plain(request), username=data["username"], password=data["password"], at=now())
-        login(plain(request), person, backend="procedures.access.backend.PasswordBackend")
+        named = {"username": data["username"], "password": data["password"]}
+        person = sessions.open_session(plain(request), at=now(), kind="cli", **named)
         return Response({**shapes.person(person), "csrf": get_token(plain(request))})
 
     def delete(self, request: Request) -> Response:
+        open_sessions.leave(plain(request), at=now())
         logout(plain(request))
         return Response(status=204)
 

@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from typing import Any
+from collections.abc import Mapping
+from typing import Any, ClassVar
 
 from rest_framework.request import Request
 from rest_framework.response import Response
@@ -30,12 +31,16 @@ def shape(row: Source) -> dict[str, Any]:
 
 
 class Sources(Door):
+    by_token: ClassVar[Mapping[str, str]] = {"get": "author"}
+
     def get(self, request: Request) -> Response:
         access.require(self.actor, "author", at=now())
         return Response({"results": [shape(row) for row in every_source()], "next": None, "previous": None})
 
 
 class OneSource(Door):
+    by_token: ClassVar[Mapping[str, str]] = {"get": "author"}
+
     def get(self, request: Request, name: str) -> Response:
         access.require(self.actor, "author", at=now())
         row = one_source(name)
@@ -50,12 +55,16 @@ class OneSource(Door):
 class Look(Door):
     """Asks for a look; the scheduler does it within a second."""
 
+    by_token: ClassVar[Mapping[str, str]] = {"post": "author"}
+
     def post(self, request: Request, name: str) -> Response:
         return Response(shape(sources.ask_for_a_look(actor=self.actor, source=name, at=now())), status=202)
 
 
 class Hook(Door):
     """What a forge needs to send signed webhooks; for access managers alone, and never by a bearer token."""
+
+    by_token: ClassVar[Mapping[str, str]] = {}
 
     def get(self, request: Request, name: str) -> Response:
         row = sources.hook_of(actor=self.actor, source=name, at=now(), bearer=self.bearer)

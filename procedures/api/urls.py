@@ -6,7 +6,7 @@ from django.http import HttpRequest, JsonResponse
 from django.urls import path
 from drf_spectacular.views import SpectacularAPIView, SpectacularSwaggerView
 
-from procedures.api import changes_of, control, discussions, evidence, runs, session, sources, versions
+from procedures.api import changes_of, control, discussions, evidence, runs, session, sources, tokens, versions
 from procedures.definitions.published import published
 from procedures.definitions.registry import action_marks, actions
 
@@ -82,7 +82,9 @@ urlpatterns = [
     path("v1/controls/<str:pk>/confirm/", control.Confirm.as_view()),
     path("v1/controls/<str:pk>/refuse/", control.Refuse.as_view()),
     path("v1/people/", control.People.as_view()),
-    path("v1/tokens/", control.Tokens.as_view()),
+    path("v1/tokens/", tokens.Tokens.as_view()),
+    path("v1/tokens/<str:pk>/", tokens.OneToken.as_view()),
+    path("v1/tokens/<str:pk>/rotate/", tokens.Rotate.as_view()),
     path("v1/environments/", control.Environments.as_view()),
     path("v1/targets/", control.Targets.as_view()),
     path("v1/sources/", sources.Sources.as_view()),

@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import base64
-from typing import Any
+from collections.abc import Mapping
+from typing import Any, ClassVar
 
 from rest_framework.request import Request
 from rest_framework.response import Response
@@ -24,6 +25,8 @@ from procedures.services import drafts, life, option_asking, reviews, trials, ve
 
 
 class Procedures(Door):
+    by_token: ClassVar[Mapping[str, str]] = {"get": "discover"}
+
     def get(self, request: Request) -> Response:
         alive = Procedure.objects.filter(retired_at__isnull=not request.GET.get("retired")).order_by("name")
         rows = access.visible(alive, self.actor, "discover", at=now())
@@ -36,6 +39,8 @@ class Procedures(Door):
 
 
 class OneProcedure(Door):
+    by_token: ClassVar[Mapping[str, str]] = {"get": "discover"}
+
     def get(self, request: Request, name: str) -> Response:
         row = Procedure.objects.filter(name=name).first()
         if row is None or not access.decide(self.actor, "discover", at=now(), procedure=row).allowed:
@@ -56,13 +61,16 @@ class OneProcedure(Door):
 class Options(Door):
     """The choices of one parameter, which come from elsewhere: asked for, or told as they stand."""
 
+    by_token: ClassVar[Mapping[str, str]] = {"post": "run"}
+
     def post(self, request: Request, name: str) -> Response:
         data = inputs.checked(inputs.OPTIONS, request.data)
         row = Procedure.objects.filter(name=name).first()
         environment = Environment.objects.filter(name=data["environment"]).first()
         at = now()
         if row is None or environment is None:
-            raise NotAllowed(f"No grant lets {self.actor.username} run {name} in {data['environment']}.")
+            narrow = access.outside(self.actor, "run", name, data["environment"])
+            raise NotAllowed(narrow or f"No grant lets {self.actor.username} run {name} in {data['environment']}.")
         access.require(self.actor, "run", at=at, procedure=row, environment=environment)
         version = row.versions.filter(state="accepted", expires_at__gt=at).first()
         source = options.sources(version.definition["parameters"]).get(data["parameter"]) if version else None
@@ -91,6 +99,8 @@ class Options(Door):
 
 
 class Versions(Door):
+    by_token: ClassVar[Mapping[str, str]] = {"get": "view", "post": "author"}
+
     def get(self, request: Request) -> Response:
         if request.GET.get("due"):
             at = now()
@@ -123,7 +133,7 @@ class Versions(Door):
 
 
 def may_see(actor: Any, row: Version) -> bool:
-    if row.submitter_id == actor.pk:
+    if row.submitter_id == actor.pk and access.within(actor, "view", row.procedure.name):
         return True
     if hidden_from(actor, row):
         return False
@@ -205,6 +215,8 @@ class Revoke(VersionDoor):
 
 
 class Withdraw(VersionDoor):
+    by_token: ClassVar[Mapping[str, str]] = {"post": "author"}
+
     def post(self, request: Request, pk: str) -> Response:
         row = versions.withdraw_version(actor=self.actor, version=uuid(pk), at=now())
         return Response(shapes.version(row))
@@ -212,6 +224,8 @@ class Withdraw(VersionDoor):
 
 class Resubmit(VersionDoor):
     """The same bytes into review again, for a renewal or a reinstatement."""
+
+    by_token: ClassVar[Mapping[str, str]] = {"post": "author"}
 
     def post(self, request: Request, pk: str) -> Response:
         data = inputs.checked(inputs.NOTE, request.data or {})
@@ -242,6 +256,8 @@ class Restore(Door):
 
 class TestAgain(VersionDoor):
     """Have the version's own tests run once more."""
+
+    by_token: ClassVar[Mapping[str, str]] = {"post": "author"}
 
     def post(self, request: Request, pk: str) -> Response:
         row = self.version(pk)

@@ -1,6 +1,6 @@
-"""The form of a bearer token: a prefix that secret scanners know, and a checksum that tells a token from a look-alike.
+r"""The form of a bearer token: a prefix that secret scanners know, and a checksum that tells it from a look-alike.
 
-Scanners use `\\bops_[0-9A-Za-z]{46}\\b`: 40 random characters (238 bits), then the CRC-32 of `ops_` and these, as six
+Scanners use `\bops_[0-9A-Za-z]{46}\b`: 40 random characters (238 bits), then the CRC-32 of `ops_` and these, as six
 characters in base 62.
 """
 

@@ -6,7 +6,7 @@ from datetime import datetime
 from uuid import UUID
 
 from django.contrib.auth.models import Group
-from django.db.models import Prefetch, QuerySet
+from django.db.models import Prefetch, Q, QuerySet
 
 from procedures import access
 from procedures.domain.errors import NotFound
@@ -49,7 +49,15 @@ def signs(person: Person) -> bool:
 
 
 def tokens_of(person: Person, at: datetime) -> QuerySet[ApiToken]:
-    return ApiToken.objects.filter(made_by=person, revoked_at__isnull=True, expires_at__gt=at).select_related("person")
+    """Live tokens that this person owns, made, or holds a service account of."""
+    mine = Q(person=person) | Q(made_by=person) | Q(person__owner=person)
+    rows = ApiToken.objects.filter(mine, revoked_at__isnull=True, expires_at__gt=at)
+    return rows.select_related("person").order_by("-created_at")
+
+
+def accounts_of(person: Person) -> QuerySet[Person]:
+    """Service accounts that this person owns and that are not suspended."""
+    return Person.objects.filter(owner=person, kind=Person.Kind.SERVICE, is_active=True).order_by("name")
 
 
 def grants(actor: Person, at: datetime, *, ended: bool = False) -> list[Grant]:

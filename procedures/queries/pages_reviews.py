@@ -45,9 +45,8 @@ def may_see(person: Person, version: Version, at: datetime) -> bool:
     verbs = ("review", "view", "run", "approve", "audit")
     if hidden_from(person, version):
         return False
-    return version.submitter_id == person.pk or any(
-        access.decide(person, verb, at=at, procedure=version.procedure).allowed for verb in verbs
-    )
+    own = version.submitter_id == person.pk and access.within(person, "view", version.procedure.name)
+    return own or any(access.decide(person, verb, at=at, procedure=version.procedure).allowed for verb in verbs)
 
 
 def one_version(person: Person, version: UUID, at: datetime) -> Version:

@@ -42,6 +42,9 @@ def seen_by(person: Person, at: datetime) -> QuerySet[Run]:
     procedures = access.visible(Procedure.objects.all(), person, "view", at=at)
     approving = covered(person, "approve", at).pairs
     where = Q(requester=person) | Q(procedure__in=procedures)
+    if scope := access.scope_of(person):
+        runs = runs.filter(procedure__name__in=scope.procedures) if scope.procedures else runs
+        runs = runs.filter(environment__in=scope.environments) if scope.environments else runs
     for procedure, environment in approving:
         part = Q(procedure_id=procedure) if procedure else Q()
         where |= part & (Q(environment_id=environment) if environment else Q(pk__isnull=False))
@@ -77,7 +80,7 @@ def one_run(person: Person, run: UUID, at: datetime) -> Run:
 
 def may_read_output(person: Person, run: Run, at: datetime) -> bool:
     """Whether this person may read what the run printed: who asked for it, and who holds that right."""
-    if run.requester_id == person.pk:
+    if run.requester_id == person.pk and access.within(person, "read_output", run.procedure.name, run.environment_id):
         return True
     reads = access.decide(person, "read_output", at=at, procedure=run.procedure, environment=run.environment)
     return reads.allowed or access.decide(person, "audit", at=at).allowed

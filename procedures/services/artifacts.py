@@ -83,7 +83,9 @@ def read_artifact(*, actor: Person, run: UUID, artifact: UUID, at: datetime) -> 
     if row is None or row.run_id != run:
         raise NotFound("There is no such artifact.")
     about = row.run
-    if about.requester_id != actor.pk and not access.decide(actor, "audit", at=at).allowed:
+    own = about.requester_id == actor.pk
+    own = own and access.within(actor, "read_output", about.procedure.name, about.environment_id)
+    if not own and not access.decide(actor, "audit", at=at).allowed:
         access.require(actor, "read_output", at=at, procedure=about.procedure, environment=about.environment)
     if row.content is None:
         raise ArtifactGone(f"{row.name} was erased on {row.erased_at:%Y-%m-%d}.")

@@ -18,8 +18,8 @@ from procedures.domain.errors import IllegalState, InvalidInput, NotAllowed, Ops
 from procedures.domain.sealing import seal as seal_to_pool
 from procedures.domain.states import TERMINAL_RUN_STATES, RunState, VersionState
 from procedures.evidence.record import next_run_number, pseudonym
-from procedures.models import ChainLink, Environment, Person, PoolKey, Procedure, Run, RunGroup, Version
-from procedures.services import drafts, options, plans
+from procedures.models import Environment, Person, PoolKey, Procedure, Run, RunGroup, Version
+from procedures.services import chains, drafts, options, plans
 from procedures.services.queueing import await_or_queue
 from procedures.services.run_states import note
 from procedures.services.unit import thing
@@ -74,7 +74,8 @@ def request_run(*, actor: Person, wish: Wish, at: datetime, chain: Sequence[tupl
     procedure = Procedure.objects.filter(name=wish.procedure).first()
     environment = Environment.objects.filter(name=wish.environment).first()
     if procedure is None or environment is None:
-        raise NotAllowed(f"No grant lets {actor.username} run {wish.procedure} in {wish.environment}.")
+        narrow = access.outside(actor, "run", wish.procedure, wish.environment)
+        raise NotAllowed(narrow or f"No grant lets {actor.username} run {wish.procedure} in {wish.environment}.")
     verb = "author" if wish.draft else "run"
     access.require(actor, verb, at=at, procedure=procedure, environment=environment)
     _not_too_many(actor, at)
@@ -108,7 +109,7 @@ def request_run(*, actor: Person, wish: Wish, at: datetime, chain: Sequence[tupl
         concurrency_group=plans.group_of(definition, environment.name, resolved),
         min_strength=environment.min_strength,
     )
-    _chain(run, actor, chain)
+    chains.link(run, actor, chain)
     _record_request(run, decision.grant.id, chosen, at)
     _group_allows(run, definition, at)
     _plan_and_go(run, definition, stored_files(version), marks, at)
@@ -224,21 +225,11 @@ def _group_allows(run: Run, definition: Definition, at: datetime) -> None:
 
 def _may_cancel(actor: Person, run: Run, at: datetime) -> bool:
     """`cancel-running` needs that right on the run it ends, else it acts as `reject` (decisions.md, 7)."""
-    own = run.requester_id == actor.pk
+    own = run.requester_id == actor.pk and access.within(actor, "cancel", run.procedure.name, run.environment_id)
     return own or access.decide(actor, "cancel", at=at, procedure=run.procedure, environment=run.environment).allowed
 
 
-def _chain(run: Run, actor: Person, more: Sequence[tuple[Person, str]]) -> None:
-    links = {(actor.pk, "requester"): actor}
-    if actor.owner is not None:
-        links[(actor.owner.pk, "owner")] = actor.owner
-    for person, role in more:
-        links[(person.pk, role)] = person
-    ChainLink.objects.bulk_create(ChainLink(run=run, person=p, role=role) for (_, role), p in links.items())
-
-
 def _record_request(run: Run, grant: Any, chosen: Mapping[str, Any], at: datetime) -> None:
-    chain = [{"by": str(link.person.subject), "role": link.role} for link in run.chain.select_related("person")]
     note(
         "run.requested",
         run,
@@ -254,9 +245,10 @@ def _record_request(run: Run, grant: Any, chosen: Mapping[str, Any], at: datetim
             "requester": str(run.requester.subject),
             "door": run.door,
             "grant": str(grant),
-            "chain": chain,
+            "chain": chains.told(run),
             "risk": run.risk,
             **({"draft": True} if run.draft else {}),
+            **chains.through(run.requester),
             **({"options": dict(chosen)} if chosen else {}),
         },
         sensitive={"/reason": run.reason} if run.reason else {},

@@ -12,6 +12,7 @@ from django.http import HttpRequest
 from procedures.domain.errors import NotAllowed
 from procedures.evidence.record import record
 from procedures.models import DenialCount, Person
+from procedures.services import open_sessions
 from procedures.services.unit import COALESCE_ABOVE, door
 
 TRIES = 10
@@ -32,10 +33,10 @@ class TooManyTries(NotAllowed):
     next_step = f"Wait {WINDOW.seconds // 60} minutes, then try again."
 
 
-def open_session(request: HttpRequest, *, username: str, password: str, at: datetime) -> Person:
-    """Whose name and password these are; the caller starts the session. Raises WrongPassword, TooManyTries."""
+def open_session(request: HttpRequest, *, username: str, password: str, at: datetime, kind: str = "web") -> Person:
+    """Sign in whoever has this name and password. Raises WrongPassword, TooManyTries."""
     person = proved(request, username=username, password=password, at=at)
-    begun(person, at=at)
+    open_sessions.begin(request, person, at=at, kind=kind)
     return person
 
 
@@ -55,13 +56,6 @@ def proved(request: HttpRequest, *, username: str, password: str, at: datetime) 
             _refused(known, verb, "wrong password" if known.is_active else "the account is closed", at)
         raise WrongPassword("Name or password is wrong.")
     return person
-
-
-def begun(person: Person, *, at: datetime) -> None:
-    """A session of this person begins, by password or by a one-time link."""
-    facts = {"subject": str(person.subject), "door": door.get()}
-    with transaction.atomic():
-        record("session.opened", actor=person.subject, at=at, facts=facts)
 
 
 def _tries(person: Person, verb: str, at: datetime) -> int:

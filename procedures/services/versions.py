@@ -259,10 +259,10 @@ def withdraw(version: Version, *, actor: Person, at: datetime, why: str) -> None
 @thing
 def withdraw_version(*, actor: Person, version: UUID, at: datetime) -> Version:
     """Its submitter takes a version back out of review."""
-    row = Version.objects.select_for_update().filter(pk=version).first()
+    row = Version.objects.select_for_update(of=("self",)).select_related("procedure").filter(pk=version).first()
     if row is None or hidden_from(actor, row):
         raise NotFound("There is no such version.")
-    if row.submitter_id != actor.pk:
+    if row.submitter_id != actor.pk or not access.within(actor, "author", row.procedure.name):
         access.require(actor, "author", at=at, procedure=row.procedure)
     withdraw(row, actor=actor, at=at, why="withdrawn by a person")
     return row

@@ -23,6 +23,7 @@ def client_of() -> Client:
     def make(person: Person) -> APIClient:
         client = APIClient()
         client.force_login(person, backend="procedures.access.backend.PasswordBackend")
+        client.get("/api/v1/me/")  # a session from elsewhere gets its row at its first request
         return client
 
     return make

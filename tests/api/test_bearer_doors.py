@@ -21,7 +21,7 @@ from procedures.domain.clock import now
 from procedures.domain.sshkeys import fingerprint
 from procedures.evidence.models import Event
 from procedures.models import ControlChange, Person, Source
-from procedures.services import people, reviews
+from procedures.services import reviews, tokens
 from tests.factories.portal import World, public_text
 
 CHANGES = {"post", "put", "patch", "delete"}
@@ -32,18 +32,18 @@ MAY = {
     "post v1/versions/<str:pk>/test/": "plays tests in a cell that holds nothing",
     "post v1/versions/<str:pk>/withdraw/": "takes own work back: it narrows",
     "post v1/versions/<str:pk>/resubmit/": "asks for a review; nothing of the old acceptance counts",
-    "post v1/versions/<str:pk>/revoke/": "stops: an alarm may pull the brake, and only a new review lets go of it",
-    "post v1/procedures/<str:name>/retire/": "stops, as revoking does; a token cannot restore",
     "post v1/threads/<str:pk>/resolve/": "a remark's state decides nothing",
     "post v1/threads/<str:pk>/reopen/": "a remark's state decides nothing",
     "post v1/runs/": "asks for a run within the person's grants; approvals stay with people",
     "post v1/runs/<str:pk>/cancel/": "stops",
-    "post v1/evidence/exports/": "reads",
-    "post v1/controls/statement/": "only words a statement, to be signed elsewhere",
     "post v1/sources/<str:name>/look/": "has the portal look at what was pushed anyway",
 }
 NEVER = {
     "post v1/versions/<str:pk>/lift/",
+    "post v1/versions/<str:pk>/revoke/",
+    "post v1/procedures/<str:name>/retire/",
+    "post v1/evidence/exports/",
+    "post v1/controls/statement/",
     "post v1/reviews/",
     "post v1/procedures/<str:name>/restore/",
     "post v1/runs/<str:pk>/approve/",
@@ -54,6 +54,8 @@ NEVER = {
     "post v1/controls/<str:pk>/refuse/",
     "post v1/people/",
     "post v1/tokens/",
+    "delete v1/tokens/<str:pk>/",
+    "post v1/tokens/<str:pk>/rotate/",
     "get v1/sources/<str:name>/hook/",
 }
 WITHOUT_A_TOKEN = {
@@ -94,7 +96,7 @@ def test_every_door_that_changes_something_was_judged() -> None:
 def thief(world: World) -> APIClient:
     """Holds a token of Mira, who may do everything but what needs herself."""
     world.may(world.person("olga", key=True), "author")
-    _, token = people.make_token(actor=world.mira, name="ci", days=1, at=now())
+    _, token = tokens.make_token(actor=world.mira, name="ci", days=1, at=now())
     return APIClient(HTTP_AUTHORIZATION=f"Bearer {token}")
 
 

@@ -32,7 +32,8 @@ DOORS = {
     "api.control.Me.get": OWN,
     "api.control.People.get": KNOWN,
     "api.control.Statement.post": "words a statement; nothing is stored, and signing it gives nothing by itself",
-    "api.control.Tokens.post": OWN,
+    "api.tokens.Rotate.post": OWN,
+    "api.tokens.Tokens.get": OWN,
     "api.health.healthz": PUBLIC,
     "api.health.metrics": "counts alone, from the machine itself",
     "api.health.readyz": PUBLIC,
@@ -54,8 +55,7 @@ SERVICES = {
     "install.install": NOBODY,
     "life.expire_acceptances": NOBODY,
     "manuscripts.discard_manuscript": OWN,
-    "people.make_token": OWN,
-    "people.revoke_token": OWN,
+    "tokens.rotate_token": OWN,
 }
 TASKS = {"fetch_options": "a runner fetches what a form's service let it fetch, by the id of that asking"}
 CLIENT = "over the API, as whoever signed in there"

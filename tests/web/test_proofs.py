@@ -15,7 +15,7 @@ from procedures.domain import totp
 from procedures.domain.clock import now
 from procedures.domain.secrets import Secret
 from procedures.models import CodeApp, Environment, Run
-from procedures.services import people
+from procedures.services import tokens
 from tests.factories.passkeys import SoftPasskey
 from tests.web.town import PASSWORD, Town
 
@@ -86,7 +86,7 @@ def test_rest_takes_a_code_from_a_session_and_never_beside_a_token(town: Town) -
     run = waiting(town, "totp")
     secret = set_up(town.client("aisha"))
     body = {"plan_digest": run.plan_digest, "signature": {"totp": code_of(secret)}}
-    _, token = people.make_token(actor=town.people["aisha"], name="t", days=1, at=now())
+    _, token = tokens.make_token(actor=town.people["aisha"], name="t", days=1, at=now())
     bearer = APIClient(HTTP_HOST="localhost", HTTP_AUTHORIZATION=f"Bearer {token}")
     refused = bearer.post(f"/api/v1/runs/{run.id}/approve/", body, format="json")
     assert (refused.status_code, "bearer token alone" in refused.json()["detail"]) == (403, True)

@@ -14,10 +14,12 @@ from asgiref.sync import sync_to_async
 from django.http import HttpRequest, HttpResponse, JsonResponse, StreamingHttpResponse
 from django.views.decorators.http import require_safe
 
+from procedures import access
 from procedures.domain.clock import now
 from procedures.domain.errors import OpsError
 from procedures.models import Person, Run
 from procedures.queries import pages_log, pages_runs
+from procedures.services import open_sessions
 from procedures.web.doors import person_of, status_of
 
 EVERY_S = 0.3
@@ -35,6 +37,7 @@ class Watch:
     step: str
     target: str
     after: int
+    session: UUID | None
     mark: str = ""
 
 
@@ -53,8 +56,14 @@ async def events(request: HttpRequest, run: UUID) -> HttpResponse | StreamingHtt
 def _start(request: HttpRequest, run: UUID) -> Watch:
     person = person_of(request)
     last = request.headers.get("Last-Event-ID") or request.GET.get("after", "0")
+    known = access.calling(person)
     watch = Watch(
-        person.pk, run, request.GET.get("step", ""), request.GET.get("target", ""), int(last) if last.isdecimal() else 0
+        person.pk,
+        run,
+        request.GET.get("step", ""),
+        request.GET.get("target", ""),
+        int(last) if last.isdecimal() else 0,
+        known.session if known else None,
     )
     allowed(watch)
     return watch
@@ -64,6 +73,8 @@ def allowed(watch: Watch) -> bool:
     """Whether this person may still read this run's output. Raises NotFound for a run that they may not know of."""
     person = Person.objects.get(pk=watch.person)
     row = pages_runs.one_run(person, watch.run, now())
+    if not open_sessions.stands(watch.session, now()):
+        return False
     return person.is_active and pages_runs.may_read_output(person, row, now())
 
 

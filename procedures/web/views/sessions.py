@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from django.contrib.auth import login, logout
+from django.contrib.auth import logout
 from django.http import HttpRequest, HttpResponse
 from django.shortcuts import redirect
 from django.utils.http import url_has_allowed_host_and_scheme
@@ -13,11 +13,9 @@ from django.views.decorators.http import require_http_methods, require_POST
 from procedures.domain.clock import now
 from procedures.domain.errors import OpsError
 from procedures.models import Person
-from procedures.services import bootstrap, sessions
+from procedures.services import bootstrap, open_sessions, sessions
 from procedures.services.unit import door
 from procedures.web.doors import show, status_of
-
-BACKEND = "procedures.access.backend.PasswordBackend"
 
 
 @sensitive_post_parameters("password")
@@ -35,7 +33,7 @@ def sign_in(request: HttpRequest) -> HttpResponse:
         return show(request, "login.html", context)
     mark = door.set("web")
     try:
-        person = sessions.open_session(
+        sessions.open_session(
             request, username=request.POST.get("username", ""), password=request.POST.get("password", ""), at=now()
         )
     except sessions.WrongPassword:
@@ -44,12 +42,12 @@ def sign_in(request: HttpRequest) -> HttpResponse:
         return show(request, "login.html", context | {"problem": problem}, status=429)
     finally:
         door.reset(mark)
-    login(request, person, backend=BACKEND)
     return redirect(onward)
 
 
 @require_POST
 def sign_out(request: HttpRequest) -> HttpResponse:
+    open_sessions.leave(request, at=now())
     logout(request)
     return redirect("web:login")
 
@@ -86,7 +84,6 @@ def join(request: HttpRequest, token: str) -> HttpResponse:
 
 def _in(request: HttpRequest, person: Person) -> HttpResponse:
     mark = door.set("web")
-    sessions.begun(person, at=now())
+    open_sessions.begin(request, person, at=now())
     door.reset(mark)
-    login(request, person, backend=BACKEND)
     return redirect("web:home")

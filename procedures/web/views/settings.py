@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import json
 from typing import Any
-from uuid import UUID
 
 from django.contrib import messages
 from django.http import HttpRequest, HttpResponse
@@ -15,10 +14,12 @@ from procedures.domain import totp
 from procedures.domain.clock import now
 from procedures.domain.errors import InvalidInput
 from procedures.domain.secrets import Secret
-from procedures.models import Person
+from procedures.domain.tokens import VERBS
+from procedures.models import Environment, Person
 from procedures.queries import pages_people
 from procedures.queries.duties import duties_of
-from procedures.services import codes, passkeys, people
+from procedures.services import codes, passkeys
+from procedures.services import tokens as api_tokens
 from procedures.web import qr
 from procedures.web.doors import page, person_of, show
 from procedures.web.views.changes import proposal
@@ -44,6 +45,9 @@ def _page(request: HttpRequest, *, secret: str = "", app: Secret | None = None) 
             "keys": pages_people.keys_of(me),
             "tokens": pages_people.tokens_of(me, now()),
             "held": duties_of(me),
+            "verbs": VERBS,
+            "environments": Environment.objects.all(),
+            "accounts": pages_people.accounts_of(me),
             "secret": secret,
             "passkey_options": json.dumps(options) if options else "",
             "origin": passkeys.origin(),
@@ -92,13 +96,36 @@ def code_app(request: HttpRequest) -> HttpResponse:
 @page
 @require_POST
 def tokens(request: HttpRequest) -> HttpResponse:
-    """Make a token, shown once, or with `revoke` end one."""
+    """Make a token or a fresh one in its place, shown once; or end one."""
     me = person_of(request)
-    if old := request.POST.get("revoke", ""):
-        people.revoke_token(actor=me, token=UUID(old), at=now())
+    named = pages_people.as_subject(request.POST.get("token", ""))
+    doing = request.POST.get("do", "make")
+    if doing == "revoke" and named:
+        api_tokens.revoke_token(actor=me, token=named, at=now())
         return redirect("web:settings")
-    days = request.POST.get("days", "")
-    if not days.isdecimal():
-        raise InvalidInput([("/days", "is not a whole number")])
-    _, secret = people.make_token(actor=me, name=request.POST.get("name", ""), days=int(days), at=now())
+    if doing == "rotate" and named:
+        hours = _number(request, "overlap")
+        _, secret = api_tokens.rotate_token(actor=me, token=named, overlap_h=hours, at=now())
+        return _page(request, secret=secret)
+    _, secret = api_tokens.make_token(
+        actor=me,
+        name=request.POST.get("name", ""),
+        days=_number(request, "days"),
+        person=pages_people.as_subject(request.POST.get("of", "")),
+        reach=_reach(request),
+        at=now(),
+    )
     return _page(request, secret=secret)
+
+
+def _number(request: HttpRequest, name: str) -> int:
+    text = request.POST.get(name, "")
+    if not text.isdecimal() or len(text) > 4:
+        raise InvalidInput([(f"/{name}", "is not a whole number")])
+    return int(text)
+
+
+def _reach(request: HttpRequest) -> api_tokens.Reach:
+    """What the form says a token is for; procedures by name, with commas or spaces between them."""
+    named = request.POST.get("procedures", "").replace(",", " ").split()
+    return api_tokens.Reach(named, request.POST.getlist("environments"), request.POST.getlist("verbs") or VERBS)
