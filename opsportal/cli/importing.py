@@ -17,6 +17,7 @@ from procedures.definitions.archive import read_folder
 from procedures.domain import limits
 from procedures.domain.bundle import BundleRefused, check_paths
 from procedures.domain.importing import Carried, Imported, ImportRefused
+from procedures.importers.nearby import nearby
 
 REPORT = "import-report.json"
 LIMIT = limits.BODY_BYTES
@@ -29,7 +30,7 @@ LIMIT = limits.BODY_BYTES
 @click.option(
     "--root",
     type=click.Path(exists=True, file_okay=False, path_type=Path),
-    help="Folders that a file names may lie anywhere below; without it, only beside the file.",
+    help="Folders and scripts that a file names may lie anywhere below; without it, only beside the file.",
 )
 @click.option("--json", "as_json", is_flag=True)
 def import_files(kind: str, files: tuple[Path, ...], into: Path, root: Path | None, as_json: bool) -> None:
@@ -51,7 +52,8 @@ def one_file(kind: str, place: Path, into: Path, root: Path | None = None) -> di
     """A row of the report; `outcome` is imported, marked, refused or unreadable."""
     row: dict[str, Any] = {"file": str(place), "outcome": "imported", "procedures": [], "keys": []}
     try:
-        carried = registry.importer(kind)(place.name, content(place))
+        look = nearby(place.parent, root or place.parent)
+        carried = registry.importer(kind, look)(place.name, content(place))
     except OSError as problem:
         return row | {"outcome": "unreadable", "message": f"{problem.strerror}: {place}"}
     except ImportRefused as problem:

@@ -6,7 +6,7 @@ An id that two packages claim is an error. Nobody imports a plug-in by name else
 from __future__ import annotations
 
 from collections.abc import Callable
-from functools import cache
+from functools import cache, partial
 from importlib import import_module
 from importlib.metadata import entry_points
 
@@ -101,7 +101,11 @@ def provider_kinds() -> dict[str, type[Provider]]:
     return found
 
 
-def importer(kind: str) -> Reader:
-    """The `read(name, data)` of one kind of source. Raises KeyError for a kind that nobody reads."""
-    reader: Reader = import_module(OUR_IMPORTERS[kind]).read
-    return reader
+def importer(kind: str, nearby: Callable[[str], tuple[str, bytes] | None] | None = None) -> Reader:
+    """The `read(name, data)` of one kind of source. Raises KeyError for a kind that nobody reads.
+
+    `nearby` finds files that a source names, for the kinds that take some over.
+    """
+    module = import_module(OUR_IMPORTERS[kind])
+    reader: Reader = module.read
+    return partial(reader, nearby=nearby) if nearby and getattr(module, "READS_NEARBY", False) else reader

@@ -4,28 +4,32 @@ from __future__ import annotations
 
 from procedures.domain.errors import OpsError
 from procedures.domain.importing import Carried, ImportRefused
+from procedures.importers.nearby import Nearby
 from procedures.importers.rundeck import calls, forms, xml_form
 from procedures.importers.rundeck.job import read_job, sibling_of
 from procedures.importers.rundeck.source import Source, text
 from procedures.importers.rundeck.writing import written
 
+READS_NEARBY = True
 
-def read(name: str, data: bytes) -> Carried:
-    """Every job of one file. Raises ImportRefused with the line."""
+
+def read(name: str, data: bytes, nearby: Nearby | None = None) -> Carried:
+    """Every job of one file; `nearby` finds script files that it names. Raises ImportRefused with the line."""
     try:
-        return _carried(name, data)
+        return _carried(name, data, nearby)
     except ImportRefused:
         raise
     except OpsError as problem:
         raise ImportRefused(f"The file makes no procedure: {problem.message}"[:300]) from problem
 
 
-def _carried(name: str, data: bytes) -> Carried:
-    is_xml = name.lower().endswith(".xml") or data.removeprefix(b"\xef\xbb\xbf").lstrip()[:1] == b"<"
+def _carried(name: str, data: bytes, nearby: Nearby | None) -> Carried:
+    start = data.removeprefix(b"\xef\xbb\xbf").lstrip()[:1]
+    is_xml = start == b"<" or (name.lower().endswith(".xml") and start not in {b"-", b"[", b"{"})
     sources = xml_form.read(data) if is_xml else forms.read(data)
     siblings = calls.Siblings()
     mine = [_sibling(source, siblings) for source in sources]
-    jobs = [read_job(source, siblings, own) for source, own in zip(sources, mine, strict=True)]
+    jobs = [read_job(source, siblings, own, nearby) for source, own in zip(sources, mine, strict=True)]
     carried = Carried()
     for job in jobs:
         carried.procedures.append(written(job))

@@ -7,6 +7,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import Any
 
+from procedures.importers.nearby import Nearby
 from procedures.importers.rundeck import calls, nodes, options
 from procedures.importers.rundeck.commands import filter_told, filters_of
 from procedures.importers.rundeck.job_settings import settings
@@ -42,7 +43,7 @@ def sibling_of(source: Source) -> calls.Sibling:
     return calls.Sibling(calls.procedure_name(group, name), plain, hidden)
 
 
-def read_job(source: Source, siblings: calls.Siblings, own: calls.Sibling) -> Job:
+def read_job(source: Source, siblings: calls.Siblings, own: calls.Sibling, nearby: Nearby | None = None) -> Job:
     """Everything about one job but the check by lint. Its `sibling` learns later who calls it."""
     job, ledger = source.job, Ledger(source.rows)
     known = Known()
@@ -53,9 +54,8 @@ def read_job(source: Source, siblings: calls.Siblings, own: calls.Sibling) -> Jo
     targets = nodes.targets(job, known, ledger, strategy)
     _known_job(job, known)
     timeout = _timeout(job, ledger)
-    reading = Sequence(
-        known, ledger, targets is not None, timeout, siblings, keepgoing=truth(sequence.get("keepgoing"))
-    )
+    keepgoing = truth(sequence.get("keepgoing"))
+    reading = Sequence(known, ledger, targets is not None, timeout, siblings, keepgoing=keepgoing, nearby=nearby)
     reading.general = _general(sequence, ledger)
     commands = sequence.get("commands")
     drafts = reading.drafts(commands if isinstance(commands, list) else [])

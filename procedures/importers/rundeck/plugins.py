@@ -2,54 +2,17 @@
 
 from __future__ import annotations
 
-import json
 import re
-import shlex
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass, field
-from typing import Any, Protocol
+from typing import Any
 
-from procedures.domain import rendering
+from procedures.importers.rundeck import requests
+from procedures.importers.rundeck.readings import Around, Carried, Nothing, Text, Whole, needs, words_of
 from procedures.importers.rundeck.scripts import Program
 from procedures.importers.rundeck.source import mapping, text, truth
-from procedures.importers.rundeck.variables import IN_COMMAND, Known, NotCarried, Variables, literal
+from procedures.importers.rundeck.variables import IN_COMMAND, NotCarried
 
 LENGTH = re.compile(r"([0-9]{1,6})([smh]?)")
-METHODS = frozenset({"GET", "HEAD", "POST", "PUT", "PATCH", "DELETE"})
-
-
-class Around(Protocol):
-    """What a plugin's reading may know of the job."""
-
-    known: Known
-    on_targets: bool
-
-
-@dataclass(slots=True)
-class Text:
-    """A program. `local`: on Rundeck's server, `each`: once for each node; `gives`: (group, name) it hands on."""
-
-    program: Program
-    local: bool = False
-    each: bool = False
-    gives: tuple[str, str] | None = None
-
-
-@dataclass(slots=True)
-class Whole:
-    """An action of ours with its input."""
-
-    action: str
-    input: dict[str, Any]
-    notes: list[str] = field(default_factory=list)
-
-
-@dataclass(slots=True)
-class Nothing:
-    why: str
-
-
-Carried = Text | Whole | Nothing
 
 
 def carried(command: Mapping[str, Any], around: Around) -> Carried:
@@ -61,29 +24,29 @@ def carried(command: Mapping[str, Any], around: Around) -> Carried:
     return reader(config, around)
 
 
+def only_ends(handler: Mapping[str, Any]) -> bool:
+    """Whether a handler did no more than end the job as failed, which a failed step does by itself here."""
+    config = mapping(handler.get("configuration"))
+    plain = truth(config.get("fail")) and not text(config.get("status")).strip()
+    return text(handler.get("type")) == "flow-control" and truth(config.get("halt")) and plain
+
+
 def goes_on(handler: Mapping[str, Any]) -> bool:
     """Whether a handler does nothing but let the job go on."""
     config = mapping(handler.get("configuration"))
     return text(handler.get("type")) == "flow-control" and not truth(config.get("halt"))
 
 
-def _needs(config: Mapping[str, Any], key: str) -> str:
-    value = text(config.get(key))
-    if not value.strip():
-        raise NotCarried(f"it has no {key}")
-    return value
-
-
 def _command(key: str, *, local: bool = False) -> Callable[[Mapping[str, Any], Around], Carried]:
     def read(config: Mapping[str, Any], around: Around) -> Carried:
-        return Text(Program(_needs(config, key), is_command=True), local=local, each=local)
+        return Text(Program(needs(config, key), is_command=True), local=local, each=local)
 
     return read
 
 
 def _inline(config: Mapping[str, Any], around: Around) -> Carried:
     program = Program(
-        _needs(config, "adhocLocalString"),
+        needs(config, "adhocLocalString"),
         interpreter=text(config.get("scriptInterpreter")),
         args=text(config.get("argString")),
         args_quoted=truth(config.get("interpreterArgsQuoted")),
@@ -94,7 +57,7 @@ def _inline(config: Mapping[str, Any], around: Around) -> Carried:
 def _local_script(*, each: bool) -> Callable[[Mapping[str, Any], Around], Carried]:
     def read(config: Mapping[str, Any], around: Around) -> Carried:
         # A configuration's values are expanded like a command, and then run as a script.
-        script = _needs(config, "script")
+        script = needs(config, "script")
         program = Program(
             script, interpreter="" if script.startswith("#!") else "bash", args=text(config.get("arguments"))
         )
@@ -115,12 +78,12 @@ def _sleep(config: Mapping[str, Any], around: Around) -> Carried:
 
 def _wait_for(test: str) -> Callable[[Mapping[str, Any], Around], Carried]:
     def read(config: Mapping[str, Any], around: Around) -> Carried:
-        place = _needs(config, "file") if test == "-f" else _needs(config, "dir")
+        place = needs(config, "file") if test == "-f" else needs(config, "dir")
         interval, most = (
             _number(config, "interval", "5"),
             _number(config, "maxtry", text(config.get("maximum")) or "60"),
         )
-        quoted = _words(place)
+        quoted = words_of(place)
         lines = [
             f"attempt=0; until [ {test} {quoted} ]; do",
             "  attempt=$((attempt + 1))",
@@ -136,7 +99,7 @@ def _wait_for(test: str) -> Callable[[Mapping[str, Any], Around], Carried]:
 
 def _contains(config: Mapping[str, Any], around: Around) -> Carried:
     return Text(
-        Program(f"grep -e {_words(_needs(config, 'pattern'))} -- {_words(_needs(config, 'file'))}", is_command=True)
+        Program(f"grep -e {words_of(needs(config, 'pattern'))} -- {words_of(needs(config, 'file'))}", is_command=True)
     )
 
 
@@ -147,96 +110,37 @@ def _number(config: Mapping[str, Any], key: str, other: str) -> str:
     return value
 
 
-def _words(value: str) -> str:
-    """A value that may hold references, as one word of a shell text."""
-    parts, index = [], 0
-    for match in IN_COMMAND.finditer(value):
-        parts.append(shlex.quote(value[index : match.start()]) if value[index : match.start()] else "")
-        parts.append(match[0])
-        index = match.end()
-    return "".join([*parts, shlex.quote(value[index:]) if value[index:] else ""])
-
-
 def _export(config: Mapping[str, Any], around: Around) -> Carried:
-    group, name, value = _needs(config, "group"), _needs(config, "export"), text(config.get("value"))
+    group, name, value = needs(config, "group"), needs(config, "export"), text(config.get("value"))
     if group not in {"export", "data"} or not re.fullmatch(r"[A-Za-z][A-Za-z0-9_-]{0,62}", name):
         raise NotCarried("the variable it sets has a name that is not known here")
-    line = f"printf '{name}=%s\\n' {_words(value) or chr(39) * 2} >>\"$OPSPORTAL_OUTPUT\""
+    line = f"printf '{name}=%s\\n' {words_of(value) or chr(39) * 2} >>\"$OPSPORTAL_OUTPUT\""
     return Text(Program(line, is_command=True), local=True, gives=(group, name))
 
 
 def _flow(config: Mapping[str, Any], around: Around) -> Carried:
+    """An end of the whole job. A state of its own counted as no success there; here it is a failure that says it."""
+    state = text(config.get("status")).strip()
     if not truth(config.get("halt")):
         return Nothing("it only let the job go on")
-    if not truth(config.get("fail")) or text(config.get("status")).strip():
-        raise NotCarried("it ends the job early with a state of its own")
-    return Text(Program("exit 1", is_command=True), local=True)
+    if not truth(config.get("fail")) and not state:
+        return Text(Program("echo 'The job ends here.'", is_command=True), local=True, ends=True)
+    if not state:
+        return Text(Program("exit 1", is_command=True), local=True)
+    line = f"printf 'The job ends in the state %s.\\n' {words_of(state)}; exit 1"
+    note = (
+        f"the job ended in a state of its own, {state[:80]}; here the run fails, and the step's output says the state"
+    )
+    return Text(Program(line, is_command=True), local=True, notes=[note])
 
 
 def _log_data(config: Mapping[str, Any], around: Around) -> Carried:
     return Nothing("it printed what Rundeck knew; a run's page shows every step's output")
 
 
-def _http(config: Mapping[str, Any], around: Around) -> Carried:
-    variables = Variables(around.known, on_targets=False, raw=False)
-    method = (text(config.get("method")) or "GET").upper()
-    if text(config.get("authentication")) not in {"", "None"}:
-        raise NotCarried(
-            f"the request logs in by {text(config.get('authentication'))[:40]}; give the secret to auth.env"
-        )
-    if method not in METHODS:
-        raise NotCarried(f"the method {method[:20]} is not known")
-    url = _expressions(_needs(config, "remoteUrl").strip(), variables)
-    if problem := rendering.url_problem(url):
-        raise NotCarried(f"its URL {text(config['remoteUrl'])[:80]}: {problem}")
-    given: dict[str, Any] = {"url": url, "method": method}
-    if text(config.get("headers")).strip():
-        given["headers"] = {k: _expressions(v, variables) for k, v in _headers(text(config["headers"])).items()}
-    if text(config.get("body")):
-        given["body"] = _expressions(text(config["body"]), variables)
-    if truth(config.get("checkResponseCode")) and text(config.get("responseCode")).isdigit():
-        given["expect"] = {"status": int(text(config["responseCode"]))}
-    else:
-        given["expect"] = {"status": [*range(200, 207), *range(300, 309)]}
-    notes = []
-    if text(config.get("sslVerify")) == "false":
-        notes.append("certificates were not checked there; here they are")
-    if truth(config.get("proxySettings")):
-        notes.append("its proxy is not carried over")
-    return Whole("http:request", given, [*notes, *variables.notes])
-
-
-def _headers(written: str) -> dict[str, str]:
-    try:
-        value = json.loads(written)
-    except ValueError:
-        value = dict(line.split(":", 1) for line in written.splitlines() if ":" in line)
-    if not isinstance(value, Mapping):
-        raise NotCarried("its headers cannot be read")
-    rows = {str(k).strip(): text(v).strip() for k, v in value.items()}
-    if any(not re.fullmatch(r"[A-Za-z0-9-]{1,64}", name) for name in rows):
-        raise NotCarried("its headers cannot be read")
-    return rows
-
-
-def _expressions(written: str, variables: Variables) -> str:
-    """A text of a request, with expressions in place of what Rundeck pasted; a secret may not stand there."""
-
-    def one(match: re.Match[str]) -> str:
-        found = variables.of(match)
-        if found.name.startswith("SECRET_"):
-            raise NotCarried("a secret stands in its URL, headers or body; hand it over by auth or stdin")
-        if found.expression is not None:
-            return found.expression
-        option = variables.known.options[match["name"]]
-        return "${{ parameters[" + repr(option.name) + "] }}"
-
-    return IN_COMMAND.sub(one, literal(written))
-
-
 def _copy(config: Mapping[str, Any], around: Around) -> Carried:
     """A file of Rundeck's server becomes a file that the requester hands in."""
-    source, to = _needs(config, "sourcePath").strip(), _needs(config, "destinationPath").strip()
+    source, to = needs(config, "sourcePath").strip(), needs(config, "destinationPath").strip()
     if not around.on_targets or truth(config.get("recursive")) or text(config.get("pattern")).strip():
         raise NotCarried(f"it copies {source[:80]} of Rundeck's server; put the files into the bundle and use ssh:copy")
     if IN_COMMAND.search(source) or not re.fullmatch(r"/[^$*?\[\]{}\x00-\x1f]*", to):
@@ -270,5 +174,5 @@ READERS: dict[str, Callable[[Mapping[str, Any], Around], Carried]] = {
     "export-var": _export,
     "flow-control": _flow,
     "log-data-step": _log_data,
-    "edu.ohio.ais.rundeck.HttpWorkflowStepPlugin": _http,
+    "edu.ohio.ais.rundeck.HttpWorkflowStepPlugin": requests.read,
 }

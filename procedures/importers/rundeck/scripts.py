@@ -14,19 +14,25 @@ from procedures.importers.rundeck.variables import IN_COMMAND, IN_SCRIPT, NotCar
 
 ENDS = {"shell": ".sh", "python": ".py", "powershell": ".ps1", "other": ".script"}
 READ_ON = re.compile(r"\b(ssh|mysql|psql|sqlplus)\b[^\n]*\$\{?(\w+)")
+WRAPPED = re.compile(
+    r"(?:/usr)?(?:/bin/)?(?P<shell>(?:ba|da)?sh)(?P<flags>(?:\s+-[euxv]+)*\s+-[euxv]*c)\s+"
+    r"(?:\"(?P<double>(?:[^\"\\]|\\.)*)\"|'(?P<single>[^']*)')",
+    re.DOTALL,
+)
 POWERSHELL = "it runs with pwsh: a host needs PowerShell 7 and a POSIX shell, so plain Windows hosts are not reached"
 SUDO = "sudo must let it keep the variables that hold the values (SETENV)"
 
 
 @dataclass(slots=True)
 class Program:
-    """A text of Rundeck's. `is_command`: a command line, else an inline script."""
+    """A text of Rundeck's. `is_command`: a command line, else an inline script; `verbatim`: nothing is filled in."""
 
     text: str
     interpreter: str = ""
     args: str = ""
     is_command: bool = False
     args_quoted: bool = False
+    verbatim: bool = False
 
 
 @dataclass(slots=True)
@@ -97,7 +103,8 @@ def _handled(part: _Part, variables: Variables, *, goes_on: bool) -> list[str]:
     return ['if [ "$status" -ne 0 ]; then', _fragment(part, variables, 2), *after, "fi"]
 
 
-def _part(program: Program, variables: Variables) -> _Part:
+def _part(given: Program, variables: Variables) -> _Part:
+    program = unwrapped(given)
     text = program.text.replace("\r\n", "\n").replace("\r", "\n")
     first, _, rest = text.partition("\n")
     interpreter = program.interpreter.strip()
@@ -115,7 +122,7 @@ def _part(program: Program, variables: Variables) -> _Part:
         interpreter = "pwsh"
     variables.environment(text + program.args)
     find = finder(variables, is_command=program.is_command, both=kind == "shell")
-    new = rewrite(text, kind, find)
+    new = text if program.verbatim else rewrite(text, kind, find)
     notes = _read_by_another(new, variables) if kind == "shell" else []
     notes += _left_alone(program, variables)
     words = (
@@ -123,6 +130,24 @@ def _part(program: Program, variables: Variables) -> _Part:
     )
     bash = needs_bash(new) if not interpreter else "bash" in interpreter
     return _Part(new, kind, interpreter, words, bash, launcher, notes)
+
+
+def unwrapped(program: Program) -> Program:
+    """`bash -xc "TEXT"` and no more, as the script TEXT of bash: there a value can stay a variable.
+
+    Not where the outer shell would have expanded something, which the inner one would then have read as program.
+    """
+    found = WRAPPED.fullmatch(program.text.strip()) if program.is_command and not program.interpreter else None
+    if found is None:
+        return program
+    inner = found["single"] or ""
+    if found["double"] is not None:
+        rest = re.sub(r"\\.", "", IN_COMMAND.sub("", found["double"]), flags=re.DOTALL)
+        if "$" in rest or "`" in rest:
+            return program
+        inner = re.sub(r"\\([\"$`\\])", r"\1", found["double"])
+    flags = "".join(sorted(set(found["flags"]) - {"c", "-", " "}))
+    return Program(f"set -{flags}\n{inner}" if flags else inner, interpreter=found["shell"], is_command=True)
 
 
 def _read_by_another(text: str, variables: Variables) -> list[str]:
@@ -164,8 +189,10 @@ def _simple(part: _Part) -> bool:
 def _alone(part: _Part) -> str:
     if not part.interpreter:
         line = "/usr/bin/env bash" if part.bash else "/bin/sh"
+    elif part.interpreter.startswith("/"):
+        line = part.interpreter
     else:
-        line = part.interpreter if part.interpreter.startswith("/") else f"/usr/bin/env {part.interpreter}"
+        line = f"/usr/bin/env {'-S ' if ' ' in part.interpreter else ''}{part.interpreter}"
     arguments = f"set -- {part.words}\n" if part.words else ""
     return f"#!{line}\n{arguments}{part.text.rstrip()}\n"
 

@@ -8,15 +8,26 @@ from dataclasses import dataclass, field
 from typing import Any
 
 from procedures.domain.importing import MARKED
-from procedures.importers.rundeck import calls, plugins
+from procedures.importers.nearby import Nearby
+from procedures.importers.rundeck import calls, plugins, readings
 from procedures.importers.rundeck.captures import Capture
 from procedures.importers.rundeck.commands import filter_told, filters_of, main_key, program_of, tell_marked, was_called
 from procedures.importers.rundeck.network import reaches_out
+from procedures.importers.rundeck.script_files import from_file, taken
 from procedures.importers.rundeck.scripts import Built, Program, build
 from procedures.importers.rundeck.source import Ledger, Path, mapping, plain, text, truth
 from procedures.importers.rundeck.variables import Known, NotCarried, Variables
 
 SSH = "ssh"
+NEVER = "${{ false }}"
+PROGRAM_KEYS = (
+    "configuration",
+    "args",
+    "scriptInterpreter",
+    "fileExtension",
+    "interpreterArgsQuoted",
+    "expandTokenInScriptFile",
+)
 FLAGS = ("autoSecureInput", "passSecureInput", "strategy", "enabled", "uuid")
 
 
@@ -43,6 +54,8 @@ class Sequence:
     siblings: calls.Siblings
     general: list[Capture] = field(default_factory=list)
     keepgoing: bool = False
+    nearby: Nearby | None = None
+    ended: bool = False
 
     def drafts(self, commands: list[Any]) -> list[Draft]:
         found: list[Draft] = []
@@ -50,9 +63,13 @@ class Sequence:
             path: Path = ("sequence", "commands", number)
             if not isinstance(command, Mapping) or not command:
                 continue
+            late = self.ended
             draft = self._draft(dict(command), path, f"step{len(found) + 1}")
             if draft is not None:
                 found.append(draft)
+            if draft is not None and late:
+                draft.step["if"] = NEVER
+                self.ledger.reported((*path, main_key(command)), "an earlier step ended the job; this one never ran")
         return found
 
     def _draft(self, command: dict[str, Any], path: Path, step_id: str) -> Draft | None:
@@ -82,19 +99,25 @@ class Sequence:
         if main == "jobref":
             return self._call(command, path, step_id, name, handler)
         if main in {"scriptfile", "scripturl"}:
-            raise NotCarried(f"{main} {text(command[main])[:120]} is not in the file; put the script into the bundle")
+            program, place = from_file(command, main, self.nearby)
+            self.ledger.say((*path, main), *taken(command[main], place))
+            return self._script(command, path, step_id, name, handler, program, local=not self.on_targets)
         if main == "type":
             found = plugins.carried(command, self)
-            if isinstance(found, plugins.Nothing):
+            if isinstance(found, readings.Nothing):
                 for key in command:
                     self.ledger.ignored((*path, key), found.why)
                 return None
-            if isinstance(found, plugins.Whole):
+            if isinstance(found, readings.Whole):
                 return self._whole(found, path, step_id, name, handler)
             program, local, each = found.program, found.local or not self.on_targets, found.local and found.each
-            return self._script(
+            draft = self._script(
                 command, path, step_id, name, handler, program, local=local, each=each, gives=found.gives
             )
+            for note in found.notes:
+                self.ledger.reported((*path, "configuration"), note)
+            self.ended = self.ended or found.ends
+            return draft
         if main not in {"exec", "script"}:
             raise NotCarried("no kind of step is known in it")
         program = program_of(command)
@@ -154,7 +177,7 @@ class Sequence:
         self.ledger.mapped((*path, main), f"{file}, {where}")
         for note in dict.fromkeys([*built.notes, *variables.notes]):
             self.ledger.reported((*path, main), note)
-        for key in ("configuration", "args", "scriptInterpreter", "fileExtension", "interpreterArgsQuoted"):
+        for key in PROGRAM_KEYS:
             if key in command:
                 self.ledger.mapped((*path, key), f"in {file}")
 
@@ -163,13 +186,13 @@ class Sequence:
         main = main_key(handler)
         if main in {"exec", "script"}:
             return program_of(handler)
-        if main != "type":
+        if main != "type" or plugins.only_ends(handler):
             return None
         try:
             found = plugins.carried(handler, self)
         except NotCarried:
             return None
-        if isinstance(found, plugins.Nothing | plugins.Whole) or (found.local and not local):
+        if isinstance(found, readings.Nothing | readings.Whole) or (found.local and not local) or found.ends:
             return None
         return found.program
 
@@ -179,6 +202,10 @@ class Sequence:
             return
         here: Path = (*path, "errorhandler")
         step_id = f"{draft.step['id']}_handler"
+        if plugins.only_ends(handler):
+            draft.step |= {"onFailure": "fail"} if self.keepgoing else {}
+            self.ledger.mapped(here, "a step that fails ends the run, as it did there")
+            return
         if plugins.goes_on(handler) and truth(handler.get("keepgoingOnSuccess")):
             draft.step["onFailure"] = "continue"
             self.ledger.mapped(here, "onFailure: continue")
@@ -206,7 +233,7 @@ class Sequence:
         self._handler_apart(draft, handler, path)
         return draft
 
-    def _whole(self, found: plugins.Whole, path: Path, step_id: str, name: str, handler: dict[str, Any]) -> Draft:
+    def _whole(self, found: readings.Whole, path: Path, step_id: str, name: str, handler: dict[str, Any]) -> Draft:
         step = {"id": step_id, "name": name, "action": found.action, "input": found.input}
         if found.action.startswith("ssh:"):
             step["credentials"] = [SSH]
@@ -260,6 +287,6 @@ class Sequence:
                 filter_told(row, here, self.ledger, taken=False)
         if "plugins" in command and not mapping(command["plugins"]):
             self.ledger.ignored((*path, "plugins"), "empty")
-        for key in ("args", "fileExtension", "interpreterArgsQuoted", "scriptInterpreter"):
+        for key in PROGRAM_KEYS[1:]:
             if key in command and not text(command[key]).strip():
                 self.ledger.ignored((*path, key), "empty")
