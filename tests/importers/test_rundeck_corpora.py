@@ -34,7 +34,7 @@ def test_public_files_come_over_and_each_result_passes_lint(tmp_path: Path) -> N
         outcomes = Counter(row["outcome"] for row in report["files"])
         assert outcomes["refused"] + outcomes["unreadable"] <= 0.05 * len(FILES), outcomes
         field = Counter(row["outcome"] for row in report["files"] if OF_A_PLUGIN not in row["file"])
-        assert field["imported"] >= 0.8 * field.total(), field
+        assert field["imported"] >= 0.75 * field.total(), field
         for row in report["files"]:
             at = [key["at"] for key in row["keys"]]
             assert len(at) == len(set(at)) > 0
