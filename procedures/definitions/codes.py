@@ -85,6 +85,12 @@ _ROWS: tuple[tuple[str, Weight, str, str], ...] = (
     ("template-url", "moderate", "A template is fetched when the procedure runs.", "Put it into the bundle."),
     ("terraform-module", "moderate", "A module without commit or hash.", "Use ./modules/…, or ?ref=<commit>."),
     ("terraform-lock", "moderate", "Providers without hashes in a lock file.", "Add .terraform.lock.hcl."),
+    (
+        "terraform-mirror",
+        "moderate",
+        "Providers are downloaded from their registry at run time.",
+        "Add a .tfrc with a filesystem_mirror or network_mirror and nothing direct.",
+    ),
     ("terraform-runs", "moderate", "Planning or applying runs other programs.", "Remove it, or declare risk: high."),
     ("galaxy", "moderate", "Roles or collections without a commit.", "Put them into the bundle, or give a commit."),
     ("marked-step", "warning", "An importer could not carry a step over.", "Replace it; it cannot be submitted."),

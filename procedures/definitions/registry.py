@@ -107,5 +107,6 @@ def importer(kind: str, nearby: Callable[[str], tuple[str, bytes] | None] | None
     `nearby` finds files that a source names, for the kinds that take some over.
     """
     module = import_module(OUR_IMPORTERS[kind])
-    reader: Reader = module.read
-    return partial(reader, nearby=nearby) if nearby and getattr(module, "READS_NEARBY", False) else reader
+    takes = nearby is not None and getattr(module, "READS_NEARBY", False)
+    reader: Reader = partial(module.read, nearby=nearby) if takes else module.read
+    return reader

@@ -11,7 +11,7 @@ from procedures.definitions.codes import RULES
 from procedures.definitions.lint import infrastructure
 from procedures.definitions.lint.notes import Notes
 from procedures.definitions.load import build
-from tests.definitions.bundles import bundle, codes, script
+from tests.definitions.bundles import bundle, codes, lint, script
 
 SHA = "a" * 64
 COMMIT = "b" * 40
@@ -77,7 +77,66 @@ def test_files_pinned_by_digest_commit_and_lock_are_left_alone() -> None:
         mod___m__tf='resource "a" "b" {}\n',
     )
     files[".terraform.lock.hcl"] = b'provider "x" {\n  hashes = ["h1:abc="]\n}\n'
-    assert codes(files) == []
+    assert codes(files) == ["terraform-mirror"]
+    for mirror in ('filesystem_mirror {\n path = "/mirror"\n}', 'network_mirror {\n url = "https://x.example/"\n}'):
+        files["run.tfrc"] = f"provider_installation {{\n{mirror}\n}}\n".encode()
+        assert codes(files) == []
+
+
+@pytest.mark.parametrize("more", ["direct {}", "", "# filesystem_mirror {}"])
+def test_a_mirror_beside_which_the_registry_is_asked_is_none(more: str) -> None:
+    mirror = "filesystem_mirror {}" if more == "direct {}" else ""
+    files = bundle(main__tf='provider "a" {}\n', run__tfrc=f"provider_installation {{\n{mirror}\n{more}\n}}\n")
+    assert "terraform-mirror" in codes(files)
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        "image: {repository: nginx, tag: '1.27'}",
+        "web: {image: {repository: x.example/web, tag: 2}}",
+        "kind: Kustomization\nimages:\n  - {name: web, newTag: v2}\n",
+    ],
+)
+def test_an_image_in_pieces_is_found_and_one_with_a_digest_left_alone(text: str) -> None:
+    assert codes(bundle(values__yaml=text)) == ["image-tag"]
+    pinned = text.replace("tag: ", f"digest: 'sha256:{SHA}', tag: ").replace(
+        "newTag: ", f"digest: 'sha256:{SHA}', newTag: "
+    )
+    assert codes(bundle(values__yaml=pinned)) == []
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        "kind: Application\nspec: {source: {repoURL: 'https://x.example/r', targetRevision: main}}",
+        "kind: Application\nspec: {source: {repoURL: 'https://x.example/r', path: web}}",
+        "kind: Application\nspec: {sources: [{repoURL: 'https://x.example/r', targetRevision: 1.2.3}]}",
+        "kind: ApplicationSet\nspec: {generators: [{git: {repoURL: 'https://x.example/r', revision: HEAD}}]}",
+        "{{- if .x }}\nkind: Application\nspec:\n  source:\n    targetRevision: main\n{{- end }}\n",
+    ],
+)
+@pytest.mark.parametrize(("risk", "environments"), [("moderate", "development"), ("low", "production")])
+def test_what_is_deployed_is_a_commit_in_production_whatever_the_risk(text: str, risk: str, environments: str) -> None:
+    files = bundle(("[development]", f"[{environments}]"), risk=risk, app__yaml=text)
+    assert [(f.code, f.severity) for f in lint(files) if f.file == "app.yaml"] == [("branch", "error")]
+    files = bundle(risk="low", app__yaml=text)
+    assert [(f.code, f.severity) for f in lint(files) if f.file == "app.yaml"] == [("branch", "warning")]
+
+
+def test_every_rule_of_what_is_fetched_is_an_error_from_moderate_risk_up() -> None:
+    """The closing column of H3, rule by rule."""
+    column = {
+        "terraform-module",
+        "terraform-lock",
+        "terraform-mirror",
+        "template-url",
+        "image-tag",
+        "branch",
+        "curl-sh",
+    }
+    column |= {"package-install", "galaxy", "clone", "download-run", "remote-manifest"}
+    assert {code for code in column if RULES[code].severity(strict=True) == "error"} == column
 
 
 def test_a_module_that_leaves_the_bundle_is_found() -> None:

@@ -100,6 +100,7 @@ CASES: dict[str, tuple[dict[str, bytes], str, int]] = {
         2,
     ),
     "terraform-lock": (bundle(main__tf='provider "aws" {}\n'), "main.tf", 1),
+    "terraform-mirror": (bundle(main__tf='provider "aws" {}\n'), "main.tf", 1),
     "terraform-runs": (bundle(main__tf='\ndata "external" "x" {}\n'), "main.tf", 2),
     "galaxy": (bundle(requirements__yml="roles:\n  - geerlingguy.nginx\n"), "requirements.yml", 2),
     "no-timeout": (bundle(("      timeout: 1m\n", "")), Y, 14),

@@ -1,16 +1,17 @@
-"""Terraform, Kubernetes, Argo CD, Ansible and templates: what they would fetch when they run (H3, H9)."""
+"""Terraform, Ansible and templates: what they would fetch when they run (H3, H9)."""
 
 from __future__ import annotations
 
 import posixpath
 import re
-from bisect import bisect_left, bisect_right
-from collections.abc import Iterator, Mapping
+from bisect import bisect_right
+from collections.abc import Mapping
 from typing import Any
 
 from procedures.definitions import unfold
-from procedures.definitions.guard import Mark
-from procedures.definitions.lint.fetched import COMMIT, DIGEST
+from procedures.definitions.lint import manifests
+from procedures.definitions.lint.fetched import COMMIT
+from procedures.definitions.lint.lines import Lines
 from procedures.definitions.lint.notes import Notes
 from procedures.definitions.lint.placed import placed
 from procedures.domain.definition import RISKS
@@ -21,11 +22,13 @@ SOURCE = re.compile(r"^[^\S\n]*source\s*=\s*\"([^\"]*)\"", re.MULTILINE)
 MODULE = re.compile(r"\bmodule\s+\"[^\"]+\"\s*\{")
 PROVIDERS = re.compile(r"^[^\S\n]*(?:provider|resource|data)\s+\"|\brequired_providers\b", re.MULTILINE)
 RUNS = re.compile(r"\bprovisioner\s+\"(local-exec|remote-exec)\"|\bdata\s+\"(external|http)\"")
+CONFIG = re.compile(r"(^|/)(\.terraformrc|terraform\.rc|[\w.-]+\.tfrc)$")
+COMMENT = re.compile(r"(?:#|//)[^\n]*")
+MIRROR = re.compile(r"\b(?:filesystem|network)_mirror\s*\{")
+DIRECT = re.compile(r"\bdirect\s*\{")
 HASHES = re.compile(r"\"(h1|zh):")
 PINNED = re.compile(r"[?&]ref=[0-9a-f]{40}\b|[?&]checksum=(sha256|sha512):[0-9a-f]{64}")
 TEMPLATES = ("fetch:template", "fetch:plain")
-IMAGE_LINE = re.compile(r"^[^\S\n]*(?:-[^\S\n]+)?[\"']?image[\"']?\s*:\s*[\"']?([\w./:@${}-]+)", re.MULTILINE)
-KEYS = {"image": "image-tag", "targetRevision": "branch"}
 
 
 def lint(notes: Notes) -> None:
@@ -34,27 +37,18 @@ def lint(notes: Notes) -> None:
         if path.endswith(".tf"):
             _terraform(notes, path, text)
         elif re.search(r"\.(ya?ml|json)$", path):
-            _structured(notes, path, content)
+            manifests.lint(notes, path, content)
+            if re.search(r"(^|/)requirements\.ya?ml$", path):
+                _galaxy(notes, path, content)
     _locks(notes)
     _templates(notes)
 
 
 BRACE = re.compile(r"[{}]")
-LINE_END = re.compile(r"\n")
-
-
-class _Lines:
-    """Which line a place of a text stands in, without counting from its beginning each time."""
-
-    def __init__(self, text: str) -> None:
-        self.ends = [match.start() for match in LINE_END.finditer(text)]
-
-    def of(self, place: int) -> int:
-        return bisect_left(self.ends, place) + 1
 
 
 def _terraform(notes: Notes, path: str, text: str) -> None:
-    lines, bodies = _Lines(text), _bodies(text)
+    lines, bodies = Lines(text), _bodies(text)
     for match in SOURCE.finditer(text):
         if any_holds(bodies, match.start(1)):
             _module(notes, path, lines.of(match.start(1)), match[1])
@@ -113,48 +107,15 @@ def _locks(notes: Notes) -> None:
         lock = notes.files.get(posixpath.join(folder, ".terraform.lock.hcl"))
         if folder not in used and (lock is None or not HASHES.search(lock.decode("utf-8", "replace"))):
             notes.at(path, 1, 1, "terraform-lock", f"{folder or 'The folder'} has no lock file with hashes.")
+    asked = next((path for folder, path in folders.items() if folder not in used), "")
+    if asked and not any(_mirrors(path, content) for path, content in notes.files.items()):
+        notes.at(asked, 1, 1, "terraform-mirror", "Nothing says where providers come from but their registry.")
 
 
-def _structured(notes: Notes, path: str, content: bytes) -> None:
-    for key, value, (line, column) in _scalars(path, content):
-        if key == "image" and _is_image(value) and not DIGEST.search(value):
-            notes.at(path, line, column, "image-tag", f"The image {value} is named without a digest.")
-        if key == "targetRevision" and not COMMIT.fullmatch(value) and not value.startswith("$"):
-            notes.at(path, line, column, "branch", f"targetRevision {value} moves.")
-    if re.search(r"(^|/)requirements\.ya?ml$", path):
-        _galaxy(notes, path, content)
-
-
-def _is_image(value: str) -> bool:
-    return bool(re.fullmatch(r"[a-z0-9][\w./:@-]*", value)) and not value.startswith(("./", "/"))
-
-
-def _scalars(path: str, content: bytes) -> Iterator[tuple[str, str, Mark]]:
-    """(key, text, place) of what hangs under one of KEYS anywhere; templates that are no YAML are read by line."""
-    try:
-        documents = unfold.load_all(content)
-    except ImportRefused:
-        text = content.decode("utf-8", "replace")
-        lines = _Lines(text)
-        for match in IMAGE_LINE.finditer(text):
-            yield "image", match[1], (lines.of(match.start(1)), 1)
-        return
-    for document in documents:
-        for pointer, value in _walk(document.value, ""):
-            key = pointer.rpartition("/")[2]
-            if key in KEYS and isinstance(value, (str, int, float)) and not pointer.endswith("/properties/" + key):
-                yield key, str(value), document.where(pointer)
-
-
-def _walk(value: Any, pointer: str) -> Iterator[tuple[str, Any]]:
-    if isinstance(value, Mapping):
-        for key, item in value.items():
-            yield from _walk(item, f"{pointer}/{str(key).replace('~', '~0').replace('/', '~1')}")
-    elif isinstance(value, list):
-        for number, item in enumerate(value):
-            yield from _walk(item, f"{pointer}/{number}")
-    else:
-        yield pointer, value
+def _mirrors(path: str, content: bytes) -> bool:
+    """Whether a file is a Terraform configuration that takes providers from a mirror, and from nowhere directly."""
+    text = COMMENT.sub("", content.decode("utf-8", "replace")) if CONFIG.search(path) else ""
+    return bool(MIRROR.search(text)) and not DIRECT.search(text)
 
 
 def _galaxy(notes: Notes, path: str, content: bytes) -> None:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
 from typing import Any
@@ -17,6 +18,8 @@ from procedures.domain.text import one_line
 FILE = "procedure.yaml"
 LONGEST = 400
 MOST = 500
+FOR_PRODUCTION = frozenset({"branch"})
+PRODUCTION = re.compile(r"prod", re.IGNORECASE)
 
 
 @dataclass(slots=True)
@@ -37,6 +40,10 @@ class Notes:
         """From moderate risk up."""
         return RISKS.index(self.definition.risk) >= 1
 
+    def holds(self, code: str) -> bool:
+        """Whether a rule that counts from moderate risk up counts here: what moves never reaches production."""
+        return self.strict or (code in FOR_PRODUCTION and any(map(PRODUCTION.match, self.definition.environments)))
+
     def programs(self) -> Iterator[tuple[str, bytes]]:
         """The files that something here may run or apply."""
         named = {str(value) for _, step in placed(self.definition) for value in step.input.values()}
@@ -53,7 +60,7 @@ class Notes:
     ) -> None:
         """`soft`: a warning whatever the code's weight. Text of the bundle is shown with its controls escaped."""
         known = rule(code)
-        severity = "warning" if soft else known.severity(strict=self.strict)
+        severity = "warning" if soft else known.severity(strict=self.holds(code))
         said = one_line(message)[:LONGEST]
         if len(self.findings) < MOST or severity == "error":
             self.findings.append(Finding(one_line(file), line, column, code, severity, said, mend or known.mend))
