@@ -21,6 +21,9 @@ OPSPORTAL_PORT = env.integer("OPSPORTAL_PORT", low=1, high=65_535)
 OPSPORTAL_PUBLIC_URL = env.origin("OPSPORTAL_PUBLIC_URL", default=f"http://localhost:{OPSPORTAL_PORT}")
 OPSPORTAL_EVIDENCE_KEY_FILE = Path(env.text("OPSPORTAL_EVIDENCE_KEY_FILE") or OPSPORTAL_KEYS_DIR / "evidence")
 OPSPORTAL_RUNNER_KEY_FILE = Path(env.text("OPSPORTAL_RUNNER_KEY_FILE") or OPSPORTAL_KEYS_DIR / "runner")
+OPSPORTAL_IDENTITY_SECRETS_DIR = Path(
+    env.text("OPSPORTAL_IDENTITY_SECRETS_DIR") or OPSPORTAL_DATA_DIR / "identity-providers"
+)
 OPSPORTAL_SANDBOX_UIDS = env.text("OPSPORTAL_SANDBOX_UIDS")
 OPSPORTAL_RUNNER_THREADS = env.integer("OPSPORTAL_RUNNER_THREADS", low=1, high=256)
 OPSPORTAL_RUNNER_ADDRESS = env.text("OPSPORTAL_RUNNER_ADDRESS")
@@ -90,7 +93,11 @@ ASGI_APPLICATION = "opsportal.asgi.application"
 WSGI_APPLICATION = "opsportal.wsgi.application"
 
 AUTH_USER_MODEL = "procedures.Person"
-AUTHENTICATION_BACKENDS = ["procedures.access.backend.PasswordBackend", "procedures.access.backend.GrantBackend"]
+AUTHENTICATION_BACKENDS = [
+    "procedures.access.backend.PasswordBackend",
+    "procedures.access.backend.IdentityBackend",
+    "procedures.access.backend.GrantBackend",
+]
 PASSWORD_HASHERS = ["django.contrib.auth.hashers.Argon2PasswordHasher"]
 AUTH_PASSWORD_VALIDATORS = [
     {"NAME": "django.contrib.auth.password_validation.MinimumLengthValidator", "OPTIONS": {"min_length": 12}},

@@ -8,6 +8,7 @@ from opsportal.settings.base import ALLOWED_HOSTS, OPSPORTAL_DATA_DIR, OPSPORTAL
 
 folders.private(OPSPORTAL_DATA_DIR)
 folders.private(OPSPORTAL_KEYS_DIR)
+folders.private(OPSPORTAL_DATA_DIR / "identity-providers")
 
 DEBUG = False
 SECRET_KEY = env.text("OPSPORTAL_SECRET_KEY") or folders.kept_secret(OPSPORTAL_DATA_DIR / "secret-key")

@@ -106,6 +106,13 @@ VARIABLES = {
             "This runner's own key. Default: keys/runner in the data folder.",
         ),
         Variable(
+            "OPSPORTAL_IDENTITY_SECRETS_DIR",
+            "path",
+            "",
+            "Folder with one file per identity provider, of its name, that holds its client secret; read by web alone. "
+            "Default: identity-providers in the data folder.",
+        ),
+        Variable(
             "OPSPORTAL_SANDBOX_UIDS",
             "text",
             "64000-64063",

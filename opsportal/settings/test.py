@@ -11,6 +11,7 @@ if OPSPORTAL_DATA_DIR == env.ROOT / "var":
     raise SystemExit("The test profile needs an OPSPORTAL_DATA_DIR of its own; `manage.py test` gives it one.")
 folders.private(OPSPORTAL_DATA_DIR)
 folders.private(OPSPORTAL_KEYS_DIR)
+folders.private(OPSPORTAL_DATA_DIR / "identity-providers")
 
 DEBUG = False
 SECRET_KEY = "a key that signs nothing but what tests make and throw away"

@@ -26,6 +26,13 @@ class PasswordBackend(ModelBackend):
         return set()
 
 
+class IdentityBackend(PasswordBackend):
+    """Keeps the session of somebody for whom an identity provider vouched; it takes no password."""
+
+    def authenticate(self, request: HttpRequest | None, **credentials: Any) -> None:  # type: ignore[override]
+        return None
+
+
 class GrantBackend(BaseBackend):
     """`person.has_perm("procedures.run", procedure)`: a guardian row and a live grant, else no."""
 

@@ -8,6 +8,7 @@ from typing import Any
 
 import jsonschema_rs
 
+from procedures.domain import providers
 from procedures.domain.controls import CONTROLS
 from procedures.domain.definition import DUTIES, RISKS
 from procedures.domain.errors import InvalidInput
@@ -174,6 +175,8 @@ SCHEMAS: Mapping[str, dict[str, Any]] = {
             "action": {"enum": ["set", "end"]},
         }
     ),
+    "identity_provider": providers.SCHEMA,
+    "local_sign_in": _object({"local": {"enum": list(providers.LOCAL)}}),
     "runner": _object(
         {
             "runner": UUID,

@@ -9,6 +9,8 @@ from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
+from procedures.domain import providers
+
 CONTROLS = (
     "grant",
     "grant_end",
@@ -25,9 +27,24 @@ CONTROLS = (
     "redaction",
     "source",
     "action",
+    "identity_provider",
+    "local_sign_in",
 )
 ENDS = frozenset({"grant_end", "key_end"})  # taking authority away needs one manager, at once
-PORTAL_WIDE = frozenset({"membership", "duty", "profile", "key", "runner", "redaction", "source", "action"})
+PORTAL_WIDE = frozenset(
+    {
+        "membership",
+        "duty",
+        "profile",
+        "key",
+        "runner",
+        "redaction",
+        "source",
+        "action",
+        "identity_provider",
+        "local_sign_in",
+    }
+)
 
 
 @dataclass(frozen=True, slots=True)
@@ -123,6 +140,9 @@ class Authority:
     runners: dict[str, dict[str, Any]] = field(default_factory=dict)
     actions: dict[str, dict[str, Any]] = field(default_factory=dict)
     asserted: dict[str, str] = field(default_factory=dict)
+    providers: dict[str, dict[str, Any]] = field(default_factory=dict)
+    words: dict[str, set[tuple[str, str]]] = field(default_factory=dict)  # provider → (group, subject) by its word
+    unsigned: dict[str, set[str]] = field(default_factory=dict)  # members by the word of no authority
 
     def groups_of(self, subject: str) -> set[str]:
         return {group for group, members in self.members.items() if subject in members}
@@ -131,6 +151,12 @@ class Authority:
         """Subjects behind `person:<subject>` or `group:<name>`."""
         kind, _, name = principal.partition(":")
         return {name} if kind == "person" else set(self.members.get(name, set()))
+
+    def claimants(self, principal: str, *, production: bool) -> set[str]:
+        """Holders, and outside production also whoever an identity provider that is no authority put in the group."""
+        kind, _, name = principal.partition(":")
+        more = set() if production or kind == "person" else self.unsigned.get(name, set())
+        return self.holders(principal) | more
 
     def managers(self) -> set[str]:
         found: set[str] = set()
@@ -206,3 +232,5 @@ def _apply_standing(authority: Authority, control: str, object: Mapping[str, Any
         authority.keys.setdefault(object["fingerprint"], dict(object))  # nobody takes over another's key
     elif control == "key_end":
         authority.keys.pop(object["fingerprint"], None)
+    elif control == "identity_provider":
+        providers.changed(authority, object, {**object, "stands": True})

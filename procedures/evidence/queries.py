@@ -13,7 +13,7 @@ from django.db.models import QuerySet
 
 from procedures.evidence.models import Event
 
-AUTHORITY = ("genesis", "bootstrap.granted", "control.confirmed")
+AUTHORITY = ("genesis", "bootstrap.granted", "control.confirmed", "membership.synced")
 
 
 @dataclass(frozen=True, slots=True)

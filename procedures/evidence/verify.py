@@ -433,6 +433,7 @@ def open_note(member: str, note: str, key: str) -> tuple[str, int, bytes]:
 
 ENDS = {"grant_end", "key_end"}
 PORTAL_WIDE = {"membership", "duty", "profile", "key", "runner", "redaction", "source", "action"}
+PORTAL_WIDE |= {"identity_provider", "local_sign_in"}
 OPERATED = {"binding", "target", "secret", "runner"}
 
 
@@ -452,6 +453,9 @@ class Authority:
         self.asserted: list[tuple[int, str, str]] = []
         self.redacted: dict[str, set[str]] = {}
         self.erased: set[str] = set()
+        self.providers: dict[str, Row] = {}
+        self.words: dict[str, set[tuple[str, str]]] = {}
+        self.synced: dict[str, Row] = {}
 
     def holders(self, principal: str) -> set[str]:
         kind, _, name = principal.partition(":")
@@ -495,6 +499,33 @@ class Authority:
                 self.duties.setdefault(duty, set()).add("person:" + body["subject"])
         elif kind == "control.confirmed":
             self.control(index, body)
+        elif kind == "membership.synced":
+            self.sync(body)
+
+    def sync(self, body: Row) -> None:
+        """What an identity provider said of a group: it counts if signed changes declare it an authority for that."""
+        name, pair = body["provider"], (body["group"], body["subject"])
+        word, known = self.words.setdefault(name, set()), self.providers.get(name, {})
+        told = self.synced.setdefault(name, {"authority": [], "outside": 0})
+        if body["action"] == "remove":
+            self.members.get(pair[0], set()).discard(pair[1])
+            word.discard(pair)
+        elif known.get("authority") and pair[0] in known["groups"].values():
+            if pair[1] not in self.members.setdefault(pair[0], set()):
+                self.members[pair[0]].add(pair[1])
+                word.add(pair)
+                told["authority"] = sorted(set(told["authority"]) | {pair[0]})
+        else:
+            told["outside"] += 1
+
+    def provider(self, thing: Row) -> None:
+        """A provider was set or ended: what it said before counts only while it is an authority."""
+        name, still = thing["name"], thing if thing["action"] == "set" else {}
+        self.providers[name] = still
+        for pair in set(self.words.get(name, ())):
+            if not (still.get("authority") and pair[0] in still["groups"].values()):
+                self.members.get(pair[0], set()).discard(pair[1])
+                self.words[name].discard(pair)
 
     def control(self, index: int, body: Row) -> None:
         control, thing = body["control"], body["object"]
@@ -524,6 +555,8 @@ class Authority:
             self.keys.pop(thing["fingerprint"], None)
         elif control == "runner":
             self.runners[thing["runner"]] = thing["public"]
+        elif control == "identity_provider":
+            self.provider(thing)
         elif control == "redaction" and "subject" in thing:
             self.erased.add(thing["subject"])
         elif control == "redaction":
@@ -972,6 +1005,7 @@ def verify(data: bytes, key: str | None, require: str = "SIGNED") -> Row:
         "asserted": [{"index": i, "control": c, "why": w} for i, c, w in authority.asserted],
         "erased": holes,
         "decisions": counted(tables["reports/strengths.csv"]),
+        "providers": authority.synced,
         "not_proven": list(LIMITS),
     }
 
@@ -1013,6 +1047,14 @@ def main(argv: list[str]) -> int:
     )
     for row in found["asserted"]:
         print("ASSERTED BY PLATFORM: leaf %(index)d, %(control)s: %(why)s" % row)
+    for name, row in sorted(found["providers"].items()):
+        if row["authority"]:
+            print("IDENTITY PROVIDER %s IS AN AUTHORITY: it put people into %s." % (name, ", ".join(row["authority"])))
+        if row["outside"]:
+            print(
+                "Identity provider %s put people into groups %d times; outside production alone."
+                % (name, row["outside"])
+            )
     for row in found["erased"]:
         print("ERASED: %d value(s) of event %s: %s" % (row["values"], row["event"], ", ".join(row["paths"])))
     print("Not proven by this: " + "; ".join(found["not_proven"]) + ".")

@@ -122,8 +122,10 @@ def _grant(
     if requested is None or requested.facts["requester"] != requester:
         raise LeaseRefused("The log holds no request of this run by its requester.")
     why = "No grant that stands by itself covers this request."
+    production = run.environment_id in authority.production
     for name, grant in authority.grants.items():
-        if "run" not in grant["verbs"] or requester not in authority.holders(grant["principal"]):
+        claimants = authority.claimants(grant["principal"], production=production)
+        if "run" not in grant["verbs"] or requester not in claimants:
             continue
         if not grant["stands"]:
             why = f"Grant {name} is asserted by the platform alone: {authority.asserted.get(name, 'it is not signed')}."

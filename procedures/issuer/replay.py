@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from typing import Any
 
+from procedures.domain import providers
 from procedures.domain.canonical import NotCanonical, parse
 from procedures.domain.controls import Authority, Signature, Verdict, apply, gains_from, judge
 from procedures.domain.signatures import signer
@@ -22,6 +23,8 @@ def replay(facts: Sequence[Fact] | None = None) -> Authority:
             _bootstrap(authority, fact)
         elif fact.kind == "control.confirmed":
             _control(authority, fact)
+        elif fact.kind == "membership.synced":
+            providers.fold(authority, fact.facts)
     return authority
 
 

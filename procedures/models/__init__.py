@@ -13,6 +13,7 @@ from procedures.models.environments import (
     SealedSecret,
     Target,
 )
+from procedures.models.identities import Assertion, Identity, IdentityProvider
 from procedures.models.manuscripts import Manuscript
 from procedures.models.options import OptionList
 from procedures.models.people import (
@@ -45,6 +46,7 @@ __all__ = [
     "ApiToken",
     "Approval",
     "Artifact",
+    "Assertion",
     "ChainLink",
     "Claim",
     "CodeApp",
@@ -59,6 +61,8 @@ __all__ = [
     "GrantRight",
     "HookDelivery",
     "IdempotencyKey",
+    "Identity",
+    "IdentityProvider",
     "LeaseRecord",
     "LogChunk",
     "Manuscript",

@@ -148,6 +148,7 @@ class OneTimeLink(models.Model):
     class Purpose(models.TextChoices):
         BOOTSTRAP = "bootstrap"
         INVITE = "invite"
+        CLI = "cli"
 
     id = models.UUIDField(primary_key=True, default=uuid7)
     purpose = models.CharField(max_length=10, choices=Purpose.choices)

@@ -19,7 +19,7 @@ from procedures.domain.ids import uuid7
 from procedures.domain.sshkeys import fingerprint
 from procedures.evidence.record import record
 from procedures.models import DutyAssignment, EnrolledKey, Grant, OneTimeLink, Person
-from procedures.services import grant_rights
+from procedures.services import grant_rights, local_sign_in
 
 VERBS = [
     "discover",
@@ -168,7 +168,12 @@ def make_person(*, username: str, name: str, email: str, kind: str, at: datetime
 
 @transaction.atomic(durable=True)
 def accept_invite(*, token: str, password: str, at: datetime) -> Person:
-    """An invited person sets a password and is signed in from then on. Raises LinkUsed, InvalidInput, NotFound."""
+    """An invited person sets a password and is signed in from then on.
+
+    Raises LinkUsed, InvalidInput, NotFound, LocalSignInOff.
+    """
+    if local_sign_in.in_force() != "on":
+        raise local_sign_in.LocalSignInOff("Names and passwords of this portal do not open it any more.")
     link = take_link(token, OneTimeLink.Purpose.INVITE, at)
     person = link.person
     if person is None:

@@ -31,7 +31,7 @@ from procedures.models import (
     Source,
     Target,
 )
-from procedures.services import grant_rights, redactions
+from procedures.services import grant_rights, identity_providers, local_sign_in, redactions
 from procedures.services.control_checks import principal
 
 
@@ -236,4 +236,6 @@ EFFECTS: Mapping[str, Callable[[ControlChange, Mapping[str, Any], datetime, UUID
     "redaction": _redaction,
     "source": _source,
     "action": _action,
+    "identity_provider": identity_providers.apply,
+    "local_sign_in": local_sign_in.apply,
 }

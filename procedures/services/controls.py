@@ -11,6 +11,7 @@ from django.conf import settings
 
 from procedures import access
 from procedures.domain import control_shapes, controls, statements
+from procedures.domain.canonical import canon
 from procedures.domain.errors import IllegalState, NotAllowed, NotFound
 from procedures.evidence.record import record
 from procedures.models import ControlChange, Environment, Membership, Person
@@ -175,6 +176,34 @@ def refuse(*, actor: Person, change: UUID, reason: str, at: datetime, bearer: bo
         facts={"control": row.control, "change": str(row.pk), "reason": reason[:2000]},
     )
     return row
+
+
+def propose_for(*, proposer: Person, control: str, object: Mapping[str, Any], at: datetime) -> ControlChange:
+    """What a system account proposes, unsigned: it always waits, for as many people as a person's would and one more.
+
+    Call inside a transaction.
+    """
+    production = production_names()
+    change = ControlChange.objects.create(
+        control=control,
+        object=dict(object),
+        proposer=proposer,
+        statement=canon(statement_for(actor=proposer, control=control, object=object)),
+        proposed_at=at,
+        production=controls.touches_production(control, object, production),
+    )
+    facts = _facts(change, who_gains(control, object))
+    record("control.proposed", actor=proposer.subject, at=at, statement=bytes(change.statement), facts=facts)
+    return change
+
+
+def withdraw_for(row: ControlChange, *, proposer: Person, role: str, at: datetime) -> None:
+    """A system account takes back what it proposed; `role` marks the change so. Call inside a transaction."""
+    mark = {"by": str(proposer.subject), "strength": "session", "role": role}
+    moved = ControlChange.objects.filter(pk=row.pk, state=ControlChange.State.PROPOSED)
+    if moved.update(state=ControlChange.State.REFUSED, decided_at=at, signatures=[*row.signatures, mark]):
+        facts = {"control": row.control, "change": str(row.pk), "reason": "no longer asked for"}
+        record("control.refused", actor=proposer.subject, at=at, facts=facts)
 
 
 def _decision(

@@ -24,12 +24,24 @@ SEEN_EVERY = timedelta(minutes=1)
 COMMAND_LINE = timedelta(hours=8)
 
 
-def begin(request: HttpRequest, person: Person, *, at: datetime, kind: str = "web", backend: str = BACKEND) -> None:
-    """Sign a person in whose proof the caller has judged: a fresh session key, a row, an event."""
+def begin(
+    request: HttpRequest,
+    person: Person,
+    *,
+    at: datetime,
+    kind: str = "web",
+    backend: str = BACKEND,
+    provider: str = "",
+) -> None:
+    """Sign a person in whose proof the caller has judged: a fresh session key, a row, an event.
+
+    `provider` is the identity provider whose word that proof is.
+    """
     login(request, person, backend=backend)
     with transaction.atomic():
         row = _opened(request, person, kind, at)
         facts = {"subject": str(person.subject), "door": door.get(), "session": str(row.pk), "kind": kind}
+        facts |= {"provider": provider} if provider else {}
         record("session.opened", actor=person.subject, at=at, facts=facts)
 
 

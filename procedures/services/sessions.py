@@ -12,7 +12,7 @@ from django.http import HttpRequest
 from procedures.domain.errors import NotAllowed
 from procedures.evidence.record import record
 from procedures.models import DenialCount, Person
-from procedures.services import open_sessions
+from procedures.services import local_sign_in, open_sessions
 from procedures.services.unit import COALESCE_ABOVE, door
 
 TRIES = 10
@@ -36,6 +36,9 @@ class TooManyTries(NotAllowed):
 def open_session(request: HttpRequest, *, username: str, password: str, at: datetime, kind: str = "web") -> Person:
     """Sign in whoever has this name and password. Raises WrongPassword, TooManyTries."""
     person = proved(request, username=username, password=password, at=at)
+    if not local_sign_in.open_to(person, at):
+        _refused(person, "sign_in", "local sign-in is off", at)
+        raise local_sign_in.LocalSignInOff("Names and passwords of this portal do not open it any more.")
     open_sessions.begin(request, person, at=at, kind=kind)
     return person
 

@@ -17,6 +17,7 @@ from procedures.domain.sealing import secret_object
 from procedures.domain.sshkeys import fingerprint
 from procedures.models import Person
 from procedures.queries import pages_environments
+from procedures.web import identity_forms
 
 Object = dict[str, Any]
 
@@ -186,6 +187,8 @@ MAKERS: dict[str, Callable[[QueryDict], Object]] = {
     "secret": _secret,
     "source": _source,
     "action": _plain("id", "mark", "action"),
+    "identity_provider": identity_forms.provider,
+    "local_sign_in": identity_forms.local,
 }
 
 
@@ -230,6 +233,8 @@ def told(control: str, made: Object, names: dict[str, str]) -> str:
             f"The action {made['id']} {'may no longer run' if made['action'] == 'end' else 'may run'} here, "
             f"from the package {made['mark']}"
         ),
+        "identity_provider": lambda: identity_forms.told_provider(made),
+        "local_sign_in": lambda: identity_forms.told_local(made),
         "runner": lambda: f"The runner {made['name']} is enrolled",
         "redaction": lambda: (
             f"Everything personal about {names.get(made['subject'], 'somebody')} is erased for good"

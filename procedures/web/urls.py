@@ -22,6 +22,7 @@ from procedures.web.views import (
     runs,
     sessions,
     settings,
+    signon,
     sources,
 )
 
@@ -31,6 +32,8 @@ urlpatterns = [
     path("glossary/", home.glossary, name="glossary"),
     path("theme/", home.theme, name="theme"),
     path("login/", sessions.sign_in, name="login"),
+    path("login/with/<slug:provider>/", signon.begin, name="signon"),
+    path("login/with/<slug:provider>/done/", signon.done, name="signon-done"),
     path("logout/", sessions.sign_out, name="logout"),
     path("welcome/<str:token>/", sessions.welcome, name="welcome"),
     path("join/<str:token>/", sessions.join, name="join"),

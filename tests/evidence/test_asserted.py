@@ -90,6 +90,23 @@ def objects(intruder: Person, world: World) -> dict[str, dict[str, Any]]:
         "key_end": {"fingerprint": mira_key, "reason": "lost"},
         "runner": {"runner": str(uuid7()), "name": "evil", "public": "A" * 43 + "=", "environments": ["production"]},
         "redaction": {"subject": subject, "basis": "none", "requested_by": "nobody"},
+        "identity_provider": {
+            "name": "evil",
+            "title": "Evil",
+            "protocol": "oidc",
+            "settings": {
+                "issuer": "https://evil.example.com",
+                "client_id": "x",
+                "authorization_endpoint": "https://evil.example.com/a",
+                "token_endpoint": "https://evil.example.com/t",
+                "jwks_uri": "https://evil.example.com/k",
+            },
+            "groups": {"all": "security"},
+            "authority": True,
+            "provision": True,
+            "action": "set",
+        },
+        "local_sign_in": {"local": "on"},
         "action": {"id": "evil:act", "mark": "evil:1.0:" + "0" * 64, "action": "set"},
         "source": {
             "name": "evil",
@@ -105,7 +122,7 @@ def objects(intruder: Person, world: World) -> dict[str, dict[str, Any]]:
 
 def written(control: str, object: dict[str, Any], statement: bytes = b"", signatures: tuple[Any, ...] = ()) -> str:
     """Exactly what SQL could write: the event with its header and its outbox row; its change's id."""
-    change, event = str(uuid7()), uuid7()
+    change = str(uuid7())
     body: dict[str, Any] = {
         "salt": "x",
         "control": control,
@@ -117,12 +134,14 @@ def written(control: str, object: dict[str, Any], statement: bytes = b"", signat
     }
     if statement:
         body |= {"statement": base64.b64encode(statement).decode(), "sigs": list(signatures)}
-    data = canon(body)
-    header = canon({"at": moment(now()), "b": sha256_hex(data), "id": str(event), "k": "control.confirmed", "v": 1})
-    Outbox.objects.create(
-        event=Event.objects.create(id=event, kind="control.confirmed", at=now(), header=header, body=data)
-    )
+    event_written("control.confirmed", body)
     return change
+
+
+def event_written(kind: str, facts: dict[str, Any]) -> None:
+    event, data = uuid7(), canon({"salt": "x", **facts})
+    header = canon({"at": moment(now()), "b": sha256_hex(data), "id": str(event), "k": kind, "v": 1})
+    Outbox.objects.create(event=Event.objects.create(id=event, kind=kind, at=now(), header=header, body=data))
 
 
 def signed_by(world: World, person: Person, statement: bytes) -> dict[str, Any]:
@@ -179,6 +198,7 @@ def shape(authority: Authority) -> Any:
         {name: sorted(row) for name, row in authority.members.items()},
         {name: sorted(row) for name, row in authority.duties.items()},
         [sorted(str(key) for key, row in table.items() if row["stands"]) for table in tables],
+        sorted(authority.providers),
     )
 
 
@@ -212,3 +232,18 @@ def test_what_is_only_asserted_is_lent_nothing(log: Log) -> None:
         judge_target(authority, target, {"host_key": "h"})
     with pytest.raises(LeaseRefused, match="asserted by the platform"):
         judge_secret(authority, "production", "deploy-key", b"sealed by the intruder")
+
+
+def test_a_membership_by_the_word_of_a_forged_provider_counts_for_nothing_in_production(log: Log) -> None:
+    """The provider, its authority and what it says, all three by SQL."""
+    intruder = log.world.person("max", key=True)
+    before = shape(replay())
+    written("identity_provider", objects(intruder, log.world)["identity_provider"])
+    facts = {"provider": "evil", "subject": str(intruder.subject), "group": "security", "action": "add"}
+    event_written("membership.synced", {**facts, "authority": True})
+    authority = replay()
+    assert shape(authority) == before
+    assert authority.claimants("group:security", production=True) == set()
+    found = verify.verify(log.pack(), log.key)
+    assert [row["control"] for row in found["asserted"]] == ["identity_provider"]
+    assert found["providers"] == {"evil": {"authority": [], "outside": 1}}

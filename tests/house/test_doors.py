@@ -39,7 +39,6 @@ DOORS = {
     "api.health.readyz": PUBLIC,
     "api.session.Join.post": SIGNS_IN,
     "api.session.Session.delete": SIGNS_IN,
-    "api.session.Session.post": SIGNS_IN,
     "api.session.Welcome.post": SIGNS_IN,
     "api.urls.action_list": PUBLIC,
     "api.urls.format_schema": PUBLIC,

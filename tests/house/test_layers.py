@@ -18,12 +18,15 @@ BELONGS_TO = {
     "rest_framework": ("procedures/api/",),
     "drf_spectacular": ("procedures/api/", "opsportal/urls.py"),
     "fido2": ("procedures/services/passkeys.py",),
+    "onelogin": ("procedures/signon/",),
+    "ldap3": ("procedures/signon/",),
     "paramiko": ("procedures/ssh/", "opsportal/demo/"),
 }
 # Room → what it may not import at all.
 STRANGERS = {
     "procedures/domain": ("django", "celery", "rest_framework", "procedures.models", "opsportal"),
     "procedures/definitions": ("django", "celery", "opsportal"),
+    "procedures/signon": ("django", "celery", "opsportal"),
     "procedures/ssh": ("django", "celery", "opsportal"),
     "procedures/sandbox": ("django", "celery", "opsportal"),
     "procedures/actions": ("django", "celery", "opsportal"),

@@ -13,7 +13,7 @@ from django.views.decorators.http import require_http_methods, require_POST
 from procedures.domain.clock import now
 from procedures.domain.errors import OpsError
 from procedures.models import Person
-from procedures.services import bootstrap, open_sessions, sessions
+from procedures.services import bootstrap, identity_providers, local_sign_in, open_sessions, sessions
 from procedures.services.unit import door
 from procedures.web.doors import show, status_of
 
@@ -28,7 +28,7 @@ def sign_in(request: HttpRequest) -> HttpResponse:
         onward = "/"
     if request.user.is_authenticated:
         return redirect(onward)
-    context = {"next": onward, "username": request.POST.get("username", "")}
+    context = {"next": onward, "username": request.POST.get("username", ""), **ways()}
     if request.method == "GET":
         return show(request, "login.html", context)
     mark = door.set("web")
@@ -40,9 +40,16 @@ def sign_in(request: HttpRequest) -> HttpResponse:
         return show(request, "login.html", context | {"wrong": True}, status=401)
     except sessions.TooManyTries as problem:
         return show(request, "login.html", context | {"problem": problem}, status=429)
+    except local_sign_in.LocalSignInOff as problem:
+        return show(request, "login.html", context | {"problem": problem}, status=403)
     finally:
         door.reset(mark)
     return redirect(onward)
+
+
+def ways() -> dict[str, object]:
+    """How people may sign in here: what the page to sign in shows."""
+    return {"providers": identity_providers.live(), "local": local_sign_in.in_force()}
 
 
 @require_POST
@@ -74,12 +81,16 @@ def welcome(request: HttpRequest, token: str) -> HttpResponse:
 def join(request: HttpRequest, token: str) -> HttpResponse:
     """An invited person sets a password; the link works once."""
     if request.method == "GET":
-        return show(request, "welcome.html", {"first": False})
+        return show(request, "welcome.html", _invited(token))
     try:
         person = bootstrap.accept_invite(token=token, password=request.POST.get("password", ""), at=now())
     except OpsError as problem:
-        return show(request, "welcome.html", {"first": False, "problem": problem}, status=status_of(problem))
+        return show(request, "welcome.html", _invited(token) | {"problem": problem}, status=status_of(problem))
     return _in(request, person)
+
+
+def _invited(token: str) -> dict[str, object]:
+    return {"first": False, "token": token, **ways()}
 
 
 def _in(request: HttpRequest, person: Person) -> HttpResponse:

@@ -1,0 +1,75 @@
+"""Identity providers as control objects: what may be said, and what a confirmed change does."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from datetime import datetime
+from pathlib import Path
+from typing import Any
+from uuid import UUID
+
+from django.conf import settings
+
+from procedures.domain import providers
+from procedures.domain.errors import NotFound
+from procedures.domain.ids import uuid7
+from procedures.models import ControlChange, IdentityProvider, Person
+
+
+def problems(object: Mapping[str, Any]) -> list[tuple[str, str]]:
+    """What a provider's object may not say beside its shape; an end names a provider that lives."""
+    if object["action"] == "end":
+        lives = IdentityProvider.objects.filter(pk=object["name"], ended_at__isnull=True).exists()
+        return [] if lives else [("/object/name", "there is no such live identity provider")]
+    return providers.problems(object)
+
+
+def apply(change: ControlChange, object: Mapping[str, Any], at: datetime, event: UUID) -> None:
+    """Let a provider in, change it, or end it; who was in a group by its word alone is out with it."""
+    from procedures.services import group_sync
+
+    ended = at if object["action"] == "end" else None
+    fields = {"object": dict(object), "ended_at": ended}
+    row, _ = IdentityProvider.objects.update_or_create(
+        name=object["name"], defaults=fields, create_defaults={**fields, "since_at": at}
+    )
+    group_sync.shrink(row, at=at)
+
+
+def live() -> Any:
+    """Providers by which people may sign in now."""
+    return IdentityProvider.objects.filter(ended_at__isnull=True).order_by("name")
+
+
+def one(name: str) -> IdentityProvider:
+    """Raises NotFound: an ended provider answers like one that never was."""
+    row: IdentityProvider | None = live().filter(pk=name).first()
+    if row is None:
+        raise NotFound("There is no such identity provider.")
+    return row
+
+
+def secret_of(name: str) -> str:
+    """The client secret (or the password of the searching account) that lies in a file of the provider's own name.
+
+    The signed object names no path: whoever writes objects cannot have this process read another file.
+    """
+    try:
+        return (Path(settings.OPSPORTAL_IDENTITY_SECRETS_DIR) / name).read_text().strip()
+    except OSError:
+        return ""
+
+
+def stand_in(provider: IdentityProvider, at: datetime) -> Person:
+    """The system's own account that acts for a provider: its memberships and refusals carry that name."""
+    person, _ = Person.objects.get_or_create(
+        username=f"system:idp-{provider.name}",
+        defaults={
+            "name": f"Identity provider {provider.title}"[:200],
+            "kind": Person.Kind.SYSTEM,
+            "subject": uuid7(),
+            "password": "!",
+            "created_at": at,
+        },
+    )
+    return person
