@@ -24,6 +24,7 @@ from tests.signon.conftest import SECRET, OpenId
 from tests.signon.liar import Tokens, claims_of, lying, part
 
 LetIn = Callable[..., None]
+pytestmark = pytest.mark.once
 
 
 def facts(kind: str) -> list[dict[str, Any]]:
