@@ -36,6 +36,9 @@ def findings() -> Iterator[str]:
         yield "OPSPORTAL_ALLOWED_HOSTS contains *. Name the hosts."
     if settings.DATABASES["default"]["ENGINE"] == "django.db.backends.sqlite3":
         yield "DATABASE_URL names SQLite. Use PostgreSQL where several processes or machines share the portal."
+    mail = settings.OPSPORTAL_SMTP
+    if mail and mail["password"] and not (mail["use_tls"] or mail["use_ssl"]) and mail["host"] not in LOCAL_HOSTS:
+        yield "OPSPORTAL_SMTP_URL sends a password without TLS. Use smtps:// or smtp+starttls://."
     if os.geteuid() == 0 and not settings.OPSPORTAL_ROOT_OK:
         yield "This process is root. Start it as a user of its own, or set OPSPORTAL_ROOT_OK=yes in a throw-away host."
 

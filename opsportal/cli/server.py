@@ -70,7 +70,26 @@ def doctor() -> None:
     for name, (fine, mend) in checks.items():
         click.echo(f"{'ok  ' if fine else 'MISS'}  {name}" + ("" if fine else f": {mend}"))
         bad += not fine
+    click.echo(_mail())
     raise SystemExit(1 if bad else 0)
+
+
+def _mail() -> str:
+    """Whether notices go out by mail. Without a mail server nothing is missing, but people must look for themselves."""
+    import smtplib
+
+    from opsportal.settings import env
+
+    server = env.mail_server("OPSPORTAL_SMTP_URL")
+    if server is None:
+        return "off   notices by mail: set OPSPORTAL_SMTP_URL, or people learn of nothing unless they look"
+    kind = smtplib.SMTP_SSL if server["use_ssl"] else smtplib.SMTP
+    try:
+        with kind(str(server["host"]), int(str(server["port"])), timeout=5) as link:
+            link.noop()
+    except (OSError, smtplib.SMTPException) as problem:
+        return f"MISS  notices by mail: the server does not answer ({type(problem).__name__})"
+    return "ok    notices by mail"
 
 
 def _cells() -> bool:

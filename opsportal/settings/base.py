@@ -38,6 +38,11 @@ OPSPORTAL_DISPATCH = "procedures.runner.dispatch.send_run"
 OPSPORTAL_DRAFT_DISPATCH = "procedures.runner.dispatch.send_draft"
 OPSPORTAL_OPTIONS_DISPATCH = "procedures.runner.dispatch.send_options"
 OPSPORTAL_OPTION_HOSTS = env.listing("OPSPORTAL_OPTION_HOSTS")
+OPSPORTAL_NOTIFIER = "procedures.notifiers.mail.Mail"
+OPSPORTAL_SMTP = env.mail_server("OPSPORTAL_SMTP_URL")
+OPSPORTAL_MAIL_FROM = env.mail_sender(
+    "OPSPORTAL_MAIL_FROM", default=f"opsportal@{urlsplit(OPSPORTAL_PUBLIC_URL).hostname or 'localhost'}"
+)
 OPSPORTAL_TRIAL_DISPATCH = "procedures.runner.dispatch.send_trial"
 
 INSTALLED_APPS = [

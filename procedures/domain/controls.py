@@ -7,9 +7,11 @@ from __future__ import annotations
 
 from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass, field
+from datetime import timedelta
 from typing import Any
 
 from procedures.domain import providers
+from procedures.domain.canonical import moment, parse_moment
 
 CONTROLS = (
     "grant",
@@ -31,6 +33,7 @@ CONTROLS = (
     "local_sign_in",
 )
 ENDS = frozenset({"grant_end", "key_end"})  # taking authority away needs one manager, at once
+REPLACED_COUNTS_AFTER = timedelta(hours=24)
 PORTAL_WIDE = frozenset(
     {
         "membership",
@@ -131,6 +134,8 @@ class Authority:
     production: set[str] = field(default_factory=set)
     environments: dict[str, dict[str, Any]] = field(default_factory=dict)
     keys: dict[str, dict[str, Any]] = field(default_factory=dict)
+    keyed: set[str] = field(default_factory=set)
+    latest: str = ""
     grants: dict[str, dict[str, Any]] = field(default_factory=dict)
     members: dict[str, set[str]] = field(default_factory=dict)
     duties: dict[str, set[str]] = field(default_factory=dict)
@@ -168,6 +173,14 @@ class Authority:
     def duties_of(self, subject: str) -> set[str]:
         principals = {f"person:{subject}"} | {f"group:{group}" for group in self.groups_of(subject)}
         return {duty for duty, holders in self.duties.items() if holders & principals}
+
+
+def counts_from(at: str, *, keyed: bool, by_older_key: bool) -> str:
+    """From when on a key counts for production; empty: at once, as its person's first, or signed by an older one.
+
+    Any other takes the place of a lost one, and counts a day later (H1).
+    """
+    return moment(parse_moment(at) + REPLACED_COUNTS_AFTER) if keyed and not by_older_key else ""
 
 
 def gains_from(control: str, object: Mapping[str, Any], authority: Authority) -> set[str]:
@@ -230,6 +243,7 @@ def _apply_standing(authority: Authority, control: str, object: Mapping[str, Any
         authority.profile = object["profile"]
     elif control == "key":
         authority.keys.setdefault(object["fingerprint"], dict(object))  # nobody takes over another's key
+        authority.keyed.add(object["subject"])
     elif control == "key_end":
         authority.keys.pop(object["fingerprint"], None)
     elif control == "identity_provider":

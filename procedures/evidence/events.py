@@ -75,6 +75,7 @@ KINDS: Mapping[str, tuple[str, ...]] = {
     "export.made": ("manifest", "range", "exporter"),
     "entity.registered": ("ref", "place", "descriptor_sha256", "commit", "step"),
     "evidence.read": ("what",),
+    "notice.given_up": ("notice", "kind", "subject", "attempts", "why"),
 }
 
 SEALS = frozenset({"run.finished", "run.canceled", "run.denied", "run.rejected", "run.expired", "run.interrupted"})

@@ -27,12 +27,14 @@ class Fact:
     statement: bytes | None
     signatures: Sequence[Mapping[str, Any]]
     run: UUID | None = None
+    at: str = ""
 
 
 def fact(event: Event) -> Fact:
     body = json.loads(bytes(event.body))
     statement = base64.b64decode(body["statement"]) if "statement" in body else None
-    return Fact(str(event.id), event.kind, body.get("actor", ""), body, statement, body.get("sigs", []), event.run)
+    at = json.loads(bytes(event.header))["at"]
+    return Fact(str(event.id), event.kind, body.get("actor", ""), body, statement, body.get("sigs", []), event.run, at)
 
 
 def _facts(events: QuerySet[Event]) -> list[Fact]:

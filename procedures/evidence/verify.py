@@ -12,6 +12,7 @@ from __future__ import annotations
 import argparse
 import base64
 import csv
+import datetime as dt
 import hashlib
 import io
 import json
@@ -444,6 +445,8 @@ class Authority:
         self.profile, self.bootstrapped = "team", False
         self.production: set[str] = set()
         self.keys: dict[str, Row] = {}
+        self.keyed: set[str] = set()
+        self.known_at, self.signed_at = "", ""
         self.runners: dict[str, str] = {}
         self.drafts: dict[tuple[str, str], set[str]] = {}
         self.duties: dict[str, set[str]] = {}
@@ -470,14 +473,17 @@ class Authority:
                 found |= self.holders(grant["principal"])
         return found
 
-    def signed_by(self, body: Row) -> set[str]:
-        """Subjects whose enrolled key signed the body's statement."""
+    def signed_by(self, body: Row, at: str = "~") -> set[str]:
+        """Subjects whose enrolled key signed the body's statement. `at`: for production, where a key that takes the
+        place of a lost one counts a day after its enrolment.
+        """
         statement, found = base64.b64decode(body.get("statement", "")), set()
         for row in body.get("sigs", []):
             method = row.get("method")
             mark = sshsig(row.get("sig", ""), statement) if method == "ssh" else row.get("key")
             key = self.keys.get(mark or "", {})
             theirs = key and key["subject"] == row.get("by") and key.get("method", "ssh") == method
+            theirs = theirs and key.get("counts_from", "") <= at
             if theirs and (method == "ssh" or passkey(row, statement, key)):
                 found.add(row["by"])
         return found
@@ -495,6 +501,7 @@ class Authority:
             self.bootstrapped = True
             self.grants[body["grant"]] = {"principal": "person:" + body["subject"], "verbs": body["verbs"]}
             self.keys.update({k["fingerprint"]: k for k in body["keys"]})
+            self.keyed.update(k["subject"] for k in body["keys"])
             for duty in body.get("duties", []):
                 self.duties.setdefault(duty, set()).add("person:" + body["subject"])
         elif kind == "control.confirmed":
@@ -550,7 +557,8 @@ class Authority:
         elif control == "profile":
             self.profile = thing["profile"]
         elif control == "key":
-            self.keys.setdefault(thing["fingerprint"], thing)  # nobody takes over another's key
+            self.keys.setdefault(thing["fingerprint"], dict(thing, counts_from=self.counts_from(thing, body)))
+            self.keyed.add(thing["subject"])  # above: nobody takes over another's key
         elif control == "key_end":
             self.keys.pop(thing["fingerprint"], None)
         elif control == "runner":
@@ -561,6 +569,15 @@ class Authority:
             self.erased.add(thing["subject"])
         elif control == "redaction":
             self.redacted.setdefault(thing["event"], set()).update(thing["paths"])
+
+    def counts_from(self, key: Row, body: Row) -> str:
+        """From when on a key counts for production; empty: at once, as the first, or signed by an older one."""
+        said = json.loads(base64.b64decode(body.get("statement", "")) or b"{}")
+        older = said.get("object") == key and key["subject"] in self.signed_by(body, self.signed_at)
+        if key["subject"] not in self.keyed or older:
+            return ""
+        later = dt.datetime.fromisoformat(self.known_at[:-1]) + dt.timedelta(hours=24)
+        return later.strftime("%Y-%m-%dT%H:%M:%S.%fZ")
 
     def lacks(self, control: str, thing: Row, body: Row) -> str:
         """Why a control change does not stand by itself, or an empty string."""
@@ -593,7 +610,7 @@ class Authority:
         try:
             statement = json.loads(base64.b64decode(body.get("statement", "")))
             if statement.get("control") == control and statement.get("object") == thing:
-                signers = self.signed_by(body)
+                signers = self.signed_by(body, self.signed_at)
                 if control == "key" and gains <= signers:
                     return ""  # by an older key of the same person
                 have = len((signers & self.managers(control, thing)) - gains)
@@ -664,7 +681,11 @@ def tell(headers: list[Row], bodies: dict[str, Row], scope: set[str]) -> tuple[A
     runs: dict[str, Row] = {}
     chains: dict[str, tuple[int, str]] = {}
     denials: list[list[Any]] = []
+    soonest = [header["at"] for header in headers]  # no event happened later than any that follows it
+    for index in range(len(soonest) - 2, -1, -1):
+        soonest[index] = min(soonest[index], soonest[index + 1])
     for index, header in enumerate(headers):
+        authority.known_at, authority.signed_at = max(authority.known_at, header["at"]), soonest[index]
         body, member = bodies.get(header["id"]), "bodies/%s.json" % header["id"]
         if body is None:
             continue
@@ -770,7 +791,8 @@ def _review(
     if [statement[n] for n in names] != [body[n] for n in names] or statement["reviewer"] != body["actor"]:
         raise Failed(member, "the signed statement is about another review")
     if body["verdict"] == "accept":
-        signed = set(statement["duties"]) if body["strength"] == "signed" else set()
+        counts = body["actor"] in authority.signed_by(body, authority.signed_at)
+        signed = set(statement["duties"]) if body["strength"] == "signed" and counts else set()
         reviews.setdefault(body["version"], {})[body["actor"]] = signed
 
 
@@ -801,7 +823,9 @@ def _run_event(
         same = (statement["run"], statement["plan_digest"], statement["approver"])
         if same != (header["run"], body["plan_digest"], body["actor"]):
             raise Failed(member, "the signed statement is about another run or plan")
-        run["approved"].append((body["plan_digest"], body["actor"], body["gate"], body["strength"]))
+        counts = body["actor"] in authority.signed_by(body, authority.signed_at)
+        strength = "session" if body["strength"] == "signed" and not counts else body["strength"]
+        run["approved"].append((body["plan_digest"], body["actor"], body["gate"], strength))
     elif kind == "run.claimed":
         fine = run["drafted"] if run["draft"] else accepted.get(body["digest"], [False])[-1]
         if body["digest"] != run["digest"] or not fine:

@@ -19,7 +19,7 @@ from procedures.domain.profiles import approvals_missing, missing_duties, review
 from procedures.domain.statements import strong_enough
 from procedures.evidence.queries import Fact, facts_of_run, version_facts
 from procedures.issuer.refusals import LeaseRefused
-from procedures.issuer.replay import checked, statement_of
+from procedures.issuer.replay import by_now, checked, statement_of
 from procedures.models import Run
 
 
@@ -102,7 +102,8 @@ def _signed_reviews(authority: Authority, facts: list[Fact], submitted: Fact, di
         if fact.kind != "review.made" or fact.facts["digest"] != digest or fact.facts["verdict"] != "accept":
             continue
         statement = statement_of(fact)
-        proven = {s.by for s in checked(authority, fact.statement, fact.signatures) if s.valid}
+        rows = checked(authority, fact.statement, fact.signatures, at=by_now(fact.at))
+        proven = {s.by for s in rows if s.valid}
         if not wanted.items() <= statement.items():
             continue
         if fact.actor in proven - authors and statement.get("reviewer") == fact.actor:
@@ -177,7 +178,8 @@ def _approvals(authority: Authority, run: Run, risk: str, facts: list[Fact]) -> 
         same = statement.get("run") == str(run.id) and statement.get("plan_digest") == run.plan_digest
         if not same or statement.get("verdict") != "approve" or fact.actor in chain:
             continue
-        strength = _strength(checked(authority, fact.statement, fact.signatures), fact.actor)
+        when = by_now(fact.at) if run.environment_id in authority.production else None
+        strength = _strength(checked(authority, fact.statement, fact.signatures, at=when), fact.actor)
         if strong_enough(strength, rules["min_strength"]):
             given[fact.actor] = [duty for duty in fact.facts["duties"] if duty in authority.duties_of(fact.actor)]
     lacking = approvals_missing(needed, given)

@@ -6,8 +6,9 @@ from collections.abc import Mapping, Sequence
 from typing import Any
 
 from procedures.domain import providers
-from procedures.domain.canonical import NotCanonical, parse
-from procedures.domain.controls import Authority, Signature, Verdict, apply, gains_from, judge
+from procedures.domain.canonical import NotCanonical, moment, parse
+from procedures.domain.clock import now
+from procedures.domain.controls import Authority, Signature, Verdict, apply, counts_from, gains_from, judge
 from procedures.domain.signatures import signer
 from procedures.domain.statements import BadSignature
 from procedures.evidence.queries import Fact, authority_facts
@@ -17,6 +18,7 @@ def replay(facts: Sequence[Fact] | None = None) -> Authority:
     """Fold genesis, the bootstrap grant and every confirmed control change, in the order of the log."""
     authority = Authority()
     for fact in facts if facts is not None else authority_facts():
+        authority.latest = max(authority.latest, fact.at)
         if fact.kind == "genesis":
             _genesis(authority, fact.facts)
         elif fact.kind == "bootstrap.granted":
@@ -56,6 +58,7 @@ def _bootstrap(authority: Authority, fact: Fact) -> None:
     for duty in fact.facts.get("duties", []):
         authority.duties.setdefault(duty, set()).add(grant["principal"])
     for key in fact.facts.get("keys", []):
+        authority.keyed.add(key["subject"])
         authority.keys[key["fingerprint"]] = {"subject": key["subject"], "public": key["public"]}
 
 
@@ -64,22 +67,37 @@ def _control(authority: Authority, fact: Fact) -> None:
     verdict = judged(authority, fact)
     if not verdict.stands:
         authority.asserted[fact.id] = verdict.why
+    if control == "key":
+        own = any(s.valid and s.by == object["subject"] for s in _signatures(authority, fact))
+        keyed = object["subject"] in authority.keyed
+        object = {**object, "counts_from": counts_from(authority.latest, keyed=keyed, by_older_key=own)}
     apply(authority, control, object, id=fact.facts["change"], stands=verdict.stands)
 
 
 def judged(authority: Authority, fact: Fact) -> Verdict:
     """Whether a control event stands, given the authority built so far."""
     control, object = fact.facts["control"], fact.facts["object"]
-    signatures = [] if not _says(fact, control, object) else checked(authority, fact.statement, fact.signatures)
     return judge(
         control,
         object,
-        signatures,
+        _signatures(authority, fact),
         profile=authority.profile,
         production=authority.production,
         gains=gains_from(control, object, authority),
         managers=authority.managers() | _operators(authority, control, object),
     )
+
+
+def _signatures(authority: Authority, fact: Fact) -> list[Signature]:
+    """The signature rows of a control event, none of them if its statement is over something else."""
+    if not _says(fact, fact.facts["control"], fact.facts["object"]):
+        return []
+    return checked(authority, fact.statement, fact.signatures, at=by_now(fact.at))
+
+
+def by_now(at: str) -> str:
+    """When an event says that it happened, but no later than now: a date ahead of its time gives nothing."""
+    return min(at, moment(now()))
 
 
 def _operators(authority: Authority, control: str, object: Mapping[str, Any]) -> set[str]:
@@ -108,12 +126,18 @@ def _says(fact: Fact, control: str, object: Mapping[str, Any]) -> bool:
     )
 
 
-def checked(authority: Authority, statement: bytes | None, rows: Sequence[Mapping[str, Any]]) -> list[Signature]:
-    """Each signature row with `valid` set only if it verifies with a key enrolled for that very person by then."""
+def checked(
+    authority: Authority, statement: bytes | None, rows: Sequence[Mapping[str, Any]], *, at: str | None
+) -> list[Signature]:
+    """Each signature row with `valid` set only if it verifies with a key enrolled for that very person by then.
+
+    `at`: when it was signed, if it is for production, where a key that replaces a lost one does not count yet (H1).
+    """
     found = []
     for row in rows:
         try:
-            valid = bool(statement) and bool(signer(row, statement or b"", authority.keys))
+            mark = signer(row, statement or b"", authority.keys) if statement else ""
+            valid = bool(mark) and (at is None or authority.keys[mark].get("counts_from", "") <= at)
         except BadSignature:
             valid = False
         found.append(

@@ -15,6 +15,7 @@ from procedures.models.environments import (
 )
 from procedures.models.identities import Assertion, Identity, IdentityProvider
 from procedures.models.manuscripts import Manuscript
+from procedures.models.notices import Notice, NoticeOff, Reminded
 from procedures.models.options import OptionList
 from procedures.models.people import (
     CodeApp,
@@ -67,6 +68,8 @@ __all__ = [
     "LogChunk",
     "Manuscript",
     "Membership",
+    "Notice",
+    "NoticeOff",
     "OneTimeLink",
     "OpenSession",
     "OptionList",
@@ -76,6 +79,7 @@ __all__ = [
     "Procedure",
     "ProcedureGroupPermission",
     "ProcedureUserPermission",
+    "Reminded",
     "Review",
     "ReviewComment",
     "Run",

@@ -96,7 +96,8 @@ class EnrolledKey(models.Model):
     """A public key with which a person signs, SSH key or passkey. Counts from its enrolment event.
 
     The columns from `credential` on are a passkey's: base64url id, name of the algorithm, relying party and origin
-    as they were confirmed, and the highest sign counter seen.
+    as they were confirmed, and the highest sign counter seen. `counts_from_at` is set where the key takes the place of
+    one that was lost: from then on it counts for production (H1).
     """
 
     id = models.UUIDField(primary_key=True, default=uuid7)
@@ -106,6 +107,7 @@ class EnrolledKey(models.Model):
     fingerprint = models.CharField(max_length=80, unique=True)
     enrolled_at = models.DateTimeField()
     revoked_at = models.DateTimeField(null=True)
+    counts_from_at = models.DateTimeField(null=True)
     credential = models.CharField(max_length=1364, blank=True, default="", db_default="")
     algorithm = models.CharField(max_length=10, blank=True, default="", db_default="")
     rp = models.CharField(max_length=200, blank=True, default="", db_default="")

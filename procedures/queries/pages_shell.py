@@ -82,10 +82,10 @@ def confirmable(person: Person, at: datetime) -> list[ControlChange]:
         .select_related("proposer")
         .order_by("proposed_at")[:MOST]
     )
-    return [change for change in waiting if _verb(change.control) in verbs and not _signed(change, person)]
+    return [change for change in waiting if verb_of(change.control) in verbs and not _signed(change, person)]
 
 
-def _verb(control: str) -> str:
+def verb_of(control: str) -> str:
     return "operate" if control in OPERATED else "manage_access"
 
 

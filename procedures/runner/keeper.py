@@ -52,10 +52,11 @@ def _sweep_until(stop: threading.Event, child: subprocess.Popen[bytes] | None) -
     from django.db import DatabaseError, connections
 
     from procedures.domain.clock import now
+    from procedures.runner.notifying import Notifying
     from procedures.runner.watching_sources import Watching
     from procedures.services.sweeping import sweep
 
-    sources = Watching()
+    sources, mail = Watching(), Notifying()
     while not stop.wait(1.0):
         if child is not None and child.poll() is not None:
             log.error("sequencer.ended", status=child.returncode)
@@ -63,6 +64,7 @@ def _sweep_until(stop: threading.Event, child: subprocess.Popen[bytes] | None) -
         try:
             sweep(at=now())
             sources.nudge()
+            mail.nudge()
         except DatabaseError as problem:
             log.warning("sweeper.database", problem=str(problem))
             connections.close_all()

@@ -107,6 +107,7 @@ def decide_run(
         free=("nonce", "not_after"),
         bearer=bearer,
         role="approver",
+        production=row.environment.production,
     )
     _store(row, actor, verdict, comment, decision, at)
     if verdict == Approval.Verdict.REJECT:

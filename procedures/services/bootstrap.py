@@ -9,6 +9,7 @@ from typing import Any
 
 from django.contrib.auth.password_validation import validate_password
 from django.core.exceptions import ValidationError
+from django.core.validators import validate_email
 from django.db import transaction
 
 from procedures.domain.canonical import moment
@@ -158,6 +159,11 @@ def make_person(*, username: str, name: str, email: str, kind: str, at: datetime
         problems.append(("/username", "is taken"))
     if not name.strip() or len(name) > 200:
         problems.append(("/name", "1 to 200 characters"))
+    try:
+        if email:
+            validate_email(email)
+    except ValidationError:
+        problems.append(("/email", "is not an address"))
     if problems:
         raise InvalidInput(problems)
     person = Person(username=username, name=name.strip(), email=email, kind=kind, created_at=at)

@@ -25,6 +25,7 @@ from procedures.evidence.queries import accepted_digests
 from procedures.models import Approval, Claim, Environment, Run, Runner, Version
 from procedures.services import drafts, letting_in, plans
 from procedures.services.calls import CalleeChanged
+from procedures.services.queueing import ask_for_approval
 from procedures.services.run_states import end, move, note
 from procedures.services.versions import recomputed
 
@@ -229,9 +230,7 @@ def _ask_again(run: Run, definition: Definition, files: Mapping[str, bytes], why
         facts={"why": why, "was": run.plan_digest, "plan_digest": planned.digest, "approvals": needed},
     )
     if needed:
-        until = at + timedelta(seconds=run.environment.approval_expiry_s)
-        move(run, RunState.AWAITING_APPROVAL, at=at, who="claim", approval_expires_at=until, **fields)
-        note("run.awaiting_approval", run, at=at, actor=None, facts={"plan_digest": run.plan_digest})
+        ask_for_approval(run, at=at, who="claim", **fields)
     else:
         Run.objects.filter(pk=run.pk).update(**fields)
 

@@ -12,6 +12,7 @@ from uuid import UUID
 from django.contrib.auth.models import Group
 
 from procedures.domain.canonical import digest, parse_moment
+from procedures.domain.controls import REPLACED_COUNTS_AFTER
 from procedures.domain.errors import InvalidInput, NotAllowed, OpsError
 from procedures.domain.sshkeys import fingerprint
 from procedures.models import (
@@ -181,8 +182,12 @@ def _profile(change: ControlChange, object: Mapping[str, Any], at: datetime, eve
 def _key(change: ControlChange, object: Mapping[str, Any], at: datetime, event: UUID) -> None:
     if EnrolledKey.objects.filter(fingerprint=object["fingerprint"]).exists():
         raise NotAllowed("This key is enrolled already.")
+    person = Person.objects.get(subject=object["subject"])
+    own = any(row["by"] == object["subject"] and row["strength"] == "signed" for row in change.signatures)
+    replaces = EnrolledKey.objects.filter(person=person).exists() and not own
     fields = {key: value for key, value in object.items() if key != "subject"}
-    EnrolledKey.objects.create(person=Person.objects.get(subject=object["subject"]), enrolled_at=at, **fields)
+    fields["counts_from_at"] = at + REPLACED_COUNTS_AFTER if replaces else None
+    EnrolledKey.objects.create(person=person, enrolled_at=at, **fields)
 
 
 def _key_end(change: ControlChange, object: Mapping[str, Any], at: datetime, event: UUID) -> None:

@@ -15,7 +15,7 @@ from procedures.domain.canonical import canon
 from procedures.domain.errors import IllegalState, NotAllowed, NotFound
 from procedures.evidence.record import record
 from procedures.models import ControlChange, Environment, Membership, Person
-from procedures.services import control_checks, control_effects
+from procedures.services import control_checks, control_effects, telling
 from procedures.services.portal import profile_in_force
 from procedures.services.signing import Decided, decided
 from procedures.services.unit import SecondPersonRequired, thing
@@ -95,8 +95,17 @@ def propose(
         _not_oneself(actor, gains)
     expected = statement_for(actor=actor, control=control, object=object)
     minimum = "session" if control == "key" else minimum_strength(control, object)
-    decision = decided(actor, expected, signature, minimum=minimum, at=at, bearer=bearer, role="proposer")
     production = production_names()
+    decision = decided(
+        actor,
+        expected,
+        signature,
+        minimum=minimum,
+        at=at,
+        bearer=bearer,
+        role="proposer",
+        production=controls.touches_production(control, object, production),
+    )
     change = ControlChange.objects.create(
         control=control,
         object=dict(object),
@@ -117,6 +126,7 @@ def propose(
         signatures=change.signatures,
         facts=_facts(change, gains),
     )
+    telling.change_waits(change, gains, at=at)
     return change
 
 
@@ -149,6 +159,7 @@ def confirm(
         signatures=row.signatures,
         facts=_facts(row, gains),
     )
+    telling.change_waits(row, gains, at=at)
     return row
 
 
@@ -224,6 +235,7 @@ def _decision(
         at=at,
         bearer=bearer,
         role="confirmer",
+        production=controls.touches_production(row.control, row.object, production_names()),
     )
     if decision.strength == "signed" and decision.statement != bytes(row.statement):
         raise statements.StatementMismatch("You signed another statement than the one that was proposed.")
@@ -277,4 +289,5 @@ def _put_in_force(change: ControlChange, actor: Person, gains: Collection[str], 
     control_effects.apply(change, at=at, event=event.id)
     change.state, change.decided_at = ControlChange.State.CONFIRMED, at
     change.save(update_fields=["state", "decided_at"])
+    telling.change_in_force(change, actor, at=at)
     return change

@@ -14,6 +14,7 @@ from procedures import access
 from procedures.domain.errors import IllegalState, NotFound
 from procedures.domain.states import TERMINAL_RUN_STATES, RunState, TaskState
 from procedures.models import Claim, LeaseRecord, Person, Run, Task
+from procedures.services import telling
 from procedures.services.claims import hold
 from procedures.services.queueing import queue
 from procedures.services.run_states import end, move, note
@@ -83,6 +84,8 @@ def wait_at_gate(*, run: UUID, token: UUID, step: str, message: str, expires_s: 
             actor=None,
             facts={"gate": step, "message": message[:2000], "expires_s": expires_s},
         )
+        if not wakes:
+            telling.approval_waits(row, until=at + timedelta(seconds=expires_s), at=at)
 
 
 @thing

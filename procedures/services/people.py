@@ -9,6 +9,7 @@ from procedures import access
 from procedures.domain.errors import InvalidInput, NotAllowed, NotFound
 from procedures.evidence.record import record
 from procedures.models import OneTimeLink, Person
+from procedures.services import telling
 from procedures.services.bootstrap import INVITE_LIVES, make_person, new_link
 from procedures.services.tokens import end_tokens
 from procedures.services.unit import thing
@@ -56,5 +57,6 @@ def close_account(*, actor: Person, person: UUID, at: datetime) -> Person:
     Person.objects.filter(pk=row.pk).update(is_active=False)
     end_tokens(row, at)
     record("person.closed", actor=actor.subject, at=at, facts={"subject": str(row.subject)})
+    telling.account_closed(row, actor, at=at)
     row.refresh_from_db()
     return row

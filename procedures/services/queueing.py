@@ -3,10 +3,11 @@
 from __future__ import annotations
 
 from datetime import datetime, timedelta
+from typing import Any
 
 from procedures.domain.states import RunState
 from procedures.models import Run
-from procedures.services import dispatch
+from procedures.services import dispatch, telling
 from procedures.services.run_states import end, move, note
 
 
@@ -22,11 +23,17 @@ def await_or_queue(run: Run, *, at: datetime) -> None:
             message=f"{run.environment_id} is stopped: no run starts.",
         )
     elif run.approvals_needed:
-        until = at + timedelta(seconds=run.environment.approval_expiry_s)
-        move(run, RunState.AWAITING_APPROVAL, at=at, who="planning", approval_expires_at=until)
-        note("run.awaiting_approval", run, at=at, actor=None, facts={"plan_digest": run.plan_digest})
+        ask_for_approval(run, at=at, who="planning")
     else:
         queue(run, at=at, who="planning")
+
+
+def ask_for_approval(run: Run, *, at: datetime, who: str, **fields: Any) -> None:
+    """The run waits for others; those who may decide are told. `fields` are columns that change with it."""
+    until = at + timedelta(seconds=run.environment.approval_expiry_s)
+    move(run, RunState.AWAITING_APPROVAL, at=at, who=who, approval_expires_at=until, **fields)
+    note("run.awaiting_approval", run, at=at, actor=None, facts={"plan_digest": run.plan_digest})
+    telling.approval_waits(run, until=until, at=at)
 
 
 def queue(run: Run, *, at: datetime, who: str) -> None:

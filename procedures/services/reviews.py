@@ -77,7 +77,16 @@ def review_version(
     raise_risk(row, at)
     require_fit(row, digest, verdict, duties, actor, at)
     expected = statement_for(actor=actor, version=row, verdict=verdict, duties=duties)
-    decision = decided(actor, expected, signature, minimum=minimum_strength(row), at=at, bearer=bearer, role="reviewer")
+    decision = decided(
+        actor,
+        expected,
+        signature,
+        minimum=minimum_strength(row),
+        at=at,
+        bearer=bearer,
+        role="reviewer",
+        production=Environment.objects.filter(name__in=row.definition["environments"], production=True).exists(),
+    )
     Review.objects.create(
         version=row,
         reviewer=actor,

@@ -10,6 +10,7 @@ from uuid import UUID
 from procedures.domain.states import RUN_MOVES, TERMINAL_RUN_STATES, RunState, StateConflict, require_move
 from procedures.evidence.record import record, seal
 from procedures.models import Claim, Run
+from procedures.services import telling
 
 
 def move(run: Run, new: RunState, *, at: datetime, who: str, **fields: Any) -> None:
@@ -51,6 +52,7 @@ def end(
         procedure=run.procedure_id,
         facts={"from": started.value, "message": message, "digest": run.digest, **(facts or {})},
     )
+    telling.run_ended(run, new, at=at)
 
 
 SEAL_KINDS: dict[RunState, str] = {

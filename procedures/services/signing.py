@@ -19,6 +19,13 @@ NEEDED = {"session": "a signed-in session", "totp": "a code of your app or a sig
 WORDS = {"session": "a signed-in session", "totp": "a code"}
 
 
+class KeyTooNew(NotAllowed):
+    """The key takes the place of a lost one, and its day of waiting is not over."""
+
+    code = "signature.key-too-new"
+    next_step = "Wait until then, sign with an older key of yours, or let somebody else decide."
+
+
 class PasskeyCopied(NotAllowed):
     """A passkey's counter went back, as that of a copy does."""
 
@@ -48,15 +55,17 @@ def decided(
     free: tuple[str, ...] = ("nonce",),
     bearer: bool = False,
     role: str = "",
+    production: bool = True,
 ) -> Decided:
     """Turn what a door handed in into a decision of known strength.
 
     `given` is None (session only), `{"totp": code}`, `{"statement": base64, "signature": armoured SSH signature}`, or
     `{"statement": base64, "passkey": {credential, authenticator_data, client_data, signature}}`.
     A bearer token never decides but with a signature: a code beside it is two things that can be stolen (H20).
-    Software decides nothing, whoever owns it (rule 16).
-    Raises NotAllowed, TooWeak, BadSignature, PasskeyCopied, WrongCode, TooManyCodes, NoCodeApp, StatementMismatch,
-    InvalidInput.
+    Software decides nothing, whoever owns it (rule 16). `production`: it weighs on production, where a key that
+    replaces a lost one counts a day after its enrolment (H1).
+    Raises NotAllowed, TooWeak, BadSignature, KeyTooNew, PasskeyCopied, WrongCode, TooManyCodes, NoCodeApp,
+    StatementMismatch, InvalidInput.
     """
     if actor.kind != Person.Kind.PERSON:
         raise NotAllowed(f"{actor.username} is software: a decision is a person's, and software is its owner's hand.")
@@ -74,6 +83,8 @@ def decided(
     statements.signed_as_expected(data, expected, free=free)
     row = {"by": str(actor.subject), "strength": "signed", "role": role, **_claimed(actor, given)}
     row["key"] = check_signature(actor, data, row)
+    if production:
+        _old_enough(row["key"], at)
     return Decided(data, row)
 
 
@@ -113,6 +124,13 @@ def check_signature(actor: Person, data: bytes, row: Mapping[str, Any]) -> str:
     if row["method"] == "passkey":
         _count(mark, passkeys.counter(row))
     return mark
+
+
+def _old_enough(fingerprint: str, at: datetime) -> None:
+    """Raises KeyTooNew."""
+    counts = EnrolledKey.objects.values_list("counts_from_at", flat=True).get(fingerprint=fingerprint)
+    if counts is not None and counts > at:
+        raise KeyTooNew(f"This key replaces another: for production it counts from {counts:%Y-%m-%d %H:%M} UTC.")
 
 
 def _count(fingerprint: str, counter: int) -> None:

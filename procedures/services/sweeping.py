@@ -10,6 +10,8 @@ from procedures.services import dispatch
 from procedures.services.artifacts import erase_expired
 from procedures.services.endings import expire_overdue, interrupt_lost
 from procedures.services.life import expire_acceptances
+from procedures.services.notices import forget
+from procedures.services.reminding import remind
 from procedures.services.trial_claims import sweep_trials
 from procedures.services.unit import coalesced_denials
 
@@ -26,6 +28,8 @@ def sweep(*, at: datetime) -> dict[str, int]:
         "artifacts": erase_expired(at=at),
         "trials": sweep_trials(at=at),
         "denials": coalesced_denials(at),
+        "reminders": remind(at=at),
+        "notices": forget(at=at),
     }
 
 

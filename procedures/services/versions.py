@@ -23,7 +23,7 @@ from procedures.domain.states import VERSION_MOVES, StateConflict, VersionState,
 from procedures.evidence.record import record
 from procedures.models import Person, Procedure, Review, Version, VersionAuthor, VersionFile
 from procedures.queries.drafts import hidden_from
-from procedures.services import calls, options, trials
+from procedures.services import calls, options, telling, trials
 from procedures.services.authorship import behind, inherited, require_author
 from procedures.services.risks import version_risk
 from procedures.services.unit import thing
@@ -120,7 +120,7 @@ def put_into_review(
         withdraw(earlier, actor=actor, at=at, why="a newer version was submitted")
     for own in procedure.versions.filter(state=VersionState.DRAFT, submitter=actor):
         withdraw(own, actor=actor, at=at, why="it was submitted for review")
-    return store(
+    version = store(
         procedure,
         judged,
         VersionState.IN_REVIEW,
@@ -131,6 +131,8 @@ def put_into_review(
         authors=authors,
         origin=origin or {},
     )
+    telling.review_waits(version, actor, at=at)
+    return version
 
 
 @dataclass(frozen=True, slots=True)

@@ -1,0 +1,118 @@
+"""Notices: what people are told of, in whose words. A notice holds names and numbers, never what somebody typed as a
+reason, a comment or a secret: a mail cannot be erased, and is read outside (decisions/0013).
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+from datetime import datetime
+from uuid import UUID
+
+PLAIN = re.compile(r"^[A-Za-z0-9][A-Za-z0-9 ,_-]{0,79}$")
+LONGEST = 200
+
+
+@dataclass(frozen=True, slots=True)
+class Kind:
+    """One kind of notice. `subject` may name only what is plain; `security` ones cannot be switched off."""
+
+    name: str
+    label: str
+    subject: str
+    says: str
+    security: bool = False
+
+
+KINDS: Mapping[str, Kind] = {
+    kind.name: kind
+    for kind in (
+        Kind(
+            "key.enrolled",
+            "A signing key was enrolled",
+            "A signing key was enrolled",
+            "A signing key of {person} was enrolled at {when}: {fingerprint}. It counts for production from {counts}.\n"
+            "If {person} did not do this, end the key at once and tell security.",
+            security=True,
+        ),
+        Kind(
+            "key.revoked",
+            "A signing key was revoked",
+            "A signing key was revoked",
+            "A signing key of {person} was revoked by {actor} at {when}: {fingerprint}. It signs nothing more.\n"
+            "A key that takes its place counts for production 24 hours after its enrolment.",
+            security=True,
+        ),
+        Kind(
+            "account.closed",
+            "An account was closed",
+            "An account was closed",
+            "The account {person} was closed by {actor} at {when}.",
+            security=True,
+        ),
+        Kind(
+            "approval.waits",
+            "A run waits for my approval",
+            "Run {no} of {procedure} in {environment} waits for an approval",
+            "{actor} asks for run {no} of {procedure} in {environment}, risk {risk}. You may approve it, or turn it "
+            "down, until {until}.",
+        ),
+        Kind(
+            "review.waits",
+            "A version waits for my review",
+            "A version of {procedure} waits for a review",
+            "{actor} submitted version {number} of {procedure}, risk {risk}. You may review it.",
+        ),
+        Kind(
+            "change.waits",
+            "A change of access waits for me",
+            "A change of access waits to be confirmed",
+            "{actor} proposed a change ({control}). You may confirm or refuse it.",
+        ),
+        Kind(
+            "run.ended_badly",
+            "A run of mine ended badly",
+            "Run {no} of {procedure} in {environment}: {state}",
+            "Your run {no} of {procedure} in {environment} ended: {state}.",
+        ),
+        Kind(
+            "grant.ends",
+            "Access of mine ends soon",
+            "Access of yours ends in {left}",
+            "Your access to {what} ({verbs}) ends at {until}, in {left}. Ask for it again in time if you need it.",
+        ),
+    )
+}
+
+
+@dataclass(frozen=True, slots=True)
+class Notice:
+    """One notice for one person, as a notifier gets it. `path` is a page of this portal, `facts` fill the sentences."""
+
+    id: UUID
+    kind: str
+    facts: Mapping[str, str]
+    path: str
+    at: datetime
+    address: str
+    name: str
+
+
+class NotDelivered(Exception):
+    """A notifier could not deliver. `final`: trying again is of no use."""
+
+    def __init__(self, why: str, *, final: bool = False) -> None:
+        super().__init__(why)
+        self.why, self.final = why, final
+
+
+def subject_of(notice: Notice) -> str:
+    """The subject: our own words, and of the facts only plain names."""
+    shown = {name: value if PLAIN.match(value) else "(see the portal)" for name, value in notice.facts.items()}
+    return KINDS[notice.kind].subject.format_map(shown)
+
+
+def sentences_of(notice: Notice, escape: Callable[[str], str]) -> str:
+    """What the notice says, each fact through the channel's one escaping function."""
+    return KINDS[notice.kind].says.format_map({name: escape(value) for name, value in notice.facts.items()})

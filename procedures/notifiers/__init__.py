@@ -1,0 +1,1 @@
+"""Notifiers: plug-ins that carry a notice to a person, one file each."""

@@ -1,0 +1,91 @@
+"""Who could do what waits: people who hold the right and stand outside the chain of the request."""
+
+from __future__ import annotations
+
+from datetime import datetime
+
+from django.db.models import Q, QuerySet
+
+from procedures.models import (
+    Approval,
+    ControlChange,
+    DutyAssignment,
+    Environment,
+    GrantRight,
+    Person,
+    Procedure,
+    Run,
+    Version,
+)
+from procedures.queries.pages_shell import verb_of
+
+MOST = 200
+
+
+def holders(
+    verb: str, at: datetime, *, procedure: Procedure | None = None, environment: Environment | None = None
+) -> QuerySet[Person]:
+    """Active persons who hold that verb there now, as the one decision would say."""
+    rights = GrantRight.objects.filter(
+        Q(procedure__isnull=True) | Q(procedure=procedure) if procedure else Q(procedure__isnull=True),
+        verb=verb,
+        not_before_at__lte=at,
+        ends_at__gt=at,
+    )
+    if environment is not None:
+        rights = rights.filter(Q(environment__isnull=True) | Q(environment=environment))
+    return (
+        Person.objects.filter(
+            Q(pk__in=rights.filter(person__isnull=False).values("person"))
+            | Q(memberships__group__in=rights.filter(group__isnull=False).values("group")),
+            is_active=True,
+            kind=Person.Kind.PERSON,
+        )
+        .distinct()
+        .order_by("pk")
+    )
+
+
+def approvers(run: Run, at: datetime) -> list[Person]:
+    """Who could decide on this run, or its open gate, and has not."""
+    decided = Approval.objects.filter(run=run, gate=run.waiting_gate, plan_digest=run.plan_digest)
+    rows = holders("approve", at, procedure=run.procedure, environment=run.environment)
+    return list(
+        rows.exclude(pk=run.requester_id)
+        .exclude(pk__in=run.chain.values("person"))
+        .exclude(pk__in=decided.values("approver"))[:MOST]
+    )
+
+
+def reviewers(version: Version, at: datetime) -> list[Person]:
+    """Who could review this version and has not."""
+    rows = holders("review", at, procedure=version.procedure)
+    return list(
+        rows.exclude(pk=version.submitter_id)
+        .exclude(pk__in=version.authors.values("person"))
+        .exclude(pk__in=version.reviews.filter(lifted_at__isnull=True).values("reviewer"))[:MOST]
+    )
+
+
+def confirmers(change: ControlChange, at: datetime, gains: set[str]) -> list[Person]:
+    """Who could confirm this change: neither proposed, nor signed, nor gaining."""
+    signed = {row["by"] for row in change.signatures}
+    rows = holders(verb_of(change.control), at).exclude(pk=change.proposer_id)
+    return [person for person in rows[:MOST] if str(person.subject) not in signed | gains]
+
+
+def managers(at: datetime) -> list[Person]:
+    """Everybody who manages access."""
+    return list(holders("manage_access", at)[:MOST])
+
+
+def security(at: datetime) -> list[Person]:
+    """Holders of the security duty, and everybody who manages access."""
+    live = DutyAssignment.objects.filter(duty="security", ended_at__isnull=True)
+    on_duty = Person.objects.filter(
+        Q(pk__in=live.filter(person__isnull=False).values("person"))
+        | Q(memberships__group__in=live.filter(group__isnull=False).values("group")),
+        is_active=True,
+        kind=Person.Kind.PERSON,
+    ).distinct()
+    return list({person.pk: person for person in [*on_duty[:MOST], *managers(at)]}.values())

@@ -1,0 +1,94 @@
+"""Who is told of what: one function per thing that people want to hear of, called inside its transaction."""
+
+from __future__ import annotations
+
+from collections.abc import Collection
+from datetime import datetime
+
+from procedures.domain.states import RunState
+from procedures.models import ControlChange, EnrolledKey, Person, Run, Version
+from procedures.queries import eligible
+from procedures.services.notices import tell
+
+BADLY = {
+    RunState.FAILED: "failed",
+    RunState.TIMED_OUT: "ran out of time",
+    RunState.INTERRUPTED: "lost contact, outcome unknown",
+    RunState.DENIED: "not allowed",
+    RunState.REJECTED: "turned down",
+    RunState.EXPIRED: "nobody decided in time",
+}
+
+
+def approval_waits(run: Run, *, until: datetime, at: datetime) -> None:
+    """Whoever could decide on this run, or on the gate that it stands at."""
+    tell(
+        "approval.waits",
+        eligible.approvers(run, at),
+        key=f"approval:{run.id}:{run.plan_digest[7:23]}:{run.waiting_gate}",
+        path=f"/approvals/{run.id}/",
+        at=at,
+        facts={**_of(run), "actor": run.requester, "risk": run.risk, "until": until},
+    )
+
+
+def run_ended(run: Run, state: RunState, *, at: datetime) -> None:
+    """The requester of a run that ended badly; for software its owner. Drafts have their author beside them."""
+    person = run.requester if run.requester.kind == Person.Kind.PERSON else run.requester.owner
+    if run.draft or state not in BADLY or person is None or not person.is_active:
+        return
+    facts = {**_of(run), "state": BADLY[state]}
+    tell("run.ended_badly", [person], key=f"ended:{run.id}", path=f"/runs/{run.id}/", at=at, facts=facts)
+
+
+def review_waits(version: Version, actor: Person, *, at: datetime) -> None:
+    """Whoever could review this version."""
+    facts = {"procedure": version.procedure.name, "number": version.number, "risk": version.risk, "actor": actor}
+    people = eligible.reviewers(version, at)
+    tell("review.waits", people, key=f"review:{version.id}", path=f"/reviews/{version.id}/", at=at, facts=facts)
+
+
+def change_waits(change: ControlChange, gains: Collection[str], *, at: datetime) -> None:
+    """Whoever could confirm this change."""
+    people = eligible.confirmers(change, at, set(gains))
+    facts = {"actor": change.proposer, "control": change.control.replace("_", " ")}
+    tell("change.waits", people, key=f"change:{change.pk}", path=f"/changes/{change.pk}/", at=at, facts=facts)
+
+
+def change_in_force(change: ControlChange, actor: Person, *, at: datetime) -> None:
+    """Keys that come and go are told to their owner and to everybody who manages access (H1)."""
+    if change.control not in {"key", "key_end"}:
+        return
+    key = EnrolledKey.objects.select_related("person").get(fingerprint=change.object["fingerprint"])
+    kind = "key.enrolled" if change.control == "key" else "key.revoked"
+    tell(
+        kind,
+        [key.person, *eligible.managers(at)],
+        key=f"key:{change.pk}",
+        path="/people/",
+        at=at,
+        facts={
+            "person": key.person,
+            "actor": actor,
+            "when": at,
+            "fingerprint": key.fingerprint,
+            "counts": key.counts_from_at or key.enrolled_at,
+        },
+    )
+
+
+def account_closed(person: Person, actor: Person, *, at: datetime) -> None:
+    facts = {"person": person, "actor": actor, "when": at}
+    people = [person, *eligible.managers(at)]
+    tell(
+        "account.closed",
+        people,
+        key=f"closed:{person.subject}:{at.timestamp():.0f}",
+        path="/people/",
+        at=at,
+        facts=facts,
+    )
+
+
+def _of(run: Run) -> dict[str, object]:
+    return {"no": run.no, "procedure": run.procedure.name, "environment": run.environment_id}
