@@ -54,6 +54,7 @@ SERVICES = {
     "install.install": NOBODY,
     "life.expire_acceptances": NOBODY,
     "manuscripts.discard_manuscript": OWN,
+    "notices.choose": OWN,
     "tokens.rotate_token": OWN,
 }
 TASKS = {"fetch_options": "a runner fetches what a form's service let it fetch, by the id of that asking"}
