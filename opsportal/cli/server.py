@@ -78,9 +78,9 @@ def _mail() -> str:
     """Whether notices go out by mail. Without a mail server nothing is missing, but people must look for themselves."""
     import smtplib
 
-    from opsportal.settings import env
+    from opsportal.settings import mail
 
-    server = env.mail_server("OPSPORTAL_SMTP_URL")
+    server = mail.mail_server("OPSPORTAL_SMTP_URL")
     if server is None:
         return "off   notices by mail: set OPSPORTAL_SMTP_URL, or people learn of nothing unless they look"
     kind = smtplib.SMTP_SSL if server["use_ssl"] else smtplib.SMTP

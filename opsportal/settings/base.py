@@ -9,7 +9,7 @@ from urllib.parse import urlsplit
 from csp.constants import NONCE, NONE, SELF
 
 from opsportal import logs
-from opsportal.settings import env
+from opsportal.settings import env, mail
 from procedures.domain import limits
 
 BASE_DIR = env.ROOT
@@ -39,8 +39,8 @@ OPSPORTAL_DRAFT_DISPATCH = "procedures.runner.dispatch.send_draft"
 OPSPORTAL_OPTIONS_DISPATCH = "procedures.runner.dispatch.send_options"
 OPSPORTAL_OPTION_HOSTS = env.listing("OPSPORTAL_OPTION_HOSTS")
 OPSPORTAL_NOTIFIER = "procedures.notifiers.mail.Mail"
-OPSPORTAL_SMTP = env.mail_server("OPSPORTAL_SMTP_URL")
-OPSPORTAL_MAIL_FROM = env.mail_sender(
+OPSPORTAL_SMTP = mail.mail_server("OPSPORTAL_SMTP_URL")
+OPSPORTAL_MAIL_FROM = mail.mail_sender(
     "OPSPORTAL_MAIL_FROM", default=f"opsportal@{urlsplit(OPSPORTAL_PUBLIC_URL).hostname or 'localhost'}"
 )
 OPSPORTAL_TRIAL_DISPATCH = "procedures.runner.dispatch.send_trial"

@@ -175,3 +175,17 @@ def test_request_keeps_a_sound_id_and_answers_with_it(given: str, *, kept: bool)
     assert isinstance(answer, HttpResponse)
     assert answer["X-Request-Id"] == seen[0]
     assert (seen[0] == given) is kept
+
+
+@pytest.mark.parametrize(
+    "url", ["mail.example.com", "http://mail.example.com", "smtps://", "smtp://h:x", "smtp://h/?a=b"]
+)
+def test_a_mail_server_that_is_none_ends_the_start_without_showing_the_password(tmp_path: Path, url: str) -> None:
+    ended = start(tmp_path, OPSPORTAL_SMTP_URL=url)
+    assert ended.returncode != 0
+    assert "OPSPORTAL_SMTP_URL is ********, but must be smtps://" in ended.stderr
+
+
+def test_a_password_for_mail_without_tls_is_refused_in_production(tmp_path: Path) -> None:
+    ended = start(tmp_path, **PRODUCTION, OPSPORTAL_SMTP_URL="smtp://portal:pass@mail.example.com")
+    assert "OPSPORTAL_SMTP_URL sends a password without TLS" in ended.stderr
