@@ -2,7 +2,7 @@
 
 from procedures.access.caller import Caller, Scope, caller, calling, outside, scope_of, within
 from procedures.access.decision import Decision, decide, require
-from procedures.access.lists import visible
+from procedures.access.lists import visible, visible_runs
 
 __all__ = [
     "Caller",
@@ -15,5 +15,6 @@ __all__ = [
     "require",
     "scope_of",
     "visible",
+    "visible_runs",
     "within",
 ]

@@ -1,4 +1,4 @@
-"""The same decision over a list: which procedures a person may do something with."""
+"""The same decision over lists: which procedures a person may do something with, and which runs they may know of."""
 
 from __future__ import annotations
 
@@ -8,7 +8,7 @@ from django.db.models import Exists, OuterRef, Q, QuerySet
 
 from procedures.access.caller import scope_of
 from procedures.access.decision import live_rights
-from procedures.models import Person, Procedure
+from procedures.models import Person, Procedure, Run
 
 
 def visible(
@@ -30,3 +30,20 @@ def visible(
     if verb == "discover" and actor.is_active:
         allowed |= Q(hidden=False)
     return procedures.filter(allowed)
+
+
+def visible_runs(runs: QuerySet[Run], actor: Person, *verbs: str, at: datetime) -> QuerySet[Run]:
+    """Those of `runs` that are the person's own, or for whose procedure and environment one of `verbs` is allowed."""
+    allowed, scope = Q(requester=actor), scope_of(actor)
+    if scope is not None:
+        runs = runs.filter(procedure__name__in=scope.procedures) if scope.procedures else runs
+        runs = runs.filter(environment__in=scope.environments) if scope.environments else runs
+        verbs = tuple(verb for verb in verbs if verb in scope.verbs)
+        allowed = Q(requester=actor) if "view" in scope.verbs else Q(pk__isnull=True)
+    for verb in verbs:
+        rights = live_rights(actor, verb, at).filter(
+            Q(procedure__isnull=True) | Q(procedure=OuterRef("procedure")),
+            Q(environment__isnull=True) | Q(environment=OuterRef("environment")),
+        )
+        allowed |= Q(Exists(rights))
+    return runs.filter(allowed)

@@ -16,8 +16,9 @@ from procedures.api import inputs, shapes
 from procedures.api.door import Door, uuid
 from procedures.domain.canonical import canon, moment
 from procedures.domain.clock import now
-from procedures.domain.errors import InvalidInput, NotFound
+from procedures.domain.errors import InvalidInput
 from procedures.models import ControlChange, Environment, Grant, Person, PoolKey, PortalSetting, Target
+from procedures.queries import pages_people
 from procedures.services import controls, people
 
 
@@ -55,11 +56,7 @@ class OneChange(Door):
     by_token: ClassVar[Mapping[str, str]] = {}
 
     def get(self, request: Request, pk: str) -> Response:
-        row = ControlChange.objects.select_related("proposer").filter(pk=uuid(pk)).first()
-        if row is None or (
-            row.proposer_id != self.actor.pk and not access.decide(self.actor, "manage_access", at=now()).allowed
-        ):
-            raise NotFound("There is no such proposed change.")
+        row = pages_people.one_change(self.actor, uuid(pk), now())
         return Response({**shapes.change(row), "statement": base64.b64encode(bytes(row.statement)).decode()})
 
 

@@ -9,14 +9,13 @@ from statistics import median
 from typing import Any
 from uuid import UUID
 
-from django.db.models import Q, QuerySet
+from django.db.models import QuerySet
 
 from procedures import access
 from procedures.domain.canonical import parse
 from procedures.domain.errors import NotFound
 from procedures.domain.states import TERMINAL_RUN_STATES, RunState
-from procedures.models import Person, Procedure, Run
-from procedures.queries.pages_shell import covered
+from procedures.models import Person, Run
 
 PAGE = 50
 UNDER_WAY = (RunState.RUNNING.value, RunState.WAITING.value, RunState.QUEUED.value, RunState.PLANNING.value)
@@ -35,20 +34,9 @@ class RunFilter:
 
 
 def seen_by(person: Person, at: datetime) -> QuerySet[Run]:
-    """Runs this person may know of: own ones, those of procedures they may view, and all for auditors."""
+    """Runs this person may know of: own ones, and those that they may view, approve or audit where they ran."""
     runs = Run.objects.select_related("procedure", "environment", "requester", "version")
-    if access.decide(person, "audit", at=at).allowed:
-        return runs
-    procedures = access.visible(Procedure.objects.all(), person, "view", at=at)
-    approving = covered(person, "approve", at).pairs
-    where = Q(requester=person) | Q(procedure__in=procedures)
-    if scope := access.scope_of(person):
-        runs = runs.filter(procedure__name__in=scope.procedures) if scope.procedures else runs
-        runs = runs.filter(environment__in=scope.environments) if scope.environments else runs
-    for procedure, environment in approving:
-        part = Q(procedure_id=procedure) if procedure else Q()
-        where |= part & (Q(environment_id=environment) if environment else Q(pk__isnull=False))
-    return runs.filter(where)
+    return access.visible_runs(runs, person, "view", "approve", "audit", at=at)
 
 
 def list_runs(person: Person, wanted: RunFilter, at: datetime) -> tuple[list[Run], int | None]:

@@ -76,7 +76,8 @@ def one(request: HttpRequest, name: str) -> HttpResponse:
         context |= _tab(me, procedure, context["tab"])
     if context["version"] is not None and context["may_view"]:
         return _with_form(request, me, procedure, context["version"], context)
-    return show(request, "procedure.html", context, nav="procedures")
+    status = 200 if request.method == "GET" else 409 if context["may_view"] else 403
+    return show(request, "procedure.html", context, status=status, nav="procedures")
 
 
 def _tab(me: Person, procedure: Procedure, tab: str) -> dict[str, Any]:

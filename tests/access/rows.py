@@ -1,0 +1,166 @@
+"""Each door with a request that would succeed for whoever may: the rows of the matrix."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Callable
+from dataclasses import dataclass
+from typing import Any
+
+from django.core.files.uploadedfile import SimpleUploadedFile
+
+from procedures.definitions.archive import pack, read_folder
+from tests.access.scene import Scene, confirmation_by, grant_for, review_signed_by
+from tests.factories.portal import RUNBOOKS
+
+Body = Callable[[Scene, str], dict[str, Any]]
+
+
+@dataclass(frozen=True, slots=True)
+class Row:
+    """`path` names things of the scene in braces. `body` is JSON for the API, a form's fields for a page."""
+
+    method: str
+    path: str
+    body: Body | None = None
+
+    @property
+    def name(self) -> str:
+        return f"{self.method} {self.path}"
+
+
+def plain(**fields: Any) -> Body:
+    return lambda scene, name: {
+        key: value.format(**scene.ids) if isinstance(value, str) else value for key, value in fields.items()
+    }
+
+
+def gets(*paths: str) -> list[Row]:
+    return [Row("GET", path) for path in paths]
+
+
+def proposed(scene: Scene) -> dict[str, Any]:
+    return {"control": "grant", "object": grant_for(scene, "peer")}
+
+
+def bundled(runbook: str) -> SimpleUploadedFile:
+    return SimpleUploadedFile("bundle.tar.gz", pack({**read_folder(RUNBOOKS / runbook), "README.md": b"# Mine"}))
+
+
+def as_form(body: dict[str, Any]) -> dict[str, Any]:
+    """The same review as the page's form sends it."""
+    signature = body.pop("signature", {})
+    return body | {key: signature[key] for key in ("statement", "signature") if key in signature}
+
+
+def signed_review(scene: Scene, name: str) -> dict[str, Any]:
+    """Signed where the persona has a key, else as a session would say it."""
+    owner = {"her token": "first manager", "asker's token": "asker"}.get(name, name)
+    if owner in scene.people and scene.people[owner].username in scene.world.keys:
+        return review_signed_by(scene, owner, "accept")
+    return {"version": scene.ids["version"], "digest": scene.ids["digest"], "verdict": "accept", "duties": ["security"]}
+
+
+def signed_confirmation(scene: Scene, name: str) -> dict[str, Any]:
+    owner = {"her token": "first manager"}.get(name, name)
+    if owner in scene.people and scene.people[owner].username in scene.world.keys:
+        return confirmation_by(scene, owner)
+    return {}
+
+
+REASON = plain(reason="because")
+WISH = {"procedure": "hello", "environment": "development", "parameters": {"name": "Zoe"}, "reason": "to see it"}
+API = [
+    *gets(*(f"/api/v1/{noun}/" for noun in ("me", "actions", "procedures", "people", "environments", "targets"))),
+    *gets(*(f"/api/v1/{noun}/" for noun in ("versions", "runs", "grants", "controls", "sources", "evidence/log"))),
+    *gets("/api/v1/procedures/hello/", "/api/v1/versions/{version}/", "/api/v1/versions/{draft}/"),
+    *gets(*(f"/api/v1/versions/{{version}}/{part}/" for part in ("files", "comments", "diff", "gains", "statement"))),
+    *gets(*(f"/api/v1/runs/{{done}}/{part}/" for part in ("tasks", "log", "artifacts", "events", "plan"))),
+    *gets("/api/v1/runs/{done}/", "/api/v1/runs/{waiting}/", "/api/v1/runs/{waiting}/statement/"),
+    *gets("/api/v1/controls/{change}/", "/api/v1/sources/repo/", "/api/v1/sources/repo/hook/"),
+    Row("POST", "/api/v1/runs/", plain(**WISH)),
+    Row("POST", "/api/v1/runs/{waiting}/approve/", plain(plan_digest="{plan_digest}")),
+    Row("POST", "/api/v1/runs/{waiting}/reject/", plain(plan_digest="{plan_digest}", comment="no")),
+    Row("POST", "/api/v1/runs/{waiting}/cancel/", REASON),
+    Row("POST", "/api/v1/procedures/hello/retire/", REASON),
+    Row("POST", "/api/v1/procedures/hello/restore/", REASON),
+    Row("POST", "/api/v1/reviews/", signed_review),
+    Row("POST", "/api/v1/versions/{version}/comments/", plain(body="why?")),
+    Row("POST", "/api/v1/versions/{version}/test/"),
+    Row("POST", "/api/v1/versions/{wanted}/lift/"),
+    Row("POST", "/api/v1/versions/{version}/withdraw/"),
+    Row("POST", "/api/v1/versions/{accepted}/revoke/", REASON),
+    Row("POST", "/api/v1/versions/{accepted}/resubmit/", plain(note="again")),
+    Row("POST", "/api/v1/threads/{thread}/resolve/"),
+    Row("POST", "/api/v1/threads/{thread}/reopen/"),
+    Row("POST", "/api/v1/controls/", lambda scene, name: proposed(scene)),
+    Row("POST", "/api/v1/controls/{change}/confirm/", signed_confirmation),
+    Row("POST", "/api/v1/controls/{change}/refuse/", REASON),
+    Row("POST", "/api/v1/grants/", lambda scene, name: grant_for(scene, "peer")),
+    Row("POST", "/api/v1/people/", plain(username="zoe", name="Zoe")),
+    Row("POST", "/api/v1/tokens/", plain(name="mine")),
+    Row("POST", "/api/v1/evidence/exports/", plain(procedure="hello")),
+    Row("POST", "/api/v1/sources/repo/look/"),
+    *gets("/api/v1/evidence/events/{event}/"),
+    Row("POST", "/api/v1/controls/statement/", lambda scene, name: proposed(scene)),
+    Row("POST", "/api/v1/procedures/hello/options/", plain(environment="development", parameter="name")),
+    Row("POST", "/api/v1/versions/", lambda scene, name: {"bundle": bundled("collect-diagnostics"), "note": "mine"}),
+]
+PAGES = [
+    *gets("/", "/glossary/", "/procedures/", "/procedures/find/?q=hello", "/procedures/hello/", "/runs/"),
+    *gets("/runs/{done}/", "/runs/{waiting}/", "/runs/{done}/live/", "/runs/{done}/log.txt", "/runs/{done}/log/lines"),
+    *gets("/approvals/", "/approvals/{waiting}/", "/reviews/", "/reviews/{version}/", "/reviews/{draft}/"),
+    *gets("/reviews/{version}/bundle.zip", "/reviews/{version}/file?path=procedure.yaml", "/drafts/{draft}/"),
+    *gets("/evidence/", "/people/", "/environments/", "/environments/production/", "/sources/", "/sources/repo/"),
+    *gets("/access/", "/changes/{change}/", "/settings/", "/procedures/edit/?name=new-one"),
+    Row("POST", "/procedures/hello/", plain(environment="development", **{"p.name": "Zoe", "reason": "to see it"})),
+    Row("POST", "/procedures/hello/preview/", plain(environment="development", **{"p.name": "Zoe"})),
+    Row("POST", "/procedures/hello/fields/", plain(environment="development")),
+    Row("POST", "/runs/{waiting}/cancel/", REASON),
+    Row("POST", "/approvals/{waiting}/", plain(verdict="approve", plan_digest="{plan_digest}")),
+    Row("POST", "/reviews/{version}/comments/", plain(body="why?")),
+    Row("POST", "/reviews/{version}/comments/{thread}/resolve/"),
+    Row("POST", "/reviews/{version}/test/"),
+    Row("POST", "/reviews/{wanted}/lift/"),
+    Row("POST", "/reviews/{version}/withdraw/"),
+    Row("POST", "/reviews/{accepted}/revoke/", REASON),
+    Row("POST", "/drafts/of/{version}/"),
+    Row("POST", "/drafts/{draft}/", plain(environment="development", reason="try")),
+    Row("POST", "/procedures/hello/life/retire/", REASON),
+    Row("POST", "/evidence/export/", plain(procedure="hello")),
+    Row("POST", "/people/invite/", plain(username="zoe", name="Zoe", email="", kind="person")),
+    Row("POST", "/people/close/", plain(person="{peer}")),
+    Row("POST", "/sources/repo/"),
+    Row("POST", "/changes/{change}/", plain(verdict="refuse", reason="no")),
+    Row("POST", "/settings/tokens/", plain(name="mine", days="7")),
+    Row("POST", "/settings/code-app/", plain(do="enrol", code="123456")),
+    Row("POST", "/settings/passkeys/", plain()),
+    Row("POST", "/reviews/{version}/", lambda scene, name: as_form(signed_review(scene, name))),
+    Row("POST", "/changes/grant/new/", lambda scene, name: {"object": json.dumps(grant_for(scene, "peer"))}),
+    Row("POST", "/procedures/new-one/edit/", plain(discard="1")),
+    Row("POST", "/procedures/new-one/edit/check/", plain()),
+    *gets("/evidence/{event}/", "/procedures/new-one/edit/", "/procedures/new-one/edit/change.patch"),
+]
+ROWS = API + PAGES
+# Paths that are no row, with why.
+ASIDE = {
+    "api/v1/session/": "signs in and out; tests/web/test_accounts.py",
+    "api/v1/welcome/": "the first link; tests/web/test_accounts.py",
+    "api/v1/join/": "an invitation; tests/web/test_accounts.py",
+    "api/v1/runs/<str:pk>/artifacts/<str:artifact>/": "tests/engine/test_artifacts.py, tests/api/test_who_sees.py",
+    "runs/<uuid:run>/artifacts/<uuid:artifact>/": "tests/engine/test_artifacts.py",
+    "runs/<uuid:run>/log/events": "a stream that does not end; tests/web/test_live_log.py",
+    "hooks/git/<slug:name>": "signed by a forge; tests/api/test_hooks.py",
+    "login/": "signs in; tests/web/test_accounts.py",
+    "logout/": "signs out; tests/web/test_accounts.py",
+    "join/<str:token>/": "an invitation; tests/web/test_accounts.py",
+    "welcome/<str:token>/": "the first link; tests/web/test_accounts.py",
+    "theme/": "light or dark, in a cookie",
+    "healthz": "whether the process answers",
+    "readyz": "whether the parts answer",
+    "metrics": "counts, for the machine itself",
+    "schema/procedure.v1.json": "says what every installation says",
+    "api/schema/procedure.v1.json": "says what every installation says",
+    "api/schema/": "says what every installation says",
+    "api/docs/": "says what every installation says",
+}

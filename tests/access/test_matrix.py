@@ -1,0 +1,167 @@
+"""Every door, tried by every sort of person on own and others' things; the table is the answer (rule 5).
+
+`+` let in · `-` refused · `.` nothing there · `>` sent to sign in · `!` let in, and refused for another reason.
+The expected table lies beside this file; `OPSPORTAL_MATRIX=FILE` writes the one that was found, to be read and kept.
+"""
+
+from __future__ import annotations
+
+import inspect
+import os
+import sys
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from typing import Any
+
+import pytest
+from django.db import transaction
+from django.http import HttpResponse
+from django.urls import URLPattern, URLResolver, get_resolver, resolve
+
+from procedures.access import decision, lists
+from tests.access.rows import ASIDE, ROWS, Row
+from tests.access.scene import PERSONAS, Scene, play
+from tests.house.test_doors import DOORS, METHODS
+
+pytestmark = pytest.mark.once
+TABLE = Path(__file__).with_name("matrix.txt")
+NOTHING = "00000000-0000-7000-8000-000000000000"
+MARKS = {401: ">", 403: "-", 404: "."}
+OWN = {
+    "asker": ("done", "waiting", "event"),
+    "asker's token": ("done", "waiting", "event"),
+    "author": ("version", "draft", "wanted", "thread"),
+    "first manager": ("change",),
+    "her token": ("change",),
+}
+DECIDING = {"decide": decision.decide, "live_rights": decision.live_rights, "visible": lists.visible}
+
+
+@contextmanager
+def watched() -> Iterator[list[str]]:
+    """Which deciding functions were asked while this is open, wherever a module holds them."""
+    asked: list[str] = []
+    patched = []
+    for name, function in DECIDING.items():
+
+        def spy(*args: Any, _name: str = name, _function: Any = function, **more: Any) -> Any:
+            asked.append(_name)
+            return _function(*args, **more)
+
+        for module in list(sys.modules.values()):
+            if getattr(module, "__name__", "").startswith("procedures") and module.__dict__.get(name) is function:
+                patched.append((module, name, function))
+                setattr(module, name, spy)
+    try:
+        yield asked
+    finally:
+        for module, name, function in patched:
+            setattr(module, name, function)
+
+
+def tried(scene: Scene, row: Row, name: str) -> HttpResponse:
+    """The answer; whatever it changed is taken back."""
+    client, path = scene.clients[name], row.path.format(**scene.ids)
+    point = transaction.savepoint()
+    try:
+        if row.method == "GET":
+            return client.get(path)
+        body = row.body(scene, name) if row.body else {}
+        if path.startswith("/api/") and "bundle" not in body:
+            return client.post(path, body, content_type="application/json")
+        return client.post(path, body)
+    finally:
+        transaction.savepoint_rollback(point)
+
+
+def mark(answer: HttpResponse) -> str:
+    if answer.status_code == 302 and answer["Location"].startswith("/login/"):
+        return ">"
+    if answer.status_code < 400:
+        return "+"
+    return MARKS.get(answer.status_code, "!")
+
+
+def table(found: dict[str, str]) -> str:
+    """Rows by name, one mark for each persona, their names over the columns."""
+    wide = max(map(len, found))
+    heads = [f"{' ' * wide}  {' │' * index} {name}" for index, name in enumerate(PERSONAS)]
+    rows = [f"{name:<{wide}}  {' ' + ' '.join(marks)}".rstrip() for name, marks in found.items()]
+    return "\n".join([*heads, *rows]) + "\n"
+
+
+@pytest.mark.usefixtures("db")
+def test_every_door_answers_every_person_as_the_table_says(
+    record_property: Callable[[str, Any], None], tmp_path: Path
+) -> None:
+    scene = play(tmp_path)
+    found: dict[str, str] = {}
+    undecided = []
+    with watched() as asked:
+        for row in ROWS:
+            marks = ""
+            for name in PERSONAS:
+                asked.clear()
+                answer = tried(scene, row, name)
+                assert answer.status_code < 500, (row.name, name, answer.content[:2000])
+                marks += mark(answer)
+                if marks[-1] == "+" and not asked and not needs_none(row, scene) and not owns(row, name):
+                    undecided.append((row.name, name))
+            found[row.name] = marks
+    text = table(found)
+    if place := os.environ.get("OPSPORTAL_MATRIX"):
+        Path(place).write_text(text)
+    record_property("table: every door, every person", text)
+    assert undecided == [], "let in without a decision"
+    assert text == TABLE.read_text()
+
+
+def owns(row: Row, name: str) -> bool:
+    """Whether the path names this person's own thing: own runs and versions are seen without a grant."""
+    return any(f"{{{thing}}}" in row.path for thing in OWN.get(name, ()))
+
+
+def needs_none(row: Row, scene: Scene) -> bool:
+    """Whether the house's table says that this door needs no decision."""
+    view: Any = resolve(row.path.format(**scene.ids).partition("?")[0]).func
+    made = getattr(view, "cls", None)
+    name = f"{made.__module__}.{made.__name__}.{row.method.lower()}" if made else f"{view.__module__}.{view.__name__}"
+    return name.removeprefix("procedures.") in DOORS
+
+
+def test_every_door_of_the_portal_is_a_row_or_stands_aside_with_a_reason() -> None:
+    rows = {(row.method, resolve(row.path.partition("?")[0].format_map(Anything())).route) for row in ROWS}
+    left = {(method, route) for method, route in doors() if route not in ASIDE} - rows
+    assert left == set(), "try these in rows.py, or say there why not"
+    assert set(ASIDE) - {route for _, route in doors()} == set(), "these are gone"
+
+
+class Anything(dict[str, str]):
+    """Any id will do where only the path is asked for."""
+
+    def __missing__(self, name: str) -> str:
+        return NOTHING
+
+
+def doors() -> Iterator[tuple[str, str]]:
+    """(method, path) of everything that answers: of a page, POST where its view looks at what was posted."""
+
+    def walk(patterns: list[Any], prefix: str) -> Iterator[tuple[str, Any]]:
+        for one in patterns:
+            path = prefix + str(one.pattern)
+            if isinstance(one, URLResolver):
+                yield from walk(one.url_patterns, path)
+            elif isinstance(one, URLPattern):
+                yield path, one.callback
+
+    for path, callback in walk(get_resolver().url_patterns, ""):
+        view = getattr(callback, "cls", None)
+        if view is not None:
+            yield from ((method.upper(), path) for method in METHODS if hasattr(view, method))
+            continue
+        source = inspect.getsource(inspect.unwrap(callback))
+        if "@require_POST" not in source:
+            yield "GET", path
+        if "POST" in source:
+            yield "POST", path
