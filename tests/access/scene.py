@@ -18,7 +18,7 @@ from procedures.evidence.sequence import Sequencer
 from procedures.models import ControlChange, Environment, Person, Run, Source, Target, Version
 from procedures.queries.duties import duties_of
 from procedures.runner.drive import drive
-from procedures.services import discussions, drafts, install, people, reviews
+from procedures.services import discussions, drafts, install, people, reviews, tokens
 from tests.factories.portal import RUNBOOKS, World, new_world
 from tests.trials.hostile import bundle
 
@@ -142,7 +142,9 @@ def _sign_in(scene: Scene) -> None:
 
 
 def token_of(scene: Scene, name: str) -> str:
-    _, secret = people.make_token(actor=scene.people[name], name="matrix", days=1, at=now())
+    row, secret = tokens.make_token(actor=scene.people[name], name="matrix", days=1, at=now())
+    if name == "asker":
+        scene.ids["token"] = str(row.pk)
     return secret
 
 
