@@ -31,7 +31,7 @@ def submit(path: Path, note: str, draft: bool, wait: bool, as_json: bool) -> Non
     found = ask("POST", "/api/v1/versions/", files=parts)
     state = "your draft" if draft else "in review"
     rows = [f"{found['procedure']} v{found['number']} is {state}, risk {found['risk']}."]
-    rows += [f"  {reason}" for reason in found["risk_reasons"]] + [found["digest"]]
+    rows += [f"  {reason}" for reason in found["risk_reasons"]] + policy_rows(found) + [found["digest"]]
     if wait:
         found = tested(found["id"])
         rows += test_rows(found["trials"][0])
@@ -56,6 +56,14 @@ def test_rows(trial: dict[str, Any]) -> list[str]:
     if trial["state"] == "none":
         return ["It brings no tests; write one, so that reviewers see what it does."]
     return rows or [f"Its tests are {trial['state']}. {trial['message']}".strip()]
+
+
+def policy_rows(found: dict[str, Any]) -> list[str]:
+    """What the policies in force say of a version or run, a line each; none where no policy is concerned."""
+    said = found.get("policy") or {"denied": (), "warned": (), "required": {}}
+    rows = [f"policy refuses  {row['policy']}: {row['message']!r}" for row in said["denied"]]
+    rows += [f"policy warns    {row['policy']}: {row['message']!r}" for row in said["warned"]]
+    return rows + [f"policy asks for {count} × {duty}" for duty, count in said["required"].items()]
 
 
 def the_version(text: str) -> dict[str, Any]:

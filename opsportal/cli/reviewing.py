@@ -8,7 +8,7 @@ from typing import Any
 import click
 
 from opsportal.cli import discussing
-from opsportal.cli.authoring import test_rows, the_version
+from opsportal.cli.authoring import policy_rows, test_rows, the_version
 from opsportal.cli.portal import FAILED, TOTP, ask, proof
 
 COLOURS = {"wider": "red", "changed": "yellow", "narrower": "green"}
@@ -78,8 +78,22 @@ def tell(row: dict[str, Any]) -> None:
     click.echo(f"  {diff['effects']['same']} rows are the same; risk {diff['risk']['now']}")
     for file in diff["files"]:
         click.echo(f"  +{file['added']} -{file['removed']} {file['path']!r} {file['note']}".rstrip())
+    _policy(row)
     _tests(row)
     _gains(row)
+
+
+def _policy(row: dict[str, Any]) -> None:
+    """What policies refuse, require and hint at; nobody can accept what one refuses."""
+    said = row["policy"]
+    if said is None:
+        return
+    state = "refused" if said["denied"] else "passed"
+    click.secho(f"Policies: {state}", bold=True, fg="red" if said["denied"] else None)
+    for line in policy_rows(row):
+        click.echo(f"  {line}")
+    if not said["current"]:
+        click.echo("  Policies have changed since; they are asked again when you decide.")
 
 
 def _tests(row: dict[str, Any]) -> None:

@@ -33,6 +33,15 @@ def _named(shape: Shape, names: str) -> dict[str, Shape]:
     return dict.fromkeys(names.split(), shape)
 
 
+POLICY: Shape = {
+    "type": ["object", "null"],
+    "properties": {
+        **_named(TEXT, "stage policies input at event"),
+        **_named(ROWS, "denied warned"),
+        "required": OBJECT,
+        "current": YES,
+    },
+}
 VERSION = inputs.shape(
     {
         **_named(TEXT, "id procedure digest state risk submitted_by author note"),
@@ -42,6 +51,7 @@ VERSION = inputs.shape(
         "risk_reasons": WORDS,
         "findings": ROWS,
         "tests": {},
+        "policy": POLICY,
     },
     {**_named(ROWS, "trials files reviews"), "definition": OBJECT, "missing": WORDS, "moved_on": WORDS},
 )

@@ -6,6 +6,7 @@ from datetime import datetime
 from typing import Any
 
 from procedures.models import Artifact, ControlChange, Grant, Person, Procedure, Run, Task, Trial, Version
+from procedures.queries.policies import told
 from procedures.queries.trials import standing
 
 
@@ -48,6 +49,7 @@ def version(row: Version, *, whole: bool = False) -> dict[str, Any]:
         "accepted_at": at(row.accepted_at),
         "expires_at": at(row.expires_at),
         "tests": standing(row),
+        "policy": policy(row),
     }
     if whole:
         found |= {
@@ -69,6 +71,12 @@ def version(row: Version, *, whole: bool = False) -> dict[str, Any]:
             ],
         }
     return found
+
+
+def policy(of: Version | Run) -> dict[str, Any] | None:
+    """What the policies in force last said; null where none was concerned."""
+    found = told(of)
+    return found and {**found, "at": at(found["at"])}
 
 
 def trial(row: Trial) -> dict[str, Any]:

@@ -9,9 +9,11 @@ from typing import Any
 import jsonschema_rs
 
 from procedures.domain import providers
+from procedures.domain.canonical import NotCanonical, canon
 from procedures.domain.controls import CONTROLS
 from procedures.domain.definition import DUTIES, RISKS
 from procedures.domain.errors import InvalidInput
+from procedures.domain.policies import MODES, SOURCE_BYTES, STAGES
 from procedures.domain.profiles import PROFILES
 from procedures.domain.shape_errors import told
 
@@ -177,6 +179,20 @@ SCHEMAS: Mapping[str, dict[str, Any]] = {
     ),
     "identity_provider": providers.SCHEMA,
     "local_sign_in": _object({"local": {"enum": list(providers.LOCAL)}}),
+    "policy": _object(
+        {
+            "name": NAME,
+            "source": {"type": "string", "minLength": 1, "maxLength": SOURCE_BYTES},
+            "settings": {"type": "object"},
+            "mode": {"enum": list(MODES)},
+            "stages": {"type": "array", "items": {"enum": list(STAGES)}, "minItems": 1, "uniqueItems": True},
+        },
+        {
+            "shipped": NAME,
+            "environments": {"type": "array", "items": NAME, "uniqueItems": True},
+            "warn_until": MOMENT,
+        },
+    ),
     "runner": _object(
         {
             "runner": UUID,
@@ -201,6 +217,11 @@ def check(control: str, object: Any, *, prefix: str = "/object") -> None:
         problems.append((prefix + path, told(error)))
     if problems:
         raise InvalidInput(problems)
+    try:
+        canon(object)
+    except NotCanonical as problem:
+        where, _, why = str(problem).partition(": ")
+        raise InvalidInput([(prefix + where.rstrip("/"), why)]) from problem
     if control == "environment":
         _networks(object.get("networks", []), prefix)
     if control == "grant" and object["expires_at"] <= object["not_before"]:

@@ -31,6 +31,7 @@ CONTROLS = (
     "action",
     "identity_provider",
     "local_sign_in",
+    "policy",
 )
 ENDS = frozenset({"grant_end", "key_end"})  # taking authority away needs one manager, at once
 REPLACED_COUNTS_AFTER = timedelta(hours=24)
@@ -46,6 +47,7 @@ PORTAL_WIDE = frozenset(
         "action",
         "identity_provider",
         "local_sign_in",
+        "policy",
     }
 )
 
@@ -144,6 +146,7 @@ class Authority:
     secrets: dict[tuple[str, str], dict[str, Any]] = field(default_factory=dict)
     runners: dict[str, dict[str, Any]] = field(default_factory=dict)
     actions: dict[str, dict[str, Any]] = field(default_factory=dict)
+    policies: dict[str, dict[str, Any]] = field(default_factory=dict)
     asserted: dict[str, str] = field(default_factory=dict)
     providers: dict[str, dict[str, Any]] = field(default_factory=dict)
     words: dict[str, set[tuple[str, str]]] = field(default_factory=dict)  # provider → (group, subject) by its word
@@ -211,6 +214,8 @@ def apply(authority: Authority, control: str, object: Mapping[str, Any], *, id: 
             table.pop(object[key], None)
     elif control == "secret":
         _keep(authority.secrets, (object["environment"], object["name"]), fact)
+    elif control == "policy":
+        _keep(authority.policies, object["name"], fact)
     elif control == "runner":
         _keep(authority.runners, object["runner"], fact)
     elif stands:

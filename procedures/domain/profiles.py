@@ -62,6 +62,16 @@ def missing_duties(requirement: Requirement, accepted: Mapping[str, Sequence[str
     return [duty for duty in DUTIES if duty in best]
 
 
+def missing_reviews(
+    requirement: Requirement, more: Mapping[str, int], accepted: Mapping[str, Sequence[str]]
+) -> list[str]:
+    """What is missing of a profile's requirement and of `{duty: count}` beside it, which policies ask for."""
+    lacking = missing_duties(requirement, accepted)
+    for duty, count in approvals_missing(more, accepted).items():
+        lacking += [duty] * (count - lacking.count(duty))
+    return lacking
+
+
 def combined_duties(accepted: Mapping[str, Sequence[str]]) -> dict[str, list[str]]:
     """Persons who decided for several duties: printed in every dossier and pack."""
     return {person: list(duties) for person, duties in accepted.items() if len(duties) > 1}

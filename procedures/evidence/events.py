@@ -44,6 +44,7 @@ KINDS: Mapping[str, tuple[str, ...]] = {
     "review.commented": ("version", "digest", "comment", "thread", "path", "line"),
     "review.resolved": ("version", "digest", "thread"),
     "review.reopened": ("version", "digest", "thread"),
+    "policy.decided": ("version", "procedure", "digest", "stage", "policies", "input", "denied", "warned", "required"),
     "run.requested": ("no", "procedure", "digest", "environment", "requester", "door", "chain", "risk"),
     "run.planned": ("plan_digest", "digest", "approvals", "targets"),
     "run.awaiting_approval": ("plan_digest",),

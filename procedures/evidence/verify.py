@@ -434,7 +434,7 @@ def open_note(member: str, note: str, key: str) -> tuple[str, int, bytes]:
 
 ENDS = {"grant_end", "key_end"}
 PORTAL_WIDE = {"membership", "duty", "profile", "key", "runner", "redaction", "source", "action"}
-PORTAL_WIDE |= {"identity_provider", "local_sign_in"}
+PORTAL_WIDE |= {"identity_provider", "local_sign_in", "policy"}
 OPERATED = {"binding", "target", "secret", "runner"}
 
 

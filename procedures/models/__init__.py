@@ -26,6 +26,7 @@ from procedures.models.people import (
     OneTimeLink,
     Person,
 )
+from procedures.models.policies import Policy, PolicyDecision
 from procedures.models.runs import (
     Approval,
     ChainLink,
@@ -74,6 +75,8 @@ __all__ = [
     "OpenSession",
     "OptionList",
     "Person",
+    "Policy",
+    "PolicyDecision",
     "PoolKey",
     "PortalSetting",
     "Procedure",

@@ -19,6 +19,8 @@ EVIDENCED = {
     "procedures_approval": ("used_at", ("run.", "gate.")),
     "procedures_artifact": ("erased_at", ("task.", "artifact.")),
     "procedures_leaserecord": ("state", ("lease.",)),
+    "procedures_policy": (None, ("control.",)),
+    "procedures_policydecision": (None, ("policy.",)),
 }
 
 SQLITE = {

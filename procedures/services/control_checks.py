@@ -12,7 +12,7 @@ from procedures.domain.errors import InvalidInput, OpsError
 from procedures.domain.sshkeys import fingerprint
 from procedures.git.call import branch_problem, url_problem
 from procedures.models import EnrolledKey, Environment, Grant, Person, Procedure
-from procedures.services import identity_providers, local_sign_in, passkeys, redactions
+from procedures.services import identity_providers, local_sign_in, passkeys, policy_controls, redactions
 
 
 def check(control: str, object: Mapping[str, Any]) -> None:
@@ -94,6 +94,7 @@ CHECKS: Mapping[str, Callable[[Mapping[str, Any]], list[tuple[str, str]]]] = {
     "source": _source_problems,
     "identity_provider": identity_providers.problems,
     "local_sign_in": local_sign_in.problems,
+    "policy": policy_controls.problems,
 }
 
 

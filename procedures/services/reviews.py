@@ -14,11 +14,12 @@ from procedures.domain import statements
 from procedures.domain.acceptances import ACCEPTED_FOR
 from procedures.domain.canonical import moment
 from procedures.domain.errors import NotAllowed, NotFound, OpsError
-from procedures.domain.profiles import combined_duties, missing_duties, review_requirement
+from procedures.domain.profiles import combined_duties, missing_reviews, review_requirement
 from procedures.domain.states import VersionState
 from procedures.evidence.record import record
 from procedures.models import Environment, Person, Procedure, Review, Version
 from procedures.queries.trials import standing
+from procedures.services import policies
 from procedures.services.portal import profile_in_force
 from procedures.services.review_rules import raise_risk, require_fit, require_in_review, require_stranger, ripe_at
 from procedures.services.signing import decided
@@ -76,6 +77,8 @@ def review_version(
     access.require(actor, "review", at=at, procedure=row.procedure)
     raise_risk(row, at)
     require_fit(row, digest, verdict, duties, actor, at)
+    if verdict == Review.Verdict.ACCEPT:
+        policies.require_version(row, at=at)
     expected = statement_for(actor=actor, version=row, verdict=verdict, duties=duties)
     decision = decided(
         actor,
@@ -162,13 +165,13 @@ def still_missing(version: Version) -> list[str]:
     """Duties (or persons) that the profile in force still asks for; empty when the version may be accepted."""
     requirement = review_requirement(profile_in_force(), version.risk)  # type: ignore[arg-type]
     given = {str(r.reviewer.subject): r.duties for r in accepted_reviews(version)}
-    return missing_duties(requirement, given)
+    return missing_reviews(requirement, policies.required_for(version), given)
 
 
 def _accept_if_met(version: Version, actor: Person, at: datetime) -> None:
     blocked = version.reviews.filter(verdict=Review.Verdict.REQUEST_CHANGES, lifted_at__isnull=True).exists()
     profile = profile_in_force()
-    if blocked or still_missing(version):
+    if blocked or policies.judge_version(version, at=at).denied or still_missing(version):
         return
     if at < ripe_at(version):
         return
@@ -212,5 +215,6 @@ def _record_acceptance(version: Version, actor: Person, profile: str, at: dateti
             "expires_at": moment(at + ACCEPTED_FOR),
             "environments": version.definition["environments"],
             "tests": standing(version),
+            **policies.told_of(version),
         },
     )

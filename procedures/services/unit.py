@@ -65,9 +65,21 @@ def note_denial(refusal: OpsError, *, what: str, about: dict[str, Any]) -> None:
             "access.denied",
             actor=actor.subject,
             at=at,
-            facts={"what": what, "code": refusal.code, "reason": refusal.message, "door": door.get(), **_about(about)},
+            facts={
+                "what": what,
+                "code": refusal.code,
+                "reason": refusal.message,
+                "door": door.get(),
+                **_more(refusal, about),
+            },
         )
     refusal.event = event.id  # type: ignore[attr-defined]
+
+
+def _more(refusal: OpsError, about: dict[str, Any]) -> dict[str, Any]:
+    """What a refusal is about, and what it tells of itself: policies say by which rules and on which input."""
+    told = getattr(refusal, "facts", None)
+    return {**_about(about), **({"policy": told} if told else {})}
 
 
 def _about(about: dict[str, Any]) -> dict[str, Any]:

@@ -23,7 +23,7 @@ from procedures.domain.states import VERSION_MOVES, StateConflict, VersionState,
 from procedures.evidence.record import record
 from procedures.models import Person, Procedure, Review, Version, VersionAuthor, VersionFile
 from procedures.queries.drafts import hidden_from
-from procedures.services import calls, options, telling, trials
+from procedures.services import calls, options, policies, telling, trials
 from procedures.services.authorship import behind, inherited, require_author
 from procedures.services.risks import version_risk
 from procedures.services.unit import thing
@@ -194,6 +194,8 @@ def store(
         },
     )
     trials.ask(version, judged.files, by=None, at=at)
+    if state is VersionState.IN_REVIEW:
+        policies.judge_version(version, at=at)
     return version
 
 

@@ -16,10 +16,11 @@ from procedures.domain.profiles import review_requirement
 from procedures.domain.states import VersionState
 from procedures.domain.text import visible
 from procedures.models import Person, Review, Version
-from procedures.queries import differences, discussions, file_diffs, gains, pages_reviews
+from procedures.queries import differences, discussions, file_diffs, gains, pages_reviews, policies
 from procedures.queries.duties import duties_of
 from procedures.queries.file_diffs import FileDiff
 from procedures.services import review_rules, reviews
+from procedures.services.policies import required_for
 from procedures.services.portal import profile_in_force
 from procedures.web import discussion, signing
 from procedures.web.discussion import Board, Place
@@ -47,6 +48,7 @@ def context(request: HttpRequest, me: Person, version: Version) -> dict[str, Any
         "authors": version.authors.select_related("person"),
         "risk": risk,
         "reasons": reasons,
+        "policy": policies.told(version),
         "requirement": review_requirement(profile_in_force(), risk),  # type: ignore[arg-type]
         **_touch(request, base, version),
         **_files(request, me, base, version),
@@ -133,8 +135,9 @@ def _decisions(me: Person, version: Version, given: list[Review]) -> dict[str, A
         {"duty": one.duty, "people": one.people, "count": one.count, "me": me in one.people} for one in asked
     ]
     duties = review_requirement(profile_in_force(), version.risk).duties  # type: ignore[arg-type]
+    duties += tuple(duty for duty in required_for(version) if duty not in duties)
     done = sum(duty not in missing for duty in duties)
-    return {"given": given, "asked": rows, "done": done}
+    return {"given": given, "asked": rows, "done": done, "duties_needed": len(duties)}
 
 
 def _gains(me: Person, version: Version) -> dict[str, Any]:

@@ -82,7 +82,13 @@ TESTS = {
     "none": Status("There are none", "warn", "pending"),
     "broken": Status("Could not be run", "bad", "interrupted"),
 }
+POLICY = {
+    "passed": Status("Passed", "ok", "succeeded"),
+    "noted": Status("Passed, with notes", "warn", "awaiting"),
+    "refused": Status("Refused", "bad", "denied"),
+}
 KINDS = {
+    "policy": POLICY,
     "tests": TESTS,
     "run": RUN,
     "task": TASK,

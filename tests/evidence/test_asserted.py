@@ -108,6 +108,13 @@ def objects(intruder: Person, world: World) -> dict[str, dict[str, Any]]:
         },
         "local_sign_in": {"local": "on"},
         "action": {"id": "evil:act", "mark": "evil:1.0:" + "0" * 64, "action": "set"},
+        "policy": {
+            "name": "blast-radius",
+            "source": "package p\n\ndeny contains 1 if false\n",
+            "settings": {},
+            "mode": "on",
+            "stages": ["plan"],
+        },
         "source": {
             "name": "evil",
             "url": "https://git.example.com/evil.git",
@@ -188,7 +195,8 @@ FORGERIES: tuple[Callable[..., tuple[bytes, tuple[Any, ...]]], ...] = (
 def shape(authority: Authority) -> Any:
     """What stands in an authority: everything that could let somebody do something."""
     live = {name: g for name, g in authority.grants.items() if g["stands"]}
-    tables = (authority.bindings, authority.targets, authority.secrets, authority.runners, authority.actions)
+    tables = (authority.bindings, authority.targets, authority.secrets, authority.runners)
+    tables += (authority.actions, authority.policies)
     return (
         authority.profile,
         sorted(authority.production),
