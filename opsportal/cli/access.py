@@ -9,6 +9,7 @@ from typing import Any
 
 import click
 
+from opsportal.cli.access_requests import COMMANDS
 from opsportal.cli.portal import FAILED, TOTP, ask, json_of, proof, show, signed
 
 KEY = click.option("--key", help="SSH key file to sign with; a .pub asks the agent.")
@@ -41,6 +42,10 @@ def told(found: dict[str, Any]) -> list[str]:
 @click.group()
 def access() -> None:
     """Who may do what."""
+
+
+for command in COMMANDS:
+    access.add_command(command)
 
 
 @access.command("list")

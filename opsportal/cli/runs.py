@@ -12,7 +12,7 @@ from urllib.parse import quote
 import click
 
 from opsportal.cli import options
-from opsportal.cli.portal import FAILED, WAITING, ask, json_of, run_id, show
+from opsportal.cli.portal import DENIED, FAILED, WAITING, ask, json_of, run_id, show
 from procedures.domain import forms
 
 OWN = {"local", "draft", "environment", "reason", "parameters", "secret", "target", "detach", "wait", "json", "help"}
@@ -178,8 +178,12 @@ def schema_of(name: str, *, draft: bool) -> dict[str, Any]:
 
 
 def _nothing_to_run(found: dict[str, Any], *, draft: bool) -> None:
-    """Ends 1 where a procedure has no version whose parameters could be given, and says what stands there."""
-    states = {row["state"] for row in found.get("versions", [])}
+    """Ends 1, or 3 without access, where no version's parameters could be given, and says what stands there."""
+    if "versions" not in found:
+        click.echo(f"Not allowed: no access of yours lets you run {found['name']}.", err=True)
+        click.echo(f"Ask for it: opsportal access request {found['name']} --environment WHERE --reason WHY", err=True)
+        raise SystemExit(DENIED)
+    states = {row["state"] for row in found["versions"]}
     if draft:
         click.echo(f"You have no draft of {found['name']}; make one: opsportal submit FOLDER --draft.", err=True)
     elif "accepted" in states:

@@ -11,6 +11,7 @@ from django.db.models import Q, QuerySet
 
 from procedures.access.caller import outside, scope_of
 from procedures.domain import filters, parameters
+from procedures.domain.access_requests import ASKABLE
 from procedures.domain.errors import NotAllowed
 from procedures.models import Environment, Grant, GrantRight, Person, Procedure
 
@@ -97,8 +98,13 @@ def _outside(grant: Grant, resolved: Mapping[str, Any] | None, targets: Sequence
 
 
 def require(actor: Person | None, verb: str, **question: Any) -> Decision:
-    """The decision if it allows, else NotAllowed with the reason."""
+    """The decision if it allows, else NotAllowed with the reason, and how to ask where asking is possible."""
     decision = decide(actor, verb, **question)
     if not decision.allowed:
-        raise NotAllowed(decision.reason)
+        procedure, environment = question.get("procedure"), question.get("environment")
+        narrow = actor is not None and outside(actor, verb, *_names(procedure, environment))
+        if procedure is None or verb not in ASKABLE or actor is None or not actor.is_active or narrow:
+            raise NotAllowed(decision.reason)
+        where = environment.name if environment else ""
+        raise NotAllowed.for_want_of(decision.reason, verb=verb, procedure=procedure.name, environment=where)
     return decision

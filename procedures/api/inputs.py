@@ -113,6 +113,17 @@ GRANT = shape(
         "signature": SIGNATURE,
     },
 )
+WISH = shape(
+    {"days": {"type": "integer"}, "reason": TEXT},
+    {
+        "procedure": NAME,
+        "verbs": {"type": "array", "items": NAME},
+        "environments": {"type": "array", "items": NAME},
+        "group": {"type": "string", "maxLength": 150},
+        "extends": {"type": "string", "format": "uuid"},
+    },
+)
+ALLOW = shape({"object": OBJECT}, {"signature": SIGNATURE})
 EXPORT = shape({}, {"from": NAME, "to": NAME, "procedure": NAME, "environment": NAME, "run": NAME})
 
 

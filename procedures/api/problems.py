@@ -11,6 +11,7 @@ from rest_framework.response import Response
 from procedures.api.door import TooLarge
 from procedures.domain.errors import IllegalState, InvalidInput, NotAllowed, NotFound, OpsError
 from procedures.domain.statements import BadSignature, StatementMismatch, TooWeak
+from procedures.services.access_requests import TooManyAccessRequests
 from procedures.services.idempotency import SameKeyOtherBody
 from procedures.services.runs import TooManyRuns
 from procedures.services.sessions import TooManyTries
@@ -24,6 +25,7 @@ STATUS: tuple[tuple[type[OpsError], int], ...] = (
     (NotAllowed, 403),
     (StatementMismatch, 409),
     (TooManyRuns, 429),
+    (TooManyAccessRequests, 429),
     (SameKeyOtherBody, 422),
     (TooLarge, 413),
     (IllegalState, 409),
@@ -58,6 +60,8 @@ def handle(error: Exception, context: Any) -> Response | None:
     if isinstance(error, OpsError):
         status = status_of(error)
         more: dict[str, Any] = {"next_step": error.next_step, "errors": error.field_errors()}
+        if error.link:
+            more["link"] = error.link
         event = getattr(error, "event", None)
         if event is not None:
             more["event"] = str(event)

@@ -6,7 +6,18 @@ from django.http import HttpRequest, JsonResponse
 from django.urls import path
 from drf_spectacular.views import SpectacularAPIView, SpectacularSwaggerView
 
-from procedures.api import changes_of, control, discussions, evidence, runs, session, sources, tokens, versions
+from procedures.api import (
+    access_requests,
+    changes_of,
+    control,
+    discussions,
+    evidence,
+    runs,
+    session,
+    sources,
+    tokens,
+    versions,
+)
 from procedures.definitions.published import published
 from procedures.definitions.registry import action_marks, actions
 
@@ -81,6 +92,11 @@ urlpatterns = [
     path("v1/controls/<str:pk>/", control.OneChange.as_view()),
     path("v1/controls/<str:pk>/confirm/", control.Confirm.as_view()),
     path("v1/controls/<str:pk>/refuse/", control.Refuse.as_view()),
+    path("v1/access-requests/", access_requests.AccessRequests.as_view()),
+    path("v1/access-requests/<str:pk>/", access_requests.OneAccessRequest.as_view()),
+    path("v1/access-requests/<str:pk>/grant/", access_requests.Grant.as_view()),
+    path("v1/access-requests/<str:pk>/refuse/", access_requests.Refuse.as_view()),
+    path("v1/access-requests/<str:pk>/withdraw/", access_requests.Withdraw.as_view()),
     path("v1/people/", control.People.as_view()),
     path("v1/tokens/", tokens.Tokens.as_view()),
     path("v1/tokens/<str:pk>/", tokens.OneToken.as_view()),

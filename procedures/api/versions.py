@@ -69,8 +69,10 @@ class Options(Door):
         environment = Environment.objects.filter(name=data["environment"]).first()
         at = now()
         if row is None or environment is None:
-            narrow = access.outside(self.actor, "run", name, data["environment"])
-            raise NotAllowed(narrow or f"No grant lets {self.actor.username} run {name} in {data['environment']}.")
+            if narrow := access.outside(self.actor, "run", name, data["environment"]):
+                raise NotAllowed(narrow)
+            why = f"No grant lets {self.actor.username} run {name} in {data['environment']}."
+            raise NotAllowed.for_want_of(why, verb="run", procedure=name, environment=data["environment"])
         access.require(self.actor, "run", at=at, procedure=row, environment=environment)
         version = row.versions.filter(state="accepted", expires_at__gt=at).first()
         source = options.sources(version.definition["parameters"]).get(data["parameter"]) if version else None

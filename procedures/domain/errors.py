@@ -3,17 +3,19 @@
 from __future__ import annotations
 
 from typing import ClassVar
+from urllib.parse import quote, urlencode
 
 
 class OpsError(Exception):
     """Something the product refuses or could not do, told so that a person can act on it.
 
     `code` is stable and unique (a house test checks), `next_step` is one sentence,
-    `pointer` is a JSON pointer into the input that caused it, or None.
+    `pointer` is a JSON pointer into the input that caused it, or None. `link` is the page where one goes on, if any.
     """
 
     code: ClassVar[str] = "error"
-    next_step: ClassVar[str] = "Look at the message; if it does not help, ask whoever operates the portal."
+    link: str = ""
+    next_step: str = "Look at the message; if it does not help, ask whoever operates the portal."
 
     def __init__(self, message: str, *, pointer: str | None = None) -> None:
         super().__init__(message)
@@ -54,6 +56,19 @@ class NotAllowed(OpsError):
     code = "access.denied"
     next_step = "Ask an access manager for a grant that covers this."
     counted_as: ClassVar[str] = ""  # what refusals of this kind are counted under, if not the service that refused
+
+    @classmethod
+    def for_want_of(cls, reason: str, *, verb: str, procedure: str, environment: str = "") -> NotAllowed:
+        """A refusal that tells how to ask for what is lacking; the same whether or not there is such a procedure."""
+        refusal = cls(reason)
+        where = f" --environment {environment}" if environment else ""
+        asked = urlencode({"verb": verb} | ({"environment": environment} if environment else {}))
+        refusal.link = f"/procedures/{quote(procedure, safe='')}/ask/?{asked}"
+        refusal.next_step = (
+            f"Ask for it: opsportal access request {procedure}{where} --verb {verb} --days 30 --reason WHY, "
+            "or on the procedure's page."
+        )
+        return refusal
 
 
 class IllegalState(OpsError):

@@ -19,6 +19,7 @@ OUTPUT_BYTES = 256 * KIB
 ANSWER_BYTES = MIB
 LOG_BYTES = 1_000_000_000
 RUNS_A_MINUTE = 30
+ACCESS_REQUESTS_A_DAY = 20
 ARTIFACT_BYTES = 20 * MIB
 ARTIFACTS_PER_STEP = 20
 ARTIFACTS_BYTES = 100 * MIB
@@ -39,6 +40,7 @@ TABLE: tuple[tuple[str, str], ...] = (
     ("an artifact", f"{ARTIFACT_BYTES // MIB} MiB, or less where the step says so"),
     ("artifacts", f"{ARTIFACTS_PER_STEP} of a step, {ARTIFACTS_BYTES // MIB} MiB of a run"),
     ("runs per person and minute", f"{RUNS_A_MINUTE}"),
+    ("access requests per person and day", f"{ACCESS_REQUESTS_A_DAY}"),
 )
 
 

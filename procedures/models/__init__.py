@@ -1,6 +1,7 @@
 """Columns and named constraints, one file per aggregate; no rules."""
 
 from procedures.models.access import ControlChange, Grant, GrantRight, ProcedureGroupPermission, ProcedureUserPermission
+from procedures.models.access_requests import AccessRequest
 from procedures.models.artifacts import Artifact
 from procedures.models.discussions import ReviewComment
 from procedures.models.entities import Entity
@@ -45,6 +46,7 @@ from procedures.models.versions import VERBS, Procedure, Review, Version, Versio
 
 __all__ = [
     "VERBS",
+    "AccessRequest",
     "ApiToken",
     "Approval",
     "Artifact",

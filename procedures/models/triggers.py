@@ -14,6 +14,7 @@ EVIDENCED = {
     "procedures_version": ("state", ("version.",)),
     "procedures_review": (None, ("review.",)),
     "procedures_reviewcomment": (None, ("review.", "control.")),
+    "procedures_accessrequest": ("state", ("access.",)),
     "procedures_grant": ("revoked_at", ("control.", "bootstrap.", "genesis")),
     "procedures_run": ("state", ("run.",)),
     "procedures_approval": ("used_at", ("run.", "gate.")),

@@ -10,6 +10,7 @@ from procedures import access
 from procedures.access.decision import live_rights
 from procedures.domain.states import RunState, VersionState
 from procedures.models import Approval, ControlChange, Person, Run, Version
+from procedures.queries.access_requests import decidable
 
 MOST = 200
 OPERATED = frozenset({"target", "binding", "secret", "runner"})
@@ -100,13 +101,18 @@ class Shell:
     approvals: int
     reviews: int
     changes: int
+    requests: int
     manages: bool
     operates: bool
     audits: bool
 
     @property
+    def access(self) -> int:
+        return self.changes + self.requests
+
+    @property
     def waiting(self) -> int:
-        return self.approvals + self.reviews + self.changes
+        return self.approvals + self.reviews + self.changes + self.requests
 
 
 def shell_for(person: Person, at: datetime) -> Shell:
@@ -115,6 +121,7 @@ def shell_for(person: Person, at: datetime) -> Shell:
         approvals=len(approvable(person, at)),
         reviews=len(reviewable(person, at)),
         changes=len(confirmable(person, at)),
+        requests=len(decidable(person, at)),
         manages=access.decide(person, "manage_access", at=at).allowed,
         operates=access.decide(person, "operate", at=at).allowed,
         audits=access.decide(person, "audit", at=at).allowed,

@@ -17,7 +17,8 @@ SHARE = 4
 def require_author(actor: Person, name: str, procedure: Procedure | None, at: datetime) -> None:
     """Raise NotAllowed, in the same words for a procedure that is hidden and for one that is not there."""
     if not access.decide(actor, "author", at=at, procedure=procedure).allowed:
-        raise NotAllowed(f"No grant lets {actor.username} author {name}.")
+        why = f"No grant lets {actor.username} author {name}."
+        raise NotAllowed.for_want_of(why, verb="author", procedure=name)
 
 
 def behind(people: Iterable[Person]) -> list[Person]:

@@ -15,7 +15,7 @@ from procedures.domain.canonical import canon
 from procedures.domain.errors import IllegalState, NotAllowed, NotFound
 from procedures.evidence.record import record
 from procedures.models import ControlChange, Environment, Membership, Person
-from procedures.services import control_checks, control_effects, telling
+from procedures.services import control_checks, control_effects, request_states, telling
 from procedures.services.portal import profile_in_force
 from procedures.services.signing import Decided, decided
 from procedures.services.unit import SecondPersonRequired, thing
@@ -84,6 +84,19 @@ def propose(
 
     Raises NotAllowed, SecondPersonRequired, TooWeak, BadSignature, StatementMismatch, InvalidInput.
     """
+    return put_forward(actor=actor, control=control, object=object, signature=signature, at=at, bearer=bearer)
+
+
+def put_forward(
+    *,
+    actor: Person,
+    control: str,
+    object: Mapping[str, Any],
+    signature: Mapping[str, Any] | None,
+    at: datetime,
+    bearer: bool = False,
+) -> ControlChange:
+    """`propose` as a part of something else that happens, in its transaction."""
     control_shapes.check(control, object)
     control_checks.check(control, object)
     gains = who_gains(control, object)
@@ -178,15 +191,21 @@ def refuse(*, actor: Person, change: UUID, reason: str, at: datetime, bearer: bo
         access.require(actor, _verb_for(row.control), at=at, **_where(row.control, row.object))
     if row.state != ControlChange.State.PROPOSED:
         raise NothingToConfirm(f"This change is already {row.state}.")
+    turn_down(row, actor=actor, reason=reason, at=at)
+    request_states.change_refused(row, actor=actor, reason=reason[:2000], at=at)
+    return row
+
+
+def turn_down(row: ControlChange, *, actor: Person | None, reason: str, at: datetime) -> None:
+    """Close a proposed change, in its caller's transaction; `actor` None is the sweeper."""
     row.state, row.decided_at = ControlChange.State.REFUSED, at
     row.save(update_fields=["state", "decided_at"])
     record(
         "control.refused",
-        actor=actor.subject,
+        actor=actor.subject if actor else None,
         at=at,
         facts={"control": row.control, "change": str(row.pk), "reason": reason[:2000]},
     )
-    return row
 
 
 def propose_for(*, proposer: Person, control: str, object: Mapping[str, Any], at: datetime) -> ControlChange:
@@ -289,5 +308,6 @@ def _put_in_force(change: ControlChange, actor: Person, gains: Collection[str], 
     control_effects.apply(change, at=at, event=event.id)
     change.state, change.decided_at = ControlChange.State.CONFIRMED, at
     change.save(update_fields=["state", "decided_at"])
+    request_states.change_confirmed(change, actor=actor, at=at)
     telling.change_in_force(change, actor, at=at)
     return change

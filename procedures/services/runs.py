@@ -71,12 +71,14 @@ def request_run(*, actor: Person, wish: Wish, at: datetime, chain: Sequence[tupl
 
     Raises NotAllowed, InvalidInput, NotRunnable, TooManyRuns, NoTarget, NotBound, GroupBusy.
     """
+    verb = "author" if wish.draft else "run"
     procedure = Procedure.objects.filter(name=wish.procedure).first()
     environment = Environment.objects.filter(name=wish.environment).first()
     if procedure is None or environment is None:
-        narrow = access.outside(actor, "run", wish.procedure, wish.environment)
-        raise NotAllowed(narrow or f"No grant lets {actor.username} run {wish.procedure} in {wish.environment}.")
-    verb = "author" if wish.draft else "run"
+        if narrow := access.outside(actor, verb, wish.procedure, wish.environment):
+            raise NotAllowed(narrow)
+        why = f"No grant lets {actor.username} {verb} {wish.procedure} in {wish.environment}."
+        raise NotAllowed.for_want_of(why, verb=verb, procedure=wish.procedure, environment=wish.environment)
     access.require(actor, verb, at=at, procedure=procedure, environment=environment)
     _not_too_many(actor, at)
     version, definition = _what_runs(actor, procedure, environment, wish, at)

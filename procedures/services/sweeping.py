@@ -7,6 +7,7 @@ from datetime import datetime, timedelta
 from procedures.domain.states import RunState
 from procedures.models import Run
 from procedures.services import dispatch
+from procedures.services.access_answers import lapse_requests
 from procedures.services.artifacts import erase_expired
 from procedures.services.endings import expire_overdue, interrupt_lost
 from procedures.services.life import expire_acceptances
@@ -24,6 +25,7 @@ def sweep(*, at: datetime) -> dict[str, int]:
         "interrupted": len(interrupt_lost(at=at)),
         "expired": expire_overdue(at=at),
         "acceptances": expire_acceptances(at=at),
+        "access_requests": lapse_requests(at=at),
         "sent_again": send_again(at=at),
         "artifacts": erase_expired(at=at),
         "trials": sweep_trials(at=at),

@@ -6,6 +6,7 @@ from django.urls import path
 
 from procedures.web.views import (
     access,
+    access_requests,
     approvals,
     changes,
     discussions,
@@ -42,6 +43,7 @@ urlpatterns = [
     path("procedures/edit/", manuscripts.begin, name="write"),
     path("procedures/find/", procedures.find, name="find"),
     path("procedures/<slug:name>/", procedures.one, name="procedure"),
+    path("procedures/<slug:name>/ask/", access_requests.ask, name="access-ask"),
     path("procedures/<slug:name>/edit/", manuscripts.edit, name="manuscript"),
     path("procedures/<slug:name>/edit/check/", manuscripts.check, name="manuscript-check"),
     path("procedures/<slug:name>/edit/change.patch", manuscripts.patch, name="manuscript-patch"),
@@ -80,6 +82,9 @@ urlpatterns = [
     path("sources/", sources.listing, name="sources"),
     path("sources/<slug:name>/", sources.one, name="source"),
     path("access/", access.listing, name="access"),
+    path("access/requests/<uuid:asked>/", access_requests.one, name="access-request"),
+    path("access/requests/<uuid:asked>/grant/", access_requests.grant, name="access-grant"),
+    path("access/<uuid:grant>/extend/", access_requests.extend, name="access-extend"),
     path("changes/<uuid:change>/", changes.one, name="change"),
     path("changes/<slug:control>/new/", changes.new, name="new-change"),
     path("settings/", settings.mine, name="settings"),

@@ -68,6 +68,14 @@ CHANGE = {
     "confirmed": Status("In force", "ok", "accepted"),
     "refused": Status("Refused", "bad", "rejected"),
 }
+ASKED = {
+    "open": Status("Waits for an answer", "warn", "awaiting"),
+    "proposed": Status("Waits for a second person", "warn", "awaiting"),
+    "granted": Status("Granted", "ok", "accepted"),
+    "refused": CHANGE["refused"],
+    "withdrawn": VERSION["withdrawn"],
+    "lapsed": Status("Lapsed", "idle", "skipped"),
+}
 EFFECT = {
     "wider": Status("Wider", "bad", "wider"),
     "narrower": Status("Narrower", "ok", "narrower"),
@@ -95,6 +103,7 @@ KINDS = {
     "version": VERSION,
     "verdict": VERDICT,
     "change": CHANGE,
+    "asked": ASKED,
     "effect": EFFECT,
 }
 STRENGTH = {"session": "signed-in session", "totp": "one-time code", "signed": "SSH signature"}

@@ -36,6 +36,8 @@ MAY = {
     "post v1/threads/<str:pk>/reopen/": "a remark's state decides nothing",
     "post v1/runs/": "asks for a run within the person's grants; approvals stay with people",
     "post v1/runs/<str:pk>/cancel/": "stops",
+    "post v1/access-requests/": "asks; others decide, signed in",
+    "post v1/access-requests/<str:pk>/withdraw/": "takes an own wish back: it narrows",
     "post v1/sources/<str:name>/look/": "has the portal look at what was pushed anyway",
 }
 NEVER = {
@@ -49,6 +51,8 @@ NEVER = {
     "post v1/runs/<str:pk>/approve/",
     "post v1/runs/<str:pk>/reject/",
     "post v1/grants/",
+    "post v1/access-requests/<str:pk>/grant/",
+    "post v1/access-requests/<str:pk>/refuse/",
     "post v1/controls/",
     "post v1/controls/<str:pk>/confirm/",
     "post v1/controls/<str:pk>/refuse/",

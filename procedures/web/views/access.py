@@ -8,7 +8,7 @@ from django.views.decorators.http import require_safe
 
 from procedures.domain.clock import now
 from procedures.models import VERBS, ControlChange, Environment, Person, Procedure
-from procedures.queries import pages_people
+from procedures.queries import access_requests, pages_people
 from procedures.web import control_forms
 from procedures.web.doors import page, person_of, show
 
@@ -18,12 +18,16 @@ from procedures.web.doors import page, person_of, show
 def listing(request: HttpRequest) -> HttpResponse:
     """Access that holds now; that which ended with `?ended=1`; `?procedure=` and `?verb=` fill the form."""
     me, at, ended = person_of(request), now(), request.GET.get("ended") == "1"
+    found = pages_people.grants(me, at, ended=ended)
     return show(
         request,
         "access.html",
         {
-            "grants": pages_people.grants(me, at, ended=ended),
+            "grants": found,
             "ended": ended,
+            "requests": access_requests.decidable(me, at),
+            "mine": access_requests.mine(me),
+            "soon": {row.pk for row in found if access_requests.extendable(me, row, at)},
             "verbs": VERBS,
             "changes": [(row, _told(row)) for row in pages_people.proposed_changes()],
             "environments": Environment.objects.all(),

@@ -32,7 +32,7 @@ def new(request: HttpRequest, control: str) -> HttpResponse:
     if "object" not in request.POST:
         made = control_forms.build(control, request.POST, me)
         return show(request, "propose.html", proposal(request, me, control, made))
-    made = _object(request.POST["object"])
+    made = object_in(request.POST["object"])
     try:
         change = controls.propose(
             actor=me, control=control, object=made, signature=signing.given(request.POST), at=now()
@@ -48,7 +48,7 @@ def new(request: HttpRequest, control: str) -> HttpResponse:
     return redirect("web:change", change.pk)
 
 
-def _object(text: str) -> dict[str, Any]:
+def object_in(text: str) -> dict[str, Any]:
     try:
         value = json.loads(text)
     except ValueError as problem:

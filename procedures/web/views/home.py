@@ -8,7 +8,7 @@ from django.utils.http import url_has_allowed_host_and_scheme
 from django.views.decorators.http import require_POST, require_safe
 
 from procedures.domain.clock import now
-from procedures.queries import pages_home, pages_shell
+from procedures.queries import access_requests, pages_home, pages_shell
 from procedures.queries.pages_runs import last_outcomes
 from procedures.web import words
 from procedures.web.doors import THEMES, page, person_of, show
@@ -30,6 +30,7 @@ def home(request: HttpRequest) -> HttpResponse:
             "approvals": pages_shell.approvable(me, at),
             "reviews": pages_shell.reviewable(me, at),
             "changes": pages_shell.confirmable(me, at),
+            "asked": access_requests.decidable(me, at),
             "live": pages_home.live_runs(me, at),
             "recent": pages_home.recent_runs(me),
             "often": [(row, outcomes[row.id]) for row in often],

@@ -105,6 +105,7 @@ def _with_form(
         "where": where,
         "chosen": chosen,
         "may_run": any(may for _, may in where),
+        "lacking": [environment.name for environment, may in where if not may],
         "readme": prose.html(pages_procedures.readme_of(version)),
         "reason": asking.posted.get("reason", ""),
         "narrowed": asking.posted.get("targets", ""),

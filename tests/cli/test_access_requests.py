@@ -1,0 +1,37 @@
+"""Asking for access on the command line: asked, seen, answered with less, refused, withdrawn."""
+
+from __future__ import annotations
+
+import json
+
+from tests.cli.conftest import Office
+
+
+def test_max_asks_jonas_grants_less_and_it_is_told(office: Office, accepted: str) -> None:
+    run = office.type("max", "run", "greet", "--environment", "development", "--who", "you", "--reason", "x")
+    assert run.returncode == 3
+    assert "opsportal access request greet --environment" in run.stderr
+    words = ["access", "request", "greet", "--environment", "development", "--environment", "production"]
+    asked = office.type("max", *words, "--days", "9", "--reason", "on call", "--json")
+    assert asked.returncode == 0, asked.stderr
+    row = json.loads(asked.stdout)
+    assert {"mira", "jonas"} <= set(row["deciders"])
+    again = office.type("max", *words, "--reason", "on call")
+    assert (again.returncode, "not answered yet" in again.stderr) == (1, True)
+    assert row["id"] in office.type("jonas", "access", "requests", "--state", "open").stdout
+    alone = office.type("max", "access", "answer", row["id"])
+    assert (alone.returncode, "cannot decide" in alone.stderr) == (1, True)
+    less = ["access", "answer", row["id"], "--environment", "production", "--days", "2", "--key", office.key("jonas")]
+    done = office.type("jonas", *less)
+    assert done.returncode == 0, done.stderr
+    told = office.type("max", "access", "requests", "--json")
+    (found,) = [one for one in json.loads(told.stdout)["results"] if one["id"] == row["id"]]
+    assert (found["state"], found["narrowed"]) == ("granted", ["environments", "days"])
+    more = office.type("max", "access", "extend", found["grant"], "--days", "3", "--reason", "still on call", "--json")
+    assert more.returncode == 0, more.stderr
+    refused = office.type("mira", "access", "refuse", json.loads(more.stdout)["id"], "--reason", "Enough.")
+    assert refused.stdout == "The request is refused.\n"
+    assert "Enough." in office.type("max", "access", "requests").stdout
+    other = office.type("max", "access", "request", "greet", "--environment", "staging", "--reason", "x", "--json")
+    taken = office.type("max", "access", "withdraw", json.loads(other.stdout)["id"])
+    assert taken.stdout == "The request is withdrawn.\n"
