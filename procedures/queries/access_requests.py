@@ -5,6 +5,7 @@ from __future__ import annotations
 from datetime import datetime
 from uuid import UUID
 
+from django.contrib.auth.models import Group
 from django.db.models import Q, QuerySet
 
 from procedures import access
@@ -97,7 +98,7 @@ def mine(person: Person) -> list[AccessRequest]:
     return list(AccessRequest.objects.filter(asker=person).select_related(*JOINED).order_by("-id")[:20])
 
 
-def under_way(principal: Person | None, group: object, procedure: Procedure | None) -> list[AccessRequest]:
+def under_way(principal: Person | None, group: Group | None, procedure: Procedure | None) -> list[AccessRequest]:
     """Requests of the same principal on the same procedure that are not answered yet."""
     rows = AccessRequest.objects.filter(state__in=UNDER_WAY, extends__isnull=True)
     return list(rows.filter(person=principal, group=group, procedure=procedure))

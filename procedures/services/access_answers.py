@@ -66,7 +66,7 @@ def refuse_request(*, actor: Person, request: UUID, reason: str, at: datetime, b
     if problems := say_why(reason):
         raise InvalidInput(problems)
     why = reason.strip()
-    fields = {"decided_by": actor, "answer": why}
+    fields: dict[str, Any] = {"decided_by": actor, "answer": why}
     request_states.move(row, AccessRequestState.REFUSED, at=at, actor=actor, facts={"reason": why}, **fields)
     return row
 

@@ -28,6 +28,7 @@ NOBODY = "no person acts: the portal itself does what time or a machine says"
 PUBLIC = "says what every installation says"
 KNOWN = "known to everybody who is signed in"
 DOORS = {
+    "api.access_requests.Withdraw.post": OWN,
     "api.control.Environments.get": KNOWN,
     "api.control.Me.get": OWN,
     "api.control.People.get": KNOWN,
@@ -47,6 +48,9 @@ DOORS = {
     "web.views.sessions.sign_out": SIGNS_IN,
 }
 SERVICES = {
+    "access_answers._lapse": NOBODY,
+    "access_answers.withdraw_request": OWN,
+    "access_requests.ask_to_extend": OWN,
     "bootstrap.accept_invite": SIGNS_IN,
     "bootstrap.use_first_link": SIGNS_IN,
     "codes._begin": OWN,

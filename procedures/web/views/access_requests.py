@@ -19,6 +19,7 @@ from procedures.models import AccessRequest, ControlChange, Person, Procedure
 from procedures.queries import access_requests as requests
 from procedures.queries import pages_procedures
 from procedures.services import access_answers, access_requests
+from procedures.services.request_states import gone
 from procedures.web import control_forms, signing
 from procedures.web.doors import page, person_of, show, status_of
 from procedures.web.views import changes
@@ -118,7 +119,7 @@ def _narrowed(row: AccessRequest, posted: QueryDict, me: Person) -> dict[str, An
     asked, begins = requests.asked_of(row), requests.begins(row, now())
     length = parse_moment(made["expires_at"]) - parse_moment(made["not_before"])
     made |= {"principal": asked.principal, "not_before": moment(begins), "expires_at": moment(begins + length)}
-    return made | asked.kept | ({"procedure": asked.procedure} if asked.procedure else {})
+    return {**made, **asked.kept, **({"procedure": asked.procedure} if asked.procedure else {})}
 
 
 def _days(posted: QueryDict) -> int:
@@ -153,7 +154,7 @@ def _context(me: Person, row: AccessRequest) -> dict[str, Any]:
         "may_decide": requests.may_decide(me, row, at),
         "deciders": requests.deciders(row, at) if row.state == AccessRequestState.OPEN else [],
         "until": requests.begins(row, at) + timedelta(days=row.days),
-        "gone": access_answers.gone(row),
+        "gone": gone(row),
     }
 
 
