@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from typing import Any
+from collections.abc import Mapping
+from typing import Any, ClassVar
 
 from rest_framework.request import Request
 from rest_framework.response import Response
@@ -21,6 +22,8 @@ SIZE = 50
 
 class AccessRequests(Door):
     """GET lists what the caller may see, `?state=`, `?before=`; POST asks, or with `extends` asks for more time."""
+
+    by_token: ClassVar[Mapping[str, str]] = {"get": "", "post": ""}
 
     def get(self, request: Request) -> Response:
         rows = requests.seen_by(self.actor, now())
@@ -55,6 +58,8 @@ def _asked(actor: Person, data: dict[str, Any]) -> AccessRequest:
 class OneAccessRequest(Door):
     """With who could decide it and, for them, the grant as it was asked: to be signed, or narrowed and signed."""
 
+    by_token: ClassVar[Mapping[str, str]] = {"get": ""}
+
     def get(self, request: Request, pk: str) -> Response:
         at = now()
         row = requests.one(self.actor, uuid(pk), at)
@@ -67,6 +72,8 @@ class OneAccessRequest(Door):
 
 class Grant(Door):
     """The whole grant, no wider than what was asked for: in force, or waiting for its confirmer."""
+
+    by_token: ClassVar[Mapping[str, str]] = {}
 
     def post(self, request: Request, pk: str) -> Response:
         data = inputs.checked(inputs.ALLOW, request.data)
@@ -83,6 +90,8 @@ class Grant(Door):
 
 
 class Refuse(Door):
+    by_token: ClassVar[Mapping[str, str]] = {}
+
     def post(self, request: Request, pk: str) -> Response:
         data = inputs.checked(inputs.REASON, request.data or {})
         reason = data.get("reason", "")
@@ -93,6 +102,8 @@ class Refuse(Door):
 
 
 class Withdraw(Door):
+    by_token: ClassVar[Mapping[str, str]] = {"post": ""}
+
     def post(self, request: Request, pk: str) -> Response:
         row = access_answers.withdraw_request(actor=self.actor, request=uuid(pk), at=now())
         return Response(told(row, self.actor))

@@ -74,8 +74,7 @@ class Wish:
 def ask_for_access(*, actor: Person, wish: Wish, at: datetime) -> AccessRequest:
     """Ask for a grant. A bearer token may ask; what is hidden from the actor answers like what is not there.
 
-    Raises NotFound, InvalidInput, NothingToAskFor, HeldAlready, AskedAlready, TooManyAccessRequests, and NotAllowed where
-    a token is for something else.
+    Raises NotFound, NotAllowed, InvalidInput, NothingToAskFor, HeldAlready, AskedAlready, TooManyAccessRequests.
     """
     procedure = one_procedure(actor, wish.procedure, at)
     group = Group.objects.filter(name=wish.group, memberships__person=actor).first()
@@ -109,8 +108,9 @@ def ask_to_extend(*, actor: Person, grant: UUID, days: int, reason: str, at: dat
 
 def _through(actor: Person, procedure: str | None, environments: Sequence[str]) -> None:
     """A token that is for certain procedures or environments asks for no others. Raises NotAllowed."""
+    scope = access.scope_of(actor)
     for environment in [*environments] or [None]:
-        if narrow := access.outside(actor, "discover", procedure, environment):
+        if scope and (narrow := scope.refusal(min(scope.verbs), procedure, environment)):
             raise NotAllowed(narrow)
 
 

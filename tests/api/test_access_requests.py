@@ -10,7 +10,7 @@ from rest_framework.test import APIClient
 
 from procedures.domain.clock import now
 from procedures.models import Grant, Procedure
-from procedures.services import people
+from procedures.services import tokens
 from tests.api.conftest import Client
 from tests.factories.portal import World
 
@@ -23,14 +23,19 @@ RUN = {"procedure": "hello", "environment": "staging", "reason": "r", "parameter
 def test_from_a_refused_run_to_a_run_by_what_was_granted(world: World, client_of: Client) -> None:
     world.accepted()
     quinn = world.person("quinn")
-    _, token = people.make_token(actor=quinn, name="ci", days=1, at=now())
+    _, token = tokens.make_token(actor=quinn, name="ci", days=1, at=now())
     robot = APIClient(HTTP_AUTHORIZATION=f"Bearer {token}")
     denied = robot.post("/api/v1/runs/", RUN, format="json").json()
     assert "opsportal access request hello --environment staging --verb run" in denied["next_step"]
     assert denied["link"] == "/procedures/hello/ask/?verb=run&environment=staging"
     asked = robot.post(ROOT, WISH, format="json")
-    assert (asked.status_code, asked.json()["state"]) == (201, "open")
+    assert (asked.status_code, asked.json().get("state")) == (201, "open"), asked.json()
     here = f"{ROOT}{asked.json()['id']}/"
+    _, small = tokens.make_token(
+        actor=quinn, name="dev", days=1, at=now(), reach=tokens.Reach(environments=("development",))
+    )
+    narrow = APIClient(HTTP_AUTHORIZATION=f"Bearer {small}").post(ROOT, WISH, format="json")
+    assert (narrow.status_code, "development" in narrow.json()["detail"]) == (403, True)
     again = robot.post(ROOT, WISH, format="json")
     assert (again.status_code, again.json()["link"]) == (409, asked.json()["url"])
     assert robot.get(here).json()["deciders"] == ["mira"]
