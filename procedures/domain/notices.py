@@ -71,6 +71,19 @@ KINDS: Mapping[str, Kind] = {
             "{actor} proposed a change ({control}). You may confirm or refuse it.",
         ),
         Kind(
+            "access.asked",
+            "Somebody asks for access that I could give",
+            "Access to {procedure} is asked for",
+            "{actor} asks for access: {verbs} {procedure} in {environments}. You may grant it, or less, or refuse, "
+            "until {until}.",
+        ),
+        Kind(
+            "access.answered",
+            "What I asked for is answered",
+            "Your request for access to {procedure} is {state}",
+            "Your request for access to {procedure} is {state}. The page says what was decided, and why.",
+        ),
+        Kind(
             "run.ended_badly",
             "A run of mine ended badly",
             "Run {no} of {procedure} in {environment}: {state}",

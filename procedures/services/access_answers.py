@@ -17,7 +17,7 @@ from procedures.domain.errors import InvalidInput, NotAllowed, NotFound
 from procedures.domain.states import StateConflict
 from procedures.models import AccessRequest, ControlChange, Person
 from procedures.queries import access_requests as requests
-from procedures.services import controls, request_states
+from procedures.services import control_ends, controls, request_states
 from procedures.services.access_requests import say_why
 from procedures.services.request_states import gone
 from procedures.services.unit import SecondPersonRequired, thing
@@ -116,7 +116,7 @@ def _end(
     waiting = row.change if row.state == AccessRequestState.PROPOSED else None
     request_states.move(row, new, at=at, actor=actor, facts=facts, **fields)
     if waiting is not None:
-        controls.turn_down(waiting, actor=actor, reason=why, at=at)
+        control_ends.turn_down(waiting, actor=actor, reason=why, at=at)
 
 
 def _locked(request: UUID) -> AccessRequest | None:

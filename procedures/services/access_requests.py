@@ -21,6 +21,7 @@ from procedures.evidence.record import record
 from procedures.models import AccessRequest, Environment, Grant, Person, Procedure
 from procedures.queries import access_requests as requests
 from procedures.queries.pages_procedures import one_procedure
+from procedures.services import telling
 from procedures.services.unit import thing
 
 A_DAY = timedelta(days=1)
@@ -137,6 +138,7 @@ def _made(actor: Person, at: datetime, **fields: Any) -> AccessRequest:
         facts={"request": str(row.pk), **_facts(asked)},
         sensitive={"/reason": row.reason},
     )
+    telling.access_asked(row, at=at)
     return row
 
 

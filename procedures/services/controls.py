@@ -12,20 +12,14 @@ from django.conf import settings
 from procedures import access
 from procedures.domain import control_shapes, controls, statements
 from procedures.domain.canonical import canon
-from procedures.domain.errors import IllegalState, NotAllowed, NotFound
+from procedures.domain.errors import NotAllowed, NotFound
 from procedures.evidence.record import record
 from procedures.models import ControlChange, Environment, Membership, Person
-from procedures.services import control_checks, control_effects, request_states, telling
+from procedures.services import control_checks, control_effects, control_ends, request_states, telling
+from procedures.services.control_ends import NothingToConfirm
 from procedures.services.portal import profile_in_force
 from procedures.services.signing import Decided, decided
 from procedures.services.unit import SecondPersonRequired, thing
-
-
-class NothingToConfirm(IllegalState):
-    """The change was already confirmed or refused."""
-
-    code = "control.already-decided"
-    next_step = "Look at the list of proposed changes."
 
 
 def production_names() -> set[str]:
@@ -191,21 +185,9 @@ def refuse(*, actor: Person, change: UUID, reason: str, at: datetime, bearer: bo
         access.require(actor, _verb_for(row.control), at=at, **_where(row.control, row.object))
     if row.state != ControlChange.State.PROPOSED:
         raise NothingToConfirm(f"This change is already {row.state}.")
-    turn_down(row, actor=actor, reason=reason, at=at)
+    control_ends.turn_down(row, actor=actor, reason=reason, at=at)
     request_states.change_refused(row, actor=actor, reason=reason[:2000], at=at)
     return row
-
-
-def turn_down(row: ControlChange, *, actor: Person | None, reason: str, at: datetime) -> None:
-    """Close a proposed change, in its caller's transaction; `actor` None is the sweeper."""
-    row.state, row.decided_at = ControlChange.State.REFUSED, at
-    row.save(update_fields=["state", "decided_at"])
-    record(
-        "control.refused",
-        actor=actor.subject if actor else None,
-        at=at,
-        facts={"control": row.control, "change": str(row.pk), "reason": reason[:2000]},
-    )
 
 
 def propose_for(*, proposer: Person, control: str, object: Mapping[str, Any], at: datetime) -> ControlChange:

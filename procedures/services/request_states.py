@@ -12,6 +12,7 @@ from procedures.domain.states import StateConflict, require_move
 from procedures.evidence.record import record
 from procedures.models import AccessRequest, ControlChange, Person
 from procedures.queries import access_requests as requests
+from procedures.services import telling
 from procedures.services.unit import SecondPersonRequired
 
 
@@ -48,6 +49,7 @@ def move(
         procedure=row.procedure_id,
         facts={"request": str(row.pk), **facts},
     )
+    telling.access_answered(row, at=at)
 
 
 def gone(row: AccessRequest) -> str:

@@ -6,8 +6,8 @@ from collections.abc import Collection
 from datetime import datetime
 
 from procedures.domain.states import RunState
-from procedures.models import ControlChange, EnrolledKey, Person, Run, Version
-from procedures.queries import eligible
+from procedures.models import AccessRequest, ControlChange, EnrolledKey, Person, Run, Version
+from procedures.queries import access_requests, eligible
 from procedures.services.notices import tell
 
 BADLY = {
@@ -75,6 +75,31 @@ def change_in_force(change: ControlChange, actor: Person, *, at: datetime) -> No
             "counts": key.counts_from_at or key.enrolled_at,
         },
     )
+
+
+def access_asked(row: AccessRequest, *, at: datetime) -> None:
+    """Whoever could decide an access request."""
+    what = {"procedure": row.procedure.name if row.procedure else "what ends soon"}
+    verbs, where = ", ".join(row.verbs).replace("_", " "), ", ".join(row.environments) or "every environment"
+    facts = {**what, "actor": row.asker, "verbs": verbs, "environments": where, "until": row.lapses_at}
+    tell(
+        "access.asked",
+        access_requests.deciders(row, at),
+        key=f"asked:{row.pk}",
+        path=f"/access/requests/{row.pk}/",
+        at=at,
+        facts=facts,
+    )
+
+
+def access_answered(row: AccessRequest, *, at: datetime) -> None:
+    """Whoever asked, of how it ended; for software its owner."""
+    person = row.asker if row.asker.kind == Person.Kind.PERSON else row.asker.owner
+    if person is None or not person.is_active or row.state not in {"granted", "refused", "lapsed"}:
+        return
+    facts = {"procedure": row.procedure.name if row.procedure else "what ends soon", "state": row.state}
+    path = f"/access/requests/{row.pk}/"
+    tell("access.answered", [person], key=f"answered:{row.pk}", path=path, at=at, facts=facts)
 
 
 def account_closed(person: Person, actor: Person, *, at: datetime) -> None:
