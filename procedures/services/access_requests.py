@@ -110,7 +110,8 @@ def ask_to_extend(*, actor: Person, grant: UUID, days: int, reason: str, at: dat
 def _through(actor: Person, procedure: str | None, environments: Sequence[str]) -> None:
     """A token that is for certain procedures or environments asks for no others. Raises NotAllowed."""
     scope = access.scope_of(actor)
-    for environment in [*environments] or [None]:
+    places: list[str | None] = [*environments]
+    for environment in places or [None]:
         if scope and (narrow := scope.refusal(min(scope.verbs), procedure, environment)):
             raise NotAllowed(narrow)
 

@@ -10,7 +10,11 @@ from typing import Any
 from django.core.files.uploadedfile import SimpleUploadedFile
 
 from procedures.definitions.archive import pack, read_folder
+from procedures.domain.canonical import canon
+from procedures.models import AccessRequest
+from procedures.services import controls
 from tests.access.scene import Scene, confirmation_by, grant_for, review_signed_by
+from tests.factories.access_requests import offer
 from tests.factories.portal import RUNBOOKS
 
 Body = Callable[[Scene, str], dict[str, Any]]
@@ -68,8 +72,26 @@ def signed_confirmation(scene: Scene, name: str) -> dict[str, Any]:
     return {}
 
 
+def signed_answer(scene: Scene, name: str) -> dict[str, Any]:
+    """What the asker wants, granted: signed where the persona has a key."""
+    row = AccessRequest.objects.get(pk=scene.ids["wish"])
+    made = offer(row, environments=["staging"])
+    owner = {"her token": "first manager"}.get(name, name)
+    if owner in scene.people and scene.people[owner].username in scene.world.keys:
+        actor = scene.people[owner]
+        statement = canon(controls.statement_for(actor=actor, control="grant", object=made))
+        return {"object": made, "signature": scene.world.signed(actor.username, statement)}
+    return {"object": made}
+
+
+def answer_form(scene: Scene, name: str) -> dict[str, Any]:
+    body = as_form(signed_answer(scene, name))
+    return body | {"object": json.dumps(body["object"])}
+
+
 REASON = plain(reason="because")
 WISH = {"procedure": "hello", "environment": "development", "parameters": {"name": "Zoe"}, "reason": "to see it"}
+ACCESS = {"procedure": "hello", "verbs": ["review"], "environments": ["staging"], "days": 3, "reason": "a turn"}
 API = [
     *gets(*(f"/api/v1/{noun}/" for noun in ("me", "actions", "procedures", "people", "environments", "targets"))),
     *gets(*(f"/api/v1/{noun}/" for noun in ("versions", "runs", "grants", "controls", "sources", "evidence/log"))),
@@ -101,6 +123,11 @@ API = [
     Row("POST", "/api/v1/tokens/", plain(name="mine")),
     Row("POST", "/api/v1/evidence/exports/", plain(procedure="hello")),
     Row("POST", "/api/v1/sources/repo/look/"),
+    *gets("/api/v1/access-requests/", "/api/v1/access-requests/{wish}/"),
+    Row("POST", "/api/v1/access-requests/", plain(**ACCESS)),
+    Row("POST", "/api/v1/access-requests/{wish}/grant/", signed_answer),
+    Row("POST", "/api/v1/access-requests/{wish}/refuse/", REASON),
+    Row("POST", "/api/v1/access-requests/{wish}/withdraw/"),
     *gets("/api/v1/evidence/events/{event}/", "/api/v1/tokens/"),
     Row("POST", "/api/v1/tokens/{token}/rotate/"),
     Row("DELETE", "/api/v1/tokens/{token}/"),
@@ -133,6 +160,11 @@ PAGES = [
     Row("POST", "/people/invite/", plain(username="zoe", name="Zoe", email="", kind="person")),
     Row("POST", "/people/close/", plain(person="{peer}")),
     Row("POST", "/sources/repo/"),
+    *gets("/procedures/hello/ask/", "/access/requests/{wish}/", "/access/{grant}/extend/"),
+    Row("POST", "/procedures/hello/ask/", plain(verb="review", environment="staging", days="3", reason="a turn")),
+    Row("POST", "/access/requests/{wish}/", REASON),
+    Row("POST", "/access/requests/{wish}/grant/", answer_form),
+    Row("POST", "/access/{grant}/extend/", plain(days="3", reason="still")),
     Row("POST", "/changes/{change}/", plain(verdict="refuse", reason="no")),
     Row("POST", "/settings/tokens/", plain(name="mine", days="7")),
     Row("POST", "/settings/code-app/", plain(do="enrol", code="123456")),

@@ -15,10 +15,11 @@ from procedures.domain.clock import now
 from procedures.evidence.models import Event
 from procedures.evidence.notes import load_key
 from procedures.evidence.sequence import Sequencer
-from procedures.models import ControlChange, Environment, Person, Run, Source, Target, Version
+from procedures.models import ControlChange, Environment, Grant, Person, Run, Source, Target, Version
 from procedures.queries.duties import duties_of
 from procedures.runner.drive import drive
 from procedures.services import discussions, drafts, install, people, reviews, tokens
+from tests.factories.access_requests import ask
 from tests.factories.portal import RUNBOOKS, World, new_world
 from tests.trials.hostile import bundle
 
@@ -73,6 +74,7 @@ def play(folder: Path) -> Scene:
         actor=scene.people["reviewer"], version=version.pk, body="why?", path="", line=None, at=now()
     )
     change = _waiting_change(scene)
+    _ask_for_access(scene)
     Source.objects.create(
         name="repo",
         url="/srv/repo.git",
@@ -146,6 +148,13 @@ def token_of(scene: Scene, name: str) -> str:
     if name == "asker":
         scene.ids["token"] = str(row.pk)
     return secret
+
+
+def _ask_for_access(scene: Scene) -> None:
+    """The asker wants more than is held, and holds a grant that could be extended."""
+    asker = scene.people["asker"]
+    scene.ids["wish"] = str(ask(asker, environments=["staging", "production"]).pk)
+    scene.ids["grant"] = str(Grant.objects.get(person=asker).pk)
 
 
 def _waiting_change(scene: Scene) -> ControlChange:
