@@ -14,7 +14,7 @@ class Migration(migrations.Migration):
 
     dependencies = [
         ('auth', '0012_alter_user_first_name_max_length'),
-        ('procedures', '0017_notices'),
+        ('procedures', '0018_policies'),
     ]
 
     operations = [
