@@ -10,13 +10,13 @@ from datetime import datetime, timedelta
 from typing import Any
 
 from django.db import transaction
-from django.db.models import F
+from django.db.models import F, Sum
 
 from procedures.domain.errors import IllegalState, NotFound
 from procedures.domain.providers import Said, SignInRefused
 from procedures.evidence.record import record
 from procedures.models import Assertion, DenialCount, Identity, IdentityProvider, OneTimeLink, Person
-from procedures.services import group_sync, identity_providers
+from procedures.services import group_sync, identity_providers, sessions
 from procedures.services.bootstrap import make_person, take_link
 from procedures.services.unit import COALESCE_ABOVE, door
 
@@ -126,16 +126,27 @@ def link(*, actor: Person, provider: str, said: Said, at: datetime) -> None:
             _linked(row, said, actor, at)
 
 
-def refused(provider: IdentityProvider, reason: str, *, at: datetime) -> None:
+def refused(provider: IdentityProvider, reason: str, *, at: datetime, verb: str = "sign_in") -> None:
     """A sign-in through a provider that came to nothing, on the record; past five a minute only counted (H31)."""
     with transaction.atomic():
         actor = identity_providers.stand_in(provider, at)
         minute = at.replace(second=0, microsecond=0)
-        counter, _ = DenialCount.objects.get_or_create(person=actor, verb="sign_in", door=door.get(), minute=minute)
+        counter, _ = DenialCount.objects.get_or_create(person=actor, verb=verb, door=door.get(), minute=minute)
         DenialCount.objects.filter(pk=counter.pk).update(count=F("count") + 1)
         if counter.count < COALESCE_ABOVE:
             facts = {"provider": provider.name, "reason": reason[:300], "door": door.get()}
             record("identity.refused", actor=None, at=at, facts=facts)
+
+
+def slowed(provider: IdentityProvider, username: str, address: str, *, at: datetime) -> str:
+    """The name under which wrong passwords of this name from this address are counted. Raises TooManyTries."""
+    mark = f"dir {hashlib.sha256(username.encode()).hexdigest()[:12]} {address}"[:60]
+    rows = DenialCount.objects.filter(
+        person__username=identity_providers.stand_in_name(provider), verb=mark, minute__gt=at - sessions.WINDOW
+    )
+    if (rows.aggregate(sum=Sum("count"))["sum"] or 0) >= sessions.TRIES:
+        raise sessions.TooManyTries("Too many wrong passwords for this name from this address.")
+    return mark
 
 
 def taken(

@@ -60,10 +60,14 @@ def secret_of(name: str) -> str:
         return ""
 
 
+def stand_in_name(provider: IdentityProvider) -> str:
+    return f"system:idp-{provider.name}"
+
+
 def stand_in(provider: IdentityProvider, at: datetime) -> Person:
     """The system's own account that acts for a provider: its memberships and refusals carry that name."""
     person, _ = Person.objects.get_or_create(
-        username=f"system:idp-{provider.name}",
+        username=stand_in_name(provider),
         defaults={
             "name": f"Identity provider {provider.title}"[:200],
             "kind": Person.Kind.SYSTEM,

@@ -125,12 +125,10 @@ def test_an_answer_holds_once_and_in_the_browser_that_asked(corp: LetIn, browser
     refused(victim.ours.get(other_state), "not begun in this browser")
 
 
-@pytest.mark.parametrize(
-    "onward", ["https://evil.example/", "//evil.example", "javascript:alert(1)", "/\\evil.example"]
-)
-def test_signing_in_never_leads_to_another_site(corp: LetIn, browser: Browser, onward: str) -> None:
+def test_signing_in_never_leads_to_another_site(corp: LetIn) -> None:
     corp()
-    assert browser.sign_in("corp", "ann", next=onward)["Location"] == "/"
+    for onward in ("https://evil.example/", "//evil.example", "javascript:alert(1)", "/\\evil.example"):
+        assert Browser().sign_in("corp", "ann", next=onward)["Location"] == "/", onward
 
 
 def nobody_signed(tokens: Tokens) -> Tokens:
@@ -153,16 +151,16 @@ def no_identity_token(tokens: Tokens) -> Tokens:
     return {"access_token": tokens["access_token"]}
 
 
-@pytest.mark.parametrize(
-    "lie", [nobody_signed, somebody_else_in_a_true_token, signed_with_the_client_secret, no_identity_token]
-)
-def test_an_identity_token_that_the_provider_did_not_sign_is_refused(
-    corp: LetIn, openid: OpenId, browser: Browser, lie: Callable[[Tokens], Tokens]
-) -> None:
-    with lying(f"{openid.url}/token", lie) as endpoint:
-        corp(settings={"token_endpoint": endpoint})
-        refused(browser.sign_in("corp", "ann"), "identity token")
-    assert browser.me() is None
+LIES = (nobody_signed, somebody_else_in_a_true_token, signed_with_the_client_secret, no_identity_token)
+
+
+def test_an_identity_token_that_the_provider_did_not_sign_is_refused(corp: LetIn, openid: OpenId) -> None:
+    for lie in LIES:
+        with lying(f"{openid.url}/token", lie) as endpoint:
+            corp(settings={"token_endpoint": endpoint})
+            browser = Browser()
+            refused(browser.sign_in("corp", "ann"), "identity token")
+            assert browser.me() is None, lie.__name__
     assert not Identity.objects.exists()
 
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from typing import TYPE_CHECKING
 
 from django.conf import settings
 from django.http import HttpRequest, HttpResponse
@@ -10,14 +11,20 @@ from django.shortcuts import redirect
 from django.urls import reverse
 from django.utils.http import url_has_allowed_host_and_scheme
 from django.views.decorators.cache import never_cache
-from django.views.decorators.http import require_safe
+from django.views.decorators.csrf import csrf_exempt
+from django.views.decorators.debug import sensitive_post_parameters
+from django.views.decorators.http import require_http_methods, require_POST, require_safe
 
 from procedures.domain.clock import now
-from procedures.domain.providers import Said, SignInRefused
+from procedures.domain.errors import NotFound
+from procedures.domain.providers import ProviderUnreachable, Said, SignInRefused
 from procedures.models import IdentityProvider
-from procedures.services import identities, identity_providers, open_sessions
+from procedures.services import identities, identity_providers, open_sessions, sessions
 from procedures.signon import oidc
-from procedures.web.doors import entered
+from procedures.web.doors import entered, show, status_of
+
+if TYPE_CHECKING:
+    from procedures.signon import saml
 
 BACKEND = "procedures.access.backend.IdentityBackend"
 KEPT = "signon"  # in the session, until the browser comes back
@@ -34,8 +41,9 @@ def here(page: str, provider: str) -> str:
     return str(settings.OPSPORTAL_PUBLIC_URL) + reverse(page, args=[provider])
 
 
+@sensitive_post_parameters("password")
 @never_cache
-@require_safe
+@require_http_methods(["GET", "HEAD", "POST"])
 def begin(request: HttpRequest, provider: str) -> HttpResponse:
     """Send the browser to the identity provider; only this very session can finish what begins here."""
     return entered(request, lambda: _begin(request, identity_providers.one(provider)))
@@ -44,6 +52,8 @@ def begin(request: HttpRequest, provider: str) -> HttpResponse:
 def _begin(request: HttpRequest, provider: IdentityProvider) -> HttpResponse:
     if request.user.is_authenticated:
         return redirect(onward(request))
+    if provider.object["protocol"] == "ldap":
+        return _directory(request, provider)
     away, kept = BEGINNINGS[provider.object["protocol"]](provider)
     request.session[KEPT] = {
         **kept,
@@ -80,6 +90,36 @@ def let_in(request: HttpRequest, provider: IdentityProvider, said: Said, *, invi
     return redirect(then)
 
 
+def _directory(request: HttpRequest, provider: IdentityProvider) -> HttpResponse:
+    """A directory has no pages of its own: name and password are typed here, handed to it, and kept nowhere."""
+    typed = request.POST if request.method == "POST" else request.GET
+    context = {
+        "provider": provider,
+        "next": onward(request),
+        "invite": typed.get("invite", "")[:100],
+        "username": typed.get("username", "")[:200],
+    }
+    if request.method != "POST":
+        return show(request, "directory.html", context)
+    try:
+        mark = identities.slowed(provider, context["username"], request.META.get("REMOTE_ADDR", ""), at=now())
+        said = _in_directory(provider, context["username"], request.POST.get("password", ""), mark)
+        return let_in(request, provider, said, invite=context["invite"], then=context["next"])
+    except (SignInRefused, ProviderUnreachable, sessions.TooManyTries) as problem:
+        return show(request, "directory.html", context | {"problem": problem}, status=status_of(problem))
+
+
+def _in_directory(provider: IdentityProvider, username: str, password: str, mark: str) -> Said:
+    from procedures.signon import ldap  # slow to import, and few portals have a directory
+
+    secret = identity_providers.secret_of(provider.name)
+    try:
+        return ldap.proved(provider.object, username=username, password=password, secret=secret)
+    except SignInRefused as problem:
+        identities.refused(provider, problem.message, at=now(), verb=mark)
+        raise
+
+
 def _oidc_begin(provider: IdentityProvider) -> tuple[str, dict[str, str]]:
     return oidc.begun(provider.object, redirect_uri=here("web:signon-done", provider.name))
 
@@ -94,5 +134,83 @@ def _oidc_done(request: HttpRequest, provider: IdentityProvider, kept: dict[str,
     )
 
 
-BEGINNINGS: dict[str, Callable[[IdentityProvider], tuple[str, dict[str, str]]]] = {"oidc": _oidc_begin}
-ENDINGS: dict[str, Callable[[HttpRequest, IdentityProvider, dict[str, str]], Said]] = {"oidc": _oidc_done}
+def _ours(provider: IdentityProvider) -> saml.Ours:
+    from procedures.signon import saml
+
+    return saml.Ours(here("web:signon-metadata", provider.name), here("web:signon-acs", provider.name))
+
+
+def _saml_begin(provider: IdentityProvider) -> tuple[str, dict[str, str]]:
+    from procedures.signon import saml
+
+    return saml.begun(provider.object, _ours(provider))
+
+
+@csrf_exempt
+@never_cache
+@require_POST
+def acs(request: HttpRequest, provider: str) -> HttpResponse:
+    """Where an assertion is posted from the provider's site: without our cookie, so it is only judged and kept here.
+
+    The browser goes on to `done` with a handle that is good in the session which asked, once.
+    """
+    return entered(request, lambda: _acs(request, saml_provider(provider)))
+
+
+def _acs(request: HttpRequest, provider: IdentityProvider) -> HttpResponse:
+    from procedures.signon import saml
+
+    try:
+        found = saml.read(provider.object, request.POST.get("SAMLResponse", ""), _ours(provider))
+        handle = identities.taken(
+            provider=provider,
+            assertion=found.assertion,
+            question=found.question,
+            until=found.until,
+            said=found.said,
+            at=now(),
+        )
+    except SignInRefused as problem:
+        identities.refused(provider, problem.message, at=now())
+        raise
+    return redirect(f"{reverse('web:signon-done', args=[provider.name])}?handle={handle}")
+
+
+def _saml_done(request: HttpRequest, provider: IdentityProvider, kept: dict[str, str]) -> Said:
+    return identities.answered(
+        provider=provider.name,
+        handle=request.GET.get("handle", ""),
+        question=kept.get("question", ""),
+        at=now(),
+    )
+
+
+@require_safe
+def metadata(request: HttpRequest, provider: str) -> HttpResponse:
+    """What an administrator gives to the SAML provider about this portal."""
+    from procedures.signon import saml
+
+    return entered(
+        request,
+        lambda: HttpResponse(
+            saml.metadata(_ours(saml_provider(provider))), content_type="application/samlmetadata+xml"
+        ),
+    )
+
+
+def saml_provider(name: str) -> IdentityProvider:
+    """Raises NotFound for a provider of another protocol, as for none."""
+    row = identity_providers.one(name)
+    if row.object["protocol"] != "saml":
+        raise NotFound("There is no such identity provider.")
+    return row
+
+
+BEGINNINGS: dict[str, Callable[[IdentityProvider], tuple[str, dict[str, str]]]] = {
+    "oidc": _oidc_begin,
+    "saml": _saml_begin,
+}
+ENDINGS: dict[str, Callable[[HttpRequest, IdentityProvider, dict[str, str]], Said]] = {
+    "oidc": _oidc_done,
+    "saml": _saml_done,
+}
