@@ -24,7 +24,7 @@ WRONG = "Name or password is wrong."
 Settings = Mapping[str, Any]
 
 
-class _Checked(Tls):
+class _Checked(Tls):  # type: ignore[misc]  # the library has no types
     """TLS whose certificate OpenSSL checks against the host's name, with the signed authorities or the system's."""
 
     def wrap_socket(self, connection: Any, do_handshake: bool = False) -> None:

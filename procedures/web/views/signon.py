@@ -93,18 +93,14 @@ def let_in(request: HttpRequest, provider: IdentityProvider, said: Said, *, invi
 def _directory(request: HttpRequest, provider: IdentityProvider) -> HttpResponse:
     """A directory has no pages of its own: name and password are typed here, handed to it, and kept nowhere."""
     typed = request.POST if request.method == "POST" else request.GET
-    context = {
-        "provider": provider,
-        "next": onward(request),
-        "invite": typed.get("invite", "")[:100],
-        "username": typed.get("username", "")[:200],
-    }
+    then, invite, username = onward(request), typed.get("invite", "")[:100], typed.get("username", "")[:200]
+    context = {"provider": provider, "next": then, "invite": invite, "username": username}
     if request.method != "POST":
         return show(request, "directory.html", context)
     try:
-        mark = identities.slowed(provider, context["username"], request.META.get("REMOTE_ADDR", ""), at=now())
-        said = _in_directory(provider, context["username"], request.POST.get("password", ""), mark)
-        return let_in(request, provider, said, invite=context["invite"], then=context["next"])
+        mark = identities.slowed(provider, username, request.META.get("REMOTE_ADDR", ""), at=now())
+        said = _in_directory(provider, username, request.POST.get("password", ""), mark)
+        return let_in(request, provider, said, invite=invite, then=then)
     except (SignInRefused, ProviderUnreachable, sessions.TooManyTries) as problem:
         return show(request, "directory.html", context | {"problem": problem}, status=status_of(problem))
 
