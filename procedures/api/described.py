@@ -63,6 +63,7 @@ RUN = inputs.shape(
         "no": NUMBER,
         "draft": YES,
         "approvals_needed": {},
+        "policy": POLICY,
     }
 )
 PROBLEM = {

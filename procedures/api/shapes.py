@@ -112,6 +112,7 @@ def run(row: Run, *, url: str) -> dict[str, Any]:
         "message": row.message,
         "plan_digest": row.plan_digest,
         "approvals_needed": row.approvals_needed,
+        "policy": policy(row),
         "output": row.output,
         "created_at": at(row.requested_at),
         "started_at": at(row.started_at),

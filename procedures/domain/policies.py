@@ -9,6 +9,7 @@ from typing import Any, Literal
 
 from procedures.domain.canonical import digest, moment, parse_moment
 from procedures.domain.definition import DUTIES
+from procedures.domain.profiles import approvals_union
 
 Stage = Literal["submit", "request", "plan"]
 Mode = Literal["on", "warn", "off"]
@@ -121,6 +122,19 @@ class Decision:
             "warned": [one.as_dict() for one in self.warned],
             "required": dict(self.required),
         }
+
+
+def merged(stage: Stage, said: Sequence[Decision]) -> Decision:
+    """Several answers as one: what one refuses is refused, and the most that is asked for is asked for."""
+    inputs = sorted(one.input for one in said if one.input)
+    return Decision(
+        stage,
+        policies=next((one.policies for one in said if one.policies), ""),
+        input=inputs[0] if len(inputs) == 1 else digest(inputs) if inputs else "",
+        denied=tuple(sorted({row for one in said for row in one.denied})),
+        warned=tuple(sorted({row for one in said for row in one.warned})),
+        required=approvals_union(*(one.required for one in said)),
+    )
 
 
 def told(findings: Sequence[Finding]) -> str:

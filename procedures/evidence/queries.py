@@ -59,7 +59,9 @@ def facts_of_run(run: UUID) -> list[Fact]:
 
 def version_facts(version: UUID) -> list[Fact]:
     """Submission, reviews and decisions of one version."""
-    events = Event.objects.filter(kind__startswith="version.") | Event.objects.filter(kind="review.made")
+    events = Event.objects.filter(kind__startswith="version.") | Event.objects.filter(
+        kind__in=("review.made", "policy.decided")
+    )
     return [f for f in _facts(events.order_by("id")) if f.facts.get("version") == str(version)]
 
 

@@ -15,9 +15,10 @@ from procedures.domain.canonical import moment
 from procedures.domain.controls import Authority, Signature
 from procedures.domain.definition import RISKS
 from procedures.domain.ports import Binding, Target
-from procedures.domain.profiles import approvals_missing, missing_duties, review_requirement
+from procedures.domain.profiles import approvals_missing, approvals_union, missing_reviews, review_requirement
 from procedures.domain.statements import strong_enough
 from procedures.evidence.queries import Fact, facts_of_run, version_facts
+from procedures.issuer import policies
 from procedures.issuer.refusals import LeaseRefused
 from procedures.issuer.replay import by_now, checked, statement_of
 from procedures.models import Run
@@ -38,7 +39,7 @@ def judge_run(authority: Authority, run: Run, plan: Mapping[str, Any], *, at: da
     _callees(plan, submitted, judge)
     _grant(authority, run, str(submitted["procedure"]), facts, plan, at)
     risk = highest_told(version_facts(run.version_id), told)
-    return _approvals(authority, run, risk, facts)
+    return _approvals(authority, run, risk, facts, policies.required(authority, run, plan, facts))
 
 
 def highest_told(facts: Sequence[Fact], told: Sequence[str]) -> str:
@@ -109,9 +110,17 @@ def _signed_reviews(authority: Authority, facts: list[Fact], submitted: Fact, di
         if fact.actor in proven - authors and statement.get("reviewer") == fact.actor:
             held = authority.duties_of(fact.actor)
             given[fact.actor] = [duty for duty in statement["duties"] if duty in held]
-    lacking = missing_duties(review_requirement(authority.profile, risk), given)  # type: ignore[arg-type]
+    asked = _asked_by_policies(facts, digest)
+    lacking = missing_reviews(review_requirement(authority.profile, risk), asked, given)  # type: ignore[arg-type]
     if lacking:
         raise LeaseRefused(f"The acceptance lacks a signed review for: {', '.join(lacking)}.")
+
+
+def _asked_by_policies(facts: list[Fact], digest: str) -> dict[str, int]:
+    """Reviewers whom policies asked for, as the last of their decisions says, and the acceptance itself."""
+    same = [f.facts for f in facts if f.facts.get("digest") == digest]
+    said = [row["required"] for row in same if row.get("stage") == "submit"][-1:]
+    return approvals_union(*said, *(row["policy"]["required"] for row in same if "policy" in row))
 
 
 def _grant(
@@ -161,13 +170,16 @@ def target_port(row: Mapping[str, Any]) -> Mapping[str, Any]:
     return {"name": row["name"], "tags": row.get("tags", {})}
 
 
-def _approvals(authority: Authority, run: Run, risk: str, facts: list[Fact]) -> tuple[str, ...]:
+def _approvals(
+    authority: Authority, run: Run, risk: str, facts: list[Fact], more: Mapping[str, int]
+) -> tuple[str, ...]:
     rules = authority.environments.get(run.environment_id)
     if rules is None:
         raise LeaseRefused(f"The log knows no environment {run.environment_id}.")
     needed = dict(rules["approvals"].get(risk, {}))
     if authority.profile == "pair" and risk == "high" and not needed:
         needed = {"operations": 1}
+    needed = approvals_union(needed, more)
     requested = next(f for f in facts if f.kind == "run.requested")
     chain = {link["by"] for link in requested.facts["chain"]}
     given: dict[str, list[str]] = {}

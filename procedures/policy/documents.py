@@ -12,11 +12,13 @@ from typing import Any
 from urllib.parse import urlsplit
 from zoneinfo import ZoneInfo, ZoneInfoNotFoundError
 
-from procedures.domain import forms, uploads
+from procedures.domain import forms
 from procedures.domain.bundle import PHASES
 from procedures.domain.canonical import moment
 from procedures.domain.definition import Definition, Step
 from procedures.domain.plan import plain
+from procedures.domain.policies import PolicySet
+from procedures.domain.ports import Target
 
 LISTED = 200  # targets by name; their number, tags and levels of trust are always told of all
 DAYS = ("monday", "tuesday", "wednesday", "thursday", "friday", "saturday", "sunday")
@@ -47,9 +49,10 @@ class Place:
         return {"name": self.name, "production": self.production, "targets": self.targets}
 
 
-def clock(at: datetime, zones: Iterable[str]) -> dict[str, Any]:
+def clock(at: datetime, policies: PolicySet) -> dict[str, Any]:
     """`input.now`: the only time there is. Zones are those that some policy's settings name."""
-    known = {zone: told for zone in sorted(set(zones)) if (told := _local(at, zone)) is not None}
+    zones = {str(one.settings["zone"]) for one in policies.policies if "zone" in one.settings}
+    known = {zone: told for zone in sorted(zones) if (told := _local(at, zone)) is not None}
     return {"at": moment(at), **_day(at.astimezone(UTC)), "zones": known}
 
 
@@ -160,14 +163,13 @@ def hidden(rules: Mapping[str, Any]) -> bool:
     return widget == "password" or rules.get("format") == "password"
 
 
-def given(schema: Mapping[str, Any], resolved: Mapping[str, Any]) -> dict[str, Any]:
-    """Parameters as policies see them."""
+def given(schema: Mapping[str, Any], values: Mapping[str, Any], files: Mapping[str, Any]) -> dict[str, Any]:
+    """Parameters as policies see them; `files` are the facts of those that are files."""
     rows = forms.every_property(schema)
-    files = uploads.taken(schema, resolved).facts
     masked = {name for name, rules in rows.items() if isinstance(rules, Mapping) and hidden(rules)}
     return {
-        name: MASKED if name in masked else {"file": files[name]} if name in files else value
-        for name, value in plain(resolved).items()
+        name: MASKED if name in masked else {"file": dict(files[name])} if name in files else value
+        for name, value in plain(values).items()
     }
 
 
@@ -183,6 +185,7 @@ def request_document(
     secrets: Iterable[str],
     targets: Sequence[Mapping[str, Any]],
     now: Mapping[str, Any],
+    files: Mapping[str, Any] | None = None,
 ) -> dict[str, Any]:
     """`version`: digest and risk. `targets`: rows with name, tags, trust."""
     return {
@@ -194,10 +197,14 @@ def request_document(
         "requester": requester.as_dict(),
         "door": door,
         "reason": reason,
-        "parameters": given(definition.parameters, parameters),
+        "parameters": given(definition.parameters, parameters, files or {}),
         "secrets": sorted(secrets),
         "targets": reached(targets, place),
     }
+
+
+def target(one: Target) -> dict[str, Any]:
+    return {"name": one.name, "tags": dict(one.tags), "trust": one.trust}
 
 
 def reached(rows: Sequence[Mapping[str, Any]], place: Place) -> dict[str, Any]:
@@ -216,27 +223,70 @@ def reached(rows: Sequence[Mapping[str, Any]], place: Place) -> dict[str, Any]:
     }
 
 
-def plan_document(request: Mapping[str, Any], plan: Mapping[str, Any], place: Place) -> dict[str, Any]:
-    """The request with what would be done: every step, of called procedures too, as the plan froze it."""
+def plan_documents(
+    plan: Mapping[str, Any],
+    definitions: Mapping[str, Definition],
+    *,
+    place: Place,
+    requester: Person,
+    door: str,
+    now: Mapping[str, Any],
+) -> list[dict[str, Any]]:
+    """One for the run, and one for each procedure that it calls, as if that had been run by itself (rule 13).
+
+    `definitions` by the prefix of the call, "" for the run's own. Everything else is taken from the plan, so that
+    whoever holds the approved plan asks the same.
+    """
+    found = []
+    for prefix, part in [("", plan), *((row["at"], _part(plan, row)) for row in plan.get("calls", []))]:
+        asked = request_document(
+            definitions[prefix],
+            version={"digest": part["digest"], "risk": plan["risk"]},
+            place=place,
+            requester=requester,
+            door=door,
+            reason=plan["reason"],
+            parameters=part["parameters"],
+            secrets=part["secrets"],
+            targets=part["targets"],
+            now=now,
+            files=part.get("uploads"),
+        )
+        found.append({**asked, "stage": "plan", "plan": _planned(part)})
+    return found
+
+
+def as_request(document: Mapping[str, Any]) -> dict[str, Any]:
+    """What was asked for, without what would be done."""
+    return {**{key: value for key, value in document.items() if key != "plan"}, "stage": "request"}
+
+
+def _part(plan: Mapping[str, Any], call: Mapping[str, Any]) -> dict[str, Any]:
+    """What of a plan lies below one call, with the call's own parameters, targets and order."""
+    names = set(call["targets"])
     return {
-        **request,
-        "stage": "plan",
-        "targets": reached(plan["targets"], place),
-        "plan": {
-            "risk": plan["risk"],
-            "approvals": dict(plan["approvals"]),
-            "min_strength": plan["min_strength"],
-            "timeout_s": plan["timeout_s"],
-            "strategy": plan["strategy"]["mode"],
-            "batches": [len(batch) for batch in plan["batches"]],
-            "credentials": [{"name": name, **row} for name, row in sorted(plan["credentials"].items())],
-            "calls": [{"procedure": row["procedure"], "digest": row["digest"]} for row in plan.get("calls", [])],
-            "steps": [_planned(row) for row in plan["steps"]],
-        },
+        **{key: plan[key] for key in ("risk", "approvals", "min_strength")},
+        **{key: call[key] for key in ("digest", "parameters", "secrets", "batches", "strategy", "timeout_s")},
+        "targets": [row for row in plan["targets"] if row["name"] in names],
+        "steps": [row for row in plan["steps"] if row["id"].startswith(call["at"])],
+        "credentials": {name: row for name, row in plan["credentials"].items() if name.startswith(call["at"])},
+        "calls": [row for row in plan["calls"] if row["at"].startswith(call["at"]) and row["at"] != call["at"]],
     }
 
 
-def _planned(row: Mapping[str, Any]) -> dict[str, Any]:
+def _planned(part: Mapping[str, Any]) -> dict[str, Any]:
+    return {
+        **{key: part[key] for key in ("risk", "min_strength", "timeout_s")},
+        "approvals": dict(part["approvals"]),
+        "strategy": part["strategy"]["mode"],
+        "batches": [len(batch) for batch in part["batches"]],
+        "credentials": [{"name": name, **row} for name, row in sorted(part["credentials"].items())],
+        "calls": [{"procedure": row["procedure"], "digest": row["digest"]} for row in part.get("calls", [])],
+        "steps": [_planned_step(row) for row in part["steps"]],
+    }
+
+
+def _planned_step(row: Mapping[str, Any]) -> dict[str, Any]:
     does = [effect["does"] for effect in row["effects"]]
     return {
         **{key: row[key] for key in ("phase", "id", "action", "credentials", "timeout_s", "attempts", "on_failure")},

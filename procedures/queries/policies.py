@@ -5,6 +5,7 @@ from __future__ import annotations
 from typing import Any
 
 from procedures.domain.policies import PolicySet, in_force
+from procedures.domain.profiles import approvals_union
 from procedures.models import Policy, PolicyDecision, Run, Version
 
 
@@ -19,9 +20,20 @@ def last_said(of: Version | Run) -> PolicyDecision | None:
 
 
 def told(of: Version | Run, now: PolicySet | None = None) -> dict[str, Any] | None:
-    """As doors show it; None where no policy was ever concerned. `current`: no policy has changed since."""
-    row = last_said(of)
-    if row is None:
+    """As doors show it, what was said at the request and of the plan in one; None where no policy was ever concerned.
+
+    `current`: no policy has changed since.
+    """
+    rows = {row.stage: row for row in of.policy_decisions.order_by("id")}
+    if not rows:
         return None
-    kept = {key: getattr(row, key) for key in ("stage", "policies", "input", "denied", "warned", "required")}
-    return {**kept, "current": row.policies == (now or standing()).digest, "at": row.at, "event": str(row.event)}
+    last = list(rows.values())[-1]
+    return {
+        **{key: getattr(last, key) for key in ("stage", "policies", "input")},
+        "denied": [found for row in rows.values() for found in row.denied],
+        "warned": [found for row in rows.values() for found in row.warned],
+        "required": approvals_union(*(row.required for row in rows.values())),
+        "current": last.policies == (now or standing()).digest,
+        "at": last.at,
+        "event": str(last.event),
+    }

@@ -23,9 +23,9 @@ from procedures.domain.statements import strong_enough
 from procedures.domain.states import RunState, VersionState
 from procedures.evidence.queries import accepted_digests
 from procedures.models import Approval, Claim, Environment, Run, Runner, Version
-from procedures.services import drafts, letting_in, plans
+from procedures.services import drafts, drifts, letting_in, plans, run_policies
 from procedures.services.calls import CalleeChanged
-from procedures.services.queueing import ask_for_approval
+from procedures.services.policies import PolicyDenied
 from procedures.services.run_states import end, move, note
 from procedures.services.versions import recomputed
 
@@ -60,7 +60,11 @@ class ClaimLost(OpsError):
 
 
 class _Refused(Exception):
-    """Why a claim refuses the run, in words."""
+    """Why a claim refuses the run, in words, and what of it is evidence beside them."""
+
+    def __init__(self, why: str, facts: Mapping[str, Any] | None = None) -> None:
+        super().__init__(why)
+        self.facts = dict(facts or {})
 
 
 class _Drifted(Exception):
@@ -93,11 +97,11 @@ def claim_run(*, run: UUID, runner: Runner, at: datetime) -> Claimed | None:
                 actor=None,
                 who=runner.name,
                 message=str(refusal),
-                facts={"runner": str(runner.id)},
+                facts={"runner": str(runner.id), **refusal.facts},
             )
             return None
         except _Drifted as drift:
-            _ask_again(row, definition, files, str(drift), at)
+            drifts.ask_again(row, definition, files, str(drift), at)
             return None
         return _take(row, runner, definition, files, planned, at)
 
@@ -167,6 +171,8 @@ def _same_plan(run: Run, definition: Definition, files: Mapping[str, bytes], at:
         planned = plans.make(run, definition, files, secret_marks=approved["secrets"], at=at)
     except CalleeChanged as problem:
         raise _Refused(problem.message) from problem
+    except PolicyDenied as refusal:
+        raise _Refused(refusal.message, {"policy": refusal.facts}) from refusal
     except OpsError as problem:
         raise _Drifted(problem.message) from problem
     _callees_accepted(planned)
@@ -207,34 +213,6 @@ def _use_approvals(run: Run, at: datetime) -> None:
     rows.filter(used_at__isnull=True).update(used_at=at)
 
 
-def _ask_again(run: Run, definition: Definition, files: Mapping[str, bytes], why: str, at: datetime) -> None:
-    """Plan anew; where nobody has to approve, the new plan simply runs (rule 4)."""
-    marks = parse(bytes(run.plan))["secrets"]
-    try:
-        planned = plans.make(run, definition, files, secret_marks=marks, at=at)
-    except OpsError as problem:
-        end(run, RunState.DENIED, at=at, actor=None, who="claim", message=problem.message)
-        return
-    needed = dict(planned.ask.approvals)
-    fields: dict[str, Any] = {
-        "plan": planned.data,
-        "plan_digest": planned.digest,
-        "approvals_needed": needed,
-        "min_strength": planned.ask.min_strength,
-    }
-    note(
-        "run.drifted",
-        run,
-        at=at,
-        actor=None,
-        facts={"why": why, "was": run.plan_digest, "plan_digest": planned.digest, "approvals": needed},
-    )
-    if needed:
-        ask_for_approval(run, at=at, who="claim", **fields)
-    else:
-        Run.objects.filter(pk=run.pk).update(**fields)
-
-
 def _take(
     run: Run, runner: Runner, definition: Definition, files: Mapping[str, bytes], planned: plans.Planned, at: datetime
 ) -> Claimed:
@@ -256,6 +234,7 @@ def _take(
             "tier": runner.tier,
             "software": runner.software,
             "claim": str(token),
+            **run_policies.told(planned.said),
         },
     )
     return Claimed(run, token, definition, planned.files, planned.ask, deadline, planned.frames)

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from datetime import datetime
 from typing import Any
 
@@ -13,10 +13,11 @@ from procedures.domain.calls import Frame, called, frames
 from procedures.domain.clock import now
 from procedures.domain.definition import Definition
 from procedures.domain.errors import InvalidInput, OpsError
+from procedures.domain.policies import Decision
 from procedures.domain.profiles import approvals_union
 from procedures.domain.statements import STRENGTHS
 from procedures.models import CredentialBinding, Environment, Run, Target
-from procedures.services import calls
+from procedures.services import calls, run_policies
 from procedures.services.portal import profile_in_force
 
 
@@ -43,6 +44,7 @@ class Planned:
     ask: plan.Ask
     frames: Mapping[str, Frame] = field(default_factory=dict)
     files: Mapping[str, bytes] = field(default_factory=dict)
+    said: Decision = run_policies.NOTHING
 
 
 def as_port(target: Target) -> ports.Target:
@@ -123,7 +125,7 @@ def make(
     secret_marks: Mapping[str, str],
     at: datetime | None = None,
 ) -> Planned:
-    """Build the plan of a run as things stand now. Raises what planning raises."""
+    """Build the plan of a run as things stand now. Raises what planning raises, and PolicyDenied."""
     at = at or now()
     environment = run.environment
     profile = profile_in_force()
@@ -150,7 +152,8 @@ def make(
     )
     below = _frames(run, definition, ask, at=at)
     data = freeze.build(definition, files, ask, registry.actions(), below)
-    return Planned(data, plan.plan_digest(data), ask, below, files)
+    data, approvals, said = run_policies.planned(run, definition, ask, below, data, at=at)
+    return Planned(data, plan.plan_digest(data), replace(ask, approvals=approvals), below, files, said)
 
 
 def _frames(run: Run, definition: Definition, ask: plan.Ask, *, at: datetime) -> dict[str, Frame]:

@@ -26,12 +26,6 @@ class PolicyDenied(NotAllowed):
         self.facts = decision.facts()
 
 
-def clock(policies: PolicySet, at: datetime) -> dict[str, Any]:
-    """`input.now`, with the zones that some policy's settings name."""
-    zones = [one.settings["zone"] for one in policies.policies if isinstance(one.settings.get("zone"), str)]
-    return documents.clock(at, zones)
-
-
 def person(row: Person) -> documents.Person:
     groups = Membership.objects.filter(person=row).order_by("group__name").values_list("group__name", flat=True)
     return documents.Person(str(row.subject), row.kind, tuple(groups))
@@ -126,5 +120,5 @@ def _document(version: Version, policies: PolicySet, at: datetime) -> dict[str, 
             for b in bound
         ],
         submitter=person(version.submitter),
-        now=clock(policies, at),
+        now=documents.clock(at, policies),
     )

@@ -15,11 +15,12 @@ from procedures.domain import limits, parameters
 from procedures.domain.canonical import NotCanonical, canon
 from procedures.domain.definition import Definition
 from procedures.domain.errors import IllegalState, InvalidInput, NotAllowed, OpsError
+from procedures.domain.policies import Decision
 from procedures.domain.sealing import seal as seal_to_pool
 from procedures.domain.states import TERMINAL_RUN_STATES, RunState, VersionState
 from procedures.evidence.record import next_run_number, pseudonym
 from procedures.models import Environment, Person, PoolKey, Procedure, Run, RunGroup, Version
-from procedures.services import chains, drafts, options, plans
+from procedures.services import chains, drafts, options, plans, run_policies
 from procedures.services.queueing import await_or_queue
 from procedures.services.run_states import note
 from procedures.services.unit import thing
@@ -69,7 +70,7 @@ class Wish:
 def request_run(*, actor: Person, wish: Wish, at: datetime, chain: Sequence[tuple[Person, str]] = ()) -> Run:
     """Ask for a run. The run is recorded before it is sent (rule 8).
 
-    Raises NotAllowed, InvalidInput, NotRunnable, TooManyRuns, NoTarget, NotBound, GroupBusy.
+    Raises NotAllowed, InvalidInput, NotRunnable, TooManyRuns, NoTarget, NotBound, GroupBusy, PolicyDenied.
     """
     verb = "author" if wish.draft else "run"
     procedure = Procedure.objects.filter(name=wish.procedure).first()
@@ -112,7 +113,8 @@ def request_run(*, actor: Person, wish: Wish, at: datetime, chain: Sequence[tupl
         min_strength=environment.min_strength,
     )
     chains.link(run, actor, chain)
-    _record_request(run, decision.grant.id, chosen, at)
+    said = run_policies.request_said(run, definition, targets, list(marks), at=at)
+    _record_request(run, decision.grant.id, chosen, said, at)
     _group_allows(run, definition, at)
     _plan_and_go(run, definition, stored_files(version), marks, at)
     return run
@@ -231,8 +233,8 @@ def _may_cancel(actor: Person, run: Run, at: datetime) -> bool:
     return own or access.decide(actor, "cancel", at=at, procedure=run.procedure, environment=run.environment).allowed
 
 
-def _record_request(run: Run, grant: Any, chosen: Mapping[str, Any], at: datetime) -> None:
-    note(
+def _record_request(run: Run, grant: Any, chosen: Mapping[str, Any], said: Decision, at: datetime) -> None:
+    event = note(
         "run.requested",
         run,
         at=at,
@@ -252,9 +254,11 @@ def _record_request(run: Run, grant: Any, chosen: Mapping[str, Any], at: datetim
             **({"draft": True} if run.draft else {}),
             **chains.through(run.requester),
             **({"options": dict(chosen)} if chosen else {}),
+            **run_policies.told(said),
         },
         sensitive={"/reason": run.reason} if run.reason else {},
     )
+    run_policies.keep(run, said, event.id, at)
 
 
 def _plan_and_go(
@@ -271,7 +275,8 @@ def _plan_and_go(
     Run.objects.filter(pk=run.pk).update(**fields)
     for name, value in fields.items():
         setattr(run, name, value)
-    note(
+    run_policies.require_calls(run, planned.frames, at=at)
+    event = note(
         "run.planned",
         run,
         at=at,
@@ -282,6 +287,8 @@ def _plan_and_go(
             "approvals": dict(planned.ask.approvals),
             "min_strength": planned.ask.min_strength,
             "targets": [t.name for t in planned.ask.targets],
+            **run_policies.told(planned.said),
         },
     )
+    run_policies.keep(run, planned.said, event.id, at)
     await_or_queue(run, at=at)

@@ -40,3 +40,18 @@ def test_without_a_policy_the_page_says_nothing_of_them(world: World) -> None:
     client = Client()
     client.force_login(world.mira, backend="procedures.access.backend.PasswordBackend")
     assert 'id="policies"' not in client.get(f"/reviews/{version.id}/").content.decode()
+
+
+def test_an_approver_sees_what_policies_ask_for_and_hint_at(world: World) -> None:
+    world.accepted()
+    quinn = world.person("quinn")
+    world.may(quinn, "run", procedure="hello")
+    put(world, rules('require := {"security": 1}\nwarn contains "a first run here"', "plan"))
+    put(world, rules('warn contains "on a Friday"', "request", name="calendar"))
+    run = world.ask(quinn)
+    client = Client()
+    client.force_login(world.mira, backend="procedures.access.backend.PasswordBackend")
+    page = client.get(f"/approvals/{run.id}/").content.decode()
+    assert "a first run here" in page
+    assert "on a Friday" in page
+    assert "1 person for security must take part" in page

@@ -15,7 +15,7 @@ from procedures.domain.errors import OpsError
 from procedures.domain.profiles import approvals_missing
 from procedures.domain.states import RunState
 from procedures.models import Approval, Person, Run
-from procedures.queries import pages_runs, pages_shell
+from procedures.queries import pages_runs, pages_shell, policies
 from procedures.services import approvals
 from procedures.web import signing
 from procedures.web.doors import page, person_of, show, status_of
@@ -60,6 +60,7 @@ def _context(request: HttpRequest, me: Person, run: Run) -> dict[str, Any]:
     context: dict[str, Any] = {
         "run": run,
         "plan": plan,
+        "policy": policies.told(run),
         "waits": waits,
         "why_not": _why_not(me, run, waits=waits),
         "chain": run.chain.select_related("person"),
