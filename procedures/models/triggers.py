@@ -21,7 +21,7 @@ EVIDENCED = {
     "procedures_artifact": ("erased_at", ("task.", "artifact.")),
     "procedures_leaserecord": ("state", ("lease.",)),
     "procedures_policy": (None, ("control.",)),
-    "procedures_policydecision": (None, ("policy.",)),
+    "procedures_policydecision": (None, ("policy.", "run.")),
 }
 
 SQLITE = {
