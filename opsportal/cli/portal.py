@@ -63,11 +63,11 @@ def ask(method: str, path: str, data: Any = None, **more: Any) -> Any:
         click.echo(f"Cannot reach the portal at {url()}: {problem}. Is it running? Set OPSPORTAL_URL.", err=True)
         raise SystemExit(NO_PORTAL) from problem
     if answer.status_code >= 400:
-        _refused(answer)
+        refused(answer)
     return answer.json() if "json" in answer.headers.get("content-type", "") else answer.content
 
 
-def _refused(answer: Any) -> NoReturn:
+def refused(answer: Any) -> NoReturn:
     try:
         body = answer.json()
     except ValueError:

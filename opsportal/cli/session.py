@@ -18,10 +18,43 @@ def password(from_stdin: bool, *, twice: bool = False) -> str:
 
 
 @click.command()
-@click.option("--username", prompt=True)
+@click.option("--username", help="Asked for if it is not given.")
 @click.option("--password-stdin", is_flag=True, help="Read the password from standard input.")
-def login(username: str, password_stdin: bool) -> None:
-    """Sign in; the session is kept for its owner alone."""
+@click.option(
+    "--step-up", is_flag=True, help="Prove a second factor for the session that is there: good for 15 minutes."
+)
+@click.option("--key", help="With --step-up: SSH key file to sign with, instead of a code; a .pub asks the agent.")
+def login(username: str | None, password_stdin: bool, step_up: bool, key: str | None) -> None:
+    """Sign in for 8 hours at most; the session is kept for its owner alone."""
+    if step_up:
+        _step_up(key)
+        return
+    _sign_in(username or click.prompt("Username"), password_stdin)
+
+
+def _step_up(key: str | None) -> None:
+    """The same session, known to be in its owner's hands for a while."""
+    import httpx
+
+    from opsportal.cli.portal import proof, refused
+
+    try:
+        with client() as http:
+            asked = http.get("/api/v1/session/step-up/")
+            if asked.status_code != 200:
+                refused(asked)
+            given = proof(asked.json()["statement"], key, totp=key is None)
+            answer = http.post("/api/v1/session/step-up/", json={"signature": given})
+            if answer.status_code != 200:
+                refused(answer)
+            keep(dict(http.cookies), answer.json()["csrf"])
+    except httpx.HTTPError as problem:
+        click.echo(f"Cannot reach the portal at {url()}: {problem}. Is it running? Set OPSPORTAL_URL.", err=True)
+        raise SystemExit(5) from problem
+    click.echo(f"Proved ({answer.json()['strength']}), until {answer.json()['until'][:16]} UTC.")
+
+
+def _sign_in(username: str, password_stdin: bool) -> None:
     import httpx
 
     secret = password(password_stdin)

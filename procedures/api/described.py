@@ -112,6 +112,7 @@ TAKES: Mapping[str, Shape] = {
     "access_requests.Refuse": inputs.REASON,
     "evidence.Exports": inputs.EXPORT,
     "session.Session": inputs.LOGIN,
+    "session.StepUp": inputs.CONFIRM,
     "session.Join": inputs.JOIN,
     "session.Welcome": inputs.WELCOME,
 }

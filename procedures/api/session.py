@@ -2,6 +2,11 @@
 
 from __future__ import annotations
 
+import base64
+from collections.abc import Mapping
+from typing import ClassVar
+from uuid import UUID
+
 from django.contrib.auth import logout
 from django.http import HttpRequest
 from django.middleware.csrf import get_token
@@ -10,10 +15,17 @@ from rest_framework.request import Request
 from rest_framework.response import Response
 from rest_framework.views import APIView
 
+from procedures import access
 from procedures.api import inputs, shapes
+from procedures.api.door import Door
+from procedures.domain.canonical import canon
 from procedures.domain.clock import now
-from procedures.services import bootstrap, open_sessions, sessions
+from procedures.domain.errors import NotAllowed
+from procedures.domain.statements import nonce
+from procedures.services import bootstrap, open_sessions, sessions, step_up
 from procedures.services.unit import door
+
+ASKED = "step_up"  # in the session: the nonce of the statement that was told last
 
 
 def plain(request: Request) -> HttpRequest:
@@ -36,6 +48,33 @@ class Session(APIView):
         open_sessions.leave(plain(request), at=now())
         logout(plain(request))
         return Response(status=204)
+
+
+class StepUp(Door):
+    """GET: a statement to sign. POST {signature}: a code or that signature makes this session strong for 15 minutes."""
+
+    by_token: ClassVar[Mapping[str, str]] = {}
+
+    def get(self, request: Request) -> Response:
+        fresh = plain(request).session[ASKED] = nonce()
+        value = step_up.statement_for(actor=self.actor, session=self._session(), fresh=fresh)
+        return Response({"statement": base64.b64encode(canon(value)).decode(), "value": value})
+
+    def post(self, request: Request) -> Response:
+        data = inputs.checked(inputs.CONFIRM, request.data or {})
+        fresh, at = plain(request).session.pop(ASKED, nonce()), now()
+        proof = step_up.step_up(
+            actor=self.actor, session=self._session(), fresh=fresh, given=data.get("signature"), at=at
+        )
+        plain(request).session.cycle_key()
+        until = shapes.at(at + step_up.RECENT)
+        return Response({"strength": proof.strength, "until": until, "csrf": get_token(plain(request))})
+
+    def _session(self) -> UUID:
+        call = access.calling(self.actor)
+        if call is None or call.session is None:
+            raise NotAllowed("There is no session here to make stronger: sign in first.")
+        return call.session
 
 
 class Join(APIView):

@@ -47,6 +47,7 @@ def format_schema(request: HttpRequest) -> JsonResponse:
 
 urlpatterns = [
     path("v1/session/", session.Session.as_view()),
+    path("v1/session/step-up/", session.StepUp.as_view()),
     path("v1/welcome/", session.Welcome.as_view()),
     path("v1/join/", session.Join.as_view()),
     path("v1/me/", control.Me.as_view()),

@@ -18,6 +18,7 @@ from procedures.domain.profiles import approvals_missing
 from procedures.domain.states import RunState
 from procedures.models import Approval, Person, Run
 from procedures.queries.duties import duties_of
+from procedures.services import step_up
 from procedures.services.portal import profile_in_force
 from procedures.services.queueing import queue
 from procedures.services.run_states import end, note
@@ -87,7 +88,8 @@ def decide_run(
 ) -> Run:
     """Approve or reject a waiting run, or its open gate.
 
-    Raises NotAllowed, SecondPersonRequired, PlanChanged, NotWaiting, TooWeak, BadSignature, InvalidInput, NotFound.
+    Raises NotAllowed, SecondPersonRequired, PlanChanged, NotWaiting, TooWeak, StepUpNeeded, BadSignature, InvalidInput,
+    NotFound.
     """
     row = Run.objects.select_for_update().select_related("environment", "procedure", "version").filter(pk=run).first()
     if row is None or (
@@ -109,6 +111,8 @@ def decide_run(
         role="approver",
         production=row.environment.production,
     )
+    if decision.strength == statements.STRENGTHS[0] and verdict == Approval.Verdict.APPROVE:
+        step_up.require(actor, environment=row.environment, risk=row.risk, at=at)
     _store(row, actor, verdict, comment, decision, at)
     if verdict == Approval.Verdict.REJECT:
         _turn_down(row, actor, comment, at)

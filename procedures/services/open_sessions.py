@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from datetime import datetime, timedelta
 from uuid import UUID
 
@@ -90,6 +91,14 @@ def caller_of(row: OpenSession) -> access.Caller:
     return access.Caller(
         person=row.person_id, session=row.pk, kind=row.kind, proved=row.proved, proved_at=row.proved_at
     )
+
+
+def proved(actor: Person, strength: str, at: datetime) -> None:
+    """A second factor was proved through this session just now, within the transaction of what it decides."""
+    call = access.calling(actor)
+    if call is not None and call.session is not None:
+        OpenSession.objects.filter(pk=call.session).update(proved=strength, proved_at=at)
+        access.caller.set(replace(call, proved=strength, proved_at=at))
 
 
 def live(person: Person, at: datetime) -> QuerySet[OpenSession]:

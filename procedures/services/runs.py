@@ -20,7 +20,7 @@ from procedures.domain.sealing import seal as seal_to_pool
 from procedures.domain.states import TERMINAL_RUN_STATES, RunState, VersionState
 from procedures.evidence.record import next_run_number, pseudonym
 from procedures.models import Environment, Person, PoolKey, Procedure, Run, RunGroup, Version
-from procedures.services import chains, drafts, options, plans, run_policies
+from procedures.services import chains, drafts, options, plans, run_policies, step_up
 from procedures.services.queueing import await_or_queue
 from procedures.services.run_states import note
 from procedures.services.unit import thing
@@ -70,7 +70,8 @@ class Wish:
 def request_run(*, actor: Person, wish: Wish, at: datetime, chain: Sequence[tuple[Person, str]] = ()) -> Run:
     """Ask for a run. The run is recorded before it is sent (rule 8).
 
-    Raises NotAllowed, InvalidInput, NotRunnable, TooManyRuns, NoTarget, NotBound, GroupBusy, PolicyDenied.
+    Raises NotAllowed, StepUpNeeded, InvalidInput, NotRunnable, TooManyRuns, NoTarget, NotBound, GroupBusy,
+    PolicyDenied.
     """
     verb = "author" if wish.draft else "run"
     procedure = Procedure.objects.filter(name=wish.procedure).first()
@@ -83,6 +84,7 @@ def request_run(*, actor: Person, wish: Wish, at: datetime, chain: Sequence[tupl
     access.require(actor, verb, at=at, procedure=procedure, environment=environment)
     _not_too_many(actor, at)
     version, definition = _what_runs(actor, procedure, environment, wish, at)
+    proof = {} if wish.draft else step_up.require(actor, environment=environment, risk=version.risk, at=at)
     resolved, marks, sealed = _inputs(definition, environment, wish)
     chosen = {} if wish.draft else _choices(actor, version, environment, definition, resolved, at)
     targets = plans.targets_for(definition, environment, resolved, wish.targets)
@@ -114,7 +116,7 @@ def request_run(*, actor: Person, wish: Wish, at: datetime, chain: Sequence[tupl
     )
     chains.link(run, actor, chain)
     said = run_policies.request_said(run, definition, targets, list(marks), at=at)
-    _record_request(run, decision.grant.id, chosen, said, at)
+    _record_request(run, decision.grant.id, proof | ({"options": dict(chosen)} if chosen else {}), said, at)
     _group_allows(run, definition, at)
     _plan_and_go(run, definition, stored_files(version), marks, at)
     return run
@@ -233,7 +235,7 @@ def _may_cancel(actor: Person, run: Run, at: datetime) -> bool:
     return own or access.decide(actor, "cancel", at=at, procedure=run.procedure, environment=run.environment).allowed
 
 
-def _record_request(run: Run, grant: Any, chosen: Mapping[str, Any], said: Decision, at: datetime) -> None:
+def _record_request(run: Run, grant: Any, more: Mapping[str, Any], said: Decision, at: datetime) -> None:
     event = note(
         "run.requested",
         run,
@@ -253,7 +255,7 @@ def _record_request(run: Run, grant: Any, chosen: Mapping[str, Any], said: Decis
             "risk": run.risk,
             **({"draft": True} if run.draft else {}),
             **chains.through(run.requester),
-            **({"options": dict(chosen)} if chosen else {}),
+            **more,
             **run_policies.told(said),
         },
         sensitive={"/reason": run.reason} if run.reason else {},

@@ -13,7 +13,7 @@ from procedures.domain import passkeys, signatures, statements
 from procedures.domain.canonical import canon
 from procedures.domain.errors import InvalidInput, NotAllowed
 from procedures.models import EnrolledKey, Person
-from procedures.services import codes
+from procedures.services import codes, open_sessions
 
 NEEDED = {"session": "a signed-in session", "totp": "a code of your app or a signature", "signed": "a signature"}
 WORDS = {"session": "a signed-in session", "totp": "a code"}
@@ -77,6 +77,7 @@ def decided(
             raise statements.TooWeak(f"This decision needs {NEEDED[minimum]}; {WORDS[strength]} is not enough.")
         if given is not None:
             codes.use(actor, str(given["totp"]), at)
+            open_sessions.proved(actor, strength, at)
         row = {"by": str(actor.subject), "strength": strength, "method": strength, "key": "", "sig": "", "role": role}
         return Decided(canon(dict(expected)), row)
     data = _decode(given)
@@ -85,6 +86,7 @@ def decided(
     row["key"] = check_signature(actor, data, row)
     if production:
         _old_enough(row["key"], at)
+    open_sessions.proved(actor, "signed", at)
     return Decided(data, row)
 
 

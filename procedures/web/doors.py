@@ -11,14 +11,17 @@ from django.http import HttpRequest, HttpResponse
 from django.shortcuts import render
 from django.views.decorators.cache import never_cache
 
+from procedures import access
 from procedures.domain.clock import now
 from procedures.domain.errors import IllegalState, InvalidInput, NotAllowed, NotFound, OpsError
-from procedures.domain.statements import TooWeak
+from procedures.domain.statements import TooWeak, nonce
 from procedures.models import Person
 from procedures.queries.pages_shell import shell_for
 from procedures.queries.separation import separation
+from procedures.services import step_up
 from procedures.services.portal import profile_in_force
 from procedures.services.unit import door
+from procedures.web import signing
 
 P = ParamSpec("P")
 View = Callable[Concatenate[HttpRequest, P], HttpResponse]
@@ -30,6 +33,7 @@ STATUSES: tuple[tuple[type[OpsError], int], ...] = (
     (InvalidInput, 422),
 )
 THEMES = ("light", "dark")
+STEP_UP = "step_up"
 
 
 def page(view: View[P]) -> View[P]:
@@ -48,11 +52,63 @@ def entered(request: HttpRequest, answer: Callable[[], HttpResponse]) -> HttpRes
     """Run a view as the web door."""
     mark = door.set("web")
     try:
+        if request.method == "POST" and STEP_UP in request.POST:
+            _step_up(request)
         return answer()
+    except (step_up.StepUpNeeded, _NotProved) as problem:
+        return _ask_for_proof(request, problem)
     except OpsError as problem:
         return show_problem(request, problem)
     finally:
         door.reset(mark)
+
+
+class _NotProved(Exception):
+    """The second factor that a page asked for was not proved; `problem` says why."""
+
+    def __init__(self, problem: OpsError) -> None:
+        self.problem = problem
+
+
+def _step_up(request: HttpRequest) -> None:
+    """Take the second factor that came beside a form, and leave the form as it was sent first."""
+    me, call = person_of(request), access.calling(person_of(request))
+    fresh = request.session.pop(STEP_UP, "")
+    try:
+        if call is None or call.session is None or not fresh:
+            raise NotAllowed("This page asked too long ago for a second factor.")
+        step_up.step_up(actor=me, session=call.session, fresh=fresh, given=signing.given(request.POST), at=now())
+    except OpsError as problem:
+        raise _NotProved(problem) from problem
+    request.session.cycle_key()
+    kept = request.POST.copy()
+    for name in (STEP_UP, *signing.FIELDS):
+        kept.pop(name, None)
+    request.POST = kept  # type: ignore[assignment]
+
+
+def _ask_for_proof(request: HttpRequest, problem: Exception) -> HttpResponse:
+    """A page that asks for a second factor and carries every field that was typed, to send them on with it."""
+    me, call = person_of(request), access.calling(person_of(request))
+    if call is None or call.session is None:
+        return show_problem(request, NotAllowed(str(problem)))
+    fresh = request.session[STEP_UP] = nonce()
+    left_out = {STEP_UP, "csrfmiddlewaretoken", *signing.FIELDS}
+    carried = [(name, value) for name, values in request.POST.lists() if name not in left_out for value in values]
+    statement = step_up.statement_for(actor=me, session=call.session, fresh=fresh)
+    return show(
+        request,
+        "step_up.html",
+        {
+            "carried": carried,
+            "where": request.get_full_path(),
+            "files": bool(request.FILES),
+            "why": problem if isinstance(problem, step_up.StepUpNeeded) else None,
+            "problem": problem.problem if isinstance(problem, _NotProved) else None,
+            "ask": signing.ask(statement, "totp", me),
+        },
+        status=403,
+    )
 
 
 def person_of(request: HttpRequest) -> Person:

@@ -17,6 +17,13 @@ from procedures.queries import pages_people
 from procedures.services import codes, passkeys
 
 KEY = "~/.ssh/id_ed25519"
+FIELDS = (
+    "statement",
+    "signature",
+    "totp",
+    "credential",
+    *(f"passkey_{name}" for name in ("authenticator_data", "client_data", "signature")),
+)
 ANSWER = ("credential", "authenticator_data", "client_data", "signature")
 
 

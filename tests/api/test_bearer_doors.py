@@ -57,6 +57,7 @@ NEVER = {
     "post v1/controls/<str:pk>/confirm/",
     "post v1/controls/<str:pk>/refuse/",
     "post v1/people/",
+    "post v1/session/step-up/",
     "post v1/tokens/",
     "delete v1/tokens/<str:pk>/",
     "post v1/tokens/<str:pk>/rotate/",

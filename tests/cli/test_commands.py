@@ -163,6 +163,10 @@ def test_a_failing_step_is_exit_1_and_an_unknown_procedure_is_denied(office: Off
 
 
 def test_production_waits_for_an_approval_and_says_so(office: Office, accepted: str) -> None:
+    stolen = greet(office, "--who", "Ada", "--reason", "CHG-1", environment="production")
+    assert (getattr(stolen, "returncode", 0), "login --step-up" in said(stolen)) == (DENIED, True), said(stolen)
+    proved = office.type("quinn", "login", "--step-up", "--key", office.key("quinn"))
+    assert (proved.returncode, "Proved (signed)" in proved.stdout) == (DONE, True), said(proved)
     done = greet(office, "--who", "Ada", "--reason", "CHG-1", environment="production")
     assert (getattr(done, "returncode", 0), "/runs/" in said(done)) == (WAITING, True), said(done)
     run = number(said(done))

@@ -40,6 +40,8 @@ DOORS = {
     "api.health.readyz": PUBLIC,
     "api.session.Join.post": SIGNS_IN,
     "api.session.Session.delete": SIGNS_IN,
+    "api.session.StepUp.get": OWN,
+    "api.session.StepUp.post": OWN,
     "api.session.Welcome.post": SIGNS_IN,
     "api.urls.action_list": PUBLIC,
     "api.urls.format_schema": PUBLIC,
@@ -59,6 +61,7 @@ SERVICES = {
     "life.expire_acceptances": NOBODY,
     "manuscripts.discard_manuscript": OWN,
     "notices.choose": OWN,
+    "step_up.step_up": OWN,
     "tokens.rotate_token": OWN,
 }
 TASKS = {"fetch_options": "a runner fetches what a form's service let it fetch, by the id of that asking"}

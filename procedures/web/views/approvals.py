@@ -16,7 +16,7 @@ from procedures.domain.profiles import approvals_missing
 from procedures.domain.states import RunState
 from procedures.models import Approval, Person, Run
 from procedures.queries import pages_runs, pages_shell, policies
-from procedures.services import approvals
+from procedures.services import approvals, step_up
 from procedures.web import signing
 from procedures.web.doors import page, person_of, show, status_of
 
@@ -47,6 +47,8 @@ def one(request: HttpRequest, run: UUID) -> HttpResponse:
             signature=signing.given(request.POST),
             at=now(),
         )
+    except step_up.StepUpNeeded:
+        raise
     except OpsError as problem:
         row.refresh_from_db()
         context = _context(request, me, row) | {"problem": problem, "comment": request.POST.get("comment", "")}

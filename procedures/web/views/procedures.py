@@ -19,7 +19,7 @@ from procedures.models import Environment, Person, Procedure, Run, Version
 from procedures.queries import pages_procedures, pages_runs
 from procedures.queries.drafts import without_others
 from procedures.queries.due import moved_on
-from procedures.services import runs
+from procedures.services import runs, step_up
 from procedures.web import prose
 from procedures.web.asking import Asking, asked, is_conditional, refilled
 from procedures.web.doors import page, person_of, show, status_of
@@ -123,6 +123,8 @@ def _with_form(
             if "preview" not in asking.posted:
                 return redirect("web:run", runs.request_run(actor=me, wish=wish, at=now()).pk)
             context["preview"] = _preview(me, wish)
+        except step_up.StepUpNeeded:
+            raise
         except OpsError as problem:
             _refused(asking, problem, context)
             status = status_of(problem)
