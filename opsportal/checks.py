@@ -39,6 +39,8 @@ def findings() -> Iterator[str]:
     mail = settings.OPSPORTAL_SMTP
     if mail and mail["password"] and not (mail["use_tls"] or mail["use_ssl"]) and mail["host"] not in LOCAL_HOSTS:
         yield "OPSPORTAL_SMTP_URL sends a password without TLS. Use smtps:// or smtp+starttls://."
+    if not settings.PASSWORD_HASHERS[0].endswith(".Argon2PasswordHasher"):
+        yield "PASSWORD_HASHERS does not begin with Argon2. Leave it as it is: weaker hashes are guessed when stolen."
     if os.geteuid() == 0 and not settings.OPSPORTAL_ROOT_OK:
         yield "This process is root. Start it as a user of its own, or set OPSPORTAL_ROOT_OK=yes in a throw-away host."
 

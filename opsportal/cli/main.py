@@ -14,6 +14,7 @@ from procedures.domain.errors import OpsError
 
 COMMANDS = {
     "login": "session:login",
+    "session": "sessions:session",
     "join": "session:join",
     "welcome": "session:welcome",
     "procedures": "procedures:procedures",
@@ -57,6 +58,7 @@ COMMANDS = {
 }
 HELP = {
     "login": "Sign in; the session is kept for its owner alone.",
+    "session": "Where you are signed in, and ending it.",
     "join": "Accept an invitation.",
     "welcome": "Become the first access manager, by the one-time link.",
     "procedures": "What there is to run.",

@@ -42,6 +42,12 @@ def client() -> Any:
     return httpx.Client(base_url=url(), headers=headers, cookies=cookies, timeout=60)
 
 
+def kept_cookies() -> dict[str, str]:
+    """The cookies of the kept session, if it is of this portal."""
+    session = json.loads(kept().read_text()) if kept().exists() else {}
+    return dict(session["cookies"]) if session.get("url") == url() else {}
+
+
 def keep(cookies: Mapping[str, str], csrf: str) -> None:
     fd = os.open(kept(), os.O_WRONLY | os.O_CREAT | os.O_TRUNC, 0o600)
     with os.fdopen(fd, "w") as file:

@@ -36,7 +36,7 @@ def _step_up(key: str | None) -> None:
     """The same session, known to be in its owner's hands for a while."""
     import httpx
 
-    from opsportal.cli.portal import proof, refused
+    from opsportal.cli.portal import kept_cookies, proof, refused
 
     try:
         with client() as http:
@@ -47,7 +47,7 @@ def _step_up(key: str | None) -> None:
             answer = http.post("/api/v1/session/step-up/", json={"signature": given})
             if answer.status_code != 200:
                 refused(answer)
-            keep(dict(http.cookies), answer.json()["csrf"])
+            keep({**kept_cookies(), **asked.cookies, **answer.cookies}, answer.json()["csrf"])
     except httpx.HTTPError as problem:
         click.echo(f"Cannot reach the portal at {url()}: {problem}. Is it running? Set OPSPORTAL_URL.", err=True)
         raise SystemExit(5) from problem

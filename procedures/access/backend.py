@@ -14,7 +14,10 @@ from procedures.models import Person, Procedure, ProcedureGroupPermission, Proce
 
 
 class PasswordBackend(ModelBackend):
-    """Signs people in by password and answers no question about rights."""
+    """Signs people in by password and answers no question about rights. Software has no password and no session."""
+
+    def user_can_authenticate(self, user: Any) -> bool:
+        return isinstance(user, Person) and user.is_active and user.kind == Person.Kind.PERSON
 
     def has_perm(self, user_obj: Any, perm: str, obj: Any = None) -> bool:
         return False

@@ -138,6 +138,8 @@ ANSWERS: Mapping[tuple[str, str], tuple[Sequence[int], Shape]] = {
     ("tokens.OneToken", "DELETE"): ([204], {}),
     ("access_requests.AccessRequests", "POST"): ([201], OBJECT),
     ("access_requests.Grant", "POST"): ([201, 202], OBJECT),
+    ("sessions.LetIn", "POST"): ([204], {}),
+    **{(name, "DELETE"): ([204], {}) for name in ("tokens.OneToken", "sessions.OneSession")},
     ("session.Session", "POST"): ([204], {}),
     ("session.Welcome", "POST"): ([201], OBJECT),
     ("sources.Look", "POST"): ([202], OBJECT),

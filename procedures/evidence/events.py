@@ -32,6 +32,7 @@ KINDS: Mapping[str, tuple[str, ...]] = {
     "access.lapsed": ("request", "why"),
     "session.opened": ("subject",),
     "session.refused": ("reason",),
+    "session.let_in": ("subject",),
     "session.ended": ("session", "subject", "why"),
     "session.stepped_up": ("session", "subject", "strength"),
     "version.submitted": ("version", "procedure", "number", "digest", "submitter", "authors", "risk"),

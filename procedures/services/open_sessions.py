@@ -124,14 +124,25 @@ def end_session(*, actor: Person, session: UUID, at: datetime) -> None:
     _end(row, "ended by its person" if own else "ended by an access manager", actor, at)
 
 
+def sessions_of(*, actor: Person, person: UUID, at: datetime) -> QuerySet[OpenSession]:
+    """Open sessions: one's own, or as an access manager those of another. Raises NotAllowed, NotFound."""
+    return live(_person(actor, person, at), at)
+
+
+def _person(actor: Person, subject: UUID, at: datetime) -> Person:
+    if subject == actor.subject:
+        return actor
+    access.require(actor, "manage_access", at=at)
+    row = Person.objects.filter(subject=subject).first()
+    if row is None:
+        raise NotFound("There is no such person.")
+    return row
+
+
 @thing
 def end_sessions(*, actor: Person, person: UUID, at: datetime, but: UUID | None = None) -> int:
     """End every session of a person but one: one's own, or as an access manager those of another. Raises NotAllowed."""
-    row = Person.objects.filter(subject=person).first()
-    if row != actor:
-        access.require(actor, "manage_access", at=at)
-    if row is None:
-        raise NotFound("There is no such person.")
+    row = _person(actor, person, at)
     why = "ended by its person" if row == actor else "ended by an access manager"
     rows = [one for one in live(row, at) if one.pk != but]
     for one in rows:

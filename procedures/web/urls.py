@@ -78,6 +78,7 @@ urlpatterns = [
     path("evidence/<uuid:event>/", evidence.event, name="event"),
     path("people/", people.listing, name="people"),
     path("people/invite/", people.invite, name="invite"),
+    path("people/let-in/", people.let_in, name="let-in"),
     path("people/close/", people.close, name="close-account"),
     path("environments/", environments.listing, name="environments"),
     path("environments/<slug:name>/", environments.one, name="environment"),
@@ -93,5 +94,6 @@ urlpatterns = [
     path("settings/notices/", notices.mine, name="notices"),
     path("settings/passkeys/", settings.passkey, name="passkey"),
     path("settings/code-app/", settings.code_app, name="code-app"),
+    path("settings/sessions/", settings.sessions, name="sessions"),
     path("settings/tokens/", settings.tokens, name="tokens"),
 ]

@@ -82,6 +82,16 @@ def test_services_of_ones_own_mean_production(tmp_path: Path) -> None:
             "short",
             "OPSPORTAL_SECRET_KEY is ********, but must be set, to 50 random characters or more.",
         ),
+        (
+            "OPSPORTAL_SESSION_HOURS",
+            "100",
+            "OPSPORTAL_SESSION_HOURS is '100', but must be a whole number from 1 to 24.",
+        ),
+        (
+            "OPSPORTAL_SESSION_IDLE_MIN",
+            "720",
+            "OPSPORTAL_SESSION_IDLE_MIN is '720', but must be no longer than OPSPORTAL_SESSION_HOURS.",
+        ),
         ("OPSPORTAL_TRUST_PROXY", "maybe", "OPSPORTAL_TRUST_PROXY is 'maybe', but must be yes or no."),
     ],
 )

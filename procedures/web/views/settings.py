@@ -4,12 +4,14 @@ from __future__ import annotations
 
 import json
 from typing import Any
+from uuid import UUID
 
 from django.contrib import messages
 from django.http import HttpRequest, HttpResponse
 from django.shortcuts import redirect
 from django.views.decorators.http import require_POST, require_safe
 
+from procedures import access
 from procedures.domain import totp
 from procedures.domain.clock import now
 from procedures.domain.errors import InvalidInput
@@ -18,7 +20,7 @@ from procedures.domain.tokens import VERBS
 from procedures.models import Environment, Person
 from procedures.queries import pages_people
 from procedures.queries.duties import duties_of
-from procedures.services import codes, passkeys
+from procedures.services import codes, open_sessions, passkeys
 from procedures.services import tokens as api_tokens
 from procedures.web import qr
 from procedures.web.doors import page, person_of, show
@@ -46,6 +48,8 @@ def _page(request: HttpRequest, *, secret: str = "", app: Secret | None = None) 
             "tokens": pages_people.tokens_of(me, now()),
             "held": duties_of(me),
             "verbs": VERBS,
+            "sessions": open_sessions.live(me, now()),
+            "this_session": _this(me),
             "environments": Environment.objects.all(),
             "accounts": pages_people.accounts_of(me),
             "secret": secret,
@@ -65,6 +69,25 @@ def passkey(request: HttpRequest) -> HttpResponse:
     me = person_of(request)
     made = passkeys.finish(me, request.session.pop(WAITING, None), request.POST.dict())
     return show(request, "propose.html", proposal(request, me, "key", made), nav="settings")
+
+
+def _this(me: Person) -> UUID | None:
+    call = access.calling(me)
+    return call.session if call else None
+
+
+@page
+@require_POST
+def sessions(request: HttpRequest) -> HttpResponse:
+    """End one session of one's own, or every other one; a manager ends all of another person's."""
+    me, at = person_of(request), now()
+    one, other = (pages_people.as_subject(request.POST.get(name, "")) for name in ("session", "person"))
+    if one is not None:
+        open_sessions.end_session(actor=me, session=one, at=at)
+        return redirect("web:settings")
+    ended = open_sessions.end_sessions(actor=me, person=other or me.subject, at=at, but=None if other else _this(me))
+    messages.success(request, f"{ended} session{'' if ended == 1 else 's'} ended.")
+    return redirect("web:people" if other else "web:settings")
 
 
 def _fresh(me: Person, secret: Secret) -> dict[str, Any]:
