@@ -10,6 +10,7 @@ from typing import Any
 import click
 
 from opsportal.cli.access_requests import COMMANDS
+from opsportal.cli.accounts import subject_of
 from opsportal.cli.portal import FAILED, TOTP, ask, json_of, proof, show, signed
 
 KEY = click.option("--key", help="SSH key file to sign with; a .pub asks the agent.")
@@ -152,12 +153,19 @@ def invite(username: str, name: str, email: str) -> None:
     click.echo(found["invitation"])
 
 
+@person.command("close")
+@click.argument("username")
+def close_account(username: str) -> None:
+    """Somebody leaves: sessions, tokens, access, groups, duties and keys end at once."""
+    ask("POST", f"/api/v1/people/{subject_of(username)}/close/")
+    click.echo(f"{username} can do nothing any more.")
+
+
 @person.command("let-in")
 @click.argument("username")
 def let_in(username: str) -> None:
     """Let somebody sign in whom wrong passwords of others keep out."""
-    people = {p["username"]: p["subject"] for p in ask("GET", "/api/v1/people/")["results"]}
-    ask("POST", f"/api/v1/people/{people.get(username, username)}/let-in/")
+    ask("POST", f"/api/v1/people/{subject_of(username)}/let-in/")
     click.echo(f"{username} can sign in now, from anywhere.")
 
 

@@ -6,6 +6,7 @@ from typing import Any
 
 import click
 
+from opsportal.cli.accounts import subject_of
 from opsportal.cli.portal import ask, show
 
 JSON = click.option("--json", "as_json", is_flag=True)
@@ -53,10 +54,7 @@ def make(
     if verbs:
         wanted["verbs"] = list(verbs)
     if account:
-        people = {p["username"]: p["subject"] for p in ask("GET", "/api/v1/people/")["results"]}
-        if account not in people:
-            raise click.BadParameter(f"there is no {account!r}", param_hint="--for")
-        wanted["of"] = people[account]
+        wanted["of"] = subject_of(account)
     found = ask("POST", "/api/v1/tokens/", wanted)
     show(found, as_json=as_json, rows=[found["token"]])
 

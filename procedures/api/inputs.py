@@ -89,6 +89,9 @@ TOKEN = shape(
         "verbs": NAMES,
     },
 )
+SUBJECT = {"type": "string", "format": "uuid"}
+ACCOUNT = shape({"username": NAME, "name": NAME, "owner": SUBJECT})
+GIVE = shape({"owner": SUBJECT})
 ROTATE = shape({}, {"overlap_hours": {"type": "integer"}})
 LOGIN = shape({"username": NAME, "password": {"type": "string", "maxLength": 1000}})
 JOIN = shape({"token": NAME, "password": {"type": "string", "maxLength": 1000}})

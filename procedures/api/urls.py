@@ -8,6 +8,7 @@ from drf_spectacular.views import SpectacularAPIView, SpectacularSwaggerView
 
 from procedures.api import (
     access_requests,
+    accounts,
     changes_of,
     control,
     discussions,
@@ -103,6 +104,9 @@ urlpatterns = [
     path("v1/access-requests/<str:pk>/withdraw/", access_requests.Withdraw.as_view()),
     path("v1/people/", control.People.as_view()),
     path("v1/people/<str:pk>/let-in/", sessions.LetIn.as_view()),
+    path("v1/people/<str:pk>/close/", accounts.Close.as_view()),
+    path("v1/service-accounts/", accounts.ServiceAccounts.as_view()),
+    path("v1/service-accounts/<str:pk>/give/", accounts.Give.as_view()),
     path("v1/tokens/", tokens.Tokens.as_view()),
     path("v1/tokens/<str:pk>/", tokens.OneToken.as_view()),
     path("v1/tokens/<str:pk>/rotate/", tokens.Rotate.as_view()),

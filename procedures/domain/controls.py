@@ -151,6 +151,8 @@ class Authority:
     providers: dict[str, dict[str, Any]] = field(default_factory=dict)
     words: dict[str, set[tuple[str, str]]] = field(default_factory=dict)  # provider → (group, subject) by its word
     unsigned: dict[str, set[str]] = field(default_factory=dict)  # members by the word of no authority
+    owners: dict[str, set[str]] = field(default_factory=dict)  # of software: everybody who ever owned it
+    closed: dict[str, str] = field(default_factory=dict)  # subject of a leaver → id of the event
 
     def groups_of(self, subject: str) -> set[str]:
         return {group for group, members in self.members.items() if subject in members}
@@ -187,7 +189,12 @@ def counts_from(at: str, *, keyed: bool, by_older_key: bool) -> str:
 
 
 def gains_from(control: str, object: Mapping[str, Any], authority: Authority) -> set[str]:
-    """Subjects who gain authority from a change; empty if nobody does."""
+    """Subjects who gain authority from a change, the owners of software with it; empty if nobody does."""
+    gains = _gains(control, object, authority)
+    return gains.union(*(authority.owners.get(subject, set()) for subject in gains))
+
+
+def _gains(control: str, object: Mapping[str, Any], authority: Authority) -> set[str]:
     if control == "grant":
         return authority.holders(object["principal"])
     if control == "duty":
@@ -197,6 +204,21 @@ def gains_from(control: str, object: Mapping[str, Any], authority: Authority) ->
     if control == "key":
         return {object["subject"]}
     return set()
+
+
+def close(authority: Authority, subject: str, *, id: str) -> None:
+    """Somebody left: their grants and memberships end. What they signed before stays signed, and nothing after it."""
+    principal = f"person:{subject}"
+    for name in [name for name, grant in authority.grants.items() if grant["principal"] == principal]:
+        del authority.grants[name]
+    for members in authority.members.values():
+        members.discard(subject)
+    authority.closed.setdefault(subject, id)
+
+
+def own(authority: Authority, subject: str, owner: str) -> None:
+    """Software has an owner, who gains from what it is given; whoever owned it before still counts."""
+    authority.owners.setdefault(subject, set()).add(owner)
 
 
 def apply(authority: Authority, control: str, object: Mapping[str, Any], *, id: str, stands: bool) -> None:

@@ -13,7 +13,8 @@ from django.db.models import QuerySet
 
 from procedures.evidence.models import Event
 
-AUTHORITY = ("genesis", "bootstrap.granted", "control.confirmed", "membership.synced")
+OWNED = ("person.made", "account.given")  # whose software is
+AUTHORITY = ("genesis", "bootstrap.granted", "control.confirmed", "membership.synced", "person.closed", *OWNED)
 
 
 @dataclass(frozen=True, slots=True)

@@ -452,6 +452,7 @@ class Authority:
         self.duties: dict[str, set[str]] = {}
         self.approvals: dict[str, Row] = {}
         self.members: dict[str, set[str]] = {}
+        self.owners: dict[str, set[str]] = {}
         self.grants: dict[str, Row] = {}
         self.asserted: list[tuple[int, str, str]] = []
         self.redacted: dict[str, set[str]] = {}
@@ -508,6 +509,10 @@ class Authority:
             self.control(index, body)
         elif kind == "membership.synced":
             self.sync(body)
+        elif kind == "person.closed":
+            self.close(body["subject"])
+        elif kind in ("person.made", "account.given") and body.get("owner"):
+            self.owners.setdefault(body["subject"], set()).add(body["owner"])
 
     def sync(self, body: Row) -> None:
         """What an identity provider said of a group: it counts if signed changes declare it an authority for that."""
@@ -533,6 +538,13 @@ class Authority:
             if not (still.get("authority") and pair[0] in still["groups"].values()):
                 self.members.get(pair[0], set()).discard(pair[1])
                 self.words[name].discard(pair)
+
+    def close(self, subject: str) -> None:
+        """Somebody left: grants, memberships and keys of theirs end here."""
+        self.grants = {n: g for n, g in self.grants.items() if g["principal"] != "person:" + subject}
+        self.keys = {mark: key for mark, key in self.keys.items() if key["subject"] != subject}
+        for members in self.members.values():
+            members.discard(subject)
 
     def control(self, index: int, body: Row) -> None:
         control, thing = body["control"], body["object"]
@@ -601,6 +613,7 @@ class Authority:
             gains = {thing["person"]}
         elif control == "key":
             gains = {thing["subject"]}
+        gains = gains.union(*(self.owners.get(subject, ()) for subject in gains))
         wide = self.profile == "separate"
         if control == "key":
             need = 2 if wide else 1

@@ -105,7 +105,7 @@ def _signed_reviews(authority: Authority, facts: list[Fact], submitted: Fact, di
         statement = statement_of(fact)
         rows = checked(authority, fact.statement, fact.signatures, at=by_now(fact.at))
         proven = {s.by for s in rows if s.valid}
-        if not wanted.items() <= statement.items():
+        if not wanted.items() <= statement.items() or _after_leaving(authority, fact):
             continue
         if fact.actor in proven - authors and statement.get("reviewer") == fact.actor:
             held = authority.duties_of(fact.actor)
@@ -190,6 +190,8 @@ def _approvals(
         same = statement.get("run") == str(run.id) and statement.get("plan_digest") == run.plan_digest
         if not same or statement.get("verdict") != "approve" or fact.actor in chain:
             continue
+        if _after_leaving(authority, fact):
+            continue
         when = by_now(fact.at) if run.environment_id in authority.production else None
         strength = _strength(checked(authority, fact.statement, fact.signatures, at=when), fact.actor)
         if strong_enough(strength, rules["min_strength"]):
@@ -198,6 +200,11 @@ def _approvals(
     if lacking:
         raise LeaseRefused(f"Approvals are missing: {', '.join(f'{n} × {duty}' for duty, n in lacking.items())}.")
     return tuple(sorted(given))
+
+
+def _after_leaving(authority: Authority, fact: Fact) -> bool:
+    """Whether a decision was written down after its person had left; ids are in order of time."""
+    return fact.actor in authority.closed and fact.id > authority.closed[fact.actor]
 
 
 def _strength(rows: Sequence[Signature], approver: str) -> str:

@@ -8,14 +8,14 @@ from typing import Any
 from procedures.domain import providers
 from procedures.domain.canonical import NotCanonical, moment, parse
 from procedures.domain.clock import now
-from procedures.domain.controls import Authority, Signature, Verdict, apply, counts_from, gains_from, judge
+from procedures.domain.controls import Authority, Signature, Verdict, apply, close, counts_from, gains_from, judge, own
 from procedures.domain.signatures import signer
 from procedures.domain.statements import BadSignature
-from procedures.evidence.queries import Fact, authority_facts
+from procedures.evidence.queries import OWNED, Fact, authority_facts
 
 
 def replay(facts: Sequence[Fact] | None = None) -> Authority:
-    """Fold genesis, the bootstrap grant and every confirmed control change, in the order of the log."""
+    """Fold genesis, the bootstrap grant, confirmed control changes, owners and leavers, in the order of the log."""
     authority = Authority()
     for fact in facts if facts is not None else authority_facts():
         authority.latest = max(authority.latest, fact.at)
@@ -27,6 +27,10 @@ def replay(facts: Sequence[Fact] | None = None) -> Authority:
             _control(authority, fact)
         elif fact.kind == "membership.synced":
             providers.fold(authority, fact.facts)
+        elif fact.kind == "person.closed":
+            close(authority, fact.facts["subject"], id=fact.id)
+        elif fact.kind in OWNED and fact.facts.get("owner"):
+            own(authority, fact.facts["subject"], fact.facts["owner"])
     return authority
 
 

@@ -16,6 +16,7 @@ EVIDENCED = {
     "procedures_reviewcomment": (None, ("review.", "control.")),
     "procedures_accessrequest": ("state", ("access.",)),
     "procedures_grant": ("revoked_at", ("control.", "bootstrap.", "genesis")),
+    "procedures_grant": ("revoked_at", ("control.", "bootstrap.", "genesis", "person.closed")),
     "procedures_run": ("state", ("run.",)),
     "procedures_approval": ("used_at", ("run.", "gate.")),
     "procedures_artifact": ("erased_at", ("task.", "artifact.")),

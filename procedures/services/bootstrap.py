@@ -182,7 +182,7 @@ def accept_invite(*, token: str, password: str, at: datetime) -> Person:
         raise local_sign_in.LocalSignInOff("Names and passwords of this portal do not open it any more.")
     link = take_link(token, OneTimeLink.Purpose.INVITE, at)
     person = link.person
-    if person is None:
+    if person is None or not person.is_active or person.kind == Person.Kind.SERVICE:
         raise NotFound("This invitation belongs to nobody.")
     check_password(password, person)
     person.set_password(password)

@@ -52,7 +52,13 @@ def minimum_strength(control: str, object: Mapping[str, Any]) -> str:
 
 
 def who_gains(control: str, object: Mapping[str, Any]) -> set[str]:
-    """Subjects who gain authority from the change, groups opened up as they stand now."""
+    """Subjects who gain authority from the change, groups opened up as they stand now, and the owners of software."""
+    gains = _gains(control, object)
+    owners = Person.objects.filter(subject__in=gains, owner__isnull=False).values_list("owner__subject", flat=True)
+    return gains | {str(subject) for subject in owners}
+
+
+def _gains(control: str, object: Mapping[str, Any]) -> set[str]:
     principal = str(object.get("principal", ""))
     if control in {"grant", "duty"} and object.get("action", "add") == "add":
         kind, _, name = principal.partition(":")

@@ -79,6 +79,7 @@ urlpatterns = [
     path("people/", people.listing, name="people"),
     path("people/invite/", people.invite, name="invite"),
     path("people/let-in/", people.let_in, name="let-in"),
+    path("people/account/", people.account, name="service-account"),
     path("people/close/", people.close, name="close-account"),
     path("environments/", environments.listing, name="environments"),
     path("environments/<slug:name>/", environments.one, name="environment"),

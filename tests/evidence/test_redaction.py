@@ -14,7 +14,7 @@ from procedures.evidence.models import Disclosure, ErasableKey, Event
 from procedures.evidence.record import disclosed, pseudonym
 from procedures.evidence.verify import Failed
 from procedures.models import ControlChange, Person
-from procedures.services import controls, discussions, people
+from procedures.services import controls, discussions, leavers, people
 from procedures.services.unit import SecondPersonRequired
 from tests.evidence.conftest import Log
 
@@ -122,7 +122,7 @@ def test_destroying_a_persons_key_erases_them_and_only_them(told: Log) -> None:
     other = second(told)
     with pytest.raises(InvalidInput, match="close it first"):
         erased(told, other, subject=str(quinn.subject))
-    people.close_account(actor=told.world.mira, person=quinn.subject, at=now())
+    leavers.close_person(actor=told.world.mira, person=quinn.subject, at=now())
     erased(told, other, subject=str(quinn.subject))
     quinn.refresh_from_db()
     assert (quinn.name, quinn.email, quinn.username) == ("(erased)", "", f"erased-{quinn.subject}")

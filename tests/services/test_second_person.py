@@ -11,7 +11,7 @@ from procedures.domain.errors import NotAllowed, NotFound
 from procedures.domain.statements import TooWeak
 from procedures.evidence.models import Event
 from procedures.models import Approval, DutyAssignment, Environment, Person, Review
-from procedures.services import approvals, controls, people, reviews
+from procedures.services import accounts, approvals, controls, reviews
 from procedures.services.unit import SecondPersonRequired
 from tests.factories.portal import World
 
@@ -229,13 +229,13 @@ def test_what_was_accepted_meanwhile_is_nobodys_any_more(world: World) -> None:
 
 
 def test_the_owner_of_a_service_account_does_not_accept_what_it_submits(world: World) -> None:
-    """One person, two accounts: Mira made the robot, it hands in what she wrote, and she holds every duty."""
+    """One person, two accounts: the robot hands in what Rob wrote, who holds every duty."""
     robot = robot_of(world)
     world.may(robot, "author")
     version = world.submit(robot)
-    assert set(version.authors.values_list("person__username", flat=True)) == {"robot", "mira"}
+    assert set(version.authors.values_list("person__username", flat=True)) == {"robot", "rob"}
     with pytest.raises(SecondPersonRequired):
-        world.review(world.mira, version, "operations", "security", signed=True)
+        world.review(Person.objects.get(username="rob"), version, "operations", "security", signed=True)
 
 
 def test_software_decides_nothing_whoever_owns_it(world: World) -> None:
@@ -256,6 +256,7 @@ def test_software_decides_nothing_whoever_owns_it(world: World) -> None:
 
 
 def robot_of(world: World) -> Person:
-    made, _ = people.invite_person(actor=world.mira, username="robot", name="Robot", email="", kind="service", at=now())
-    made.refresh_from_db()
-    return made
+    """Rob's, who writes and would like to accept."""
+    rob = world.person("rob", "operations", "security", key=True)
+    world.may(rob, "review")
+    return accounts.make_account(actor=world.mira, username="robot", name="Robot", owner=rob.subject, at=now())

@@ -13,13 +13,16 @@ from procedures.domain.clock import now
 from procedures.domain.definition import DUTIES
 from procedures.domain.errors import NotFound, OpsError
 from procedures.domain.profiles import PROFILES
+from procedures.models import Person
 from procedures.queries import pages_people
-from procedures.services import people, sessions
+from procedures.services import accounts, leavers, people, sessions
 from procedures.web.doors import page, person_of, show, status_of
 
 
-def _lists() -> dict[str, object]:
+def _lists(me: Person) -> dict[str, object]:
     return {
+        "service_accounts": accounts.accounts_for(me, now()),
+        "orphans": leavers.orphans(me, now()),
         "people": pages_people.people(),
         "groups": pages_people.groups(),
         "duties": DUTIES,
@@ -32,7 +35,7 @@ def _lists() -> dict[str, object]:
 @page
 @require_safe
 def listing(request: HttpRequest) -> HttpResponse:
-    return show(request, "people.html", _lists(), nav="people")
+    return show(request, "people.html", _lists(person_of(request)), nav="people")
 
 
 @page
@@ -46,14 +49,14 @@ def invite(request: HttpRequest) -> HttpResponse:
         return show(
             request,
             "people.html",
-            _lists() | {"problem": problem, "typed": typed},
+            _lists(person_of(request)) | {"problem": problem, "typed": typed},
             status=status_of(problem),
             nav="people",
         )
     return show(
         request,
         "people.html",
-        _lists() | {"invited": person, "link": settings.OPSPORTAL_PUBLIC_URL + path},
+        _lists(person_of(request)) | {"invited": person, "link": settings.OPSPORTAL_PUBLIC_URL + path},
         status=201,
         nav="people",
     )
@@ -79,8 +82,36 @@ def close(request: HttpRequest) -> HttpResponse:
     try:
         if subject is None:
             raise NotFound("There is no such person.")
-        row = people.close_account(actor=person_of(request), person=subject, at=now())
+        row = leavers.close_person(actor=person_of(request), person=subject, at=now())
     except OpsError as problem:
-        return show(request, "people.html", _lists() | {"problem": problem}, status=status_of(problem), nav="people")
+        return show(
+            request,
+            "people.html",
+            _lists(person_of(request)) | {"problem": problem},
+            status=status_of(problem),
+            nav="people",
+        )
     messages.success(request, f"{row} can do nothing any more.")
+    return redirect("web:people")
+
+
+@page
+@require_POST
+def account(request: HttpRequest) -> HttpResponse:
+    """A service account is made with an owner, or given to another one."""
+    me, posted = person_of(request), request.POST
+    owner = pages_people.as_subject(posted.get("owner", ""))
+    given = pages_people.as_subject(posted.get("account", ""))
+    typed = {name: posted.get(name, "").strip() for name in ("username", "name")}
+    try:
+        if owner is None:
+            raise NotFound("There is no such person.")
+        if given is not None:
+            row = accounts.give_account(actor=me, account=given, owner=owner, at=now())
+        else:
+            row = accounts.make_account(actor=me, username=typed["username"], name=typed["name"], owner=owner, at=now())
+    except OpsError as problem:
+        context = _lists(me) | {"problem": problem, "account": typed}
+        return show(request, "people.html", context, status=status_of(problem), nav="people")
+    messages.success(request, f"{row} belongs to {row.owner}.")
     return redirect("web:people")

@@ -1,0 +1,143 @@
+"""Service accounts: somebody owns each, stands behind what it asks for, and gains from what it is given."""
+
+from __future__ import annotations
+
+import json
+from typing import Any
+
+import pytest
+from django.test import Client
+from rest_framework.test import APIClient
+
+from procedures import access
+from procedures.domain.canonical import canon
+from procedures.domain.clock import now
+from procedures.domain.errors import InvalidInput, NotAllowed
+from procedures.evidence.models import Event
+from procedures.issuer.replay import replay
+from procedures.models import Environment, Grant, Person, Run
+from procedures.services import accounts, approvals, controls, sessions, tokens
+from procedures.services.unit import SecondPersonRequired
+from tests.factories.portal import PASSWORD, World
+
+
+@pytest.fixture
+def rob(world: World) -> Person:
+    world.accepted()
+    return world.person("rob", "operations", key=True)
+
+
+@pytest.fixture
+def robot(world: World, rob: Person) -> Person:
+    row = accounts.make_account(actor=world.mira, username="robot", name="Robot", owner=rob.subject, at=now())
+    world.may(row, "run", "view")
+    return row
+
+
+def test_an_account_has_a_person_as_owner_and_only_managers_make_one(world: World, rob: Person) -> None:
+    made: dict[str, Any] = {"username": "bot", "name": "Bot", "at": now()}
+    with pytest.raises(NotAllowed):
+        accounts.make_account(actor=rob, owner=rob.subject, **made)
+    robot = accounts.make_account(actor=world.mira, owner=rob.subject, **made)
+    with pytest.raises(InvalidInput, match="owner"):
+        accounts.make_account(actor=world.mira, owner=robot.subject, **{**made, "username": "bot-2"})
+    said = json.loads(bytes(Event.objects.get(kind="person.made", actor=world.mira.subject).body))
+    assert (said["kind"], said["owner"]) == ("service", str(rob.subject))
+    assert replay().owners == {str(robot.subject): {str(rob.subject)}}
+
+
+def test_an_account_signs_in_nowhere_even_with_a_password(world: World, robot: Person, rf: Any) -> None:
+    robot.set_password(PASSWORD)
+    robot.save(update_fields=["password"])
+    with pytest.raises(sessions.WrongPassword):
+        sessions.open_session(rf.post("/login/"), username="robot", password=PASSWORD, at=now())
+    client = Client()
+    client.force_login(robot)
+    assert client.get("/settings/").status_code == 302
+
+
+def test_software_never_reviews_approves_or_manages_whatever_it_was_given(world: World, robot: Person) -> None:
+    world.may(robot, "review", "approve", "manage_access", "break_glass")
+    for verb in ("review", "approve", "manage_access", "break_glass"):
+        decision = access.decide(robot, verb, at=now())
+        assert not decision.allowed
+        assert "software" in decision.reason
+
+
+def test_nobody_gives_rights_to_an_account_of_their_own(world: World, rob: Person, robot: Person) -> None:
+    """Rob manages access too; giving his robot rights, or owning one that has them, would be giving them to himself."""
+    world.may(rob, "manage_access")
+    wanted = {
+        "principal": f"person:{robot.subject}",
+        "verbs": ["run"],
+        "environments": [],
+        "not_before": "2026-01-01T00:00:00.000000Z",
+        "expires_at": "2099-01-01T00:00:00.000000Z",
+        "reason": "mine",
+    }
+    statement = canon(controls.statement_for(actor=rob, control="grant", object=wanted))
+    before = Grant.objects.count()
+    with pytest.raises(SecondPersonRequired):
+        controls.propose(actor=rob, control="grant", object=wanted, signature=world.signed("rob", statement), at=now())
+    with pytest.raises(SecondPersonRequired):
+        accounts.give_account(actor=rob, account=robot.subject, owner=rob.subject, at=now())
+    assert Grant.objects.count() == before
+
+
+def test_the_issuer_too_counts_the_owner_among_those_who_gain(world: World, rob: Person, robot: Person) -> None:
+    """The service is passed by: an event of a grant to the robot that Rob alone signed gives nothing in production."""
+    from procedures.domain.controls import gains_from
+
+    authority = replay()
+    gains = gains_from("grant", {"principal": f"person:{robot.subject}"}, authority)
+    assert gains == {str(robot.subject), str(rob.subject)}
+
+
+def waiting(world: World, robot: Person, rob: Person) -> Run:
+    """What the robot asks for by its token waits for an approver; Rob holds right and duty."""
+    Environment.objects.filter(name="development").update(approvals={"low": {"operations": 1}})
+    world.may(rob, "approve", "view")
+    _, secret = tokens.make_token(actor=rob, name="nightly", days=1, person=robot.subject, at=now())
+    wish = {"procedure": "hello", "environment": "development", "parameters": {}, "reason": "r"}
+    asked = APIClient(HTTP_AUTHORIZATION=f"Bearer {secret}").post("/api/v1/runs/", wish, format="json")
+    assert asked.status_code == 202, asked.content
+    return Run.objects.get(pk=asked.json()["id"])
+
+
+def test_the_owner_approves_nothing_that_the_account_asked_for_at_any_door(
+    world: World, robot: Person, rob: Person
+) -> None:
+    run = waiting(world, robot, rob)
+    chain = {(link.person.username, link.role) for link in run.chain.select_related("person")}
+    assert chain == {("robot", "requester"), ("rob", "owner"), ("rob", "token_maker")}
+    with pytest.raises(SecondPersonRequired):
+        approvals.decide_run(
+            actor=rob,
+            run=run.pk,
+            verdict="approve",
+            plan_digest=run.plan_digest,
+            comment="",
+            signature=world.signed(
+                "rob", canon(approvals.statement_for(actor=rob, run=run, verdict="approve", at=now()))
+            ),
+            at=now(),
+        )
+    page, rest = Client(), APIClient()
+    for client in (page, rest):
+        client.force_login(rob, backend="procedures.access.backend.PasswordBackend")
+    posted = {"verdict": "approve", "plan_digest": run.plan_digest}
+    assert "behind this request" in page.get(f"/approvals/{run.pk}/").content.decode()
+    assert page.post(f"/approvals/{run.pk}/", posted).status_code == 403
+    answer = rest.post(f"/api/v1/runs/{run.pk}/approve/", {"plan_digest": run.plan_digest}, format="json")
+    assert (answer.status_code, "behind the request" in answer.json()["detail"]) == (403, True)
+    assert not run.approvals.exists()
+
+
+def test_whoever_made_the_token_before_the_account_changed_hands_stands_behind_its_runs(
+    world: World, robot: Person, rob: Person
+) -> None:
+    run = waiting(world, robot, rob)
+    nora = world.person("nora")
+    accounts.give_account(actor=world.mira, account=robot.subject, owner=nora.subject, at=now())
+    assert run.chain.filter(person=rob).exists()
+    assert replay().owners[str(robot.subject)] == {str(rob.subject), str(nora.subject)}
