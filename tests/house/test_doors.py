@@ -58,6 +58,7 @@ SERVICES = {
     "codes._begin": OWN,
     "codes.enrol": OWN,
     "install.install": NOBODY,
+    "leavers.close_by_directory": NOBODY,
     "life.expire_acceptances": NOBODY,
     "manuscripts.discard_manuscript": OWN,
     "notices.choose": OWN,

@@ -12,6 +12,7 @@ from rest_framework.test import APIClient
 from procedures import access
 from procedures.domain.canonical import canon
 from procedures.domain.clock import now
+from procedures.domain.controls import gains_from
 from procedures.domain.errors import InvalidInput, NotAllowed
 from procedures.evidence.models import Event
 from procedures.issuer.replay import replay
@@ -86,8 +87,6 @@ def test_nobody_gives_rights_to_an_account_of_their_own(world: World, rob: Perso
 
 def test_the_issuer_too_counts_the_owner_among_those_who_gain(world: World, rob: Person, robot: Person) -> None:
     """The service is passed by: an event of a grant to the robot that Rob alone signed gives nothing in production."""
-    from procedures.domain.controls import gains_from
-
     authority = replay()
     gains = gains_from("grant", {"principal": f"person:{robot.subject}"}, authority)
     assert gains == {str(robot.subject), str(rob.subject)}
