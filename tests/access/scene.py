@@ -20,6 +20,10 @@ from procedures.queries.duties import duties_of
 from procedures.runner.drive import drive
 from procedures.services import discussions, drafts, install, people, reviews, tokens
 from tests.factories.access_requests import ask
+from procedures.models import ControlChange, Environment, OpenSession, Person, Run, Source, Target, Version
+from procedures.queries.duties import duties_of
+from procedures.runner.drive import drive
+from procedures.services import discussions, drafts, install, leavers, reviews, tokens
 from tests.factories.portal import RUNBOOKS, World, new_world
 from tests.trials.hostile import bundle
 
@@ -140,7 +144,7 @@ def _sign_in(scene: Scene) -> None:
         elif name != "nobody":
             client.force_login(scene.people[name], backend=BACKEND)
         scene.clients[name] = client
-    people.close_account(actor=scene.world.mira, person=scene.people["closed"].subject, at=now())
+    leavers.close_person(actor=scene.world.mira, person=scene.people["closed"].subject, at=now())
 
 
 def token_of(scene: Scene, name: str) -> str:
@@ -181,9 +185,18 @@ def _name(scene: Scene, *, done: Run, waiting: Run, version: Version, hello: Ver
         "digest": version.digest,
         "grant": str(done.grant),
         "event": str(Event.objects.filter(kind="run.requested").first().pk),  # type: ignore[union-attr]
+        "robot": str(scene.people["robot"].subject),
+        "session": str(_session_of(scene.people["asker"]).pk),
         "stranger": str(scene.people["stranger"].subject),
         "peer": str(scene.people["peer"].subject),
     }
+
+
+def _session_of(person: Person) -> OpenSession:
+    at = now()
+    return OpenSession.objects.create(
+        person=person, kind="cli", began_at=at, seen_at=at, until_at=at + timedelta(hours=8)
+    )
 
 
 def review_signed_by(scene: Scene, name: str, verdict: str) -> dict[str, Any]:

@@ -31,6 +31,8 @@ MARKS = {401: ">", 403: "-", 404: "."}
 OWN = {
     "asker": ("done", "waiting", "event", "token", "wish", "grant"),
     "asker's token": ("done", "waiting", "event", "wish"),
+    "asker": ("done", "waiting", "event", "token", "session"),
+    "asker's token": ("done", "waiting", "event"),
     "author": ("version", "draft", "wanted", "thread"),
     "first manager": ("change",),
     "her token": ("change",),
