@@ -138,7 +138,6 @@ ANSWERS: Mapping[tuple[str, str], tuple[Sequence[int], Shape]] = {
     ("accounts.ServiceAccounts", "POST"): ([201], OBJECT),
     ("tokens.Tokens", "POST"): ([201], OBJECT),
     ("tokens.Rotate", "POST"): ([201], OBJECT),
-    ("tokens.OneToken", "DELETE"): ([204], {}),
     ("access_requests.AccessRequests", "POST"): ([201], OBJECT),
     ("access_requests.Grant", "POST"): ([201, 202], OBJECT),
     ("sessions.LetIn", "POST"): ([204], {}),

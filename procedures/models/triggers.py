@@ -15,7 +15,6 @@ EVIDENCED = {
     "procedures_review": (None, ("review.",)),
     "procedures_reviewcomment": (None, ("review.", "control.")),
     "procedures_accessrequest": ("state", ("access.",)),
-    "procedures_grant": ("revoked_at", ("control.", "bootstrap.", "genesis")),
     "procedures_grant": ("revoked_at", ("control.", "bootstrap.", "genesis", "person.closed")),
     "procedures_run": ("state", ("run.",)),
     "procedures_approval": ("used_at", ("run.", "gate.")),

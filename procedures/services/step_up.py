@@ -1,4 +1,4 @@
-"""A recent second factor, where a session or a token alone asks for too much (H20; decisions/0014)."""
+"""A recent second factor, where a session or a token alone asks for too much (H20; decisions/0015)."""
 
 from __future__ import annotations
 

@@ -15,15 +15,11 @@ from procedures.domain.clock import now
 from procedures.evidence.models import Event
 from procedures.evidence.notes import load_key
 from procedures.evidence.sequence import Sequencer
-from procedures.models import ControlChange, Environment, Grant, Person, Run, Source, Target, Version
-from procedures.queries.duties import duties_of
-from procedures.runner.drive import drive
-from procedures.services import discussions, drafts, install, people, reviews, tokens
-from tests.factories.access_requests import ask
-from procedures.models import ControlChange, Environment, OpenSession, Person, Run, Source, Target, Version
+from procedures.models import ControlChange, Environment, Grant, OpenSession, Person, Run, Source, Target, Version
 from procedures.queries.duties import duties_of
 from procedures.runner.drive import drive
 from procedures.services import discussions, drafts, install, leavers, reviews, tokens
+from tests.factories.access_requests import ask
 from tests.factories.portal import RUNBOOKS, World, new_world
 from tests.trials.hostile import bundle
 

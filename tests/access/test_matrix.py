@@ -29,10 +29,8 @@ TABLE = Path(__file__).with_name("matrix.txt")
 NOTHING = "00000000-0000-7000-8000-000000000000"
 MARKS = {401: ">", 403: "-", 404: "."}
 OWN = {
-    "asker": ("done", "waiting", "event", "token", "wish", "grant"),
+    "asker": ("done", "waiting", "event", "token", "session", "wish", "grant"),
     "asker's token": ("done", "waiting", "event", "wish"),
-    "asker": ("done", "waiting", "event", "token", "session"),
-    "asker's token": ("done", "waiting", "event"),
     "author": ("version", "draft", "wanted", "thread"),
     "first manager": ("change",),
     "her token": ("change",),

@@ -76,7 +76,8 @@ def test_a_session_key_of_before_the_sign_in_is_worth_nothing_after_it(world: Wo
     session = attacker.session
     session["planted"] = True
     session.save()
-    attacker.cookies["sessionid"] = planted = session.session_key
+    planted = str(session.session_key)
+    attacker.cookies["sessionid"] = planted
     victim = browser()
     victim.cookies["sessionid"] = planted
     assert sign_in(victim) == 302
