@@ -54,14 +54,13 @@ def minimum_strength(control: str, object: Mapping[str, Any]) -> str:
 def who_gains(control: str, object: Mapping[str, Any]) -> set[str]:
     """Subjects who gain authority from the change, groups opened up as they stand now, and the owners of software."""
     gains = _gains(control, object)
-    owners = Person.objects.filter(subject__in=gains, owner__isnull=False).values_list("owner__subject", flat=True)
-    return gains | {str(subject) for subject in owners}
+    software = Person.objects.filter(subject__in=gains, owner__isnull=False)
+    return gains | set(map(str, software.values_list("owner__subject", flat=True)))
 
 
 def _gains(control: str, object: Mapping[str, Any]) -> set[str]:
-    principal = str(object.get("principal", ""))
     if control in {"grant", "duty"} and object.get("action", "add") == "add":
-        kind, _, name = principal.partition(":")
+        kind, _, name = str(object.get("principal", "")).partition(":")
         if kind == "person":
             return {name}
         return {str(s) for s in Membership.objects.filter(group__name=name).values_list("person__subject", flat=True)}

@@ -23,7 +23,13 @@ OPEN = {  # what a token of any kind may know, and why
     "get v1/me/": "who one is",
     "get v1/environments/": "their names and rules, as everybody who is signed in knows them",
 }
-SHOWS_LESS = {"get v1/procedures/", "get v1/versions/", "get v1/runs/", "get v1/targets/"}  # lists, narrowed
+SHOWS_LESS = {
+    "get v1/procedures/",
+    "get v1/versions/",
+    "get v1/runs/",
+    "get v1/targets/",
+    "get v1/access-requests/",
+}  # lists, narrowed
 
 
 def doors() -> Iterator[tuple[str, str, type[Door]]]:
