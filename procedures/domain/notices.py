@@ -52,6 +52,14 @@ KINDS: Mapping[str, Kind] = {
             security=True,
         ),
         Kind(
+            "break_glass.used",
+            "Somebody broke the glass",
+            "Break-glass: run {no} of {procedure} in {environment}",
+            "{person} broke the glass at {when}: run {no} of {procedure} in {environment} goes ahead without {skips}. "
+            "The reason stands in the portal. Somebody outside the run must review it within 72 hours.",
+            security=True,
+        ),
+        Kind(
             "approval.waits",
             "A run waits for my approval",
             "Run {no} of {procedure} in {environment} waits for an approval",

@@ -86,6 +86,8 @@ KINDS: Mapping[str, tuple[str, ...]] = {
     "export.made": ("manifest", "range", "exporter"),
     "entity.registered": ("ref", "place", "descriptor_sha256", "commit", "step"),
     "evidence.read": ("what",),
+    "break_glass.used": ("use", "run", "plan_digest", "digest", "skips", "not_after", "grant", "chain", "environment"),
+    "break_glass.reviewed": ("use", "run", "verdict"),
     "notice.given_up": ("notice", "kind", "subject", "attempts", "why"),
 }
 

@@ -54,6 +54,12 @@ def authority_facts() -> list[Fact]:
     return [fact(event) for event in rows]
 
 
+def glass_facts() -> list[Fact]:
+    """Uses and reviews of break-glass, in the order in which they were recorded."""
+    kinds = ("break_glass.used", "break_glass.reviewed")
+    return _facts(Event.objects.filter(kind__in=kinds).order_by("id"))
+
+
 def facts_of_run(run: UUID) -> list[Fact]:
     return _facts(Event.objects.filter(run=run).order_by("n"))
 

@@ -447,6 +447,7 @@ class Authority:
         self.keys: dict[str, Row] = {}
         self.keyed: set[str] = set()
         self.known_at, self.signed_at = "", ""
+        self.glass: list[Row] = []
         self.runners: dict[str, str] = {}
         self.drafts: dict[tuple[str, str], set[str]] = {}
         self.duties: dict[str, set[str]] = {}
@@ -507,6 +508,10 @@ class Authority:
                 self.duties.setdefault(duty, set()).add("person:" + body["subject"])
         elif kind == "control.confirmed":
             self.control(index, body)
+        elif kind == "break_glass.used":
+            self.break_glass(index, body)
+        elif kind == "break_glass.reviewed":
+            self.review_glass(index, body)
         elif kind == "membership.synced":
             self.sync(body)
         elif kind == "person.closed":
@@ -554,7 +559,7 @@ class Authority:
             return
         add = thing.get("action", "add") in ("add", "set")
         if control == "grant":
-            self.grants[body["change"]] = thing
+            self.grants[body["change"]] = dict(thing, signers=[row["by"] for row in body.get("sigs", [])])
         elif control == "grant_end":
             self.grants.pop(thing["grant"], None)
         elif control == "membership":
@@ -582,14 +587,65 @@ class Authority:
         elif control == "redaction":
             self.redacted.setdefault(thing["event"], set()).update(thing["paths"])
 
+    def break_glass(self, index: int, body: Row) -> None:
+        """Keep a use of break-glass; what its signature, its grant and its limits do not bear is asserted only."""
+        said = json.loads(base64.b64decode(body.get("statement", "")) or b"{}")
+        now, by, earlier = self.signed_at, body["actor"], [g for g in self.glass if g["by"] == body["actor"]]
+        same = all(said.get(n) == body[n] for n in ("run", "plan_digest", "digest", "skips", "not_after"))
+        where = body["environment"]
+        grants = [
+            g
+            for g in self.grants.values()
+            if "break_glass" in g["verbs"]
+            and by in self.holders(g["principal"])
+            and (not g.get("environments") or where in g["environments"])
+            and g.get("not_before", "") <= now < g.get("expires_at", "~")
+        ]
+        why = ""
+        if said.get("type") != "opsportal/break-glass/v1" or not same or said.get("by") != by:
+            why = "its statement is about something else"
+        elif by not in self.signed_by(body, now):
+            why = "no key that counts signed it"
+        elif not body["not_after"] <= later(now, 4, minutes=1):
+            why = "it is good for longer than four hours"
+        elif not grants:
+            why = "no grant that stands gives that permission"
+        elif sum(later(g["at"], 24) > now for g in earlier if not g["why"]) >= 3:
+            why = "it is the fourth within a day"
+        elif any(later(g["at"], 72) <= now and not g["reviewed"] for g in earlier if not g["why"]):
+            why = "an earlier one was not reviewed within 72 hours"
+        if why:
+            self.asserted.append((index, "break_glass", why))
+        row = {n: body[n] for n in ("use", "run", "plan_digest", "skips", "chain", "environment", "grant")}
+        self.glass.append(dict(row, index=index, by=by, at=now, why=why, reviewed="", verdict=""))
+
+    def review_glass(self, index: int, body: Row) -> None:
+        """A review counts if it is signed by somebody outside the run and the grant."""
+        said = json.loads(base64.b64decode(body.get("statement", "")) or b"{}")
+        reviewer = body["actor"]
+        for use in self.glass:
+            if use["use"] != body["use"]:
+                continue
+            signers = self.grants.get(use["grant"], {}).get("signers", [])
+            same = said.get("use") == body["use"] and said.get("verdict") == body["verdict"]
+            if said.get("type") != "opsportal/break-glass-review/v1" or not same:
+                why = "its statement is about something else"
+            elif reviewer not in self.signed_by(body, self.signed_at):
+                why = "no key that counts signed it"
+            elif reviewer == use["by"] or reviewer in use["chain"] or reviewer in signers:
+                why = "its reviewer stands behind the run or gave the permission"
+            else:
+                use["reviewed"], use["verdict"] = reviewer, body["verdict"]
+                continue
+            self.asserted.append((index, "break_glass review", why))
+
     def counts_from(self, key: Row, body: Row) -> str:
         """From when on a key counts for production; empty: at once, as the first, or signed by an older one."""
         said = json.loads(base64.b64decode(body.get("statement", "")) or b"{}")
         older = said.get("object") == key and key["subject"] in self.signed_by(body, self.signed_at)
         if key["subject"] not in self.keyed or older:
             return ""
-        later = dt.datetime.fromisoformat(self.known_at[:-1]) + dt.timedelta(hours=24)
-        return later.strftime("%Y-%m-%dT%H:%M:%S.%fZ")
+        return later(self.known_at, 24)
 
     def lacks(self, control: str, thing: Row, body: Row) -> str:
         """Why a control change does not stand by itself, or an empty string."""
@@ -630,6 +686,12 @@ class Authority:
         except (ValueError, AttributeError):
             have = 0
         return "" if have >= need else "needs %d signatures of managers who do not gain, carries %d" % (need, have)
+
+
+def later(at: str, hours: int, *, minutes: int = 0) -> str:
+    """A moment so much later, in the log's form."""
+    moved = dt.datetime.fromisoformat(at[:-1]) + dt.timedelta(hours=hours, minutes=minutes)
+    return moved.strftime("%Y-%m-%dT%H:%M:%S.%fZ")
 
 
 # --- the story of each run -----------------------------------------------------------------------------------------
@@ -737,6 +799,14 @@ def tell(headers: list[Row], bodies: dict[str, Row], scope: set[str]) -> tuple[A
         "reports/population.csv": table(population(headers, scope)),
         "reports/asserted.csv": table([["index", "control", "why"]] + asserted),
         "reports/refusals.csv": table([["index", "kind", "code", "reason"]] + denials),
+        "reports/break_glass.csv": table(
+            [["index", "at", "by", "run", "environment", "skipped", "reviewed_by", "verdict", "lacks"]]
+            + [
+                [str(g["index"]), g["at"], g["by"], g["run"], g["environment"], " ".join(g["skips"])]
+                + [g["reviewed"], g["verdict"], g["why"]]
+                for g in authority.glass
+            ]
+        ),
         "reports/strengths.csv": table([["strength", "decisions"]] + sorted([k, str(v)] for k, v in strengths.items())),
     }
 
@@ -783,6 +853,8 @@ def _acceptance(
 
 def _approval(authority: Authority, run: Row) -> str:
     """What the approvals of a production run lack to stand by signatures alone, or an empty string."""
+    if any(not use["why"] for use in run["glass"]):
+        return ""
     rules = authority.approvals.get(run["environment"], {}).get(run["risk"], {})
     needed = max(run["needed"], sum(rules.values()))
     signed = {row[1] for row in run["approved"] if row[0] == run["plan"] and not row[2] and row[3] == "signed"}
@@ -843,8 +915,10 @@ def _run_event(
         fine = run["drafted"] if run["draft"] else accepted.get(body["digest"], [False])[-1]
         if body["digest"] != run["digest"] or not fine:
             raise Failed(member, "what was claimed is not what was accepted")
+        broken = [g for g in authority.glass if (g["run"], g["plan_digest"]) == (header["run"], body["plan_digest"])]
+        run["glass"] = [g for g in broken if "approval" in g["skips"]]
         people = {who for plan, who, gate, _ in run["approved"] if plan == body["plan_digest"] and not gate}
-        if body["plan_digest"] != run["plan"] or len(people) < run["needed"]:
+        if body["plan_digest"] != run["plan"] or (len(people) < run["needed"] and not run["glass"]):
             raise Failed(member, "it was claimed without the approvals that its plan needs")
 
 
@@ -1041,6 +1115,10 @@ def verify(data: bytes, key: str | None, require: str = "SIGNED") -> Row:
         "bodies": len(bodies),
         "asserted": [{"index": i, "control": c, "why": w} for i, c, w in authority.asserted],
         "erased": holes,
+        "break_glass": {
+            "used": len(authority.glass),
+            "unreviewed": sum(not use["reviewed"] for use in authority.glass),
+        },
         "decisions": counted(tables["reports/strengths.csv"]),
         "providers": authority.synced,
         "not_proven": list(LIMITS),
@@ -1082,6 +1160,7 @@ def main(argv: list[str]) -> int:
     print(
         "Reviews and approvals by strength: session %(session)d, totp %(totp)d, signed %(signed)d." % found["decisions"]
     )
+    print("Break-glass: %(used)d, %(unreviewed)d unreviewed." % found["break_glass"])
     for row in found["asserted"]:
         print("ASSERTED BY PLATFORM: leaf %(index)d, %(control)s: %(why)s" % row)
     for name, row in sorted(found["providers"].items()):

@@ -18,7 +18,7 @@ from procedures.domain.ports import Binding, Target
 from procedures.domain.profiles import approvals_missing, approvals_union, missing_reviews, review_requirement
 from procedures.domain.statements import strong_enough
 from procedures.evidence.queries import Fact, facts_of_run, version_facts
-from procedures.issuer import policies
+from procedures.issuer import glass, policies
 from procedures.issuer.refusals import LeaseRefused
 from procedures.issuer.replay import by_now, checked, statement_of
 from procedures.models import Run
@@ -39,7 +39,14 @@ def judge_run(authority: Authority, run: Run, plan: Mapping[str, Any], *, at: da
     _callees(plan, submitted, judge)
     _grant(authority, run, str(submitted["procedure"]), facts, plan, at)
     risk = highest_told(version_facts(run.version_id), told)
-    return _approvals(authority, run, risk, facts, policies.required(authority, run, plan, facts))
+    wanted = policies.required(authority, run, plan, facts)
+    try:
+        return _approvals(authority, run, risk, facts, wanted)
+    except LeaseRefused as refusal:
+        covers = partial(_covers, run=run, procedure=str(submitted["procedure"]), plan=plan, at=at)
+        if why := glass.why_not(authority, run, run.plan_digest, covers, at=at):
+            raise LeaseRefused(f"{refusal.message} Break-glass: {why}.") from None
+        return ()
 
 
 def highest_told(facts: Sequence[Fact], told: Sequence[str]) -> str:

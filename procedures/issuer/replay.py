@@ -75,6 +75,8 @@ def _control(authority: Authority, fact: Fact) -> None:
         own = any(s.valid and s.by == object["subject"] for s in _signatures(authority, fact))
         keyed = object["subject"] in authority.keyed
         object = {**object, "counts_from": counts_from(authority.latest, keyed=keyed, by_older_key=own)}
+    if control == "grant":
+        object = {**object, "signers": sorted({str(row["by"]) for row in fact.signatures})}
     apply(authority, control, object, id=fact.facts["change"], stands=verdict.stands)
 
 

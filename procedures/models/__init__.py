@@ -3,6 +3,7 @@
 from procedures.models.access import ControlChange, Grant, GrantRight, ProcedureGroupPermission, ProcedureUserPermission
 from procedures.models.access_requests import AccessRequest
 from procedures.models.artifacts import Artifact
+from procedures.models.break_glass import GlassBreak
 from procedures.models.discussions import ReviewComment
 from procedures.models.entities import Entity
 from procedures.models.environments import (
@@ -61,6 +62,7 @@ __all__ = [
     "EnrolledKey",
     "Entity",
     "Environment",
+    "GlassBreak",
     "Grant",
     "GrantRight",
     "HookDelivery",

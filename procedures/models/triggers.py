@@ -18,6 +18,7 @@ EVIDENCED = {
     "procedures_grant": ("revoked_at", ("control.", "bootstrap.", "genesis", "person.closed")),
     "procedures_run": ("state", ("run.",)),
     "procedures_approval": ("used_at", ("run.", "gate.")),
+    "procedures_glassbreak": ("reviewed_at", ("break_glass.",)),
     "procedures_artifact": ("erased_at", ("task.", "artifact.")),
     "procedures_leaserecord": ("state", ("lease.",)),
     "procedures_policy": (None, ("control.",)),

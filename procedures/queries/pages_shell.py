@@ -10,6 +10,7 @@ from procedures import access
 from procedures.access.decision import live_rights
 from procedures.domain.states import RunState, VersionState
 from procedures.models import Approval, ControlChange, Person, Run, Version
+from procedures.queries import glass
 from procedures.queries.access_requests import decidable
 
 MOST = 200
@@ -105,6 +106,7 @@ class Shell:
     manages: bool
     operates: bool
     audits: bool
+    glass: int
 
     @property
     def access(self) -> int:
@@ -125,4 +127,5 @@ def shell_for(person: Person, at: datetime) -> Shell:
         manages=access.decide(person, "manage_access", at=at).allowed,
         operates=access.decide(person, "operate", at=at).allowed,
         audits=access.decide(person, "audit", at=at).allowed,
+        glass=glass.unreviewed(person, at),
     )

@@ -22,8 +22,8 @@ from procedures.domain.secrets import Secret
 from procedures.domain.statements import strong_enough
 from procedures.domain.states import RunState, VersionState
 from procedures.evidence.queries import accepted_digests
-from procedures.models import Approval, Claim, Environment, Run, Runner, Version
-from procedures.services import drafts, drifts, letting_in, plans, run_policies
+from procedures.models import Approval, Claim, Environment, GlassBreak, Run, Runner, Version
+from procedures.services import break_glass, drafts, drifts, letting_in, plans, run_policies
 from procedures.services.calls import CalleeChanged
 from procedures.services.policies import PolicyDenied
 from procedures.services.run_states import end, move, note
@@ -86,9 +86,10 @@ def claim_run(*, run: UUID, runner: Runner, at: datetime) -> Claimed | None:
             end(row, RunState.EXPIRED, at=at, actor=None, who=runner.name, message="The approval expired.")
             return None
         try:
-            definition, files = _decide_again(row, runner, at)
+            glass = break_glass.standing(row, at)
+            definition, files = _decide_again(row, runner, at, glass.skips if glass else ())
             planned = _same_plan(row, definition, files, at)
-            _use_approvals(row, at)
+            _use_approvals(row, at, glass)
         except _Refused as refusal:
             end(
                 row,
@@ -114,12 +115,14 @@ def _group_is_busy(run: Run) -> bool:
     return others.filter(Q(concurrency_group__in=names) | Q(groups__name__in=names)).exists()
 
 
-def _decide_again(run: Run, runner: Runner, at: datetime) -> tuple[Definition, Mapping[str, bytes]]:
+def _decide_again(
+    run: Run, runner: Runner, at: datetime, skips: Sequence[str]
+) -> tuple[Definition, Mapping[str, bytes]]:
     """Everything that the request was allowed by, from scratch; no state column is believed."""
     environment = Environment.objects.get(pk=run.environment_id)
     if environment.stopped_at is not None:
         raise _Refused(f"{environment.name} is stopped.")
-    if environment.frozen_until_at is not None and environment.frozen_until_at > at:
+    if environment.frozen_until_at is not None and environment.frozen_until_at > at and "freeze" not in skips:
         raise _Refused(f"{environment.name} is frozen until {environment.frozen_until_at:%Y-%m-%d %H:%M} UTC.")
     if environment.name not in runner.environments or runner.ended_at is not None:
         raise _Refused(f"The runner {runner.name} does not serve {environment.name}.")
@@ -191,10 +194,12 @@ def _callees_accepted(planned: plans.Planned) -> None:
             raise _Refused(f"The evidence log holds no acceptance of {frame.ask.digest}, which this run calls.")
 
 
-def _use_approvals(run: Run, at: datetime) -> None:
+def _use_approvals(run: Run, at: datetime, glass: GlassBreak | None) -> None:
     """The approvals that the plan needs are there, strong enough, in time, and used by this run alone."""
     needed = parse(bytes(run.plan))["approvals"]
-    if not needed:
+    if glass is not None:
+        break_glass.taken(glass, at)
+    if not needed or (glass is not None and "approval" in glass.skips):
         return
     rows = Approval.objects.filter(
         run=run, gate="", plan_digest=run.plan_digest, verdict=Approval.Verdict.APPROVE

@@ -64,6 +64,7 @@ class Wish:
     digest: str | None = None
     door: str = "api"
     draft: bool = False
+    break_glass: bool = False
 
 
 @thing
@@ -82,6 +83,8 @@ def request_run(*, actor: Person, wish: Wish, at: datetime, chain: Sequence[tupl
         why = f"No grant lets {actor.username} {verb} {wish.procedure} in {wish.environment}."
         raise NotAllowed.for_want_of(why, verb=verb, procedure=wish.procedure, environment=wish.environment)
     access.require(actor, verb, at=at, procedure=procedure, environment=environment)
+    if wish.break_glass:
+        access.require(actor, "break_glass", at=at, procedure=procedure, environment=environment)
     _not_too_many(actor, at)
     version, definition = _what_runs(actor, procedure, environment, wish, at)
     proof = {} if wish.draft else step_up.require(actor, environment=environment, risk=version.risk, at=at)
@@ -118,7 +121,7 @@ def request_run(*, actor: Person, wish: Wish, at: datetime, chain: Sequence[tupl
     said = run_policies.request_said(run, definition, targets, list(marks), at=at)
     _record_request(run, decision.grant.id, proof | ({"options": dict(chosen)} if chosen else {}), said, at)
     _group_allows(run, definition, at)
-    _plan_and_go(run, definition, stored_files(version), marks, at)
+    _plan_and_go(run, definition, stored_files(version), marks, at, breaks=wish.break_glass)
     return run
 
 
@@ -264,7 +267,13 @@ def _record_request(run: Run, grant: Any, more: Mapping[str, Any], said: Decisio
 
 
 def _plan_and_go(
-    run: Run, definition: Definition, files: Mapping[str, bytes], marks: Mapping[str, str], at: datetime
+    run: Run,
+    definition: Definition,
+    files: Mapping[str, bytes],
+    marks: Mapping[str, str],
+    at: datetime,
+    *,
+    breaks: bool,
 ) -> None:
     planned = plans.make(run, definition, files, secret_marks=marks, at=at)
     RunGroup.objects.bulk_create(RunGroup(run=run, name=name) for name in plans.groups_of(planned))
@@ -293,4 +302,4 @@ def _plan_and_go(
         },
     )
     run_policies.keep(run, planned.said, event.id, at)
-    await_or_queue(run, at=at)
+    await_or_queue(run, at=at, breaks=breaks)

@@ -6,7 +6,7 @@ from collections.abc import Collection
 from datetime import datetime
 
 from procedures.domain.states import RunState
-from procedures.models import AccessRequest, ControlChange, EnrolledKey, Person, Run, Version
+from procedures.models import AccessRequest, ControlChange, EnrolledKey, GlassBreak, Person, Run, Version
 from procedures.queries import access_requests, eligible
 from procedures.services.notices import tell
 
@@ -100,6 +100,12 @@ def access_answered(row: AccessRequest, *, at: datetime) -> None:
     facts = {"procedure": row.procedure.name if row.procedure else "what ends soon", "state": row.state}
     path = f"/access/requests/{row.pk}/"
     tell("access.answered", [person], key=f"answered:{row.pk}", path=path, at=at, facts=facts)
+
+
+def glass_broken(use: GlassBreak, *, at: datetime) -> None:
+    """Everybody in security and all who manage access, at once (rule 10)."""
+    facts = {**_of(use.run), "person": use.person, "when": at, "skips": " and ".join(use.skips)}
+    tell("break_glass.used", eligible.security(at), key=f"glass:{use.pk}", path="/break-glass/", at=at, facts=facts)
 
 
 def account_closed(person: Person, actor: Person, *, at: datetime) -> None:

@@ -1,0 +1,62 @@
+"""The register of break-glass: who did it, what it skipped, who has reviewed it, and who could."""
+
+from __future__ import annotations
+
+from datetime import datetime
+
+from procedures import access
+from procedures.domain import break_glass
+from procedures.domain.errors import NotAllowed
+from procedures.models import ControlChange, GlassBreak, Grant, Person
+from procedures.queries.duties import duties_of
+
+MOST = 200
+
+
+def earlier_uses(person: Person, at: datetime) -> list[break_glass.Use]:
+    """What this person's limits are reckoned from: uses of the last day, and those without a review."""
+    rows = GlassBreak.objects.filter(person=person)
+    recent = rows.filter(at__gt=at - break_glass.DAY) | rows.filter(reviewed_at__isnull=True)
+    return [break_glass.Use(row.at, row.reviewed_at is not None) for row in recent.order_by("at")]
+
+
+def may_judge(person: Person, at: datetime) -> bool:
+    """Whether reviewing break-glass is this person's business."""
+    return "security" in duties_of(person) or access.decide(person, "manage_access", at=at).allowed
+
+
+def grantors_of(use: GlassBreak) -> set[str]:
+    """Subjects who gave the permission that was used, as its grant and its signed change say."""
+    grant = Grant.objects.select_related("granted_by", "confirmed_by").filter(pk=use.grant).first()
+    found = {str(p.subject) for p in (grant.granted_by, grant.confirmed_by) if p} if grant else set()
+    change = ControlChange.objects.filter(pk=use.grant).first()
+    return found | ({row["by"] for row in change.signatures} if change else set())
+
+
+def reviewers_barred(person: Person, use: GlassBreak) -> str:
+    """Why this person may not review that use, or an empty string."""
+    return break_glass.may_review(
+        str(person.subject),
+        user=str(use.person.subject),
+        chain={str(link.person.subject) for link in use.run.chain.select_related("person")},
+        grantors=grantors_of(use),
+    )
+
+
+def unreviewed(person: Person, at: datetime) -> int:
+    """How many open uses this person is to see on every page: all for security and managers, else one's own."""
+    rows = GlassBreak.objects.filter(reviewed_at__isnull=True)
+    first = list(rows.values_list("person_id", flat=True)[:MOST])
+    if not first:
+        return 0
+    return len(first) if may_judge(person, at) else first.count(person.pk)
+
+
+def register(person: Person, at: datetime) -> list[GlassBreak]:
+    """Every use, newest first: all for security, managers and auditors, else one's own. Raises NotAllowed."""
+    rows = GlassBreak.objects.select_related("run__procedure", "run__environment", "person", "reviewer")
+    if not (may_judge(person, at) or access.decide(person, "audit", at=at).allowed):
+        rows = rows.filter(person=person)
+        if not rows.exists():
+            raise NotAllowed("The register of break-glass is for security, access managers and auditors.")
+    return list(rows.order_by("-at")[:MOST])
