@@ -11,11 +11,12 @@ from urllib.parse import quote
 
 import click
 
-from opsportal.cli import options
+from opsportal.cli import glass, options
 from opsportal.cli.portal import DENIED, FAILED, WAITING, ask, json_of, run_id, show
 from procedures.domain import forms
 
 OWN = {"local", "draft", "environment", "reason", "parameters", "secret", "target", "detach", "wait", "json", "help"}
+OWN |= {"break-glass", "key"}
 ENDED = {"succeeded", "failed", "timed_out", "canceled", "denied", "rejected", "expired", "interrupted"}
 
 
@@ -99,6 +100,8 @@ def described(schema: dict[str, Any]) -> list[tuple[str, str]]:
 @click.option("--parameters", type=click.Path(exists=True, dir_okay=False, path_type=Path), help="A JSON file.")
 @click.option("--secret", "secrets", multiple=True, help="NAME=@FILE, or NAME to be asked; never on the command line.")
 @click.option("--target", "targets", multiple=True, help="Narrow to these targets.")
+@click.option("--break-glass", "breaks", is_flag=True, help="Skip approval or freeze; signed, loud, reviewed later.")
+@click.option("--key", help="SSH key file to sign break-glass with; a .pub asks the agent.")
 @click.option("--detach", is_flag=True, help="Do not follow.")
 @click.option("--wait", "stay", is_flag=True, help="Wait for the approval too.")
 @click.option("--json", "as_json", is_flag=True)
@@ -115,6 +118,8 @@ def run(
     parameters: Path | None,
     secrets: tuple[str, ...],
     targets: tuple[str, ...],
+    breaks: bool,
+    key: str | None,
     detach: bool,
     stay: bool,
     as_json: bool,
@@ -135,16 +140,16 @@ def run(
         "reason": reason,
         "parameters": filled(name, environment, parameters, words, draft=draft),
     }
-    if draft:
-        data["draft"] = True
-    if secrets:
-        data["secrets"] = dict(map(secret, secrets))
-    if targets:
-        data["targets"] = list(targets)
+    flagged = {"draft": draft, "break_glass": breaks}
+    data |= {name: True for name, on in flagged.items() if on}
+    data |= {"secrets": dict(map(secret, secrets))} if secrets else {}
+    data |= {"targets": list(targets)} if targets else {}
     found = ask("POST", "/api/v1/runs/", data)
     if not as_json:
         click.echo(f"Run #{found['no']} is {found['state'].replace('_', ' ')}: {found['url']}", err=True)
-    if found["state"] == "awaiting_approval" and not stay:
+    if found["state"] == "awaiting_approval" and breaks:
+        glass.break_it(found["id"], reason, key, yes=False)
+    elif found["state"] == "awaiting_approval" and not stay:
         show(found, as_json=as_json, rows=[])
         raise SystemExit(WAITING)
     if detach:

@@ -57,6 +57,7 @@ RUN = shape(
         "reason": {"type": "string"},
         "digest": {"type": ["string", "null"], "pattern": "^sha256:[0-9a-f]{64}$"},
         "draft": {"type": "boolean"},
+        "break_glass": {"type": "boolean"},
     },
 )
 OPTIONS = shape({"environment": NAME, "parameter": NAME}, {"parameters": OBJECT})
@@ -74,6 +75,8 @@ COMMENT = shape(
 )
 DECISION = shape({"plan_digest": NAME}, {"comment": TEXT, "signature": SIGNATURE})
 REASON = shape({}, {"reason": TEXT, "cancel_running": {"type": "boolean"}})
+BREAK = shape({"plan_digest": NAME, "reason": TEXT}, {"signature": SIGNATURE})
+FOUND = shape({"verdict": NAME, "comment": TEXT}, {"signature": SIGNATURE})
 NOTE = shape({}, {"note": TEXT})
 CONTROL = shape({"control": NAME, "object": OBJECT}, {"signature": SIGNATURE})
 CONFIRM = shape({}, {"signature": SIGNATURE})

@@ -3,10 +3,11 @@
 from __future__ import annotations
 
 from datetime import datetime
+from uuid import UUID
 
 from procedures import access
 from procedures.domain import break_glass
-from procedures.domain.errors import NotAllowed
+from procedures.domain.errors import NotAllowed, NotFound
 from procedures.models import ControlChange, GlassBreak, Grant, Person
 from procedures.queries.duties import duties_of
 
@@ -41,6 +42,26 @@ def reviewers_barred(person: Person, use: GlassBreak) -> str:
         chain={str(link.person.subject) for link in use.run.chain.select_related("person")},
         grantors=grantors_of(use),
     )
+
+
+def one_use(person: Person, use: UUID, at: datetime) -> GlassBreak:
+    """A use, for whoever the register shows it to. Raises NotFound."""
+    row = GlassBreak.objects.select_related("run__procedure", "run__environment", "person").filter(pk=use).first()
+    sees = row is not None and (
+        row.person_id == person.pk or may_judge(person, at) or access.decide(person, "audit", at=at).allowed
+    )
+    if row is None or not sees:
+        raise NotFound("There is no such use of break-glass.")
+    return row
+
+
+def why_not_review(person: Person, use: GlassBreak, at: datetime) -> str:
+    """Why this person has nothing to review there, or an empty string. The service decides again."""
+    if use.reviewed_at is not None:
+        return f"{use.reviewer} found it {use.verdict}."
+    if not may_judge(person, at):
+        return "Break-glass is reviewed by holders of the security duty and by access managers."
+    return reviewers_barred(person, use)
 
 
 def unreviewed(person: Person, at: datetime) -> int:

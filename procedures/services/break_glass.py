@@ -185,9 +185,12 @@ def standing(run: Run, at: datetime) -> GlassBreak | None:
     return use if permission(use.person, run, at).allowed else None
 
 
-def taken(use: GlassBreak, at: datetime) -> None:
-    """A runner took the run by this use."""
+def taken(use: GlassBreak | None, at: datetime) -> bool:
+    """Note that a runner took the run by this use, if there is one. Whether it skips the approval."""
+    if use is None:
+        return False
     GlassBreak.objects.filter(pk=use.pk, used_at__isnull=True).update(used_at=at)
+    return "approval" in use.skips
 
 
 def _keys(person: Person) -> dict[str, dict[str, Any]]:

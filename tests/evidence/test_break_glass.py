@@ -34,6 +34,10 @@ from tests.evidence.test_passkeys import Office, opened
 
 @pytest.fixture
 def office(db: None, tmp_path: Path) -> Office:
+    return on_call(tmp_path)
+
+
+def on_call(tmp_path: Path) -> Office:
     """Mira's production run waits for Jonas; Nora gave her break-glass."""
     office = opened(tmp_path)
     world = office.log.world

@@ -64,6 +64,7 @@ def _context(request: HttpRequest, me: Person, run: Run) -> dict[str, Any]:
         "plan": plan,
         "policy": policies.told(run),
         "waits": waits,
+        "breaks": waits and not run.waiting_gate and access.decide(me, "break_glass", at=now(), **_place(run)).allowed,
         "why_not": _why_not(me, run, waits=waits),
         "chain": run.chain.select_related("person"),
         "given": run.approvals.select_related("approver").order_by("at"),
@@ -81,6 +82,10 @@ def _context(request: HttpRequest, me: Person, run: Run) -> dict[str, Any]:
         statement = approvals.statement_for(actor=me, run=run, verdict=verdict, at=now())
         context |= {"verdict": verdict, "ask": signing.ask(statement, run.min_strength, me)}
     return context
+
+
+def _place(run: Run) -> dict[str, Any]:
+    return {"procedure": run.procedure, "environment": run.environment}
 
 
 def _why_not(me: Person, run: Run, *, waits: bool) -> str:
