@@ -73,8 +73,15 @@ def permission(actor: Person, run: Run, at: datetime) -> Decision:
     """Whether a grant gives this person break-glass over this run: its parameters and targets too."""
     definition = definition_of(stored_files(run.version))
     targets = plans.targets_for(definition, run.environment, run.parameters, run.narrowed_to)
-    question = {"procedure": run.procedure, "environment": run.environment}
-    return access.decide(actor, "break_glass", at=at, resolved=run.parameters, targets=targets, **question)
+    return access.decide(
+        actor,
+        "break_glass",
+        at=at,
+        procedure=run.procedure,
+        environment=run.environment,
+        resolved=run.parameters,
+        targets=targets,
+    )
 
 
 @thing
