@@ -17,17 +17,14 @@ from procedures.domain.definition import Definition
 from procedures.domain.errors import IllegalState, InvalidInput, NotAllowed, OpsError
 from procedures.domain.policies import Decision
 from procedures.domain.sealing import seal as seal_to_pool
-from procedures.domain.states import TERMINAL_RUN_STATES, RunState, VersionState
+from procedures.domain.states import RunState, VersionState
 from procedures.evidence.record import next_run_number, pseudonym
 from procedures.models import Environment, Person, PoolKey, Procedure, Run, RunGroup, Version
-from procedures.services import chains, drafts, options, plans, run_policies, step_up
+from procedures.services import chains, drafts, options, plans, run_groups, run_policies, step_up
 from procedures.services.queueing import await_or_queue
 from procedures.services.run_states import note
 from procedures.services.unit import thing
 from procedures.services.versions import stored_files
-from procedures.services.winding import stop
-
-OVER = [state.value for state in TERMINAL_RUN_STATES]
 
 
 class NotRunnable(IllegalState):
@@ -42,13 +39,6 @@ class TooManyRuns(OpsError):
 
     code = "run.too-many"
     next_step = "Wait a minute and ask again."
-
-
-class GroupBusy(IllegalState):
-    """Another run of the same concurrency group is under way and the procedure rejects a second."""
-
-    code = "run.group-busy"
-    next_step = "Wait until the other run has ended."
 
 
 @dataclass(frozen=True, slots=True)
@@ -120,7 +110,7 @@ def request_run(*, actor: Person, wish: Wish, at: datetime, chain: Sequence[tupl
     chains.link(run, actor, chain)
     said = run_policies.request_said(run, definition, targets, list(marks), at=at)
     _record_request(run, decision.grant.id, proof | ({"options": dict(chosen)} if chosen else {}), said, at)
-    _group_allows(run, definition, at)
+    run_groups.allow(run, definition, at)
     _plan_and_go(run, definition, stored_files(version), marks, at, breaks=wish.break_glass)
     return run
 
@@ -218,24 +208,6 @@ def _seal_secrets(environment: Environment, given: Mapping[str, str]) -> tuple[d
         box = seal_to_pool(key.public, canon({"salt": salt.hex(), "value": value}), info=f"run-secret/{marks[name]}")
         sealed[name] = {"key": key.key_id, "box": box.hex(), "mark": marks[name]}
     return marks, sealed
-
-
-def _group_allows(run: Run, definition: Definition, at: datetime) -> None:
-    """What `onConflict` says of others of this run's group; `queue` waits at the claim. Raises GroupBusy."""
-    rule = definition.concurrency.on_conflict if definition.concurrency else "queue"
-    if rule == "queue":
-        return
-    others = Run.objects.select_for_update(of=("self",)).select_related("environment", "procedure")
-    for busy in others.filter(concurrency_group=run.concurrency_group).exclude(pk=run.pk).exclude(state__in=OVER):
-        if rule != "cancel-running" or not _may_cancel(run.requester, busy, at):
-            raise GroupBusy(f"Run #{busy.no} of the same group is {busy.state}.")
-        stop(busy, actor=run.requester, reason=f"Run #{run.no} of the same group takes its place.", at=at)
-
-
-def _may_cancel(actor: Person, run: Run, at: datetime) -> bool:
-    """`cancel-running` needs that right on the run it ends, else it acts as `reject` (decisions.md, 7)."""
-    own = run.requester_id == actor.pk and access.within(actor, "cancel", run.procedure.name, run.environment_id)
-    return own or access.decide(actor, "cancel", at=at, procedure=run.procedure, environment=run.environment).allowed
 
 
 def _record_request(run: Run, grant: Any, more: Mapping[str, Any], said: Decision, at: datetime) -> None:

@@ -11,9 +11,9 @@ from django.core.files.uploadedfile import SimpleUploadedFile
 
 from procedures.definitions.archive import pack, read_folder
 from procedures.domain.canonical import canon
-from procedures.models import AccessRequest
-from procedures.services import controls
-from tests.access.scene import Scene, confirmation_by, grant_for, review_signed_by
+from procedures.models import AccessRequest, GlassBreak, Run
+from procedures.services import break_glass, controls
+from tests.access.scene import Scene, broken_by, confirmation_by, grant_for, review_signed_by
 from tests.factories.access_requests import offer
 from tests.factories.portal import RUNBOOKS
 
@@ -89,6 +89,24 @@ def answer_form(scene: Scene, name: str) -> dict[str, Any]:
     return body | {"object": json.dumps(body["object"])}
 
 
+def glass_broken(scene: Scene, name: str) -> dict[str, Any]:
+    """Signed where the persona has a key."""
+    owner = {"her token": "first manager"}.get(name, name)
+    if owner in scene.people and scene.people[owner].username in scene.world.keys:
+        return broken_by(scene, owner, Run.objects.get(pk=scene.ids["waiting"]))
+    return {"plan_digest": scene.ids["plan_digest"], "reason": "it burns"}
+
+
+def glass_reviewed(scene: Scene, name: str) -> dict[str, Any]:
+    """Signed where the persona has a key."""
+    owner, said = {"her token": "first manager"}.get(name, name), {"verdict": "justified", "comment": "seen"}
+    if owner in scene.people and scene.people[owner].username in scene.world.keys:
+        use, actor = GlassBreak.objects.get(pk=scene.ids["use"]), scene.people[owner]
+        statement = canon(break_glass.review_statement_for(actor=actor, use=use, **said))
+        return said | {"signature": scene.world.signed(actor.username, statement)}
+    return said
+
+
 REASON = plain(reason="because")
 WISH = {"procedure": "hello", "environment": "development", "parameters": {"name": "Zoe"}, "reason": "to see it"}
 ACCESS = {"procedure": "hello", "verbs": ["review"], "environments": ["staging"], "days": 3, "reason": "a turn"}
@@ -104,6 +122,9 @@ API = [
     Row("POST", "/api/v1/runs/{waiting}/approve/", plain(plan_digest="{plan_digest}")),
     Row("POST", "/api/v1/runs/{waiting}/reject/", plain(plan_digest="{plan_digest}", comment="no")),
     Row("POST", "/api/v1/runs/{waiting}/cancel/", REASON),
+    *gets("/api/v1/break-glass/", "/api/v1/break-glass/{use}/review/", "/api/v1/runs/{waiting}/break-glass/"),
+    Row("POST", "/api/v1/runs/{waiting}/break-glass/", glass_broken),
+    Row("POST", "/api/v1/break-glass/{use}/review/", glass_reviewed),
     Row("POST", "/api/v1/procedures/hello/retire/", REASON),
     Row("POST", "/api/v1/procedures/hello/restore/", REASON),
     Row("POST", "/api/v1/reviews/", signed_review),
@@ -156,6 +177,9 @@ PAGES = [
     Row("POST", "/procedures/hello/preview/", plain(environment="development", **{"p.name": "Zoe"})),
     Row("POST", "/procedures/hello/fields/", plain(environment="development")),
     Row("POST", "/runs/{waiting}/cancel/", REASON),
+    *gets("/break-glass/", "/break-glass/{use}/", "/approvals/{waiting}/break-glass/"),
+    Row("POST", "/approvals/{waiting}/break-glass/", lambda scene, name: as_form(glass_broken(scene, name))),
+    Row("POST", "/break-glass/{use}/", lambda scene, name: as_form(glass_reviewed(scene, name))),
     Row("POST", "/approvals/{waiting}/", plain(verdict="approve", plan_digest="{plan_digest}")),
     Row("POST", "/reviews/{version}/comments/", plain(body="why?")),
     Row("POST", "/reviews/{version}/comments/{thread}/resolve/"),
@@ -179,6 +203,8 @@ PAGES = [
     Row("POST", "/access/requests/{wish}/grant/", answer_form),
     Row("POST", "/access/{grant}/extend/", plain(days="3", reason="still")),
     Row("POST", "/changes/{change}/", plain(verdict="refuse", reason="no")),
+    *gets("/settings/notices/"),
+    Row("POST", "/settings/notices/", plain(mail="review.waits")),
     Row("POST", "/settings/tokens/", plain(name="mine", days="7")),
     Row("POST", "/settings/code-app/", plain(do="enrol", code="123456")),
     Row("POST", "/settings/passkeys/", plain()),

@@ -18,7 +18,7 @@ from procedures.evidence.sequence import Sequencer
 from procedures.models import ControlChange, Environment, Grant, OpenSession, Person, Run, Source, Target, Version
 from procedures.queries.duties import duties_of
 from procedures.runner.drive import drive
-from procedures.services import discussions, drafts, install, leavers, reviews, tokens
+from procedures.services import break_glass, discussions, drafts, install, leavers, reviews, tokens
 from tests.factories.access_requests import ask
 from tests.factories.portal import RUNBOOKS, World, new_world
 from tests.trials.hostile import bundle
@@ -34,7 +34,7 @@ PERSONAS = {
     "author": "may write; wrote the version in review",
     "writer": "may write; wrote nothing",
     "reviewer": "may review, with every duty",
-    "approver": "may approve, with the duty of operations",
+    "approver": "may approve and break the glass, with the duty of operations",
     "manager": "manages access and nothing else",
     "operator": "operates and nothing else",
     "auditor": "audits and nothing else",
@@ -75,6 +75,7 @@ def play(folder: Path) -> Scene:
     )
     change = _waiting_change(scene)
     _ask_for_access(scene)
+    _break_the_glass(scene)
     Source.objects.create(
         name="repo",
         url="/srv/repo.git",
@@ -115,7 +116,7 @@ def _move_in(scene: Scene) -> None:
     for name in ("author", "writer"):
         world.may(held[name], "author", "view")
     world.may(held["reviewer"], "review", "view")
-    world.may(held["approver"], "approve", "view")
+    world.may(held["approver"], "approve", "view", "break_glass")
     world.may(held["manager"], "manage_access")
     world.may(held["operator"], "operate")
     world.may(held["auditor"], "audit")
@@ -155,6 +156,22 @@ def _ask_for_access(scene: Scene) -> None:
     asker = scene.people["asker"]
     scene.ids["wish"] = str(ask(asker, environments=["staging", "production"]).pk)
     scene.ids["grant"] = str(Grant.objects.get(person=asker).pk)
+
+
+def _break_the_glass(scene: Scene) -> None:
+    """The approver let another run of the asker's go ahead."""
+    run = scene.world.ask(scene.people["asker"], environment="staging")
+    body = broken_by(scene, "approver", run)
+    use = break_glass.break_the_glass(actor=scene.people["approver"], run=run.pk, at=now(), **body)
+    scene.ids["use"] = str(use.pk)
+
+
+def broken_by(scene: Scene, name: str, run: Run) -> dict[str, Any]:
+    """Break-glass for a run as this persona would hand it in."""
+    person = scene.people[name]
+    statement = canon(break_glass.statement_for(actor=person, run=run, reason="it burns", at=now()))
+    signature = scene.world.signed(person.username, statement)
+    return {"plan_digest": run.plan_digest, "reason": "it burns", "signature": signature}
 
 
 def _waiting_change(scene: Scene) -> ControlChange:

@@ -7,7 +7,7 @@ import pytest
 from procedures.models import Person, Run
 from procedures.runner.drive import drive
 from procedures.services.claims import claim_run
-from procedures.services.runs import GroupBusy
+from procedures.services.run_groups import GroupBusy
 from tests.engine.test_runs import procedure, shell
 from tests.factories.portal import World
 

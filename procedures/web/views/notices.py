@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from django.contrib import messages
 from django.http import HttpRequest, HttpResponse
-from django.shortcuts import redirect
 from django.views.decorators.http import require_http_methods
 
 from procedures.domain.clock import now
@@ -23,7 +22,6 @@ def mine(request: HttpRequest) -> HttpResponse:
         off = [name for name, kind in KINDS.items() if not kind.security and name not in wanted]
         notices.choose(actor=me, off=off, at=now())
         messages.success(request, "Your choice is kept.")
-        return redirect("web:notices")
     context = {
         "told": pages_notices.notices_of(me),
         "choices": pages_notices.choices_of(me),
