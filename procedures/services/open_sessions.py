@@ -13,7 +13,7 @@ from django.db.models import QuerySet
 from django.http import HttpRequest
 
 from procedures import access
-from procedures.domain.errors import NotFound
+from procedures.domain.errors import NotAllowed, NotFound
 from procedures.domain.text import visible
 from procedures.evidence.record import record
 from procedures.models import OpenSession, Person
@@ -130,9 +130,11 @@ def sessions_of(*, actor: Person, person: UUID, at: datetime) -> QuerySet[OpenSe
 
 
 def _person(actor: Person, subject: UUID, at: datetime) -> Person:
+    manages = access.decide(actor, "manage_access", at=at)
     if subject == actor.subject:
         return actor
-    access.require(actor, "manage_access", at=at)
+    if not manages.allowed:
+        raise NotAllowed(manages.reason)
     row = Person.objects.filter(subject=subject).first()
     if row is None:
         raise NotFound("There is no such person.")
