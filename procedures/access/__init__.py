@@ -1,7 +1,7 @@
 """The one decision, in two shapes that agree: `decide` for one thing, `visible` for a list of them."""
 
 from procedures.access.caller import Caller, Scope, caller, calling, outside, scope_of, within
-from procedures.access.decision import Decision, decide, require
+from procedures.access.decision import Decision, could, decide, require
 from procedures.access.lists import visible, visible_runs
 
 __all__ = [
@@ -10,6 +10,7 @@ __all__ = [
     "Scope",
     "caller",
     "calling",
+    "could",
     "decide",
     "outside",
     "require",

@@ -78,6 +78,17 @@ def decide(
     return Decision(False, refused or f"No grant lets {actor.username} {verb.replace('_', ' ')}{what}{where}.")
 
 
+def could(actor: Person, verb: str, then: datetime, procedure: Procedure, environment: Environment) -> bool:
+    """Whether this person could do something at an earlier moment: by a grant made and a group joined until then."""
+    by_group = Q(group__memberships__person=actor, group__memberships__since_at__lte=then)
+    return (
+        GrantRight.objects.filter(Q(person=actor) | by_group, verb=verb, not_before_at__lte=then, ends_at__gt=then)
+        .filter(Q(procedure__isnull=True) | Q(procedure=procedure), grant__created_at__lte=then)
+        .filter(Q(environment__isnull=True) | Q(environment=environment))
+        .exists()
+    )
+
+
 def _names(procedure: Procedure | None, environment: Environment | None) -> tuple[str | None, str | None]:
     return (procedure.name if procedure else None), (environment.name if environment else None)
 

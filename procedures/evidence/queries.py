@@ -47,11 +47,21 @@ def one_fact(event: UUID) -> Fact | None:
     return None if row is None else fact(row)
 
 
-def authority_facts() -> list[Fact]:
-    """Everything that decides authority: sequenced events in the log's order, then those not sequenced yet."""
+def authority_facts(*, before: str = "") -> list[Fact]:
+    """Everything that decides authority: sequenced events in the log's order, then those not sequenced yet.
+
+    `before`: only what stands in that order before the event of this id.
+    """
     events = Event.objects.filter(kind__in=AUTHORITY).select_related("leaf")
-    rows = sorted(events, key=lambda e: (0, e.leaf.index) if hasattr(e, "leaf") else (1, e.id.int))
+    rows = sorted(events, key=_place)
+    if before:
+        end = _place(Event.objects.select_related("leaf").get(pk=before))
+        rows = [event for event in rows if _place(event) < end]
     return [fact(event) for event in rows]
+
+
+def _place(event: Event) -> tuple[int, int]:
+    return (0, event.leaf.index) if hasattr(event, "leaf") else (1, event.id.int)
 
 
 def glass_facts() -> list[Fact]:

@@ -858,6 +858,7 @@ def _approval(authority: Authority, run: Row) -> str:
     rules = authority.approvals.get(run["environment"], {}).get(run["risk"], {})
     needed = max(run["needed"], sum(rules.values()))
     signed = {row[1] for row in run["approved"] if row[0] == run["plan"] and not row[2] and row[3] == "signed"}
+    signed &= run["then"]  # nobody is made an approver after the request
     return "" if len(signed) >= needed else "needs %d signed approvals, carries %d" % (needed, len(signed))
 
 
@@ -896,6 +897,7 @@ def _run_event(
         run["digest"] = body["digest"]
         run["environment"], run["risk"] = body["environment"], body["risk"]
         run["production"] = body["environment"] in authority.production
+        run["then"] = {who for one in authority.duties.values() for name in one for who in authority.holders(name)}
         run["draft"] = body.get("draft") is True and body["environment"] not in authority.production
         run["drafted"] = body["requester"] in authority.drafts.get((body["digest"], body.get("version", "")), ())
     elif kind in ("run.planned", "run.drifted"):

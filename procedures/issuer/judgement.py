@@ -17,10 +17,10 @@ from procedures.domain.definition import RISKS
 from procedures.domain.ports import Binding, Target
 from procedures.domain.profiles import approvals_missing, approvals_union, missing_reviews, review_requirement
 from procedures.domain.statements import strong_enough
-from procedures.evidence.queries import Fact, facts_of_run, version_facts
+from procedures.evidence.queries import Fact, authority_facts, facts_of_run, version_facts
 from procedures.issuer import glass, policies
 from procedures.issuer.refusals import LeaseRefused
-from procedures.issuer.replay import by_now, checked, statement_of
+from procedures.issuer.replay import by_now, checked, replay, statement_of
 from procedures.models import Run
 
 
@@ -189,6 +189,7 @@ def _approvals(
     needed = approvals_union(needed, more)
     requested = next(f for f in facts if f.kind == "run.requested")
     chain = {link["by"] for link in requested.facts["chain"]}
+    then = replay(authority_facts(before=requested.id)) if needed else authority
     given: dict[str, list[str]] = {}
     for fact in facts:
         if fact.kind != "run.approved" or fact.facts["gate"]:
@@ -202,7 +203,8 @@ def _approvals(
         when = by_now(fact.at) if run.environment_id in authority.production else None
         strength = _strength(checked(authority, fact.statement, fact.signatures, at=when), fact.actor)
         if strong_enough(strength, rules["min_strength"]):
-            given[fact.actor] = [duty for duty in fact.facts["duties"] if duty in authority.duties_of(fact.actor)]
+            held = authority.duties_of(fact.actor) & then.duties_of(fact.actor)  # at the request and now (H26)
+            given[fact.actor] = [duty for duty in fact.facts["duties"] if duty in held]
     lacking = approvals_missing(needed, given)
     if lacking:
         raise LeaseRefused(f"Approvals are missing: {', '.join(f'{n} × {duty}' for duty, n in lacking.items())}.")

@@ -13,7 +13,7 @@ from django.conf import settings
 from procedures import access
 from procedures.domain import statements
 from procedures.domain.canonical import parse, parse_moment
-from procedures.domain.errors import IllegalState, InvalidInput, NotFound
+from procedures.domain.errors import IllegalState, InvalidInput, NotAllowed, NotFound
 from procedures.domain.profiles import approvals_missing
 from procedures.domain.states import RunState
 from procedures.models import Approval, Person, Run
@@ -32,6 +32,13 @@ class PlanChanged(IllegalState):
 
     code = "approval.plan-changed"
     next_step = "Look at the plan as it is now, and decide on that."
+
+
+class ApproverTooLate(NotAllowed):
+    """Eligible is who could approve when the run was asked for, and can now."""
+
+    code = "approval.eligible-too-late"
+    next_step = "Somebody who could approve already then decides, or the run is asked for again."
 
 
 class NotWaiting(IllegalState):
@@ -98,6 +105,7 @@ def decide_run(
         raise NotFound("There is no such run.")
     _outside_chain(actor, row)
     access.require(actor, "approve", at=at, procedure=row.procedure, environment=row.environment)
+    _could_then(actor, row)
     _fits(row, verdict, plan_digest, at)
     expected = statement_for(actor=actor, run=row, verdict=verdict, at=at)
     decision = decided(
@@ -133,6 +141,12 @@ def _outside_chain(actor: Person, run: Run) -> None:
         raise SecondPersonRequired("You wrote this version; a high-risk run needs an approver who did not.")
 
 
+def _could_then(actor: Person, run: Run) -> None:
+    """Who became an approver after the request approves none of it: nobody is made one for a run (H26)."""
+    if not access.could(actor, "approve", run.requested_at, run.procedure, run.environment):
+        raise ApproverTooLate(f"You could not approve run #{run.no} when it was asked for, so you cannot now.")
+
+
 def _fits(run: Run, verdict: str, plan_digest: str, at: datetime) -> None:
     if run.state not in {RunState.AWAITING_APPROVAL, RunState.WAITING} or (
         run.state == RunState.WAITING and not run.waiting_gate
@@ -152,7 +166,7 @@ def _store(run: Run, actor: Person, verdict: str, comment: str, decision: Decide
     latest = at + timedelta(seconds=run.environment.approval_expiry_s)
     if until > latest or until <= at:
         raise statements.StatementMismatch("The statement's not_after lies outside the time to approve.")
-    duties = duties_of(actor)
+    duties = duties_of(actor, since=run.requested_at)
     Approval.objects.create(
         run=run,
         gate=run.waiting_gate,

@@ -226,6 +226,8 @@ ASIDE = {
     "hooks/git/<slug:name>": "signed by a forge; tests/api/test_hooks.py",
     "login/with/<slug:provider>/": "signs in elsewhere; tests/signon/test_openid.py",
     "login/with/<slug:provider>/done/": "comes back from there; tests/signon/test_openid.py",
+    "login/with/<slug:provider>/acs/": "takes what a provider signed; tests/signon/test_saml.py",
+    "login/with/<slug:provider>/metadata/": "says what every installation says; tests/signon/test_saml.py",
     "login/": "signs in; tests/web/test_accounts.py",
     "logout/": "signs out; tests/web/test_accounts.py",
     "join/<str:token>/": "an invitation; tests/web/test_accounts.py",

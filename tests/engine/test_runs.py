@@ -141,10 +141,10 @@ def test_a_gate_holds_no_runner_and_its_answer_goes_on(world: World) -> None:
         "{id: ask, action: 'gate:approval', input: {message: 'Go on?', approvers: {operations: 1}, expires: 1h}}",
         shell("two", "echo second"),
     )
-    run = run_it(world, quinn, "gated")
-    assert (run.state, run.waiting_gate, hasattr(run, "claim")) == ("waiting", "ask", False)
     petra = world.person("petra", "operations")
     world.may(petra, "approve", procedure="gated")
+    run = run_it(world, quinn, "gated")
+    assert (run.state, run.waiting_gate, hasattr(run, "claim")) == ("waiting", "ask", False)
     approvals.decide_run(
         actor=petra, run=run.id, verdict="approve", plan_digest=run.plan_digest, comment="", signature=None, at=now()
     )
