@@ -209,11 +209,11 @@ GATED = """\
 def test_a_gate_of_the_callee_stands_in_the_callers_run(world: World) -> None:
     accept(world, "greet", GATED)
     quinn = parent(world, CALL.replace(", parameters: {who: ada}", ""), shell("last", "echo last"))
+    sara = world.person("sara", "security")
+    world.may(sara, "approve", procedure="parent")
     run = run_it(world, quinn, "parent")
     assert (run.state, run.waiting_gate, text(run)) == ("waiting", "greet/ask", "inner\n")
     assert approvals.quorum(run) == {"security": 1}
-    sara = world.person("sara", "security")
-    world.may(sara, "approve", procedure="parent")
     approvals.decide_run(
         actor=sara, run=run.id, verdict="approve", plan_digest=run.plan_digest, comment="", signature=None, at=now()
     )
