@@ -9,6 +9,7 @@ from typing import Any
 
 from django.db.models import Q, QuerySet
 
+from procedures.access import agents
 from procedures.access.caller import outside, scope_of
 from procedures.domain import filters, parameters
 from procedures.domain.access_requests import ASKABLE
@@ -28,8 +29,13 @@ class Decision:
 
 
 def live_rights(actor: Person, verb: str, at: datetime) -> QuerySet[GrantRight]:
-    """Rights of a person, directly or through a group, that hold at this instant; a token in use narrows them."""
+    """Rights of a person, directly or through a group, that hold at this instant; a token in use narrows them.
+
+    Software has few verbs, and a stopped agent none (H38).
+    """
     if not actor.is_active or (actor.kind != Person.Kind.PERSON and verb in PERSONS_ONLY):
+        return GrantRight.objects.none()
+    if actor.kind == Person.Kind.AGENT and agents.refusal(actor, verb):
         return GrantRight.objects.none()
     scope = scope_of(actor)
     if scope is not None and verb not in scope.verbs and verb != "discover":
@@ -60,9 +66,11 @@ def decide(
         return Decision(False, "Nobody is signed in, or the account is closed.")
     if refused := outside(actor, verb, *_names(procedure, environment)):
         return Decision(False, refused)
+    if actor.kind == Person.Kind.AGENT and (why := agents.refusal(actor, verb)):
+        return Decision(False, why)
     if actor.kind != Person.Kind.PERSON and verb in PERSONS_ONLY:
         return Decision(False, f"{actor.username} is software: to {verb.replace('_', ' ')} is a person's.")
-    if verb == "discover" and procedure is not None and not procedure.hidden:
+    if verb == "discover" and procedure is not None and not procedure.hidden and actor.kind != Person.Kind.AGENT:
         return Decision(True, "Every signed-in person may see that this procedure exists.")
     rights = live_rights(actor, verb, at).filter(
         Q(procedure__isnull=True) | Q(procedure=procedure) if procedure else Q(procedure__isnull=True)

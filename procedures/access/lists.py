@@ -27,7 +27,7 @@ def visible(
     if environment is not None:
         rights = rights.filter(Q(environment__isnull=True) | Q(environment=environment))
     allowed = Q(Exists(rights.filter(procedure__isnull=True))) | Q(Exists(rights.filter(procedure=OuterRef("pk"))))
-    if verb == "discover" and actor.is_active:
+    if verb == "discover" and actor.is_active and actor.kind != Person.Kind.AGENT:
         allowed |= Q(hidden=False)
     return procedures.filter(allowed)
 

@@ -77,6 +77,7 @@ DECISION = shape({"plan_digest": NAME}, {"comment": TEXT, "signature": SIGNATURE
 REASON = shape({}, {"reason": TEXT, "cancel_running": {"type": "boolean"}})
 BREAK = shape({"plan_digest": NAME, "reason": TEXT}, {"signature": SIGNATURE})
 FOUND = shape({"verdict": NAME, "comment": TEXT}, {"signature": SIGNATURE})
+WHY = shape({"reason": {"type": "string", "minLength": 1, "maxLength": 200}})
 NOTE = shape({}, {"note": TEXT})
 CONTROL = shape({"control": NAME, "object": OBJECT}, {"signature": SIGNATURE})
 CONFIRM = shape({}, {"signature": SIGNATURE})
@@ -87,6 +88,7 @@ TOKEN = shape(
     {
         "days": {"type": "integer"},
         "of": {"type": "string", "format": "uuid"},
+        "audience": {"enum": ["api", "mcp"]},
         "procedures": NAMES,
         "environments": NAMES,
         "verbs": NAMES,

@@ -12,6 +12,7 @@ from procedures.api.door import TooLarge
 from procedures.domain.errors import IllegalState, InvalidInput, NotAllowed, NotFound, OpsError
 from procedures.domain.statements import BadSignature, StatementMismatch, TooWeak
 from procedures.services.access_requests import TooManyAccessRequests
+from procedures.services.agents import BudgetSpent
 from procedures.services.idempotency import SameKeyOtherBody
 from procedures.services.runs import TooManyRuns
 from procedures.services.sessions import TooManyTries
@@ -20,6 +21,7 @@ STATUS: tuple[tuple[type[OpsError], int], ...] = (
     (InvalidInput, 400),
     (NotFound, 404),
     (TooManyTries, 429),
+    (BudgetSpent, 429),
     (TooWeak, 403),
     (BadSignature, 403),
     (NotAllowed, 403),

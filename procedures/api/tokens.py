@@ -14,6 +14,8 @@ from procedures.domain.clock import now
 from procedures.models import ApiToken
 from procedures.services import tokens
 
+PARTS = ("procedures", "environments", "verbs", "audience")
+
 
 def shape(row: ApiToken) -> dict[str, Any]:
     at = now()
@@ -27,6 +29,7 @@ def shape(row: ApiToken) -> dict[str, Any]:
         "procedures": row.procedures,
         "environments": row.environments,
         "verbs": row.verbs,
+        "audience": row.audience,
         "state": over or "live",
         "created_at": shapes.at(row.created_at),
         "expires_at": shapes.at(row.expires_at),
@@ -44,7 +47,7 @@ class Tokens(Door):
 
     def post(self, request: Request) -> Response:
         data = inputs.checked(inputs.TOKEN, request.data)
-        reach = tokens.Reach(**{part: data[part] for part in ("procedures", "environments", "verbs") if part in data})
+        reach = tokens.Reach(**{part: data[part] for part in PARTS if part in data})
         row, secret = tokens.make_token(
             actor=self.actor,
             name=data["name"],

@@ -9,6 +9,7 @@ from drf_spectacular.views import SpectacularAPIView, SpectacularSwaggerView
 from procedures.api import (
     access_requests,
     accounts,
+    agents,
     changes_of,
     control,
     discussions,
@@ -114,6 +115,9 @@ urlpatterns = [
     path("v1/tokens/", tokens.Tokens.as_view()),
     path("v1/tokens/<str:pk>/", tokens.OneToken.as_view()),
     path("v1/tokens/<str:pk>/rotate/", tokens.Rotate.as_view()),
+    path("v1/agents/", agents.Agents.as_view()),
+    path("v1/agents/<str:pk>/stop/", agents.Stop.as_view()),
+    path("v1/agents/<str:pk>/start/", agents.Start.as_view()),
     path("v1/environments/", control.Environments.as_view()),
     path("v1/targets/", control.Targets.as_view()),
     path("v1/sources/", sources.Sources.as_view()),

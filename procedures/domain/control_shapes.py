@@ -8,7 +8,7 @@ from typing import Any
 
 import jsonschema_rs
 
-from procedures.domain import providers
+from procedures.domain import providers, software
 from procedures.domain.canonical import NotCanonical, canon
 from procedures.domain.controls import CONTROLS
 from procedures.domain.definition import DUTIES, RISKS
@@ -192,6 +192,15 @@ SCHEMAS: Mapping[str, dict[str, Any]] = {
             "environments": {"type": "array", "items": NAME, "uniqueItems": True},
             "warn_until": MOMENT,
         },
+    ),
+    "agent": _object(
+        {
+            "agent": UUID,
+            "username": {"type": "string", "pattern": "^[A-Za-z0-9._@+-]{1,150}$"},
+            "name": LABEL,
+            "owner": UUID,
+            "runs_an_hour": {"type": "integer", "minimum": 1, "maximum": software.MOST_AN_HOUR},
+        }
     ),
     "runner": _object(
         {

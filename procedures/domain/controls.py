@@ -32,6 +32,7 @@ CONTROLS = (
     "identity_provider",
     "local_sign_in",
     "policy",
+    "agent",
 )
 ENDS = frozenset({"grant_end", "key_end"})  # taking authority away needs one manager, at once
 REPLACED_COUNTS_AFTER = timedelta(hours=24)
@@ -48,6 +49,7 @@ PORTAL_WIDE = frozenset(
         "identity_provider",
         "local_sign_in",
         "policy",
+        "agent",
     }
 )
 
@@ -147,6 +149,7 @@ class Authority:
     runners: dict[str, dict[str, Any]] = field(default_factory=dict)
     actions: dict[str, dict[str, Any]] = field(default_factory=dict)
     policies: dict[str, dict[str, Any]] = field(default_factory=dict)
+    agents: dict[str, dict[str, Any]] = field(default_factory=dict)
     asserted: dict[str, str] = field(default_factory=dict)
     providers: dict[str, dict[str, Any]] = field(default_factory=dict)
     words: dict[str, set[tuple[str, str]]] = field(default_factory=dict)  # provider → (group, subject) by its word
@@ -203,7 +206,7 @@ def _gains(control: str, object: Mapping[str, Any], authority: Authority) -> set
         return {object["person"]} if object.get("action", "add") == "add" else set()
     if control == "key":
         return {object["subject"]}
-    return set()
+    return {object["owner"]} if control == "agent" else set()
 
 
 def close(authority: Authority, subject: str, *, id: str) -> None:
@@ -238,8 +241,8 @@ def apply(authority: Authority, control: str, object: Mapping[str, Any], *, id: 
         _keep(authority.secrets, (object["environment"], object["name"]), fact)
     elif control == "policy":
         _keep(authority.policies, object["name"], fact)
-    elif control == "runner":
-        _keep(authority.runners, object["runner"], fact)
+    elif control in {"runner", "agent"}:
+        _keep_machine(authority, control, fact)
     elif stands:
         _apply_standing(authority, control, object)
 
@@ -248,6 +251,12 @@ def _keep(table: dict[Any, dict[str, Any]], key: Any, fact: dict[str, Any]) -> N
     """What stands takes the place of what stood; what does not stand takes the place of nothing that does."""
     if fact["stands"] or not table.get(key, {}).get("stands"):
         table[key] = fact
+
+
+def _keep_machine(authority: Authority, control: str, fact: dict[str, Any]) -> None:
+    _keep(authority.runners if control == "runner" else authority.agents, fact[control], fact)
+    if control == "agent":
+        own(authority, fact["agent"], fact["owner"])
 
 
 def _apply_standing(authority: Authority, control: str, object: Mapping[str, Any]) -> None:

@@ -19,6 +19,8 @@ KINDS: Mapping[str, tuple[str, ...]] = {
     "membership.synced": ("provider", "subject", "group", "action", "authority"),
     "account.given": ("subject", "owner", "was"),
     "account.suspended": ("subject", "owner", "why"),
+    "agent.stopped": ("agent", "reason"),
+    "agent.started": ("agent", "reason"),
     "token.made": ("token", "subject", "days"),
     "token.revoked": ("token",),
     "token.rotated": ("token", "by", "overlap_h"),

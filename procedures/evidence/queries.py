@@ -111,3 +111,11 @@ def draft_authors(version: UUID, digest: str) -> set[str]:
     if any(f.kind == "version.withdrawn" for f in facts):
         return set()
     return {who for f in facts if f.kind == "version.drafted" for who in f.facts["authors"]}
+
+
+def stopped_agents() -> set[str]:
+    """Subjects of agents that the log says are stopped; `*` is every agent."""
+    stopped: set[str] = set()
+    for row in _facts(Event.objects.filter(kind__in=("agent.stopped", "agent.started")).order_by("id")):
+        (stopped.add if row.kind == "agent.stopped" else stopped.discard)(row.facts["agent"])
+    return stopped

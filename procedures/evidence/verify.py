@@ -434,7 +434,7 @@ def open_note(member: str, note: str, key: str) -> tuple[str, int, bytes]:
 
 ENDS = {"grant_end", "key_end"}
 PORTAL_WIDE = {"membership", "duty", "profile", "key", "runner", "redaction", "source", "action"}
-PORTAL_WIDE |= {"identity_provider", "local_sign_in", "policy"}
+PORTAL_WIDE |= {"identity_provider", "local_sign_in", "policy", "agent"}
 OPERATED = {"binding", "target", "secret", "runner"}
 
 
@@ -461,6 +461,7 @@ class Authority:
         self.providers: dict[str, Row] = {}
         self.words: dict[str, set[tuple[str, str]]] = {}
         self.synced: dict[str, Row] = {}
+        self.agents: set[str] = set()
 
     def holders(self, principal: str) -> set[str]:
         kind, _, name = principal.partition(":")
@@ -582,6 +583,9 @@ class Authority:
             self.runners[thing["runner"]] = thing["public"]
         elif control == "identity_provider":
             self.provider(thing)
+        elif control == "agent":
+            self.agents.add(thing["agent"])
+            self.owners.setdefault(thing["agent"], set()).add(thing["owner"])
         elif control == "redaction" and "subject" in thing:
             self.erased.add(thing["subject"])
         elif control == "redaction":
@@ -669,6 +673,8 @@ class Authority:
             gains = {thing["person"]}
         elif control == "key":
             gains = {thing["subject"]}
+        elif control == "agent":
+            gains = {thing["owner"]}
         gains = gains.union(*(self.owners.get(subject, ()) for subject in gains))
         wide = self.profile == "separate"
         if control == "key":
@@ -895,6 +901,9 @@ def _run_event(
     if kind == "run.requested":
         run["chain"] = {link["by"] for link in body["chain"]} | {body["requester"]}
         run["digest"] = body["digest"]
+        run["software"] = body["requester"] in authority.agents or any(
+            link["role"] == "delegator" for link in body["chain"]
+        )
         run["environment"], run["risk"] = body["environment"], body["risk"]
         run["production"] = body["environment"] in authority.production
         run["then"] = {who for one in authority.duties.values() for name in one for who in authority.holders(name)}
@@ -922,6 +931,8 @@ def _run_event(
         people = {who for plan, who, gate, _ in run["approved"] if plan == body["plan_digest"] and not gate}
         if body["plan_digest"] != run["plan"] or (len(people) < run["needed"] and not run["glass"]):
             raise Failed(member, "it was claimed without the approvals that its plan needs")
+        if run["software"] and run["production"] and not people:
+            raise Failed(member, "software had an effect in production that no person approved")
 
 
 def _dsse(

@@ -16,9 +16,11 @@ from procedures.domain.controls import Authority, Signature
 from procedures.domain.definition import RISKS
 from procedures.domain.ports import Binding, Target
 from procedures.domain.profiles import approvals_missing, approvals_union, missing_reviews, review_requirement
+from procedures.domain.software import with_a_person
 from procedures.domain.statements import strong_enough
 from procedures.evidence.queries import Fact, authority_facts, facts_of_run, version_facts
 from procedures.issuer import glass, policies
+from procedures.issuer.delegation import asked_by_software
 from procedures.issuer.refusals import LeaseRefused
 from procedures.issuer.replay import by_now, checked, replay, statement_of
 from procedures.models import Run
@@ -38,11 +40,14 @@ def judge_run(authority: Authority, run: Run, plan: Mapping[str, Any], *, at: da
     submitted = judge(run.version_id, run.digest, told)
     _callees(plan, submitted, judge)
     _grant(authority, run, str(submitted["procedure"]), facts, plan, at)
+    software = asked_by_software(authority, run, facts)
     risk = highest_told(version_facts(run.version_id), told)
     wanted = policies.required(authority, run, plan, facts)
     try:
-        return _approvals(authority, run, risk, facts, wanted)
+        return _approvals(authority, run, risk, facts, wanted, software=software)
     except LeaseRefused as refusal:
+        if software:
+            raise  # no glass is broken for software: a person approves, who does not stand behind it (H38)
         covers = partial(_covers, run=run, procedure=str(submitted["procedure"]), plan=plan, at=at)
         if why := glass.why_not(authority, run, run.plan_digest, covers, at=at):
             raise LeaseRefused(f"{refusal.message} Break-glass: {why}.") from None
@@ -178,7 +183,7 @@ def target_port(row: Mapping[str, Any]) -> Mapping[str, Any]:
 
 
 def _approvals(
-    authority: Authority, run: Run, risk: str, facts: list[Fact], more: Mapping[str, int]
+    authority: Authority, run: Run, risk: str, facts: list[Fact], more: Mapping[str, int], *, software: bool
 ) -> tuple[str, ...]:
     rules = authority.environments.get(run.environment_id)
     if rules is None:
@@ -186,6 +191,7 @@ def _approvals(
     needed = dict(rules["approvals"].get(risk, {}))
     if authority.profile == "pair" and risk == "high" and not needed:
         needed = {"operations": 1}
+    needed = with_a_person(needed, production=run.environment_id in authority.production, software=software)
     needed = approvals_union(needed, more)
     requested = next(f for f in facts if f.kind == "run.requested")
     chain = {link["by"] for link in requested.facts["chain"]}

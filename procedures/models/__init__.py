@@ -2,6 +2,7 @@
 
 from procedures.models.access import ControlChange, Grant, GrantRight, ProcedureGroupPermission, ProcedureUserPermission
 from procedures.models.access_requests import AccessRequest
+from procedures.models.agents import Agent
 from procedures.models.artifacts import Artifact
 from procedures.models.break_glass import GlassBreak
 from procedures.models.discussions import ReviewComment
@@ -48,6 +49,7 @@ from procedures.models.versions import VERBS, Procedure, Review, Version, Versio
 __all__ = [
     "VERBS",
     "AccessRequest",
+    "Agent",
     "ApiToken",
     "Approval",
     "Artifact",

@@ -52,6 +52,10 @@ class Person(AbstractBaseUser, PermissionsMixin):
     class Meta:
         constraints = [
             models.CheckConstraint(condition=Q(is_superuser=False), name="person_is_never_superuser"),
+            models.CheckConstraint(
+                condition=~Q(kind="agent") | Q(owner__isnull=False, password__startswith="!", is_staff=False),
+                name="agent_has_an_owner_and_no_password",
+            ),
         ]
 
     def __str__(self) -> str:

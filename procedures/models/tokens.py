@@ -18,7 +18,13 @@ class ApiToken(models.Model):
     """A bearer token, stored hashed, shown once. It narrows what its owner may, and decides nothing.
 
     Empty `procedures` or `environments`: all. `replaces` is the token that this one was made in the place of.
+    `audience` is the one door that takes it: a token for agents is nothing at the API, and the other way round (H33).
     """
+
+    class Audience(models.TextChoices):
+        API = "api"
+        MCP = "mcp"
+        SCIM = "scim"
 
     id = models.UUIDField(primary_key=True, default=uuid7)
     person = models.ForeignKey(Person, on_delete=models.PROTECT, related_name="tokens")
@@ -34,10 +40,14 @@ class ApiToken(models.Model):
     last_used_at = models.DateTimeField(null=True)
     revoked_at = models.DateTimeField(null=True)
     replaces = models.ForeignKey("self", on_delete=models.PROTECT, null=True, related_name="replaced_by")
+    audience = models.CharField(
+        max_length=8, choices=Audience.choices, default=Audience.API, db_default=Audience.API.value
+    )
 
     class Meta:
         constraints = [
             models.CheckConstraint(condition=Q(expires_at__gt=F("created_at")), name="token_ends_after_it_begins"),
+            models.CheckConstraint(condition=Q(audience__in=["api", "mcp", "scim"]), name="token_audience_known"),
         ]
 
 

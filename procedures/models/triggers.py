@@ -9,6 +9,8 @@ import re
 
 from django.db.backends.base.base import BaseDatabaseWrapper
 
+from procedures.models import triggers_software
+
 EVIDENCED = {
     # table: (column whose change must be evidenced, kinds of event that may stand for it)
     "procedures_version": ("state", ("version.",)),
@@ -64,6 +66,7 @@ SQLITE = {
     "opsportal_trial_kept": """
         CREATE TRIGGER opsportal_trial_kept BEFORE DELETE ON procedures_trial
         BEGIN SELECT RAISE(ABORT, 'how a version was tested cannot be removed'); END""",
+    **triggers_software.SQLITE,
 }
 
 POSTGRES_COPIES = """
@@ -140,6 +143,7 @@ def install(connection: BaseDatabaseWrapper) -> None:
         cursor.execute("SELECT to_regclass('evidence_event')")
         cursor.execute(POSTGRES_COPIES)
         cursor.execute(POSTGRES_COMMENTS)
+        cursor.execute(triggers_software.POSTGRES)
         for table, (column, kinds) in EVIDENCED.items():
             tests = " OR ".join(f"e.kind LIKE '{kind}%'" for kind in kinds)
             of = f" OF {column}" if column else ""
@@ -158,5 +162,5 @@ def missing(connection: BaseDatabaseWrapper) -> list[str]:
     wanted = {("opsportal_evidenced", table) for table in EVIDENCED}
     wanted |= {("opsportal_review_copy", "procedures_review"), ("opsportal_approval_copy", "procedures_approval")}
     wanted |= {("opsportal_trial_fixed", "procedures_trial")}
-    wanted |= {("opsportal_comment_fixed", "procedures_reviewcomment")}
+    wanted |= {("opsportal_comment_fixed", "procedures_reviewcomment")} | triggers_software.WANTED
     return [f"{name} on {table}" for name, table in sorted(wanted - present)]

@@ -6,6 +6,7 @@ import hashlib
 import secrets
 from datetime import datetime, timedelta
 from typing import Any
+from uuid import UUID
 
 from django.contrib.auth.password_validation import validate_password
 from django.core.exceptions import ValidationError
@@ -150,7 +151,16 @@ def _enrol(person: Person, public_key: str, at: datetime) -> dict[str, Any]:
     return {"subject": str(person.subject), "public": public, "fingerprint": mark}
 
 
-def make_person(*, username: str, name: str, email: str, kind: str, at: datetime) -> Person:
+def make_person(
+    *,
+    username: str,
+    name: str,
+    email: str,
+    kind: str,
+    at: datetime,
+    owner: Person | None = None,
+    subject: UUID | None = None,
+) -> Person:
     """A person row without any right. Raises InvalidInput."""
     problems = []
     if not username or len(username) > 150 or not all(c.isalnum() or c in "._-@+" for c in username):
@@ -166,7 +176,8 @@ def make_person(*, username: str, name: str, email: str, kind: str, at: datetime
         problems.append(("/email", "is not an address"))
     if problems:
         raise InvalidInput(problems)
-    person = Person(username=username, name=name.strip(), email=email, kind=kind, created_at=at)
+    person = Person(username=username, name=name.strip(), email=email, kind=kind, created_at=at, owner=owner)
+    person.subject = subject or person.subject
     person.set_unusable_password()
     person.save()
     return person

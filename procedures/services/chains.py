@@ -6,6 +6,7 @@ from collections.abc import Sequence
 from typing import Any
 
 from procedures import access
+from procedures.domain.software import DELEGATOR
 from procedures.models import ChainLink, Person, Run
 
 
@@ -13,7 +14,7 @@ def link(run: Run, actor: Person, more: Sequence[tuple[Person, str]]) -> None:
     """Write down requester, the account's owner, the token's maker, and whoever the door names beside them."""
     links = {(actor.pk, "requester"): actor}
     if actor.owner is not None:
-        links[(actor.owner.pk, "owner")] = actor.owner
+        links[(actor.owner.pk, DELEGATOR if actor.kind == Person.Kind.AGENT else "owner")] = actor.owner
     if scope := access.scope_of(actor):
         links[(scope.maker.pk, "token_maker")] = scope.maker
     for person, role in more:

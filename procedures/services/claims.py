@@ -23,7 +23,7 @@ from procedures.domain.statements import strong_enough
 from procedures.domain.states import RunState, VersionState
 from procedures.evidence.queries import accepted_digests
 from procedures.models import Approval, Claim, Environment, GlassBreak, Run, Runner, Version
-from procedures.services import break_glass, drafts, drifts, letting_in, plans, run_policies
+from procedures.services import agents, break_glass, drafts, drifts, letting_in, plans, run_policies
 from procedures.services.calls import CalleeChanged
 from procedures.services.policies import PolicyDenied
 from procedures.services.run_states import end, move, note
@@ -196,8 +196,8 @@ def _callees_accepted(planned: plans.Planned) -> None:
 
 def _use_approvals(run: Run, at: datetime, glass: GlassBreak | None) -> None:
     """The approvals that the plan needs are there, strong enough, in time, and used by this run alone."""
-    needed = parse(bytes(run.plan))["approvals"]
-    if break_glass.taken(glass, at) or not needed:
+    needed, broken = plans.approvals_at_claim(run), break_glass.taken(glass, at)
+    if not needed or (broken and not plans.by_software(run)):
         return
     rows = Approval.objects.filter(
         run=run, gate="", plan_digest=run.plan_digest, verdict=Approval.Verdict.APPROVE
@@ -246,16 +246,16 @@ def _take(
 def beat(*, run: UUID, token: UUID, at: datetime, calls: Sequence[str] = ()) -> Literal["", "cancel", "stop"]:
     """Say that the runner lives; hear whether the run must stop. Raises ClaimLost.
 
-    `stop` (rule 20): its version, or one of those it `calls`, was revoked with all that runs, or its environment's stop
-    switch was thrown.
+    `stop` (rule 20): its version, or one of those it `calls`, was revoked with all that runs, or the stop switch of its
+    environment or of the agent that asked was thrown.
     """
     if not Claim.objects.filter(pk=run, token=token).update(heartbeat_at=at):
         raise ClaimLost("This run is claimed by somebody else, or has ended.")
-    asked, version, stopped = Run.objects.values_list(
-        "cancel_requested_at", "version_id", "environment__stopped_at"
+    asked, version, stopped, agent = Run.objects.values_list(
+        "cancel_requested_at", "version_id", "environment__stopped_at", "requester__agent"
     ).get(pk=run)
     revoked = Version.objects.filter(pk__in=[version, *calls], state=VersionState.REVOKED.value, stops_runs=True)
-    if stopped is not None or revoked.exists():
+    if stopped is not None or revoked.exists() or (agent is not None and agents.stopped(agent)):
         return "stop"
     return "cancel" if asked is not None else ""
 

@@ -12,7 +12,7 @@ from procedures.domain.errors import InvalidInput, OpsError
 from procedures.domain.sshkeys import fingerprint
 from procedures.git.call import branch_problem, url_problem
 from procedures.models import EnrolledKey, Environment, Grant, Person, Procedure
-from procedures.services import identity_providers, local_sign_in, passkeys, policy_controls, redactions
+from procedures.services import agents, identity_providers, local_sign_in, passkeys, policy_controls, redactions
 
 
 def check(control: str, object: Mapping[str, Any]) -> None:
@@ -85,7 +85,9 @@ def _source_problems(object: Mapping[str, Any]) -> list[tuple[str, str]]:
 
 
 CHECKS: Mapping[str, Callable[[Mapping[str, Any]], list[tuple[str, str]]]] = {
-    "grant": _texts,
+    "grant": lambda object: _texts(object) + agents.grant_problems(object),
+    "duty": agents.duty_problems,
+    "agent": agents.problems,
     "target": _texts,
     "key": _key_problems,
     "grant_end": _grant_end_problems,

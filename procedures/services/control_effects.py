@@ -32,7 +32,7 @@ from procedures.models import (
     Source,
     Target,
 )
-from procedures.services import grant_rights, identity_providers, local_sign_in, policy_controls, redactions
+from procedures.services import agents, grant_rights, identity_providers, local_sign_in, policy_controls, redactions
 from procedures.services.control_checks import principal
 
 
@@ -244,4 +244,5 @@ EFFECTS: Mapping[str, Callable[[ControlChange, Mapping[str, Any], datetime, UUID
     "identity_provider": identity_providers.apply,
     "local_sign_in": local_sign_in.apply,
     "policy": policy_controls.put_in_force,
+    "agent": agents.put_in_force,
 }

@@ -14,9 +14,10 @@ from procedures.domain import control_shapes, controls, statements
 from procedures.domain.canonical import canon
 from procedures.domain.errors import NotAllowed, NotFound
 from procedures.evidence.record import record
-from procedures.models import ControlChange, Environment, Membership, Person
+from procedures.models import ControlChange, Environment, Person
 from procedures.services import control_checks, control_effects, control_ends, request_states, telling
 from procedures.services.control_ends import NothingToConfirm
+from procedures.services.control_gains import who_gains
 from procedures.services.portal import profile_in_force
 from procedures.services.signing import Decided, decided
 from procedures.services.unit import SecondPersonRequired, thing
@@ -49,24 +50,6 @@ def minimum_strength(control: str, object: Mapping[str, Any]) -> str:
     if control not in controls.PORTAL_WIDE and named:
         rows = rows.filter(name__in=named)
     return max((row.min_strength for row in rows), key=statements.STRENGTHS.index, default="session")
-
-
-def who_gains(control: str, object: Mapping[str, Any]) -> set[str]:
-    """Subjects who gain authority from the change, groups opened up as they stand now, and the owners of software."""
-    gains = _gains(control, object)
-    software = Person.objects.filter(subject__in=gains, owner__isnull=False)
-    return gains | set(map(str, software.values_list("owner__subject", flat=True)))
-
-
-def _gains(control: str, object: Mapping[str, Any]) -> set[str]:
-    if control in {"grant", "duty"} and object.get("action", "add") == "add":
-        kind, _, name = str(object.get("principal", "")).partition(":")
-        if kind == "person":
-            return {name}
-        return {str(s) for s in Membership.objects.filter(group__name=name).values_list("person__subject", flat=True)}
-    if control == "membership" and object["action"] == "add":
-        return {str(object["person"])}
-    return {str(object["subject"])} if control == "key" else set()
 
 
 @thing

@@ -59,7 +59,8 @@ def _run(
         raise OptionsRefused(
             f"{source.procedure}, which gives these choices, is no longer the version that was accepted."
         )
-    if plans.approvals_for(environment, pinned.risk, profile=profile_in_force()):
+    software = actor.kind == Person.Kind.AGENT
+    if plans.approvals_for(environment, pinned.risk, profile=profile_in_force(), asked_by_software=software):
         raise OptionsRefused(
             f"{source.procedure} needs an approval in {environment.name}, so it gives no choices there."
         )

@@ -27,11 +27,9 @@ def invite_person(
     if bearer:
         raise NotAllowed("A bearer token invites nobody: sign in for that.")
     access.require(actor, "manage_access", at=at)
-    if kind not in {Person.Kind.PERSON.value, Person.Kind.AGENT.value}:
-        raise InvalidInput([("/kind", "is person or agent; a service account is made, with an owner, and not invited")])
+    if kind != Person.Kind.PERSON.value:
+        raise InvalidInput([("/kind", "is person; software is made, with an owner, and not invited")])
     person = make_person(username=username, name=name, email=email, kind=kind, at=at)
-    if kind != Person.Kind.PERSON:
-        Person.objects.filter(pk=person.pk).update(owner=actor)
     record(
         "person.made",
         actor=actor.subject,

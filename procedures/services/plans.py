@@ -7,16 +7,21 @@ from dataclasses import dataclass, field, replace
 from datetime import datetime
 from typing import Any
 
+from django.db.models import Q
+
 from procedures.definitions import registry
 from procedures.domain import expressions, filters, freeze, limits, plan, ports, uploads
 from procedures.domain.calls import Frame, called, frames
+from procedures.domain.canonical import parse
 from procedures.domain.clock import now
 from procedures.domain.definition import Definition
 from procedures.domain.errors import InvalidInput, OpsError
 from procedures.domain.policies import Decision
 from procedures.domain.profiles import approvals_union
+from procedures.domain.software import DELEGATOR, with_a_person
 from procedures.domain.statements import STRENGTHS
-from procedures.models import CredentialBinding, Environment, Run, Target
+from procedures.evidence.queries import facts_of_run
+from procedures.models import CredentialBinding, Environment, Person, Run, Target
 from procedures.services import calls, run_policies
 from procedures.services.portal import profile_in_force
 
@@ -109,12 +114,32 @@ def bindings_for(definition: Definition, environment: Environment) -> dict[str, 
     return {name: known[name] for name in definition.credentials}
 
 
-def approvals_for(environment: Environment, risk: str, *, profile: str) -> dict[str, int]:
-    """How many of which duty must approve a run (environment's rules; `pair` asks one more for high)."""
+def approvals_for(environment: Environment, risk: str, *, profile: str, asked_by_software: bool) -> dict[str, int]:
+    """How many of which duty must approve a run: the environment's rules; `pair` asks one more for high risk.
+
+    What software asks for in production, a person approves, whatever the environment's rules say (H38).
+    """
     needed = approvals_union(environment.approvals.get(risk, {}))
     if profile == "pair" and risk == "high" and not needed:
         needed = {"operations": 1}
-    return needed
+    return with_a_person(needed, production=environment.production, software=asked_by_software)
+
+
+def by_software(run: Run) -> bool:
+    """Whether software stands anywhere behind this run."""
+    if run.requester.kind == Person.Kind.AGENT:
+        return True
+    return run.chain.filter(Q(person__kind=Person.Kind.AGENT) | Q(role=DELEGATOR)).exists()
+
+
+def approvals_at_claim(run: Run) -> dict[str, int]:
+    """What the plan needs, and a person's approval where the log or a table says that software asked (H38)."""
+    needed = dict(parse(bytes(run.plan))["approvals"])
+    if needed or not run.environment.production:
+        return needed
+    asked = [fact.facts for fact in facts_of_run(run.pk) if fact.kind == "run.requested"]
+    logged = any(link["role"] == DELEGATOR for facts in asked for link in facts["chain"])
+    return with_a_person(needed, production=True, software=logged or by_software(run))
 
 
 def make(
@@ -144,7 +169,7 @@ def make(
         secret_marks=secret_marks,
         targets=targets_for(definition, environment, run.parameters, run.narrowed_to),
         bindings=bindings_for(definition, environment),
-        approvals=approvals_for(environment, run.risk, profile=profile),
+        approvals=approvals_for(environment, run.risk, profile=profile, asked_by_software=by_software(run)),
         min_strength=stronger(environment.min_strength),
         risk=run.risk,
         profile=profile,

@@ -20,7 +20,7 @@ from procedures.domain.sealing import seal as seal_to_pool
 from procedures.domain.states import RunState, VersionState
 from procedures.evidence.record import next_run_number, pseudonym
 from procedures.models import Environment, Person, PoolKey, Procedure, Run, RunGroup, Version
-from procedures.services import chains, drafts, options, plans, run_groups, run_policies, step_up
+from procedures.services import agents, chains, drafts, options, plans, run_groups, run_policies, step_up
 from procedures.services.queueing import await_or_queue
 from procedures.services.run_states import note
 from procedures.services.unit import thing
@@ -77,6 +77,7 @@ def request_run(*, actor: Person, wish: Wish, at: datetime, chain: Sequence[tupl
         access.require(actor, "break_glass", at=at, procedure=procedure, environment=environment)
     _not_too_many(actor, at)
     version, definition = _what_runs(actor, procedure, environment, wish, at)
+    agents.no_secrets(actor, procedure.name, definition.secrets, wish.secrets)
     proof = {} if wish.draft else step_up.require(actor, environment=environment, risk=version.risk, at=at)
     resolved, marks, sealed = _inputs(definition, environment, wish)
     chosen = {} if wish.draft else _choices(actor, version, environment, definition, resolved, at)
@@ -143,6 +144,8 @@ def _choices(
 
 
 def _not_too_many(actor: Person, at: datetime) -> None:
+    if actor.kind == Person.Kind.AGENT:
+        agents.within_budget(actor, at)
     recent = Run.objects.filter(requester=actor, requested_at__gt=at - timedelta(minutes=1)).count()
     if recent >= limits.RUNS_A_MINUTE:
         raise TooManyRuns(f"You asked for {recent} runs within a minute; {limits.RUNS_A_MINUTE} are the limit.")

@@ -66,9 +66,16 @@ def strength_of_caller(actor: Person, at: datetime) -> Proof:
 
 
 def why_needed(actor: Person, environment: Environment, risk: str) -> str:
-    """Why this call needs a second factor, or an empty string. Where sessions decide, nothing ever does."""
+    """Why this call needs a second factor, or an empty string. Where sessions decide, nothing ever does.
+
+    What an agent asks for in production a person approves in any case, who proves themselves then (H38).
+    """
     call = access.calling(actor)
-    if call is None or (not environment.production and environment.min_strength == STRENGTHS[0]):
+    if (
+        call is None
+        or actor.kind == Person.Kind.AGENT
+        or (not environment.production and environment.min_strength == STRENGTHS[0])
+    ):
         return ""
     if environment.production and (call.scope is not None or call.kind == "cli"):
         through = f"the token {call.scope.name!r}" if call.scope else "a session of the command line"

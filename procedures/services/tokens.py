@@ -16,12 +16,20 @@ from procedures.domain.errors import IllegalState, InvalidInput, NotAllowed, Not
 from procedures.domain.tokens import VERBS, new_token
 from procedures.evidence.record import record
 from procedures.models import ApiToken, Environment, Person, Procedure
-from procedures.services.unit import thing
+from procedures.services.unit import note_denial, thing
 
 LONGEST = timedelta(days=90)
 OVERLAP = timedelta(hours=24)
 SEEN_EVERY = timedelta(minutes=5)
 MOST = 200
+
+
+class OtherAudience(NotAllowed):
+    """A token was used at a door that it is not for."""
+
+    code = "token.other-audience"
+    next_step = "Use a token that was made for this door."
+    counted_as = "token.used"
 
 
 class TokenOver(IllegalState):
@@ -38,6 +46,7 @@ class Reach:
     procedures: Sequence[str] = ()
     environments: Sequence[str] = ()
     verbs: Sequence[str] = VERBS
+    audience: str = ApiToken.Audience.API.value
 
 
 @thing
@@ -53,6 +62,8 @@ def make_token(
 ) -> tuple[ApiToken, str]:
     """A bearer token for oneself or an owned service account, shown once. Raises NotAllowed, InvalidInput."""
     _signed_in(bearer)
+    if actor.kind == Person.Kind.AGENT:
+        raise NotAllowed("Software makes no tokens.")
     owner = actor if person in {None, actor.subject} else Person.objects.filter(subject=person, owner=actor).first()
     if owner is None or not owner.is_active:
         raise NotAllowed("Only the owner of a service account that is not suspended makes its tokens.")
@@ -61,8 +72,9 @@ def make_token(
     if problems:
         raise InvalidInput(problems)
     scope = {part: sorted(set(getattr(reach, part))) for part in ("procedures", "environments", "verbs")}
-    token, secret = _store(owner, actor, name.strip(), at, at + timedelta(days=days), scope)
-    facts = {"token": str(token.id), "subject": str(owner.subject), "days": days, "scope": scope}
+    door = {"audience": reach.audience}
+    token, secret = _store(owner, actor, name.strip(), at, at + timedelta(days=days), scope, **door)
+    facts = {"token": str(token.id), "subject": str(owner.subject), "days": days, "scope": scope, **door}
     record("token.made", actor=actor.subject, at=at, facts=facts)
     return token, secret
 
@@ -80,6 +92,8 @@ def _problems(name: str, days: int, reach: Reach, owner: Person, at: datetime) -
         problems.append(("/name", "1 to 100 characters"))
     if not reach.verbs:
         problems.append(("/verbs", "name at least one"))
+    if reach.audience == ApiToken.Audience.MCP and owner.kind != Person.Kind.AGENT:
+        problems.append(("/audience", "mcp is for agents: anybody else's token is for the API"))
     seen = access.visible(Procedure.objects.all(), owner, "discover", at=at)
     known = {
         "procedures": set(seen.filter(name__in=list(reach.procedures)).values_list("name", flat=True)),
@@ -131,7 +145,8 @@ def rotate_token(
         raise TokenOver("This token is over: it was revoked or changed, or it has expired.")
     lived = min(old.expires_at - old.created_at, LONGEST)
     scope = {"procedures": old.procedures, "environments": old.environments, "verbs": old.verbs}
-    fresh, secret = _store(old.person, actor, old.name, at, at + lived, scope, replaces=old)
+    more = {"replaces": old, "audience": old.audience}
+    fresh, secret = _store(old.person, actor, old.name, at, at + lived, scope, **more)
     until = min(old.expires_at, at + timedelta(hours=overlap_h))
     dead = {"expires_at": until} if until > old.created_at and overlap_h else {"revoked_at": at}
     ApiToken.objects.filter(pk=old.pk).update(**dead)
@@ -166,13 +181,20 @@ def end_tokens(person: Person, at: datetime) -> int:
     return ApiToken.objects.filter(person=person, revoked_at__isnull=True).update(revoked_at=at)
 
 
-def bearer(secret: str, *, at: datetime) -> ApiToken | None:
-    """The live token with this text, or None. Its use is noted every five minutes at most."""
+def bearer(secret: str, *, at: datetime, audience: str = ApiToken.Audience.API.value) -> ApiToken | None:
+    """The live token with this text, if it is for this door, or None. Its use is noted every five minutes at most.
+
+    A token that comes to another door than its own is evidence (H33).
+    """
     row = (
         ApiToken.objects.select_related("person__owner", "made_by")
         .filter(token_sha256=_mark(secret), revoked_at__isnull=True, expires_at__gt=at, person__is_active=True)
         .first()
     )
+    if row is not None and row.audience != audience:
+        refusal = OtherAudience(f"This token is for {row.audience}, not for {audience}.")
+        note_denial(refusal, what=refusal.counted_as, about={"actor": row.person, "token": row.pk})
+        return None
     if row is not None and (row.last_used_at is None or at - row.last_used_at > SEEN_EVERY):
         ApiToken.objects.filter(pk=row.pk).update(last_used_at=at)
     return row

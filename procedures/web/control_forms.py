@@ -173,6 +173,11 @@ def _source(posted: QueryDict) -> Object:
     return {**made, "path": path, "owner": str(owner.subject), "action": posted.get("action", "set")}
 
 
+def _agent(posted: QueryDict) -> Object:
+    made = {name: posted.get(name, "").strip() for name in ("agent", "username", "name", "owner")}
+    return {**made, "runs_an_hour": _whole(posted, "runs_an_hour")}
+
+
 MAKERS: dict[str, Callable[[QueryDict], Object]] = {
     "grant": _grant,
     "grant_end": _plain("grant", "reason"),
@@ -189,6 +194,7 @@ MAKERS: dict[str, Callable[[QueryDict], Object]] = {
     "action": _plain("id", "mark", "action"),
     "identity_provider": identity_forms.provider,
     "local_sign_in": identity_forms.local,
+    "agent": _agent,
 }
 
 
@@ -235,6 +241,10 @@ def told(control: str, made: Object, names: dict[str, str]) -> str:
         ),
         "identity_provider": lambda: identity_forms.told_provider(made),
         "local_sign_in": lambda: identity_forms.told_local(made),
+        "agent": lambda: (
+            f"The agent {made['name']} asks for {names.get(made['owner'], 'somebody')}, "
+            f"{made['runs_an_hour']} runs an hour"
+        ),
         "runner": lambda: f"The runner {made['name']} is enrolled",
         "redaction": lambda: (
             f"Everything personal about {names.get(made['subject'], 'somebody')} is erased for good"

@@ -7,6 +7,7 @@ from django.urls import path
 from procedures.web.views import (
     access,
     access_requests,
+    agents,
     approvals,
     changes,
     discussions,
@@ -85,6 +86,9 @@ urlpatterns = [
     path("people/let-in/", people.let_in, name="let-in"),
     path("people/account/", people.account, name="service-account"),
     path("people/close/", people.close, name="close-account"),
+    path("agents/", agents.listing, name="agents"),
+    path("agents/switch/", agents.switch, name="agent-switch"),
+    path("agents/tokens/", agents.tokens, name="agent-tokens"),
     path("environments/", environments.listing, name="environments"),
     path("environments/<slug:name>/", environments.one, name="environment"),
     path("sources/", sources.listing, name="sources"),

@@ -149,7 +149,9 @@ API = [
     Row("POST", "/api/v1/access-requests/{wish}/grant/", signed_answer),
     Row("POST", "/api/v1/access-requests/{wish}/refuse/", REASON),
     Row("POST", "/api/v1/access-requests/{wish}/withdraw/"),
-    *gets("/api/v1/evidence/events/{event}/", "/api/v1/tokens/"),
+    *gets("/api/v1/evidence/events/{event}/", "/api/v1/tokens/", "/api/v1/agents/"),
+    Row("POST", "/api/v1/agents/{agent}/stop/", REASON),
+    Row("POST", "/api/v1/agents/{agent}/start/", REASON),
     Row("POST", "/api/v1/tokens/{token}/rotate/"),
     Row("DELETE", "/api/v1/tokens/{token}/"),
     *gets(
@@ -212,7 +214,9 @@ PAGES = [
     Row("POST", "/changes/grant/new/", lambda scene, name: {"object": json.dumps(grant_for(scene, "peer"))}),
     Row("POST", "/procedures/new-one/edit/", plain(discard="1")),
     Row("POST", "/procedures/new-one/edit/check/", plain()),
-    *gets("/evidence/{event}/", "/procedures/new-one/edit/", "/procedures/new-one/edit/change.patch"),
+    Row("POST", "/agents/switch/", plain(agent="{agent}", do="stop", reason="because")),
+    Row("POST", "/agents/tokens/", plain(agent="{agent}", name="mine", days="7")),
+    *gets("/agents/", "/evidence/{event}/", "/procedures/new-one/edit/", "/procedures/new-one/edit/change.patch"),
 ]
 ROWS = API + PAGES
 # Paths that are no row, with why.

@@ -15,14 +15,27 @@ from procedures.domain.clock import now
 from procedures.evidence.models import Event
 from procedures.evidence.notes import load_key
 from procedures.evidence.sequence import Sequencer
-from procedures.models import ControlChange, Environment, Grant, OpenSession, Person, Run, Source, Target, Version
+from procedures.models import (
+    ApiToken,
+    ControlChange,
+    Environment,
+    Grant,
+    OpenSession,
+    Person,
+    Run,
+    Source,
+    Target,
+    Version,
+)
 from procedures.queries.duties import duties_of
 from procedures.runner.drive import drive
 from procedures.services import break_glass, discussions, drafts, install, leavers, reviews, tokens
+from tests.factories import agents
 from tests.factories.access_requests import ask
 from tests.factories.portal import RUNBOOKS, World, new_world
 from tests.trials.hostile import bundle
 
+API = ApiToken.Audience.API
 BACKEND = "procedures.access.backend.PasswordBackend"
 # Columns of the matrix, in its order, with what each holds.
 PERSONAS = {
@@ -40,6 +53,7 @@ PERSONAS = {
     "auditor": "audits and nothing else",
     "asker's token": "a bearer token of the asker",
     "robot": "a bearer token of a service account that may run hello",
+    "agent": "a bearer token for the API of an agent that may run hello in development",
     "first manager": "holds every verb; made the portal",
     "her token": "a bearer token of the first manager",
 }
@@ -103,7 +117,7 @@ def play(folder: Path) -> Scene:
 def _move_in(scene: Scene) -> None:
     world, held = scene.world, scene.people
     for name in PERSONAS:
-        if name in {"nobody", "first manager", "asker's token", "her token", "robot"}:
+        if name in {"nobody", "first manager", "asker's token", "her token", "robot", "agent"}:
             continue
         held[name] = world.person(name.replace(" ", "-"), key=name in {"reviewer", "approver", "manager"})
     held["robot"] = world.person("robot")
@@ -111,6 +125,8 @@ def _move_in(scene: Scene) -> None:
     held["robot"].refresh_from_db()
     held["first manager"] = world.mira
     install.submit_shipped(RUNBOOKS, at=now())
+    held["agent"] = agents.new_agent(world, held["peer"])
+    world.may(held["agent"], "run", "view", procedure="hello", environments=["development"])
     for name in ("asker", "peer", "robot"):
         world.may(held[name], "run", "view", procedure="hello")
     for name in ("author", "writer"):
@@ -134,7 +150,9 @@ def give(world: World, person: Person, duty: str) -> None:
 def _sign_in(scene: Scene) -> None:
     for name in PERSONAS:
         client = Client(HTTP_HOST="localhost", raise_request_exception=False)
-        if name in {"asker's token", "her token", "robot"}:
+        if name == "agent":
+            client.defaults["HTTP_AUTHORIZATION"] = f"Bearer {agents.token_of(scene.people[name], API)}"
+        elif name in {"asker's token", "her token", "robot"}:
             owner = {"asker's token": "asker", "her token": "first manager"}.get(name, name)
             secret = token_of(scene, owner)
             client.defaults["HTTP_AUTHORIZATION"] = f"Bearer {secret}"
@@ -202,6 +220,7 @@ def _name(scene: Scene, *, done: Run, waiting: Run, version: Version, hello: Ver
         "session": str(_session_of(scene.people["asker"]).pk),
         "stranger": str(scene.people["stranger"].subject),
         "peer": str(scene.people["peer"].subject),
+        "agent": str(scene.people["agent"].subject),
     }
 
 

@@ -66,6 +66,8 @@ NEVER = {
     "post v1/people/<str:pk>/let-in/",
     "delete v1/sessions/",
     "delete v1/sessions/<str:pk>/",
+    "post v1/agents/<str:pk>/stop/",
+    "post v1/agents/<str:pk>/start/",
     "post v1/tokens/",
     "delete v1/tokens/<str:pk>/",
     "post v1/tokens/<str:pk>/rotate/",
@@ -148,6 +150,8 @@ def test_a_token_changes_nothing_that_decides_authority(world: World, thief: API
     }
     refused(thief.post("/api/v1/grants/", grant, format="json"))
     refused(thief.post("/api/v1/tokens/", {"name": "another"}, format="json"))
+    refused(thief.post("/api/v1/agents/all/stop/", {"reason": "away"}, format="json"))
+    refused(thief.post("/api/v1/agents/all/start/", {"reason": "go on"}, format="json"))
     before = Person.objects.count()
     refused(thief.post("/api/v1/people/", {"username": "second-self", "name": "Me"}, format="json"))
     assert Person.objects.count() == before

@@ -115,6 +115,13 @@ def objects(intruder: Person, world: World) -> dict[str, dict[str, Any]]:
             "mode": "on",
             "stages": ["plan"],
         },
+        "agent": {
+            "agent": str(uuid7()),
+            "username": "evil-bot",
+            "name": "Evil bot",
+            "owner": subject,
+            "runs_an_hour": 1000,
+        },
         "source": {
             "name": "evil",
             "url": "https://git.example.com/evil.git",
@@ -196,7 +203,7 @@ def shape(authority: Authority) -> Any:
     """What stands in an authority: everything that could let somebody do something."""
     live = {name: g for name, g in authority.grants.items() if g["stands"]}
     tables = (authority.bindings, authority.targets, authority.secrets, authority.runners)
-    tables += (authority.actions, authority.policies)
+    tables += (authority.actions, authority.policies, authority.agents)
     return (
         authority.profile,
         sorted(authority.production),

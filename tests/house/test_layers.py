@@ -17,6 +17,8 @@ BELONGS_TO = {
     "kombu": ("procedures/runner/",),
     "rest_framework": ("procedures/api/",),
     "drf_spectacular": ("procedures/api/", "opsportal/urls.py"),
+    "mcp": ("procedures/mcp/",),
+    "mcp_types": ("procedures/mcp/",),
     "fido2": ("procedures/services/passkeys.py",),
     "onelogin": ("procedures/signon/",),
     "ldap3": ("procedures/signon/",),

@@ -25,6 +25,7 @@ PAGES = (
     "/approvals/",
     "/reviews/",
     "/people/",
+    "/agents/",
     "/environments/",
     "/environments/production/",
     "/environments/production/?tab=rules",

@@ -16,6 +16,7 @@ from procedures.domain.profiles import approvals_missing
 from procedures.domain.states import RunState
 from procedures.models import Approval, Person, Run
 from procedures.queries import pages_runs, pages_shell, policies
+from procedures.queries.agents import asked_by
 from procedures.services import approvals, step_up
 from procedures.web import signing
 from procedures.web.doors import page, person_of, show, status_of
@@ -66,6 +67,7 @@ def _context(request: HttpRequest, me: Person, run: Run) -> dict[str, Any]:
         "waits": waits,
         "breaks": waits and not run.waiting_gate and access.decide(me, "break_glass", at=now(), **_place(run)).allowed,
         "why_not": _why_not(me, run, waits=waits),
+        "software": asked_by(run),
         "chain": run.chain.select_related("person"),
         "given": run.approvals.select_related("approver").order_by("at"),
         "usual": pages_runs.usual_s(run.procedure_id, run.environment_id),

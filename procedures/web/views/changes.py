@@ -18,7 +18,7 @@ from procedures.domain.clock import now
 from procedures.domain.errors import InvalidInput, OpsError
 from procedures.models import ControlChange, Person
 from procedures.queries import pages_people
-from procedures.services import controls
+from procedures.services import control_gains, controls
 from procedures.services.portal import profile_in_force
 from procedures.web import control_forms, signing
 from procedures.web.doors import page, person_of, show, status_of
@@ -66,7 +66,7 @@ def _back(request: HttpRequest) -> str:
 def proposal(request: HttpRequest, me: Person, control: str, made: dict[str, Any]) -> dict[str, Any]:
     """What a page shows of a change before it is proposed, the statement to sign included."""
     statement = controls.statement_for(actor=me, control=control, object=made)
-    gains = controls.who_gains(control, made)
+    gains = control_gains.who_gains(control, made)
     production = rules.touches_production(control, made, controls.production_names())
     minimum = "session" if control == "key" else controls.minimum_strength(control, made)
     return {
@@ -108,7 +108,7 @@ def _context(me: Person, change: ControlChange) -> dict[str, Any]:
     names = pages_people.names_of([row["by"] for row in change.signatures] + control_forms.subjects_in(change.object))
     waits = change.state == ControlChange.State.PROPOSED
     signed = any(row["by"] == str(me.subject) for row in change.signatures)
-    gains = str(me.subject) in controls.who_gains(change.control, change.object)
+    gains = str(me.subject) in control_gains.who_gains(change.control, change.object)
     minimum = controls.minimum_strength(change.control, change.object)
     return {
         "change": change,

@@ -1,0 +1,28 @@
+"""Who gains authority from a change: nobody grants to themselves, to a group of theirs or to software that they own."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Any
+
+from procedures.models import Membership, Person
+
+
+def who_gains(control: str, object: Mapping[str, Any]) -> set[str]:
+    """Subjects who gain authority from the change, groups opened up as they stand now, and the owners of software."""
+    gains = _gains(control, object)
+    software = Person.objects.filter(subject__in=gains, owner__isnull=False)
+    return gains | set(map(str, software.values_list("owner__subject", flat=True)))
+
+
+def _gains(control: str, object: Mapping[str, Any]) -> set[str]:
+    if control in {"grant", "duty"} and object.get("action", "add") == "add":
+        kind, _, name = str(object.get("principal", "")).partition(":")
+        if kind == "person":
+            return {name}
+        return {str(s) for s in Membership.objects.filter(group__name=name).values_list("person__subject", flat=True)}
+    if control == "membership" and object["action"] == "add":
+        return {str(object["person"])}
+    if control == "agent":
+        return {str(object["owner"])}
+    return {str(object["subject"])} if control == "key" else set()

@@ -1,0 +1,68 @@
+"""The agents' door in this process, and the SDK's own client at it."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import AsyncIterator, Awaitable, Callable
+from contextlib import asynccontextmanager
+from typing import Any, TypeVar
+
+import httpx2
+import pytest
+from asgiref.sync import async_to_sync
+from mcp import Client
+from mcp.client.streamable_http import streamable_http_client
+
+from procedures.mcp.door import Gate
+from procedures.models import Person
+from tests.factories.agents import new_agent, token_of
+from tests.factories.portal import World, new_world
+
+T = TypeVar("T")
+URL = "http://localhost:8000/mcp/"
+
+
+@pytest.fixture
+def world(db: None, settings: Any) -> World:
+    settings.OPSPORTAL_HEARTBEAT_S = 60
+    world = new_world()
+    world.accepted()
+    return world
+
+
+@pytest.fixture
+def bot(world: World) -> Person:
+    """An agent that may run hello in development, and nothing else."""
+    bot = new_agent(world, world.person("olga"))
+    world.may(bot, "run", procedure="hello", environments=["development"])
+    return bot
+
+
+@asynccontextmanager
+async def connected(secret: str, **more: Any) -> AsyncIterator[Client]:
+    """The SDK's client, over HTTP into this process."""
+    gate = Gate()
+    headers = {"Authorization": f"Bearer {secret}"}
+    async with (
+        httpx2.AsyncClient(transport=httpx2.ASGITransport(app=gate), headers=headers) as http,
+        Client(streamable_http_client(URL, http_client=http), **more) as client,
+    ):
+        yield client
+    await ended(gate)
+
+
+async def ended(gate: Gate) -> None:
+    if gate._started is not None:
+        gate._started[2].cancel()
+        await asyncio.gather(gate._started[2], return_exceptions=True)
+
+
+def at_the_door(agent: Person, act: Callable[[Client], Awaitable[T]], secret: str = "", **more: Any) -> T:
+    """What a client of this agent gets; Django's work happens in this thread, in the test's transaction."""
+    given = secret or token_of(agent)
+
+    async def inside() -> T:
+        async with connected(given, **more) as client:
+            return await act(client)
+
+    return async_to_sync(inside)()
