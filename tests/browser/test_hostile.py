@@ -2,13 +2,33 @@
 
 from __future__ import annotations
 
+import os
+import subprocess
+import sys
+from pathlib import Path
+
 import pytest
 from playwright.sync_api import Page
 
 from tests.browser.conftest import Portal
-from tests.web.hostile import places, written
+from tests.web.hostile import PAYLOADS, written
+from tests.web.hostile_town import Others
+from tests.web.test_hostile_faces import ROWS
+from tests.web.town import PASSWORD
 
 pytestmark = pytest.mark.once
+NO_PAGES = {"find", "run-live", "log-lines", "join"}  # JSON, pieces of a page, and what signed-in people do not see
+STEERING = set(map(chr, range(32))) - {"\n", "\t"} | {"\x7f", "\u202e", "\u2066", "\u200b"}
+COMMANDS = (
+    ("mira", "procedures"),
+    ("mira", "show", "evil"),
+    ("mira", "runs"),
+    ("mira", "token", "list"),
+    ("mira", "source", "list"),
+    ("mira", "source", "show", "evil1"),
+    ("aisha", "due"),
+    ("jonas", "access", "list"),
+)
 
 
 def watched(page: Page, home: str) -> list[str]:
@@ -20,23 +40,42 @@ def watched(page: Page, home: str) -> list[str]:
     return told
 
 
-def test_nothing_that_was_written_runs(portal: Portal) -> None:
+def test_nothing_that_was_written_runs(portal: Portal, tmp_path: Path) -> None:
     bare = portal.browser.new_page()
     bare.set_content("<img src=x onerror=window.owned=1>")
     bare.wait_for_function("window.owned === 1")  # without this, a page on which nothing runs would prove nothing
-    run = written(portal.town)
-    pages = {who: portal.page(who) for who in ("mira", "aisha")}
+    others = Others(portal.town, written(portal.town))
+    pages = {who: portal.page(who) for who in ("mira", "aisha", "jonas")}
     told = {who: watched(page, portal.url) for who, page in pages.items()}
-    for path, who in places(run).items():
+    shown = [next(iter(rows(others)), ("", "")) for name, rows in ROWS.items() if name not in NO_PAGES]
+    for path, who in shown:
         page = pages[who]
         page.goto(portal.url + path, wait_until="load")
-        page.wait_for_timeout(150)
+        page.evaluate("() => new Promise(done => requestAnimationFrame(() => setTimeout(done, 0)))")
         assert page.evaluate("window.owned") is None, path
-        assert page.url == portal.url + path
+        assert page.url.startswith(portal.url), path
         assert page.evaluate("document.querySelectorAll('iframe,object,embed,base,img,style').length") == 0, path
     page = pages["mira"]
     page.goto(f"{portal.url}/procedures/evil/")
     page.locator("[name='p.text']").fill('"><img src=x onerror=window.owned=1>')
     page.wait_for_timeout(900)
     assert page.evaluate("window.owned") is None
-    assert told == {"mira": [], "aisha": []}
+    assert told == {"mira": [], "aisha": [], "jonas": []}
+    the_command_line_shows_it_as_text(portal, tmp_path)
+
+
+def the_command_line_shows_it_as_text(portal: Portal, folder: Path) -> None:
+    """The same texts at a terminal: each command that lists them shows a payload, and nothing that steers."""
+    seen = ""
+    for who, *words in COMMANDS:
+        environ = {"PATH": os.environ["PATH"], "HOME": str(folder), "OPSPORTAL_URL": portal.url}
+        environ["OPSPORTAL_CONFIG_DIR"] = str(folder / who)
+        argv = [sys.executable, "-m", "opsportal.cli.main"]
+        if not (folder / who).exists():
+            login = [*argv, "login", "--username", who, "--password-stdin"]
+            subprocess.run(login, env=environ, input=PASSWORD + "\n", capture_output=True, text=True, check=True)
+        done = subprocess.run([*argv, *words], env=environ, capture_output=True, text=True, check=False)
+        assert done.returncode == 0, (words, done.stderr)
+        assert not STEERING & set((done.stdout + done.stderr).replace("\x1b[0m", "")), words
+        seen += done.stdout
+    assert PAYLOADS[0] in seen

@@ -115,6 +115,17 @@ def bundle(name: str, title: str) -> dict[str, bytes]:
                         "properties": {"x": {"type": "string", "title": AUTHORS}},
                     },
                     "file": {"type": "string", "format": "data-url", "title": "File"},
+                    "offer": {
+                        "type": "string",
+                        "title": "Offer",
+                        "options": {"from": "url", "url": "https://choices.example/x", "path": "items"},
+                    },
+                    "crew": {
+                        "type": "string",
+                        "title": "Crew",
+                        "ui:field": "EntityPicker",
+                        "ui:options": {"catalogFilter": {"kind": "Component"}, "allowArbitraryValues": False},
+                    },
                     "kind": {"type": "string", "title": "Kind", "ui:options": {"inputType": PLAIN[0]}},
                 },
             },

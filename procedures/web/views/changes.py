@@ -60,7 +60,8 @@ def object_in(text: str) -> dict[str, Any]:
 
 def _back(request: HttpRequest) -> str:
     back = request.POST.get("next", "/")
-    return back if url_has_allowed_host_and_scheme(back, allowed_hosts={request.get_host()}) else "/"
+    ours = back.startswith("/") and url_has_allowed_host_and_scheme(back, allowed_hosts={request.get_host()})
+    return back if ours else "/"
 
 
 def proposal(request: HttpRequest, me: Person, control: str, made: dict[str, Any]) -> dict[str, Any]:

@@ -1,0 +1,223 @@
+"""H29, whole: every page is put through the payloads, or is named here with the reason why nobody else's text is on it.
+
+A new page fails this test until it stands in one of the tables; so does a template that no row has shown.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import pytest
+from django.template.loader import get_template
+from django.test import Client
+
+from procedures.api.urls import urlpatterns as api_patterns
+from procedures.domain.clock import now
+from procedures.models import ApiToken, Version
+from procedures.services import drafts, people
+from procedures.web.urls import urlpatterns
+from tests.web.hostile import ALL, PAYLOADS, places, written
+from tests.web.hostile_town import Others, events, pieces
+from tests.web.test_hostile import acting
+from tests.web.town import Town, found
+
+pytestmark = pytest.mark.once
+TEMPLATES = Path(get_template("base.html").origin.name).parent
+Rows = list[tuple[str, str]]
+
+
+def versions(o: Others) -> Rows:
+    return [
+        (f"/reviews/{pk}/", "aisha")
+        for pk in Version.objects.filter(procedure__name="evil").values_list("pk", flat=True)
+    ]
+
+
+def joined(o: Others) -> Rows:
+    links = [
+        people.invite_person(actor=o.jonas, username=f"new{n}", name=name, email="", at=now())[1]
+        for n, name in enumerate(text for text in pieces(200) if text.isprintable())
+    ]
+    return [(link, "") for link in links]
+
+
+def grant(o: Others) -> dict[str, Any]:
+    """A form that comes back as what is to be signed."""
+    said = {"reason": ALL, "selector": ALL, "next": ALL, "verbs": ["run"], "days": "3"}
+    return said | {"principal": f"person:{o.people[0].subject}", "environments": "development"}
+
+
+# Pages by their name in urls.py: who looks at what.
+ROWS: dict[str, Callable[[Others], Rows]] = {
+    "home": lambda o: [("/", "mira"), ("/", "aisha")],
+    "procedures": lambda o: [("/procedures/", "mira"), ("/procedures/?q=" + PAYLOADS[0], "mira")],
+    "write": lambda o: [("/procedures/edit/", "mira")],
+    "find": lambda o: [("/procedures/find/?q=evil", "mira")],
+    "procedure": lambda o: [(f"/procedures/evil/?tab={tab}", "mira") for tab in ("", "history", "versions")],
+    "manuscript": lambda o: [("/procedures/evil/edit/", "mira"), ("/procedures/evil/edit/?file=README.md", "mira")],
+    "runs": lambda o: [("/runs/", "mira")],
+    "run": lambda o: [
+        (f"/runs/{run.pk}/?tab={tab}", "mira") for run in (o.run, o.approval) for tab in ("", "plan", "outputs")
+    ],
+    "run-live": lambda o: [(f"/runs/{o.run.pk}/live/", "mira"), (f"/runs/{o.approval.pk}/live/", "mira")],
+    "log-lines": lambda o: [(f"/runs/{o.run.pk}/log/lines", "mira")],
+    "approvals": lambda o: [("/approvals/", "aisha"), ("/approvals/", "mira")],
+    "approval": lambda o: [
+        (f"/approvals/{o.approval.pk}/", "aisha"),
+        (f"/approvals/{o.approval.pk}/?verdict=reject", "aisha"),
+        (f"/approvals/{o.approval.pk}/", "mira"),
+    ],
+    "reviews": lambda o: [("/reviews/", "aisha")],
+    "review": versions,
+    "draft": lambda o: [(f"/drafts/{drafts.draft_of(actor=o.mira, version=o.version, at=now()).pk}/", "mira")],
+    "evidence": lambda o: [
+        ("/evidence/", "aisha"),
+        ("/evidence/?kind=" + PAYLOADS[0] + "&procedure=" + PAYLOADS[1] + "&number=" + PAYLOADS[2], "aisha"),
+    ],
+    "event": lambda o: [(f"/evidence/{pk}/", "aisha") for pk in events()],
+    "people": lambda o: [("/people/", "jonas")],
+    "join": joined,
+    "environments": lambda o: [("/environments/", "aisha")],
+    "environment": lambda o: [
+        *((f"/environments/{o.places[0].pk}/?tab={tab}", "aisha") for tab in ("targets", "bindings", "rules")),
+        *((f"/environments/{row.pk}/", "aisha") for row in o.places[1:]),
+    ],
+    "sources": lambda o: [("/sources/", "mira")],
+    "source": lambda o: [(f"/sources/{row.pk}/", "mira") for row in o.sources],
+    "access": lambda o: [("/access/", "jonas"), ("/access/?ended=1&procedure=" + PAYLOADS[0], "jonas")],
+    "change": lambda o: [(f"/changes/{row.pk}/", "jonas") for row in o.changes],
+    "settings": lambda o: [("/settings/", "mira")],
+}
+# What only takes a form: what is sent comes back in a refusal or in what is to be signed.
+FORMS: dict[str, Callable[[Others], list[tuple[str, str, dict[str, Any]]]]] = {
+    "preview": lambda o: [("/procedures/evil/preview/", "mira", {"p.text": ALL, "environment": ALL})],
+    "fields": lambda o: [
+        ("/procedures/evil/fields/", "mira", {"p.text": ALL}),
+        ("/procedures/evil/", "mira", {"p.text": ALL, "environment": "development", "load": "p.crew"}),
+        ("/procedures/evil/", "mira", {"p.text": ALL, "environment": "development", "load": "crew"}),
+    ],
+    "manuscript-check": lambda o: [("/procedures/evil/edit/check/", "mira", {"text": ALL, "file": ALL, "name": ALL})],
+    "cancel": lambda o: [(f"/runs/{o.run.pk}/cancel/", "mira", {"reason": ALL})],
+    "comments": lambda o: [(f"/reviews/{o.version}/comments/", "aisha", {"body": "", "path": ALL, "line": ALL})],
+    "lift": lambda o: [(f"/reviews/{o.version}/lift/", "aisha", {"reason": ALL})],
+    "version-life": lambda o: [(f"/reviews/{o.version}/revoke/", "aisha", {"reason": ALL, "digest": ALL})],
+    "procedure-life": lambda o: [("/procedures/evil/life/retire/", "aisha", {"reason": ALL})],
+    "invite": lambda o: [("/people/invite/", "jonas", {"username": ALL, "name": ALL, "email": ALL, "kind": ALL})],
+    "close-account": lambda o: [("/people/close/", "jonas", {"person": ALL})],
+    "new-change": lambda o: [
+        ("/changes/grant/new/", "jonas", grant(o)),
+        ("/changes/grant/new/", "jonas", {"principal": ALL, "verbs": ALL, "days": "3", "reason": ALL, "next": ALL}),
+        ("/changes/grant/new/", "jonas", {"days": ALL}),
+        ("/changes/binding/new/", "jonas", {"role": ALL, "ceiling": ALL, "max_ttl_s": "60"}),
+        ("/changes/target/new/", "jonas", {"address": ALL, "tags": ALL, "port": "22"}),
+        ("/changes/source/new/", "jonas", {"url": ALL, "branch": ALL, "group": ALL}),
+    ],
+    "passkey": lambda o: [("/settings/passkeys/", "mira", {"id": ALL, "response": ALL})],
+    "code-app": lambda o: [("/settings/code-app/", "mira", {"do": ALL, "code": ALL})],
+    "tokens": lambda o: [("/settings/tokens/", "mira", {"name": ALL, "days": ALL, "do": ALL})],
+    "login": lambda o: [("/login/", "", {"username": ALL, "password": ALL, "next": ALL})],
+    "export": lambda o: [("/evidence/export/", "aisha", {"procedure": ALL, "environment": ALL, "from": ALL})],
+}
+# Pages without text of other people, and answers that are no pages.
+WITHOUT = {
+    "glossary": "our own words alone",
+    "theme": "sets a cookie and redirects",
+    "logout": "redirects",
+    "welcome": "the first person's own words; nobody else is there",
+    "signon": "redirects to the identity provider",
+    "signon-done": "redirects, or a refusal in our own words",
+    "manuscript-patch": "a download, text/x-patch",
+    "artifact": "a download with nosniff and its own policy",
+    "log-text": "text/plain with nosniff",
+    "log-events": "JSON lines in an event stream; the script sets textContent",
+    "test_again": "redirects",
+    "settle": "redirects to the discussion, which is on the review's page",
+    "draft-of": "redirects to the draft's page",
+    "bundle": "a download, application/zip",
+    "version-file": "a download with nosniff and a sandboxing policy",
+}
+TEMPLATES_WITHOUT = {
+    "400.html": "our own words",
+    "403.html": "our own words",
+    "403_csrf.html": "our own words",
+    "404.html": "our own words",
+    "500.html": "our own words",
+    "glossary.html": "our own words",
+}
+
+
+@pytest.fixture
+def town(db: None, tmp_path: Path, settings: Any) -> Town:
+    settings.OPSPORTAL_HEARTBEAT_S = 60
+    return found(tmp_path)
+
+
+def test_every_page_stands_in_one_of_the_tables() -> None:
+    names = {str(pattern.name) for pattern in urlpatterns}
+    told = set(ROWS) | set(FORMS) | set(WITHOUT)
+    assert names == told, f"say in this file what others write there, or why nobody does: {sorted(names ^ told)}"
+    assert not (set(ROWS) | set(FORMS)) & set(WITHOUT)
+
+
+def bad(answer: Any) -> list[str]:
+    """What acts in an answer; one that is no page says so, and no browser takes it for one."""
+    if answer["X-Content-Type-Options"] != "nosniff":
+        return ["nothing forbids to guess its type"]
+    if answer["Content-Type"].startswith("text/html"):
+        if "frame-ancestors 'none'" not in answer["Content-Security-Policy"]:
+            return ["others may frame it"]
+        return acting(answer.content.decode())
+    return (
+        []
+        if answer["Content-Type"].partition(";")[0] in {"application/json", "text/plain"} or not answer.content
+        else ["?"]
+    )
+
+
+JSON = {"application/json", "application/problem+json", "application/schema+json"}
+API = {"procedures": "evil", "environments": "evil0", "sources": "evil0"}
+
+
+def api(clients: dict[str, Client], others: Others) -> list[Any]:
+    """What is wrong with the API's answers: each is JSON, and no browser takes it for a page."""
+    ids = API | {
+        "runs": str(others.approval.pk),
+        "versions": str(others.version),
+        "controls": str(others.changes[0].pk),
+    }
+    ids |= {"tokens": str(ApiToken.objects.all()[0].pk), "events": events()[0]}
+    wrong, answered = [], 0
+    for pattern in api_patterns:
+        nouns = str(pattern.pattern).split("/")
+        path = "/api/" + re.sub(r"<str:\w+>", lambda _, n=nouns: ids.get(n[1], ids["events"]), str(pattern.pattern))
+        if nouns[0] == "docs" or path == "/api/schema/":
+            continue  # ours alone, tests/api/test_described.py
+        found = [clients[who].get(path) for who in ("aisha", "mira")]
+        for answer in found:
+            kind = answer["Content-Type"].partition(";")[0]
+            safe = answer["X-Content-Type-Options"] == "nosniff" and kind in JSON
+            wrong += [] if safe else [(path, kind)]
+        answered += any(answer.status_code == 200 for answer in found)
+    return wrong if answered >= 25 else [*wrong, f"only {answered} were answered"]
+
+
+def test_no_face_makes_markup_of_what_anybody_wrote(town: Town) -> None:
+    others = Others(town, written(town))
+    clients = {who: town.client(who) for who in ("mira", "aisha", "jonas")} | {"": Client(HTTP_HOST="localhost")}
+    used: set[str] = set()
+    complaints: list[Any] = []
+    for path, who in [*places(others.run).items(), *(row for rows in ROWS.values() for row in rows(others))]:
+        answer = clients[who].get(path)
+        complaints += [(path, answer.status_code, bad(answer))] if answer.status_code != 200 or bad(answer) else []
+        used |= {str(template.name) for template in answer.templates or [] if template.name}
+    for path, who, data in (form for forms in FORMS.values() for form in forms(others)):
+        answer = clients[who].post(path, data)
+        complaints += [(path, answer.status_code, bad(answer))] if answer.status_code >= 500 or bad(answer) else []
+        used |= {str(template.name) for template in answer.templates or [] if template.name}
+    assert not complaints
+    assert not api(clients, others)
+    ours = {str(place.relative_to(TEMPLATES)) for place in TEMPLATES.rglob("*.html")}
+    assert ours - used == set(TEMPLATES_WITHOUT), sorted((ours - used) ^ set(TEMPLATES_WITHOUT))
