@@ -18,6 +18,7 @@ from procedures.domain.clock import now
 from procedures.evidence.models import Disclosure, Event
 from procedures.models import Person, Run, Version
 from procedures.services import manuscripts, runs
+from tests.web import hostile_rest
 from tests.web.hostile import ALL, FILE, PAYLOADS, URLS
 from tests.web.town import Town
 
@@ -55,7 +56,11 @@ class Others:
         self.approval = self._approval()
         self._review()
         self._tokens()
-        self._catalogue()
+        hostile_rest.catalogue(run)
+        hostile_rest.provider()
+        hostile_rest.notices(self.mira)
+        hostile_rest.policy_said(self.version)
+        self.asked = hostile_rest.requests_for_access(self.mira, self.people[0])
 
     def _people(self) -> list[Person]:
         found = []
@@ -254,31 +259,8 @@ class Others:
             statement=b"{}",
             at=self.at,
         )
-        models.Trial.objects.create(
-            version=version,
-            digest=version.digest,
-            state="failed",
-            state_since=self.at,
-            asked_at=self.at,
-            ended_at=self.at,
-            results=[{"test": text, "ok": False, "told": ALL, "seconds": 1} for text in PAYLOADS],
-            software=PAYLOADS[0][:100],
-            message=ALL,
-        )
+        hostile_rest.trial(version)
         manuscripts.open_manuscript(actor=self.mira, name="evil", empty={}, at=now())
-
-    def _catalogue(self) -> None:
-        for number, text in enumerate(pieces(400)):
-            document = {"kind": "Component", "metadata": {"name": f"g{number}", "title": text, "description": text}}
-            models.Entity.objects.create(
-                ref=f"component:default/g{number}",
-                place=text,
-                descriptor_sha256="0" * 64,
-                commit="c" * 40,
-                document=document | {"spec": {"type": text}},
-                run=self.run,
-                registered_at=self.at,
-            )
 
     def _tokens(self) -> None:
         for number, text in enumerate(pieces(100)):

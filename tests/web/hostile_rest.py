@@ -1,0 +1,102 @@
+"""More of what others write: providers, requests for access, notices, policies, entities, tests' words (H29)."""
+
+from __future__ import annotations
+
+import re
+from datetime import timedelta
+from uuid import uuid4
+
+from procedures import models
+from procedures.domain.clock import now
+from procedures.domain.notices import KINDS
+from procedures.models import Person, Procedure, Run, Version
+from tests.web.hostile import ALL, PAYLOADS
+
+
+def provider(name: str = "evil") -> models.IdentityProvider:
+    """A directory whose title wants more; what else it says is never shown."""
+    said = {"name": name, "title": ALL, "protocol": "ldap"}
+    return models.IdentityProvider.objects.create(name=name, object=said, since_at=now())
+
+
+def requests_for_access(asker: Person, decider: Person) -> list[models.AccessRequest]:
+    """One that waits and one that was refused."""
+    at = now()
+    common = {
+        "asker": asker,
+        "person": asker,
+        "procedure": Procedure.objects.get(name="evil"),
+        "verbs": list(PAYLOADS),
+        "environments": list(PAYLOADS),
+        "days": 9,
+        "reason": ALL,
+        "kept": {"target_filter": ALL, "selector": list(PAYLOADS)},
+        "state_since": at,
+        "asked_at": at,
+        "lapses_at": at + timedelta(days=5),
+        "narrowed": list(PAYLOADS),
+    }
+    refused = {"state": "refused", "answer": ALL, "decided_by": decider}
+    return [
+        models.AccessRequest.objects.create(mark="1", **common),
+        models.AccessRequest.objects.create(mark="2", **common, **refused),
+    ]
+
+
+def notices(person: Person) -> None:
+    """One of each kind, with every fact that its sentence names."""
+    for kind in KINDS.values():
+        names = set(re.findall(r"{(\w+)", f"{kind.says} {kind.subject}"))
+        models.Notice.objects.create(
+            person=person,
+            kind=kind.name,
+            key=str(uuid4()),
+            facts=dict.fromkeys(names, ALL),
+            path="/",
+            at=now(),
+            state="off",
+        )
+
+
+def policy_said(version: object) -> None:
+    """A policy of somebody's refuses and warns in words of its own."""
+    rows = [{"policy": payload, "message": ALL} for payload in PAYLOADS]
+    models.PolicyDecision.objects.create(
+        stage="submit",
+        version_id=version,
+        denied=rows,
+        warned=rows,
+        event=uuid4(),
+        at=now(),
+        policies="sha256:" + "0" * 64,
+    )
+
+
+def catalogue(run: Run) -> None:
+    """Entities, whose names are choices of a form."""
+    for number, text in enumerate(PAYLOADS):
+        document = {"kind": "Component", "metadata": {"name": f"g{number}", "title": text, "description": ALL}}
+        models.Entity.objects.create(
+            ref=f"component:default/g{number}",
+            place=text,
+            descriptor_sha256="0" * 64,
+            commit="c" * 40,
+            document=document | {"spec": {"type": text}},
+            run=run,
+            registered_at=now(),
+        )
+
+
+def trial(version: Version) -> None:
+    """What the tests of a version said."""
+    models.Trial.objects.create(
+        version=version,
+        digest=version.digest,
+        state="failed",
+        state_since=now(),
+        asked_at=now(),
+        ended_at=now(),
+        results=[{"test": text, "ok": False, "told": ALL, "seconds": 1} for text in PAYLOADS],
+        software=PAYLOADS[0][:100],
+        message=ALL,
+    )
