@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import re
 from datetime import timedelta
-from uuid import uuid4
+from uuid import UUID, uuid4
 
 from procedures import models
 from procedures.domain.clock import now
@@ -58,7 +58,7 @@ def notices(person: Person) -> None:
         )
 
 
-def policy_said(version: object) -> None:
+def policy_said(version: UUID) -> None:
     """A policy of somebody's refuses and warns in words of its own."""
     rows = [{"policy": payload, "message": ALL} for payload in PAYLOADS]
     models.PolicyDecision.objects.create(

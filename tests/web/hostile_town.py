@@ -229,7 +229,13 @@ class Others:
         """Words between reviewers and authors, where a version came from, what its tests said."""
         version = Version.objects.get(procedure__name="evil", state="in_review")
         self.version = version.pk
-        origin = {"source": "evil0", "commit": "c" * 40, "folder": ALL, "link": URLS[0], "strangers": list(PAYLOADS)}
+        origin: dict[str, Any] = {
+            "source": "evil0",
+            "commit": "c" * 40,
+            "folder": ALL,
+            "link": URLS[0],
+            "strangers": list(PAYLOADS),
+        }
         origin |= {"signature": {"good": ALL, "all": ALL, "signer": ALL}, "vouched": False, "rewritten": True}
         accepted = Version.objects.get(procedure__name="evil", state="accepted")
         for row in (version, accepted):
