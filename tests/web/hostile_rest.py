@@ -100,3 +100,29 @@ def trial(version: Version) -> None:
         software=PAYLOADS[0][:100],
         message=ALL,
     )
+
+
+def broken_glass(run: Run, person: Person) -> models.GlassBreak:
+    """Somebody who went past the approvals, and why."""
+    return models.GlassBreak.objects.create(
+        run=run,
+        person=person,
+        plan_digest=run.plan_digest,
+        reason=ALL,
+        skips=list(PAYLOADS),
+        grant=uuid4(),
+        nonce="n",
+        statement=b"{}",
+        signatures=[],
+        at=now(),
+        not_after_at=now() + timedelta(hours=4),
+        used_at=now(),
+    )
+
+
+def sessions(person: Person) -> None:
+    """Devices as browsers call themselves."""
+    for text in PAYLOADS:
+        models.OpenSession.objects.create(
+            person=person, device=text, address=text[:64], began_at=now(), seen_at=now(), until_at=now() + timedelta(1)
+        )

@@ -5,7 +5,6 @@ The rows are put in as they would lie there if a door had let them through: a pa
 
 from __future__ import annotations
 
-import hashlib
 from datetime import timedelta
 from typing import Any
 from uuid import uuid4
@@ -36,10 +35,6 @@ def pieces(limit: int) -> list[str]:
     return found
 
 
-def sha(text: str) -> str:
-    return hashlib.sha256(text.encode()).hexdigest()
-
-
 class Others:
     """The town's other nouns, each field of another's with all payloads, in as many rows as that takes."""
 
@@ -47,8 +42,7 @@ class Others:
         self.town, self.run, self.at = town, run, now()
         self.soon = self.at + timedelta(days=9)
         self.jonas, self.aisha, self.mira = (town.people[name] for name in ("jonas", "aisha", "mira"))
-        self.people = self._people()
-        self.places = self._environments()
+        self.people, self.places = self._people(), self._environments()
         self._things()
         self._rights()
         self.sources = self._sources()
@@ -60,6 +54,8 @@ class Others:
         hostile_rest.provider()
         hostile_rest.notices(self.mira)
         hostile_rest.policy_said(self.version)
+        hostile_rest.sessions(self.mira)
+        self.glass = hostile_rest.broken_glass(self.approval, self.people[0])
         self.asked = hostile_rest.requests_for_access(self.mira, self.people[0])
 
     def _people(self) -> list[Person]:
@@ -101,7 +97,7 @@ class Others:
                 role=text,
                 ceiling={"account": ALL, KEY: PAYLOADS},
                 reach={"sudo": list(PAYLOADS), "data": ALL},
-                digest="sha256:" + sha(text),
+                digest=f"sha256:{number:064}",
                 since_at=self.at,
             )
             models.Runner.objects.create(
@@ -113,7 +109,7 @@ class Others:
                 name=text,
                 pool_key_id="k",
                 ciphertext=b"x",
-                value_fingerprint=sha(f"{number}"),
+                value_fingerprint=f"{number:064}",
                 made_by=self.jonas,
                 since_at=self.at,
             )
@@ -274,7 +270,7 @@ class Others:
                 person=self.mira,
                 name=text,
                 prefix=f"ops_{number}",
-                token_sha256=sha(f"t{number}"),
+                token_sha256=f"{number:064}",
                 procedures=list(PAYLOADS),
                 environments=list(PAYLOADS),
                 verbs=["view"],

@@ -90,6 +90,9 @@ ROWS: dict[str, Callable[[Others], Rows]] = {
     "access": lambda o: [("/access/", "jonas"), ("/access/?ended=1&procedure=" + PAYLOADS[0], "jonas")],
     "change": lambda o: [(f"/changes/{row.pk}/", "jonas") for row in o.changes],
     "settings": lambda o: [("/settings/", "mira")],
+    "glass": lambda o: [("/break-glass/", "aisha")],
+    "glass-review": lambda o: [(f"/break-glass/{o.glass.pk}/?comment={PAYLOADS[0]}", "aisha")],
+    "break-glass": lambda o: [(f"/approvals/{o.approval.pk}/break-glass/?reason={PAYLOADS[0]}", "aisha")],
     "notices": lambda o: [("/settings/notices/", "mira")],
     "login": lambda o: [("/login/", "")],
     "signon": lambda o: [("/login/with/evil/?next=" + PAYLOADS[0] + "&invite=" + PAYLOADS[1], "")],
@@ -112,6 +115,11 @@ FORMS: dict[str, Callable[[Others], list[tuple[str, str, dict[str, Any]]]]] = {
     "version-life": lambda o: [(f"/reviews/{o.version}/revoke/", "aisha", {"reason": ALL, "digest": ALL})],
     "procedure-life": lambda o: [("/procedures/evil/life/retire/", "aisha", {"reason": ALL})],
     "invite": lambda o: [("/people/invite/", "jonas", {"username": ALL, "name": ALL, "email": ALL, "kind": ALL})],
+    "service-account": lambda o: [("/people/account/", "jonas", {"owner": ALL, "username": ALL, "name": ALL})],
+    "break-glass": lambda o: [(f"/approvals/{o.approval.pk}/break-glass/", "aisha", {"reason": ALL})],
+    "glass-review": lambda o: [(f"/break-glass/{o.glass.pk}/", "aisha", {"comment": ALL, "verdict": ALL})],
+    "let-in": lambda o: [("/people/let-in/", "jonas", {"person": ALL})],
+    "sessions": lambda o: [("/settings/sessions/", "mira", {"session": ALL, "do": ALL})],
     "close-account": lambda o: [("/people/close/", "jonas", {"person": ALL})],
     "new-change": lambda o: [
         ("/changes/grant/new/", "jonas", grant(o)),
@@ -163,6 +171,7 @@ TEMPLATES_WITHOUT = {
     "404.html": "our own words",
     "500.html": "our own words",
     "glossary.html": "our own words",
+    "step_up.html": "the own form that was sent comes back in hidden fields, by the page that asks for a fresh proof",
 }
 
 
