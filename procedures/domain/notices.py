@@ -67,6 +67,42 @@ KINDS: Mapping[str, Kind] = {
             "down, until {until}.",
         ),
         Kind(
+            "approval.reminder",
+            "Half of the time for my approval is over",
+            "Run {no} of {procedure} in {environment} still waits for an approval",
+            "Run {no} of {procedure} in {environment}, asked for by {actor}, still waits. It ends undecided at "
+            "{until}.",
+        ),
+        Kind(
+            "approval.late",
+            "The time for an approval is nearly over",
+            "Run {no} of {procedure} in {environment} ends undecided soon",
+            "Nobody has decided on run {no} of {procedure} in {environment}, asked for by {actor}. It ends undecided "
+            "at {until}. Everybody who may decide on it is told.",
+            security=True,
+        ),
+        Kind(
+            "review.reminder",
+            "Half of the time for my review is over",
+            "A version of {procedure} still waits for a review",
+            "Version {number} of {procedure}, submitted by {actor}, still waits for reviewers. It is to be decided by "
+            "{until}.",
+        ),
+        Kind(
+            "review.late",
+            "The time for a review is nearly over",
+            "A version of {procedure} waits too long for a review",
+            "Version {number} of {procedure}, submitted by {actor}, is to be decided by {until}, and lacks reviews.",
+        ),
+        Kind(
+            "break_glass.unreviewed",
+            "A break-glass is not reviewed",
+            "Break-glass is not reviewed: run {no} of {procedure} in {environment}",
+            "Nobody has reviewed that {person} broke the glass for run {no} of {procedure} in {environment} at {when}. "
+            "From {until} on {person} cannot do so again before somebody has.",
+            security=True,
+        ),
+        Kind(
             "review.waits",
             "A version waits for my review",
             "A version of {procedure} waits for a review",

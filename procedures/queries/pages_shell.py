@@ -37,7 +37,7 @@ def covered(person: Person, verb: str, at: datetime) -> Covered:
 
 
 def approvable(person: Person, at: datetime) -> list[Run]:
-    """Runs and gates that wait for a decision which this person may give and has not given, oldest first."""
+    """Runs and gates that wait for a decision which this person may give and has not given, soonest end first."""
     rights = covered(person, "approve", at)
     if not rights:
         return []
@@ -50,11 +50,17 @@ def approvable(person: Person, at: datetime) -> list[Run]:
         .order_by("id")[:MOST]
     )
     mine = set(Approval.objects.filter(approver=person).values_list("run_id", "gate", "plan_digest"))
-    return [
+    found = [
         run
         for run in waiting
         if rights.has(run.procedure_id, run.environment_id) and (run.id, run.waiting_gate, run.plan_digest) not in mine
     ]
+    return sorted(found, key=lambda run: (decide_by(run) or at, run.pk))
+
+
+def decide_by(run: Run) -> datetime | None:
+    """By when a waiting run, or its open gate, is to be decided."""
+    return run.waiting_until_at if run.waiting_gate else run.approval_expires_at
 
 
 def reviewable(person: Person, at: datetime) -> list[Version]:

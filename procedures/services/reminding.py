@@ -3,11 +3,11 @@
 from __future__ import annotations
 
 from datetime import datetime, timedelta
-from uuid import UUID
 
 from django.db import transaction
 
 from procedures.models import Grant, Membership, Person, Reminded
+from procedures.services.deciding_late import once, remind_deciders
 from procedures.services.notices import tell
 
 MOST = 100
@@ -16,13 +16,8 @@ AHEAD = (("grant.7d", timedelta(days=7), "7 days"), ("grant.1d", timedelta(days=
 
 def remind(*, at: datetime) -> int:
     """One round. Returns of how many things somebody was reminded."""
-    return sum(_grants_ending(kind, ahead, left, at) for kind, ahead, left in reversed(AHEAD))
-
-
-def once(kind: str, about: UUID, at: datetime) -> bool:
-    """Whether this reminder is still to be given; it counts as given from here on. Call inside a transaction."""
-    _, fresh = Reminded.objects.get_or_create(kind=kind, about=about, defaults={"at": at})
-    return fresh
+    ending = sum(_grants_ending(kind, ahead, left, at) for kind, ahead, left in reversed(AHEAD))
+    return ending + remind_deciders(at=at)
 
 
 def _grants_ending(kind: str, ahead: timedelta, left: str, at: datetime) -> int:

@@ -26,7 +26,7 @@ from procedures.issuer.refusals import LeaseRefused
 from procedures.models import Environment, GlassBreak, Notice, Person, Run, Runner
 from procedures.runner.drive import drive
 from procedures.runner.identity import load_identity
-from procedures.services import break_glass, controls, life, runs
+from procedures.services import break_glass, controls, deciding_late, life, runs
 from procedures.services.claims import claim_run
 from procedures.services.unit import SecondPersonRequired
 from tests.evidence.test_passkeys import Office, opened
@@ -287,3 +287,13 @@ def test_in_a_freeze_a_run_that_needs_no_approval_waits_for_the_glass_and_then_g
     drive(plain.id)
     plain.refresh_from_db()
     assert "frozen" in plain.message
+
+
+def test_security_is_reminded_of_what_nobody_reviewed_before_the_72_hours_are_over(office: Office) -> None:
+    use = broken(office)
+    deciding_late.remind_deciders(at=use.at + timedelta(hours=50))
+    assert not Notice.objects.filter(kind="break_glass.unreviewed").exists()
+    for hours in (55, 56):
+        deciding_late.remind_deciders(at=use.at + timedelta(hours=hours))
+    people = Notice.objects.filter(kind="break_glass.unreviewed").values_list("person__username", flat=True)
+    assert sorted(people) == ["mira", "nora"]  # what Jonas manages by has ended since

@@ -26,7 +26,7 @@ from procedures.web.doors import page, person_of, show, status_of
 @require_safe
 def listing(request: HttpRequest) -> HttpResponse:
     me, at = person_of(request), now()
-    mine = pages_shell.approvable(me, at)
+    mine = [(run, pages_shell.decide_by(run)) for run in pages_shell.approvable(me, at)]
     asked = pages_runs.seen_by(me, at).filter(state=RunState.AWAITING_APPROVAL.value, requester=me).order_by("-no")
     return show(request, "approvals.html", {"mine": mine, "asked": asked}, nav="approvals")
 

@@ -12,6 +12,7 @@ from django.utils.http import content_disposition_header
 from django.views.decorators.http import require_http_methods, require_POST, require_safe
 
 from procedures.domain.clock import now
+from procedures.domain.decide_by import review_by
 from procedures.domain.errors import NotFound, OpsError
 from procedures.queries import pages_reviews, pages_shell
 from procedures.queries.due import due_for_review, moved_on
@@ -29,7 +30,13 @@ def listing(request: HttpRequest) -> HttpResponse:
     mine = {version.id for version in pages_shell.reviewable(me, now())}
     held = duties_of(me)
     rows = [
-        (version, version.id in mine, missing, [duty for duty in missing if duty in held] if version.id in mine else [])
+        (
+            version,
+            version.id in mine,
+            missing,
+            [duty for duty in missing if duty in held] if version.id in mine else [],
+            review_by(version.submitted_at),
+        )
         for version in pages_reviews.reviews_for(me, now())
         for missing in [reviews.still_missing(version)]
     ]
