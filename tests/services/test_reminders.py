@@ -1,4 +1,4 @@
-"""What waits is told again at half and at three quarters of its time, once each; nobody's choice hides the last call."""
+"""What waits is told again at half and three quarters of its time, once each; nobody's choice hides the last call."""
 
 from __future__ import annotations
 
