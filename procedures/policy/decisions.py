@@ -46,7 +46,7 @@ def decide(
     sources = [source_of(one) for one in policies.policies]
     names = [one.name for one in concerned]
     answers = RESIDENT.ask(policies.digest, sources, names, document)
-    said = [_read(one, answer, at) for one, answer in zip(concerned, answers, strict=True)]
+    said = [read(one, answer, at) for one, answer in zip(concerned, answers, strict=True)]
     return Decision(
         stage=stage,
         policies=policies.digest,
@@ -76,7 +76,7 @@ def problems_of(policy: Policy) -> list[str]:
     return [why[policy.name]] if why else []
 
 
-def _read(policy: Policy, answer: Answer, at: datetime) -> Decision:
+def read(policy: Policy, answer: Answer, at: datetime) -> Decision:
     """One policy's part. Where it only warns, what it would refuse or require is a warning."""
     denied: list[Finding] = []
     warned: list[Finding] = []

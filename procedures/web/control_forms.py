@@ -178,6 +178,7 @@ def _agent(posted: QueryDict) -> Object:
     return {**made, "runs_an_hour": _whole(posted, "runs_an_hour")}
 
 
+MODES = {"on": "on", "warn": "set to warn alone", "off": "off"}
 MAKERS: dict[str, Callable[[QueryDict], Object]] = {
     "grant": _grant,
     "grant_end": _plain("grant", "reason"),
@@ -219,6 +220,7 @@ def told(control: str, made: Object, names: dict[str, str]) -> str:
         ),
         "duty": lambda: f"{who(made['principal'])} {'fills' if adds else 'no longer fills'} the duty {made['duty']}",
         "environment": lambda: f"New rules for {made['name']}",
+        "policy": lambda: f"The policy {made['name']} is {MODES[made['mode']]}",
         "binding": lambda: f"{made['environment']} binds {made['name']} to {made['provider']} as {made['role']}",
         "target": lambda: (
             f"{made['name']} ({made['address']}:{made['port']}) "

@@ -95,8 +95,14 @@ POLICY = {
     "noted": Status("Passed, with notes", "warn", "awaiting"),
     "refused": Status("Refused", "bad", "denied"),
 }
+MODE = {
+    "off": Status("Off", "idle", "pending"),
+    "warn": Status("Only warns", "warn", "awaiting"),
+    "on": Status("On", "ok", "accepted"),
+}
 KINDS = {
     "policy": POLICY,
+    "mode": MODE,
     "tests": TESTS,
     "run": RUN,
     "task": TASK,

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from pathlib import Path
 
 import pytest
 
@@ -60,3 +61,18 @@ def test_a_retired_procedure_takes_nothing_and_says_what_took_its_place(office: 
     refused = office.type("adam", "submit", str(office.bundle("old-way", README__md="# once more\n")))
     assert (refused.returncode, "use new-way" in refused.stderr) == (FAILED, True), refused.stderr
     assert "old-way" not in office.type("adam", "procedures").stdout
+
+
+def test_a_policy_is_proposed_from_the_command_line_by_who_manages_access(office: Office, tmp_path: Path) -> None:
+    asked = office.type("adam", "policy", "set", "ownership", "on")
+    assert asked.returncode != DONE, "an author does not manage access"
+    unknown = office.type("mira", "policy", "set", "nothing", "on", "--key", office.key("mira"))
+    assert (unknown.returncode, "there are" in unknown.stderr) == (FAILED, True)
+    settings = tmp_path / "settings.json"
+    settings.write_text('{"description": 1000}')
+    done = office.type(
+        "mira", "policy", "set", "ownership", "on", "--settings", str(settings), "--key", office.key("mira")
+    )
+    assert (done.returncode, "policy is proposed; another person confirms it" in done.stdout) == (DONE, True), (
+        done.stderr
+    )

@@ -71,7 +71,7 @@ LOCAL = "on the author's own machine, without a portal"
 MACHINE = "by whoever owns the machine and its data folder; it acts as no person"
 COMMANDS = {
     MACHINE: {"config", "doctor", "runner", "scheduler", "sequencer", "up"},
-    LOCAL: {"lint", "test", "new", "schema", "import", "evidence verify"},
+    LOCAL: {"lint", "test", "new", "schema", "import", "evidence verify", "policy test", "policy shipped"},
 }
 
 

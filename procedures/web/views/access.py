@@ -8,7 +8,7 @@ from django.views.decorators.http import require_safe
 
 from procedures.domain.clock import now
 from procedures.models import VERBS, ControlChange, Environment, Person, Procedure
-from procedures.queries import access_requests, pages_people
+from procedures.queries import access_requests, pages_people, pages_policies
 from procedures.web import control_forms
 from procedures.web.doors import page, person_of, show
 
@@ -25,6 +25,7 @@ def listing(request: HttpRequest) -> HttpResponse:
         {
             "grants": found,
             "ended": ended,
+            "sees_policies": pages_policies.sees(me, at),
             "requests": access_requests.decidable(me, at),
             "mine": access_requests.mine(me),
             "soon": {row.pk for row in found if access_requests.extendable(me, row, at)},
