@@ -109,6 +109,7 @@ def glass_reviewed(scene: Scene, name: str) -> dict[str, Any]:
 
 REASON = plain(reason="because")
 WISH = {"procedure": "hello", "environment": "development", "parameters": {"name": "Zoe"}, "reason": "to see it"}
+NAMING = {"mode": "on", "stages": "submit", "s.pattern": "^a$", "s.longest": "40", "s.parameters": "^a$"}
 ACCESS = {"procedure": "hello", "verbs": ["review"], "environments": ["staging"], "days": 3, "reason": "a turn"}
 API = [
     *gets(*(f"/api/v1/{noun}/" for noun in ("me", "actions", "procedures", "people", "environments", "targets"))),
@@ -211,6 +212,7 @@ PAGES = [
     Row("POST", "/access/requests/{wish}/", REASON),
     Row("POST", "/access/requests/{wish}/grant/", answer_form),
     Row("POST", "/access/{grant}/extend/", plain(days="3", reason="still")),
+    Row("POST", "/policies/naming/", plain(**NAMING)),
     Row("POST", "/changes/{change}/", plain(verdict="refuse", reason="no")),
     *gets("/settings/notices/"),
     Row("POST", "/settings/notices/", plain(mail="review.waits")),
