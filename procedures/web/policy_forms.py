@@ -37,7 +37,9 @@ def defaults(schema: Mapping[str, Any]) -> dict[str, Any]:
 def made(row: Row, settings: Mapping[str, Any], posted: QueryDict, at: datetime) -> dict[str, Any]:
     """The control object that the form asks for."""
     schema = row.made_from.schema if row.made_from else {"properties": {}}
-    lists = {name: [] for name, rules in schema["properties"].items() if rules.get("type") == "array"}
+    lists: dict[str, list[Any]] = {
+        name: [] for name, rules in schema["properties"].items() if rules.get("type") == "array"
+    }
     mode = posted.get("mode", "")
     known = row.object
     object: dict[str, Any] = {

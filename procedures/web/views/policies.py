@@ -55,7 +55,7 @@ def one(request: HttpRequest, name: str) -> HttpResponse:
 
 
 def _rows_changed(posted: QueryDict) -> QueryDict:
-    return schema_form.without_row(posted, posted["shrink"]) if "shrink" in posted else posted
+    return schema_form.without_row(posted, posted.get("shrink", "")) if "shrink" in posted else posted
 
 
 def _context(request: HttpRequest, row: pages_policies.Row) -> dict[str, Any]:
