@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import json
-from datetime import UTC, datetime, timedelta
+from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
 
@@ -60,45 +60,6 @@ def list_grants(as_json: bool) -> None:
         if not g["revoked_at"]
     ]
     show(found, as_json=as_json, rows=rows or ["No grants."])
-
-
-@access.command()
-@click.argument("principal")
-@click.argument("verbs", nargs=-1, required=True)
-@click.option("--procedure")
-@click.option("--environment", "environments", multiple=True)
-@click.option("--days", default=30, show_default=True)
-@click.option("--reason", required=True)
-@KEY
-@JSON
-def grant(
-    principal: str,
-    verbs: tuple[str, ...],
-    procedure: str | None,
-    environments: tuple[str, ...],
-    days: int,
-    reason: str,
-    key: str | None,
-    as_json: bool,
-) -> None:
-    """Give PRINCIPAL (person:NAME or group:NAME) verbs, for some days."""
-    at = datetime.now(UTC)
-    kind, _, name = principal.partition(":")
-    if kind == "person":
-        people = {p["username"]: p["subject"] for p in ask("GET", "/api/v1/people/")["results"]}
-        principal = f"person:{people.get(name, name)}"
-    thing: dict[str, Any] = {
-        "principal": principal,
-        "verbs": list(verbs),
-        "environments": list(environments),
-        "not_before": moment(at),
-        "expires_at": moment(at + timedelta(days=days)),
-        "reason": reason,
-    }
-    if procedure:
-        thing["procedure"] = procedure
-    found = propose_change("grant", thing, key)
-    show(found, as_json=as_json, rows=told(found))
 
 
 @access.command()

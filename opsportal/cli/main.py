@@ -42,7 +42,7 @@ COMMANDS = {
     "approve": "deciding:approve",
     "reject": "deciding:reject",
     "break-glass": "glass:break_glass",
-    "access": "access:access",
+    "access": "granting:access",
     "control": "access:control",
     "policy": "policies:policy",
     "person": "access:person",

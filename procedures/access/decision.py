@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime
 from typing import Any
@@ -11,12 +11,10 @@ from django.db.models import Q, QuerySet
 
 from procedures.access import agents
 from procedures.access.caller import outside, scope_of
-from procedures.domain import filters, parameters
+from procedures.domain import grants, windows
 from procedures.domain.access_requests import ASKABLE
 from procedures.domain.errors import NotAllowed
 from procedures.models import Environment, Grant, GrantRight, Person, Procedure
-
-PERSONS_ONLY = frozenset({"review", "approve", "manage_access", "break_glass"})  # never software's, whoever owns it
 
 
 @dataclass(frozen=True, slots=True)
@@ -28,12 +26,12 @@ class Decision:
     grant: Grant | None = None
 
 
-def live_rights(actor: Person, verb: str, at: datetime) -> QuerySet[GrantRight]:
-    """Rights of a person, directly or through a group, that hold at this instant; a token in use narrows them.
+def dated_rights(actor: Person, verb: str, at: datetime) -> QuerySet[GrantRight]:
+    """Rights of a person, directly or through a group, within whose dates this instant lies; a token narrows them.
 
     Software has few verbs, and a stopped agent none (H38).
     """
-    if not actor.is_active or (actor.kind != Person.Kind.PERSON and verb in PERSONS_ONLY):
+    if not actor.is_active or (actor.kind != Person.Kind.PERSON and verb in grants.SOFTWARE_NEVER):
         return GrantRight.objects.none()
     if actor.kind == Person.Kind.AGENT and agents.refusal(actor, verb):
         return GrantRight.objects.none()
@@ -48,6 +46,14 @@ def live_rights(actor: Person, verb: str, at: datetime) -> QuerySet[GrantRight]:
     return rights
 
 
+def live_rights(actor: Person, verb: str, at: datetime) -> QuerySet[GrantRight]:
+    """The same, without those whose window is closed at this instant."""
+    rights = dated_rights(actor, verb, at)
+    rows = Grant.objects.filter(window__isnull=False, pk__in=rights.values("grant"))
+    closed = [pk for pk, window in rows.values_list("pk", "window") if not windows.is_open(window, at)]
+    return rights.exclude(grant__in=closed) if closed else rights
+
+
 def decide(
     actor: Person | None,
     verb: str,
@@ -57,10 +63,12 @@ def decide(
     environment: Environment | None = None,
     resolved: Mapping[str, Any] | None = None,
     targets: Sequence[Any] | None = None,
+    secrets: Collection[str] = (),
 ) -> Decision:
-    """Allow if one grant, as a unit, covers verb, procedure, environment, parameters and targets.
+    """Allow if one grant, as a unit, covers verb, procedure, environment, parameters, secrets, targets and hour.
 
     `resolved` are parameters after defaults (H8); `targets` the plan's targets. None: not part of the question.
+    `secrets` are the names of those handed in.
     """
     if actor is None or not actor.is_active:
         return Decision(False, "Nobody is signed in, or the account is closed.")
@@ -68,17 +76,17 @@ def decide(
         return Decision(False, refused)
     if actor.kind == Person.Kind.AGENT and (why := agents.refusal(actor, verb)):
         return Decision(False, why)
-    if actor.kind != Person.Kind.PERSON and verb in PERSONS_ONLY:
+    if actor.kind != Person.Kind.PERSON and verb in grants.SOFTWARE_NEVER:
         return Decision(False, f"{actor.username} is software: to {verb.replace('_', ' ')} is a person's.")
     if verb == "discover" and procedure is not None and not procedure.hidden and actor.kind != Person.Kind.AGENT:
         return Decision(True, "Every signed-in person may see that this procedure exists.")
-    rights = live_rights(actor, verb, at).filter(
+    rights = dated_rights(actor, verb, at).filter(
         Q(procedure__isnull=True) | Q(procedure=procedure) if procedure else Q(procedure__isnull=True)
     )
     if environment is not None:
         rights = rights.filter(Q(environment__isnull=True) | Q(environment=environment))
     for right in rights.select_related("grant").order_by("grant_id").distinct():
-        refused = _outside(right.grant, resolved, targets)
+        refused = _outside(right.grant, at, resolved=resolved, targets=targets, secrets=secrets)
         if not refused:
             return Decision(True, f"Allowed by grant {right.grant_id}.", right.grant)
     what = f" {procedure.name}" if procedure else ""
@@ -101,19 +109,16 @@ def _names(procedure: Procedure | None, environment: Environment | None) -> tupl
     return (procedure.name if procedure else None), (environment.name if environment else None)
 
 
-def _outside(grant: Grant, resolved: Mapping[str, Any] | None, targets: Sequence[Any] | None) -> str:
+def _outside(grant: Grant, at: datetime, **question: Any) -> str:
     """Why a request lies outside this grant, or an empty string."""
-    if grant.constraint is not None and resolved is not None:
-        problems = parameters.check_constraint(grant.constraint, resolved)
-        if problems:
-            pointer, text = problems[0]
-            return f"Your grant limits the parameters: {pointer}: {text}."
-    if grant.target_filter and targets is not None:
-        bound = filters.parse(grant.target_filter).bind({})
-        strangers = [target.name for target in targets if not bound.matches(target)]
-        if strangers:
-            return f"Your grant does not cover the target {strangers[0]}."
-    return ""
+    return grants.outside(
+        at=at,
+        constraint=grant.constraint,
+        unconstrained=grant.unconstrained,
+        target_filter=grant.target_filter,
+        window=grant.window,
+        **question,
+    )
 
 
 def require(actor: Person | None, verb: str, **question: Any) -> Decision:

@@ -19,6 +19,7 @@ from procedures.domain.clock import now
 from procedures.domain.errors import InvalidInput
 from procedures.models import ControlChange, Environment, Grant, Person, PoolKey, PortalSetting, Target
 from procedures.queries import pages_people
+from procedures.queries.would_allow import would_allow
 from procedures.services import controls, people
 
 
@@ -75,6 +76,19 @@ class Refuse(Door):
         reason = data.get("reason", "")
         row = controls.refuse(actor=self.actor, change=uuid(pk), reason=reason, at=now(), bearer=self.bearer)
         return Response(shapes.change(row))
+
+
+class PreviewGrant(Door):
+    """POST a grant: what it would allow today, and nothing is proposed."""
+
+    def post(self, request: Request) -> Response:
+        at = now()
+        access.require(self.actor, "manage_access", at=at)
+        data = inputs.checked(inputs.GRANT, request.data)
+        data.pop("signature", None)
+        object = {"not_before": moment(at), **data, "principal": principal(data["principal"])}
+        controls.require_sound("grant", object)
+        return Response(shapes.would_allow(would_allow(object, at)))
 
 
 class Grants(Door):

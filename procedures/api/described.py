@@ -106,6 +106,7 @@ TAKES: Mapping[str, Shape] = {
     "control.Confirm": inputs.CONFIRM,
     "control.Refuse": inputs.REASON,
     "control.Grants": inputs.GRANT,
+    "control.PreviewGrant": inputs.GRANT,
     "control.People": inputs.PERSON,
     "agents.Stop": inputs.WHY,
     "agents.Start": inputs.WHY,

@@ -115,7 +115,10 @@ GRANT = shape(
     {
         "procedure": NAME,
         "selector": {"type": "array", "items": NAME},
+        "grows": {"type": "boolean"},
         "constraint": OBJECT,
+        "unconstrained": {"type": "array", "items": NAME},
+        "window": OBJECT,
         "target_filter": NAME,
         "not_before": NAME,
         "signature": SIGNATURE,

@@ -8,6 +8,7 @@ from typing import Any
 from procedures.models import Artifact, ControlChange, Grant, Person, Procedure, Run, Task, Trial, Version
 from procedures.queries.policies import told
 from procedures.queries.trials import standing
+from procedures.queries.would_allow import WouldAllow
 
 
 def at(moment: datetime | None) -> str | None:
@@ -173,6 +174,24 @@ def change(row: ControlChange) -> dict[str, Any]:
     }
 
 
+def would_allow(found: WouldAllow) -> dict[str, Any]:
+    """Counts are whole, lists hold at most 50."""
+    return {
+        "procedures": {
+            "every": found.every,
+            "grows": found.grows,
+            "count": found.procedure_count,
+            "names": [row.name for row in found.procedures],
+        },
+        "people": {"count": found.people_count, "usernames": [row.username for row in found.people]},
+        "targets": {
+            "count": found.target_count,
+            "matching": [{"name": row.name, "environment": row.environment_id} for row in found.targets],
+        },
+        "held": [grant(row) for row in found.held],
+    }
+
+
 def grant(row: Grant) -> dict[str, Any]:
     who = f"person:{row.person.username}" if row.person else f"group:{row.group.name if row.group else ''}"
     return {
@@ -182,7 +201,11 @@ def grant(row: Grant) -> dict[str, Any]:
         "procedure": row.procedure.name if row.procedure else None,
         "selector": row.selector,
         "environments": row.environments,
+        "grows": row.grows,
         "constraint": row.constraint,
+        "unconstrained": row.unconstrained,
+        "target_filter": row.target_filter,
+        "window": row.window,
         "not_before": at(row.not_before_at),
         "expires_at": at(row.expires_at),
         "reason": row.reason,

@@ -97,6 +97,7 @@ urlpatterns = [
     path("v1/evidence/log/", evidence.Log.as_view()),
     path("v1/evidence/events/<str:pk>/", evidence.OneEvent.as_view()),
     path("v1/grants/", control.Grants.as_view()),
+    path("v1/grants/preview/", control.PreviewGrant.as_view()),
     path("v1/controls/", control.Changes.as_view()),
     path("v1/controls/statement/", control.Statement.as_view()),
     path("v1/controls/<str:pk>/", control.OneChange.as_view()),

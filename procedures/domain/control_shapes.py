@@ -8,7 +8,7 @@ from typing import Any
 
 import jsonschema_rs
 
-from procedures.domain import providers, software
+from procedures.domain import grants, providers, software, windows
 from procedures.domain.canonical import NotCanonical, canon
 from procedures.domain.controls import CONTROLS
 from procedures.domain.definition import DUTIES, RISKS
@@ -21,6 +21,8 @@ MOMENT = {"type": "string", "pattern": r"^\d{4}-\d\d-\d\dT\d\d:\d\d:\d\d\.\d{6}Z
 NAME = {"type": "string", "pattern": r"^[a-z0-9]([a-z0-9-]{0,61}[a-z0-9])?$"}
 UUID = {"type": "string", "format": "uuid"}
 LABEL = {"type": "string", "minLength": 1, "maxLength": 200}
+MARK = {"type": "string", "pattern": r"^[a-z0-9]([a-z0-9._:/-]{0,61}[a-z0-9])?$"}  # a label on a procedure
+DAYS = {"type": "integer", "minimum": 1, "maximum": 3650}
 PRINCIPAL = {"type": "string", "pattern": "^(person:[0-9a-f-]{36}|group:.{1,150})$"}
 NETWORK = {"type": "string", "pattern": r"^[0-9a-fA-F.:]{2,43}/[0-9]{1,3}$"}
 VERB = {
@@ -64,22 +66,32 @@ def _object(required: Mapping[str, Any], optional: Mapping[str, Any] | None = No
 
 
 SCHEMAS: Mapping[str, dict[str, Any]] = {
-    "grant": _object(
-        {
-            "principal": PRINCIPAL,
-            "verbs": {"type": "array", "items": VERB, "minItems": 1, "uniqueItems": True},
-            "environments": {"type": "array", "items": NAME, "uniqueItems": True},
-            "not_before": MOMENT,
-            "expires_at": MOMENT,
-            "reason": {"type": "string", "minLength": 1, "maxLength": 2000},
-        },
-        {
-            "procedure": NAME,
-            "selector": {"type": "array", "items": LABEL, "minItems": 1},
-            "constraint": {"type": "object"},
-            "target_filter": {"type": "string", "minLength": 1, "maxLength": 1000},
-        },
+    "grant": {
+        **_object(
+            {
+                "principal": PRINCIPAL,
+                "verbs": {"type": "array", "items": VERB, "minItems": 1, "uniqueItems": True},
+                "environments": {"type": "array", "items": NAME, "uniqueItems": True},
+                "not_before": MOMENT,
+                "expires_at": MOMENT,
+                "reason": {"type": "string", "minLength": 1, "maxLength": 2000},
+            },
+            {
+                "procedure": NAME,
+                "selector": {"type": "array", "items": MARK, "minItems": 1, "maxItems": 20, "uniqueItems": True},
+                "grows": {"type": "boolean"},
+                "constraint": {"type": "object"},
+                "unconstrained": {"type": "array", "items": LABEL, "minItems": 1, "maxItems": 50, "uniqueItems": True},
+                "target_filter": {"type": "string", "minLength": 1, "maxLength": 1000},
+                "window": windows.SCHEMA,
+            },
+        ),
+        "dependentRequired": {"grows": ["selector"], "unconstrained": ["constraint"]},
+    },
+    "labels": _object(
+        {"procedure": NAME, "labels": {"type": "array", "items": MARK, "maxItems": 20, "uniqueItems": True}}
     ),
+    "terms": _object({"days": DAYS, "production_run_days": DAYS, "break_glass_days": DAYS}),
     "grant_end": _object({"grant": UUID, "reason": LABEL}),
     "key_end": _object({"fingerprint": LABEL, "reason": LABEL}),
     "membership": _object({"person": UUID, "group": LABEL, "action": {"enum": ["add", "remove"]}}),
@@ -233,8 +245,8 @@ def check(control: str, object: Any, *, prefix: str = "/object") -> None:
         raise InvalidInput([(prefix + where.rstrip("/"), why)]) from problem
     if control == "environment":
         _networks(object.get("networks", []), prefix)
-    if control == "grant" and object["expires_at"] <= object["not_before"]:
-        raise InvalidInput([(f"{prefix}/expires_at", "must be after not_before")])
+    if control == "grant" and (problems := grants.problems(object, prefix)):
+        raise InvalidInput(problems)
 
 
 def _networks(given: list[str], prefix: str) -> None:

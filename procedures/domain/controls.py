@@ -10,7 +10,7 @@ from dataclasses import dataclass, field
 from datetime import timedelta
 from typing import Any
 
-from procedures.domain import providers
+from procedures.domain import grants, providers
 from procedures.domain.canonical import moment, parse_moment
 
 CONTROLS = (
@@ -33,25 +33,12 @@ CONTROLS = (
     "local_sign_in",
     "policy",
     "agent",
+    "labels",
+    "terms",
 )
 ENDS = frozenset({"grant_end", "key_end"})  # taking authority away needs one manager, at once
 REPLACED_COUNTS_AFTER = timedelta(hours=24)
-PORTAL_WIDE = frozenset(
-    {
-        "membership",
-        "duty",
-        "profile",
-        "key",
-        "runner",
-        "redaction",
-        "source",
-        "action",
-        "identity_provider",
-        "local_sign_in",
-        "policy",
-        "agent",
-    }
-)
+PORTAL_WIDE = frozenset(CONTROLS) - {"grant", "environment", "binding", "target", "secret"} - ENDS
 
 
 @dataclass(frozen=True, slots=True)
@@ -97,7 +84,7 @@ def confirmers_needed(control: str, *, profile: str, production: bool, somebody_
         return 0
     if profile == "separate":
         return 1
-    return 0 if somebody_gains else 1
+    return 0 if somebody_gains or control == "labels" else 1
 
 
 def judge(
@@ -109,8 +96,14 @@ def judge(
     production: Collection[str],
     gains: Collection[str],
     managers: Collection[str],
+    longest: Mapping[str, Any] | None = None,
 ) -> Verdict:
-    """Does this fact carry the signatures that production asks for? `gains` and `managers` are subjects."""
+    """Does this fact carry the signatures that production asks for? `gains` and `managers` are subjects.
+
+    `longest` are the terms that a change set, if one did: a grant beyond them does not stand.
+    """
+    if control == "grant" and longest is not None and (why := grants.too_long(object, longest, production)):
+        return Verdict(False, why)
     if control == "redaction" and len({s.by for s in signatures}) < 2:
         return Verdict(False, "redaction needs two people, whatever the portal holds")
     if not touches_production(control, object, production):
@@ -150,6 +143,8 @@ class Authority:
     actions: dict[str, dict[str, Any]] = field(default_factory=dict)
     policies: dict[str, dict[str, Any]] = field(default_factory=dict)
     agents: dict[str, dict[str, Any]] = field(default_factory=dict)
+    labels: dict[str, set[str]] = field(default_factory=dict)
+    terms: dict[str, Any] | None = None
     asserted: dict[str, str] = field(default_factory=dict)
     providers: dict[str, dict[str, Any]] = field(default_factory=dict)
     words: dict[str, set[tuple[str, str]]] = field(default_factory=dict)  # provider → (group, subject) by its word
@@ -171,12 +166,30 @@ class Authority:
         more = set() if production or kind == "person" else self.unsigned.get(name, set())
         return self.holders(principal) | more
 
-    def managers(self) -> set[str]:
+    def managers(self, verb: str = "manage_access", *, at: str, environment: object = None) -> set[str]:
+        """Persons who could decide over the whole portal, or one environment of it, at that moment."""
         found: set[str] = set()
         for grant in self.grants.values():
-            if "manage_access" in grant["verbs"] and grant["stands"]:
+            where = grant["environments"]
+            whole = "procedure" not in grant and not grant.get("selector")
+            here = environment is None or not where or environment in where
+            live = grant["not_before"] <= at < grant["expires_at"]
+            if verb in grant["verbs"] and grant["stands"] and whole and here and live:
                 found |= self.holders(grant["principal"])
-        return found
+        return found - self.owners.keys()
+
+    def reaches(self, grant: Mapping[str, Any], procedure: str) -> bool:
+        """Whether a grant is for this procedure: named, pinned when it was given, or, if it grows, labelled now."""
+        wanted = set(grant.get("selector", ()))
+        if "procedure" in grant or not wanted:
+            return bool(grant.get("procedure", procedure) == procedure)
+        return wanted <= self.labels.get(procedure, set()) if grant.get("grows") else procedure in grant["pinned"]
+
+    def joined(self, object: Mapping[str, Any], at: str) -> set[str]:
+        """Principals of living grants that grow and that a change of labels lets reach its procedure."""
+        had, has = self.labels.get(object["procedure"], set()), set(object["labels"])
+        grown = [one for one in self.grants.values() if one["stands"] and one.get("grows") and at < one["expires_at"]]
+        return {one["principal"] for one in grown if set(one["selector"]) <= has and not set(one["selector"]) <= had}
 
     def duties_of(self, subject: str) -> set[str]:
         principals = {f"person:{subject}"} | {f"group:{group}" for group in self.groups_of(subject)}
@@ -189,24 +202,6 @@ def counts_from(at: str, *, keyed: bool, by_older_key: bool) -> str:
     Any other takes the place of a lost one, and counts a day later (H1).
     """
     return moment(parse_moment(at) + REPLACED_COUNTS_AFTER) if keyed and not by_older_key else ""
-
-
-def gains_from(control: str, object: Mapping[str, Any], authority: Authority) -> set[str]:
-    """Subjects who gain authority from a change, the owners of software with it; empty if nobody does."""
-    gains = _gains(control, object, authority)
-    return gains.union(*(authority.owners.get(subject, set()) for subject in gains))
-
-
-def _gains(control: str, object: Mapping[str, Any], authority: Authority) -> set[str]:
-    if control == "grant":
-        return authority.holders(object["principal"])
-    if control == "duty":
-        return authority.holders(object["principal"]) if object.get("action", "add") == "add" else set()
-    if control == "membership":
-        return {object["person"]} if object.get("action", "add") == "add" else set()
-    if control == "key":
-        return {object["subject"]}
-    return {object["owner"]} if control == "agent" else set()
 
 
 def close(authority: Authority, subject: str, *, id: str) -> None:
@@ -228,7 +223,8 @@ def apply(authority: Authority, control: str, object: Mapping[str, Any], *, id: 
     """Fold one confirmed change into `authority`. What does not stand is kept apart, marked, and never strengthens."""
     fact = {**object, "stands": stands}
     if control == "grant":
-        authority.grants[id] = fact
+        wanted = set(fact.get("selector", ()))
+        authority.grants[id] = fact | {"pinned": [name for name, has in authority.labels.items() if wanted <= has]}
     elif control == "binding":
         _keep(authority.bindings, (object["environment"], object["name"]), fact)
     elif control in {"target", "action"}:
@@ -269,7 +265,17 @@ def _apply_standing(authority: Authority, control: str, object: Mapping[str, Any
     elif control == "duty":
         holders = authority.duties.setdefault(object["duty"], set())
         holders.add(object["principal"]) if adding else holders.discard(object["principal"])
-    elif control == "environment":
+    elif control == "key":
+        authority.keys.setdefault(object["fingerprint"], dict(object))  # nobody takes over another's key
+        authority.keyed.add(object["subject"])
+    elif control == "key_end":
+        authority.keys.pop(object["fingerprint"], None)
+    else:
+        _apply_setting(authority, control, object)
+
+
+def _apply_setting(authority: Authority, control: str, object: Mapping[str, Any]) -> None:
+    if control == "environment":
         authority.environments[object["name"]] = dict(object)
         if object["production"]:
             authority.production.add(object["name"])
@@ -277,10 +283,9 @@ def _apply_standing(authority: Authority, control: str, object: Mapping[str, Any
             authority.production.discard(object["name"])
     elif control == "profile":
         authority.profile = object["profile"]
-    elif control == "key":
-        authority.keys.setdefault(object["fingerprint"], dict(object))  # nobody takes over another's key
-        authority.keyed.add(object["subject"])
-    elif control == "key_end":
-        authority.keys.pop(object["fingerprint"], None)
     elif control == "identity_provider":
         providers.changed(authority, object, {**object, "stands": True})
+    elif control == "labels":
+        authority.labels[object["procedure"]] = set(object["labels"])
+    elif control == "terms":
+        authority.terms = dict(object)

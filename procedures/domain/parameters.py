@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 import math
-from collections.abc import Mapping
+from collections.abc import Collection, Mapping
 from typing import Any
 
 import jsonschema_rs
@@ -110,18 +110,30 @@ def text_problem(value: str) -> str:
     return f"is {size:,} bytes; a text holds at most {MAX_STRING:,}" if size > MAX_STRING else ""
 
 
-def check_constraint(constraint: Mapping[str, Any], resolved: Mapping[str, Any]) -> list[tuple[str, str]]:
+def check_constraint(
+    constraint: Mapping[str, Any], resolved: Mapping[str, Any], *, free: Collection[str] = ()
+) -> list[tuple[str, str]]:
     """Problems of resolved parameters against a grant's constraint (H8).
 
-    Every property that the constraint names is required, and a parameter that it does not name must be absent.
+    Every property that the constraint names is required, at every depth, and a parameter that it does not name must
+    be absent. Those in `free` may hold anything.
     """
+    resolved = {name: value for name, value in resolved.items() if name not in free}
     named = constraint.get("properties") or {}
     problems = [
         (f"/parameters/{_escaped(n)}", "your grant limits it, so it must be given") for n in named if n not in resolved
     ]
     problems += [(f"/parameters/{_escaped(n)}", "your grant does not cover it") for n in resolved if n not in named]
-    for error in _validator({k: v for k, v in constraint.items() if k != "additionalProperties"}).iter_errors(
-        dict(resolved)
-    ):
+    shape = {**constraint, "properties": {name: _demanding(rules) for name, rules in named.items()}}
+    shape.pop("additionalProperties", None)
+    for error in _validator(shape).iter_errors(dict(resolved)):
         problems += _problem(error, "/parameters")
     return problems
+
+
+def _demanding(schema: Any) -> Any:
+    """The same schema, in which every property that an object names must be there (H8)."""
+    if not isinstance(schema, Mapping) or not isinstance(schema.get("properties"), Mapping):
+        return schema
+    rows = {name: _demanding(rules) for name, rules in schema["properties"].items()}
+    return {**schema, "properties": rows, "required": sorted({*rows, *schema.get("required", ())})}

@@ -19,7 +19,7 @@ AUTHORITY = ("genesis", "bootstrap.granted", "control.confirmed", "membership.sy
 
 @dataclass(frozen=True, slots=True)
 class Fact:
-    """An event's kind and body. `statement` are the signed bytes, `signatures` their rows."""
+    """An event's kind and body. `statement` are the signed bytes, `signatures` their rows, `at` the header's moment."""
 
     id: str
     kind: str

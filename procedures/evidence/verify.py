@@ -434,7 +434,7 @@ def open_note(member: str, note: str, key: str) -> tuple[str, int, bytes]:
 
 ENDS = {"grant_end", "key_end"}
 PORTAL_WIDE = {"membership", "duty", "profile", "key", "runner", "redaction", "source", "action"}
-PORTAL_WIDE |= {"identity_provider", "local_sign_in", "policy", "agent"}
+PORTAL_WIDE |= {"identity_provider", "local_sign_in", "policy", "agent", "labels", "terms"}
 OPERATED = {"binding", "target", "secret", "runner"}
 
 
@@ -455,6 +455,8 @@ class Authority:
         self.members: dict[str, set[str]] = {}
         self.owners: dict[str, set[str]] = {}
         self.grants: dict[str, Row] = {}
+        self.labels: dict[str, set[str]] = {}
+        self.terms: Row = {}
         self.asserted: list[tuple[int, str, str]] = []
         self.redacted: dict[str, set[str]] = {}
         self.erased: set[str] = set()
@@ -467,14 +469,46 @@ class Authority:
         kind, _, name = principal.partition(":")
         return {name} if kind == "person" else set(self.members.get(name, ()))
 
-    def managers(self, control: str, thing: Row) -> set[str]:
+    def managers(self, control: str, thing: Row, at: str) -> set[str]:
+        """Who could decide it at that moment: by a living grant over every procedure, and never software."""
         found = set()
         for grant in self.grants.values():
             verbs, where = grant["verbs"], grant.get("environments") or []
             operates = control in OPERATED and "operate" in verbs and (not where or thing.get("environment") in where)
-            if "manage_access" in verbs or operates:
+            whole = "procedure" not in grant and not grant.get("selector")
+            if ("manage_access" in verbs or operates) and whole and grant["not_before"] <= at < grant["expires_at"]:
                 found |= self.holders(grant["principal"])
-        return found
+        return found - set(self.owners)
+
+    def gains(self, control: str, thing: Row, at: str) -> set[str]:
+        """Who gains authority from a change, owners of software that gains included."""
+        found: set[str] = set()
+        add = thing.get("action", "add") == "add"
+        if control == "grant" or (control == "duty" and add):
+            found = self.holders(thing["principal"])
+        elif control == "membership" and add:
+            found = {thing["person"]}
+        elif control == "key":
+            found = {thing["subject"]}
+        elif control == "agent":
+            found = {thing["owner"]}
+        elif control == "labels":
+            had, has = self.labels.get(thing["procedure"], set()), set(thing["labels"])
+            for grant in self.grants.values():
+                wanted = set(grant.get("selector", ()))
+                if grant.get("grows") and at < grant["expires_at"] and wanted <= has and not wanted <= had:
+                    found |= self.holders(grant["principal"])
+        return found.union(*(self.owners.get(subject, ()) for subject in found))
+
+    def too_long(self, grant: Row) -> str:
+        """Why a grant outlasts the longest terms that a change set, or an empty string."""
+        named, days = grant.get("environments") or [], self.terms["days"]
+        if "run" in grant["verbs"] and self.production and (not named or set(named) & self.production):
+            days = min(days, self.terms["production_run_days"])
+        if "break_glass" in grant["verbs"]:
+            days = min(days, self.terms["break_glass_days"])
+        ends, begins = (dt.datetime.fromisoformat(grant[n].rstrip("Z")) for n in ("expires_at", "not_before"))
+        return "" if ends - begins <= dt.timedelta(days=days) else "is longer than the %d days of the terms" % days
 
     def signed_by(self, body: Row, at: str = "~") -> set[str]:
         """Subjects whose enrolled key signed the body's statement. `at`: for production, where a key that takes the
@@ -491,7 +525,7 @@ class Authority:
                 found.add(row["by"])
         return found
 
-    def take(self, index: int, kind: str, body: Row) -> None:
+    def take(self, index: int, kind: str, body: Row, at: str) -> None:
         if kind == "genesis" and index == 0:
             self.profile = body["profile"]
             self.production = {e["name"] for e in body["environments"] if e["production"]}
@@ -502,13 +536,14 @@ class Authority:
                 self.asserted.append((index, "bootstrap", "a second bootstrap grant"))
                 return
             self.bootstrapped = True
-            self.grants[body["grant"]] = {"principal": "person:" + body["subject"], "verbs": body["verbs"]}
+            dates = {"not_before": body["at"], "expires_at": body["expires_at"]}
+            self.grants[body["grant"]] = {"principal": "person:" + body["subject"], "verbs": body["verbs"], **dates}
             self.keys.update({k["fingerprint"]: k for k in body["keys"]})
             self.keyed.update(k["subject"] for k in body["keys"])
             for duty in body.get("duties", []):
                 self.duties.setdefault(duty, set()).add("person:" + body["subject"])
         elif kind == "control.confirmed":
-            self.control(index, body)
+            self.control(index, body, at)
         elif kind == "break_glass.used":
             self.break_glass(index, body)
         elif kind == "break_glass.reviewed":
@@ -552,9 +587,9 @@ class Authority:
         for members in self.members.values():
             members.discard(subject)
 
-    def control(self, index: int, body: Row) -> None:
+    def control(self, index: int, body: Row, at: str) -> None:
         control, thing = body["control"], body["object"]
-        why = self.lacks(control, thing, body)
+        why = self.lacks(control, thing, body, at)
         if why:
             self.asserted.append((index, control, why))
             return
@@ -579,6 +614,10 @@ class Authority:
             self.keyed.add(thing["subject"])  # above: nobody takes over another's key
         elif control == "key_end":
             self.keys.pop(thing["fingerprint"], None)
+        elif control == "labels":
+            self.labels[thing["procedure"]] = set(thing["labels"])
+        elif control == "terms":
+            self.terms = thing
         elif control == "runner":
             self.runners[thing["runner"]] = thing["public"]
         elif control == "identity_provider":
@@ -651,11 +690,13 @@ class Authority:
             return ""
         return later(self.known_at, 24)
 
-    def lacks(self, control: str, thing: Row, body: Row) -> str:
+    def lacks(self, control: str, thing: Row, body: Row, at: str) -> str:
         """Why a control change does not stand by itself, or an empty string."""
         named = thing.get("environments") or []
         if control == "redaction" and len({row["by"] for row in body.get("sigs", [])}) < 2:
             return "needs two people, whatever the portal holds"
+        if control == "grant" and self.terms and self.too_long(thing):
+            return self.too_long(thing)
         if control in PORTAL_WIDE or control in ENDS:
             touches = bool(self.production)
         elif control == "grant":
@@ -666,29 +707,20 @@ class Authority:
             touches = thing.get("environment") in self.production
         if not touches:
             return ""
-        gains, add = set(), thing.get("action", "add") == "add"
-        if control == "grant" or (control == "duty" and add):
-            gains = self.holders(thing["principal"])
-        elif control == "membership" and add:
-            gains = {thing["person"]}
-        elif control == "key":
-            gains = {thing["subject"]}
-        elif control == "agent":
-            gains = {thing["owner"]}
-        gains = gains.union(*(self.owners.get(subject, ()) for subject in gains))
+        gains = self.gains(control, thing, at)
         wide = self.profile == "separate"
         if control == "key":
             need = 2 if wide else 1
         else:
-            need = 1 + (0 if control in ENDS else 1 if wide else 0 if gains else 1)
+            need = 1 + (0 if control in ENDS else 1 if wide else 0 if gains or control == "labels" else 1)
         have = 0
         try:
             statement = json.loads(base64.b64decode(body.get("statement", "")))
             if statement.get("control") == control and statement.get("object") == thing:
                 signers = self.signed_by(body, self.signed_at)
-                if control == "key" and gains <= signers:
+                if control == "key" and thing["subject"] in signers:
                     return ""  # by an older key of the same person
-                have = len((signers & self.managers(control, thing)) - gains)
+                have = len((signers & self.managers(control, thing, at)) - gains)
         except (ValueError, AttributeError):
             have = 0
         return "" if have >= need else "needs %d signatures of managers who do not gain, carries %d" % (need, have)
@@ -772,7 +804,7 @@ def tell(headers: list[Row], bodies: dict[str, Row], scope: set[str]) -> tuple[A
             continue
         kind = header["k"]
         try:
-            authority.take(index, kind, body)
+            authority.take(index, kind, body, authority.known_at)
             if kind == "version.submitted":
                 versions[body["version"]] = set(body["authors"]) | {body["submitter"]}
             elif kind == "version.drafted":

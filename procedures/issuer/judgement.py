@@ -10,8 +10,8 @@ from typing import Any
 from uuid import UUID
 
 from procedures.definitions import registry
-from procedures.domain import filters, parameters
-from procedures.domain.canonical import moment
+from procedures.domain import grants
+from procedures.domain.canonical import moment, parse_moment
 from procedures.domain.controls import Authority, Signature
 from procedures.domain.definition import RISKS
 from procedures.domain.ports import Binding, Target
@@ -48,7 +48,11 @@ def judge_run(authority: Authority, run: Run, plan: Mapping[str, Any], *, at: da
     except LeaseRefused as refusal:
         if software:
             raise  # no glass is broken for software: a person approves, who does not stand behind it (H38)
-        covers = partial(_covers, run=run, procedure=str(submitted["procedure"]), plan=plan, at=at)
+        name, begun = str(submitted["procedure"]), _begun(facts, at)
+
+        def covers(grant: Mapping[str, Any]) -> bool:
+            return authority.reaches(grant, name) and _covers(grant, run, plan, at, begun)
+
         if why := glass.why_not(authority, run, run.plan_digest, covers, at=at):
             raise LeaseRefused(f"{refusal.message} Break-glass: {why}.") from None
         return ()
@@ -138,7 +142,10 @@ def _asked_by_policies(facts: list[Fact], digest: str) -> dict[str, int]:
 def _grant(
     authority: Authority, run: Run, procedure: str, facts: list[Fact], plan: Mapping[str, Any], at: datetime
 ) -> None:
-    """Some standing grant covers requester, procedure, environment, parameters and targets, now."""
+    """Some standing grant covers requester, procedure, environment, parameters and targets, now.
+
+    `procedure` is the name that was submitted and reviewed: the table's may have been changed since.
+    """
     requester = str(run.requester.subject)
     requested = next((f for f in facts if f.kind == "run.requested"), None)
     if requested is None or requested.facts["requester"] != requester:
@@ -152,30 +159,34 @@ def _grant(
         if not grant["stands"]:
             why = f"Grant {name} is asserted by the platform alone: {authority.asserted.get(name, 'it is not signed')}."
             continue
-        if _covers(grant, run, procedure, plan, at):
+        if authority.reaches(grant, procedure) and _covers(grant, run, plan, at, _begun(facts, at)):
             return
     raise LeaseRefused(why)
 
 
-def _covers(grant: Mapping[str, Any], run: Run, procedure: str, plan: Mapping[str, Any], at: datetime) -> bool:
-    """`procedure` is the name that was submitted and reviewed: the table's may have been changed since.
+def _begun(facts: Sequence[Fact], at: datetime) -> datetime:
+    """When a runner last took this run: a window says when work may begin, and cuts none off half way."""
+    claims = [fact.at for fact in facts if fact.kind == "run.claimed" and fact.at]
+    return parse_moment(claims[-1]) if claims else at
 
-    A selector covers nothing here: the log holds no labels, and those in the table decide nothing (rule 15).
-    """
+
+def _covers(grant: Mapping[str, Any], run: Run, plan: Mapping[str, Any], at: datetime, begun: datetime) -> bool:
+    """Whether the grant, as a unit, holds for this environment, these parameters, secrets and targets, now."""
     now = moment(at)
     if not grant["not_before"] <= now < grant["expires_at"]:
         return False
     if grant["environments"] and run.environment_id not in grant["environments"]:
         return False
-    if grant.get("procedure", procedure) != procedure or grant.get("selector"):
-        return False
-    if grant.get("constraint") is not None and parameters.check_constraint(grant["constraint"], plan["parameters"]):
-        return False
-    if grant.get("target_filter"):
-        bound = filters.parse(grant["target_filter"]).bind({})
-        rows = [target_port(authority_target) for authority_target in plan["targets"]]
-        return all(bound.matches(row) for row in rows)
-    return True
+    return not grants.outside(
+        at=begun,
+        constraint=grant.get("constraint"),
+        unconstrained=grant.get("unconstrained", ()),
+        target_filter=grant.get("target_filter", ""),
+        window=grant.get("window"),
+        resolved=plan["parameters"],
+        secrets=plan.get("secrets") or (),
+        targets=[target_port(row) for row in plan["targets"]],
+    )
 
 
 def target_port(row: Mapping[str, Any]) -> Mapping[str, Any]:
@@ -202,7 +213,7 @@ def _approvals(
             continue
         statement = statement_of(fact)
         same = statement.get("run") == str(run.id) and statement.get("plan_digest") == run.plan_digest
-        if not same or statement.get("verdict") != "approve" or fact.actor in chain:
+        if not same or statement.get("verdict") != "approve" or fact.actor in chain | authority.owners.keys():
             continue
         if _after_leaving(authority, fact):
             continue

@@ -8,7 +8,8 @@ from typing import Any
 from procedures.domain import providers
 from procedures.domain.canonical import NotCanonical, moment, parse
 from procedures.domain.clock import now
-from procedures.domain.controls import Authority, Signature, Verdict, apply, close, counts_from, gains_from, judge, own
+from procedures.domain.controls import Authority, Signature, Verdict, apply, close, counts_from, judge, own
+from procedures.domain.gains import gains_from
 from procedures.domain.signatures import signer
 from procedures.domain.statements import BadSignature
 from procedures.evidence.queries import OWNED, Fact, authority_facts
@@ -83,14 +84,16 @@ def _control(authority: Authority, fact: Fact) -> None:
 def judged(authority: Authority, fact: Fact) -> Verdict:
     """Whether a control event stands, given the authority built so far."""
     control, object = fact.facts["control"], fact.facts["object"]
+    at = by_now(max(authority.latest, fact.at))  # dated back, it is judged as of what stands before it
     return judge(
         control,
         object,
         _signatures(authority, fact),
         profile=authority.profile,
         production=authority.production,
-        gains=gains_from(control, object, authority),
-        managers=authority.managers() | _operators(authority, control, object),
+        gains=gains_from(control, object, authority, at=at),
+        managers=authority.managers(at=at) | _operators(authority, control, object, at),
+        longest=authority.terms,
     )
 
 
@@ -106,16 +109,11 @@ def by_now(at: str) -> str:
     return min(at, moment(now()))
 
 
-def _operators(authority: Authority, control: str, object: Mapping[str, Any]) -> set[str]:
+def _operators(authority: Authority, control: str, object: Mapping[str, Any], at: str) -> set[str]:
     """Holders of `operate` for the environment of a binding, target, secret or runner."""
-    found: set[str] = set()
     if control not in {"binding", "target", "secret", "runner"}:
-        return found
-    for grant in authority.grants.values():
-        where = grant["environments"]
-        if "operate" in grant["verbs"] and grant["stands"] and (not where or object.get("environment") in where):
-            found |= authority.holders(grant["principal"])
-    return found
+        return set()
+    return authority.managers("operate", at=at, environment=object.get("environment", ""))
 
 
 def _says(fact: Fact, control: str, object: Mapping[str, Any]) -> bool:

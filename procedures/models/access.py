@@ -16,8 +16,9 @@ from procedures.models.versions import VERBS, Procedure
 class Grant(models.Model):
     """One reviewed, expiring tuple, evaluated as a unit. `procedure` null and `selector` empty: every procedure.
 
-    `selector` is a list of access managers' labels; `constraint` a JSON Schema over resolved parameters (H8);
-    `target_filter` a filter that must also hold; `window` reserved for days and hours.
+    `selector` is a list of access managers' labels, pinned to the procedures of the day unless it `grows` (H12);
+    `constraint` a JSON Schema over resolved parameters (H8), which leaves `unconstrained` secrets and files alone;
+    `target_filter` a filter that must also hold; `window` days and hours (domain/windows.py).
     """
 
     id = models.UUIDField(primary_key=True, default=uuid7)
@@ -27,7 +28,9 @@ class Grant(models.Model):
     procedure = models.ForeignKey(Procedure, on_delete=models.PROTECT, null=True, related_name="grants")
     selector = models.JSONField(default=list)
     environments = models.JSONField(default=list)
+    grows = models.BooleanField(default=False, db_default=False)
     constraint = models.JSONField(null=True)
+    unconstrained = models.JSONField(default=list, db_default=models.Value([], models.JSONField()))
     target_filter = models.TextField(blank=True)
     window = models.JSONField(null=True)
     not_before_at = models.DateTimeField()
@@ -69,6 +72,7 @@ class GrantRight(models.Model):
         indexes = [
             models.Index(fields=["verb", "procedure", "group"], name="right_verb_procedure_group"),
             models.Index(fields=["verb", "procedure", "person"], name="right_verb_procedure_person"),
+            models.Index(fields=["ends_at"], name="right_ends"),
         ]
         constraints = [models.CheckConstraint(condition=Q(verb__in=VERBS), name="right_verb_known")]
 

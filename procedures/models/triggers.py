@@ -59,6 +59,11 @@ SQLITE = {
     "opsportal_comment_kept": """
         CREATE TRIGGER opsportal_comment_kept BEFORE DELETE ON procedures_reviewcomment
         BEGIN SELECT RAISE(ABORT, 'a comment cannot be taken away'); END""",
+    "opsportal_right_of_software": """
+        CREATE TRIGGER opsportal_right_of_software BEFORE INSERT ON procedures_grantright
+        WHEN NEW.verb IN ('review', 'approve', 'manage_access', 'break_glass')
+          AND EXISTS (SELECT 1 FROM procedures_person p WHERE p.id = NEW.person_id AND p.kind IN ('service', 'agent'))
+        BEGIN SELECT RAISE(ABORT, 'software is not given what people decide'); END""",
     "opsportal_trial_fixed": """
         CREATE TRIGGER opsportal_trial_fixed BEFORE UPDATE ON procedures_trial
         WHEN OLD.ended_at IS NOT NULL OR NEW.version_id <> OLD.version_id OR NEW.digest <> OLD.digest
@@ -116,6 +121,17 @@ CREATE TRIGGER opsportal_comment_fixed BEFORE UPDATE OR DELETE ON procedures_rev
   FOR EACH ROW EXECUTE FUNCTION opsportal_comment_fixed();
 """
 
+POSTGRES_RIGHTS = """
+CREATE OR REPLACE FUNCTION opsportal_right_of_software() RETURNS trigger LANGUAGE plpgsql AS $$ BEGIN
+  IF NEW.verb IN ('review', 'approve', 'manage_access', 'break_glass')
+     AND EXISTS (SELECT 1 FROM procedures_person p WHERE p.id = NEW.person_id AND p.kind IN ('service', 'agent')) THEN
+    RAISE EXCEPTION 'software is not given what people decide' USING ERRCODE = 'integrity_constraint_violation'; END IF;
+  RETURN NEW; END $$;
+DROP TRIGGER IF EXISTS opsportal_right_of_software ON procedures_grantright;
+CREATE TRIGGER opsportal_right_of_software BEFORE INSERT OR UPDATE ON procedures_grantright
+  FOR EACH ROW EXECUTE FUNCTION opsportal_right_of_software();
+"""
+
 POSTGRES_EVIDENCED = """
 CREATE OR REPLACE FUNCTION opsportal_evidenced_{table}() RETURNS trigger LANGUAGE plpgsql AS $$ BEGIN
   IF NOT EXISTS (SELECT 1 FROM evidence_event e WHERE e.xid = pg_current_xact_id()::text::bigint AND ({kinds})) THEN
@@ -144,6 +160,7 @@ def install(connection: BaseDatabaseWrapper) -> None:
         cursor.execute(POSTGRES_COPIES)
         cursor.execute(POSTGRES_COMMENTS)
         cursor.execute(triggers_software.POSTGRES)
+        cursor.execute(POSTGRES_RIGHTS)
         for table, (column, kinds) in EVIDENCED.items():
             tests = " OR ".join(f"e.kind LIKE '{kind}%'" for kind in kinds)
             of = f" OF {column}" if column else ""
@@ -162,5 +179,6 @@ def missing(connection: BaseDatabaseWrapper) -> list[str]:
     wanted = {("opsportal_evidenced", table) for table in EVIDENCED}
     wanted |= {("opsportal_review_copy", "procedures_review"), ("opsportal_approval_copy", "procedures_approval")}
     wanted |= {("opsportal_trial_fixed", "procedures_trial")}
+    wanted |= {("opsportal_right_of_software", "procedures_grantright")}
     wanted |= {("opsportal_comment_fixed", "procedures_reviewcomment")} | triggers_software.WANTED
     return [f"{name} on {table}" for name, table in sorted(wanted - present)]

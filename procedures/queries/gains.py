@@ -7,10 +7,12 @@ from datetime import datetime
 
 from django.db.models import Q
 
+from procedures.domain import windows
 from procedures.domain.states import VersionState
 from procedures.models import Environment, Grant, GrantRight, Membership, Person, Version
 
 MOST = 500
+NAMED = 6
 
 
 @dataclass(frozen=True, slots=True)
@@ -78,6 +80,7 @@ def _gain(grant: Grant, person: Person, where: set[str], wanted: list[str], held
     names = [name for name in wanted if name in where]
     limits = ["parameters limited"] if grant.constraint is not None else []
     limits += [f"targets {grant.target_filter}"] if grant.target_filter else []
+    limits += [windows.told(grant.window)] if grant.window else []
     return Gain(
         person=person,
         grant=grant,
@@ -95,7 +98,15 @@ def _through(grant: Grant) -> str:
     who = f"group {grant.group.name}, " if grant.group else ""
     if grant.procedure is not None:
         return f"{who}this procedure"
-    return f"{who}label {' and '.join(grant.selector)}" if grant.selector else f"{who}every procedure"
+    return f"{who}label {_selected(grant)}" if grant.selector else f"{who}every procedure"
+
+
+def _selected(grant: Grant) -> str:
+    """`qa-safe, today hello, restart-service`: the procedures that the labels let in now, the first six by name."""
+    rights = grant.rights.filter(procedure__isnull=False).filter(ends_at=grant.expires_at)
+    names = sorted(set(rights.values_list("procedure__name", flat=True)))
+    more = f" and {len(names) - NAMED} more" if len(names) > NAMED else ""
+    return f"{' and '.join(grant.selector)}, today {', '.join(names[:NAMED])}{more}"
 
 
 def newly(rows: list[Gain]) -> int:

@@ -126,6 +126,7 @@ def grants_on(procedure: Procedure, at: datetime) -> list[Grant]:
     """Live access to one procedure, also through everything or a label."""
     rows = Grant.objects.filter(
         Q(rights__procedure=procedure) | Q(rights__procedure__isnull=True, rights__isnull=False),
+        rights__ends_at__gt=at,
         revoked_at__isnull=True,
         expires_at__gt=at,
     )

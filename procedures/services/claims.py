@@ -147,6 +147,7 @@ def _decide_again(
         environment=environment,
         resolved=run.parameters,
         targets=plans.targets_for(definition, environment, run.parameters, run.narrowed_to),
+        secrets=run.sealed_secrets,
     )
     if not decision.allowed:
         raise _Refused(f"The request is no longer allowed: {decision.reason}")

@@ -7,12 +7,19 @@ from typing import Any
 
 from django.contrib.auth.models import Group
 
-from procedures.domain import filters
 from procedures.domain.errors import InvalidInput, OpsError
 from procedures.domain.sshkeys import fingerprint
 from procedures.git.call import branch_problem, url_problem
 from procedures.models import EnrolledKey, Environment, Grant, Person, Procedure
-from procedures.services import agents, identity_providers, local_sign_in, passkeys, policy_controls, redactions
+from procedures.services import (
+    agents,
+    grant_checks,
+    identity_providers,
+    local_sign_in,
+    passkeys,
+    policy_controls,
+    redactions,
+)
 
 
 def check(control: str, object: Mapping[str, Any]) -> None:
@@ -58,11 +65,6 @@ def _key_end_problems(object: Mapping[str, Any]) -> list[tuple[str, str]]:
 
 def _texts(object: Mapping[str, Any]) -> list[tuple[str, str]]:
     problems = []
-    if "target_filter" in object:
-        try:
-            filters.parse(object["target_filter"])
-        except OpsError as problem:
-            problems.append(("/object/target_filter", problem.message))
     if "host_key" in object:
         try:
             fingerprint(object["host_key"])
@@ -84,8 +86,14 @@ def _source_problems(object: Mapping[str, Any]) -> list[tuple[str, str]]:
     return problems
 
 
+def _labels_problems(object: Mapping[str, Any]) -> list[tuple[str, str]]:
+    row = Procedure.objects.filter(name=object["procedure"]).first()
+    same = row is not None and set(row.labels) == set(object["labels"])
+    return [("/object/labels", "are what it carries already")] if same else []
+
+
 CHECKS: Mapping[str, Callable[[Mapping[str, Any]], list[tuple[str, str]]]] = {
-    "grant": lambda object: _texts(object) + agents.grant_problems(object),
+    "grant": lambda object: grant_checks.problems(object) + agents.grant_problems(object),
     "duty": agents.duty_problems,
     "agent": agents.problems,
     "target": _texts,
@@ -97,6 +105,7 @@ CHECKS: Mapping[str, Callable[[Mapping[str, Any]], list[tuple[str, str]]]] = {
     "identity_provider": identity_providers.problems,
     "local_sign_in": local_sign_in.problems,
     "policy": policy_controls.problems,
+    "labels": _labels_problems,
 }
 
 

@@ -32,7 +32,16 @@ from procedures.models import (
     Source,
     Target,
 )
-from procedures.services import agents, grant_rights, identity_providers, local_sign_in, policy_controls, redactions
+from procedures.services import (
+    agents,
+    grant_rights,
+    identity_providers,
+    labels,
+    local_sign_in,
+    policy_controls,
+    redactions,
+    terms,
+)
 from procedures.services.control_checks import principal
 
 
@@ -65,7 +74,10 @@ def _grant(change: ControlChange, object: Mapping[str, Any], at: datetime, event
         procedure=Procedure.objects.filter(name=object.get("procedure")).first(),
         selector=object.get("selector", []),
         environments=object["environments"],
+        grows=object.get("grows", False),
         constraint=object.get("constraint"),
+        unconstrained=object.get("unconstrained", []),
+        window=object.get("window"),
         target_filter=object.get("target_filter", ""),
         not_before_at=parse_moment(object["not_before"]),
         expires_at=parse_moment(object["expires_at"]),
@@ -245,4 +257,6 @@ EFFECTS: Mapping[str, Callable[[ControlChange, Mapping[str, Any], datetime, UUID
     "local_sign_in": local_sign_in.apply,
     "policy": policy_controls.put_in_force,
     "agent": agents.put_in_force,
+    "labels": labels.take_effect,
+    "terms": terms.take_effect,
 }

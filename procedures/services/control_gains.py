@@ -3,14 +3,20 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
+from datetime import datetime
 from typing import Any
 
+from procedures.domain.clock import now
 from procedures.models import Membership, Person
+from procedures.queries import labels
 
 
-def who_gains(control: str, object: Mapping[str, Any]) -> set[str]:
+def who_gains(control: str, object: Mapping[str, Any], *, at: datetime | None = None) -> set[str]:
     """Subjects who gain authority from the change, groups opened up as they stand now, and the owners of software."""
-    gains = _gains(control, object)
+    if control == "labels":
+        gains = {str(one.subject) for one in labels.who_joins(object, at=at or now())}
+    else:
+        gains = _gains(control, object)
     software = Person.objects.filter(subject__in=gains, owner__isnull=False)
     return gains | set(map(str, software.values_list("owner__subject", flat=True)))
 

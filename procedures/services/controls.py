@@ -18,13 +18,10 @@ from procedures.models import ControlChange, Environment, Person
 from procedures.services import control_checks, control_effects, control_ends, request_states, telling
 from procedures.services.control_ends import NothingToConfirm
 from procedures.services.control_gains import who_gains
+from procedures.services.control_weight import minimum_strength, production_names
 from procedures.services.portal import profile_in_force
 from procedures.services.signing import Decided, decided
 from procedures.services.unit import SecondPersonRequired, thing
-
-
-def production_names() -> set[str]:
-    return set(Environment.objects.filter(production=True).values_list("name", flat=True))
 
 
 def statement_for(*, actor: Person, control: str, object: Mapping[str, Any]) -> dict[str, Any]:
@@ -39,17 +36,10 @@ def statement_for(*, actor: Person, control: str, object: Mapping[str, Any]) -> 
     )
 
 
-def minimum_strength(control: str, object: Mapping[str, Any]) -> str:
-    """The strongest minimum of the environments that the change weighs on."""
-    rows = Environment.objects.all()
-    named: list[str] = object.get("environments") or []
-    if isinstance(object.get("environment"), str):
-        named = [object["environment"]]
-    if control == "environment":
-        named = [object["name"]]
-    if control not in controls.PORTAL_WIDE and named:
-        rows = rows.filter(name__in=named)
-    return max((row.min_strength for row in rows), key=statements.STRENGTHS.index, default="session")
+def require_sound(control: str, object: Mapping[str, Any]) -> None:
+    """Raise InvalidInput, with a pointer per problem, for what could not be proposed whoever signed it."""
+    control_shapes.check(control, object)
+    control_checks.check(control, object)
 
 
 @thing
@@ -79,9 +69,8 @@ def put_forward(
     bearer: bool = False,
 ) -> ControlChange:
     """`propose` as a part of something else that happens, in its transaction."""
-    control_shapes.check(control, object)
-    control_checks.check(control, object)
-    gains = who_gains(control, object)
+    require_sound(control, object)
+    gains = who_gains(control, object, at=at)
     if control == "key":
         if gains != {str(actor.subject)}:
             raise NotAllowed("A key is enrolled by the person whose key it is.")
@@ -135,11 +124,14 @@ def confirm(
         raise NotFound("There is no such proposed change.")
     if row.state != ControlChange.State.PROPOSED:
         raise NothingToConfirm(f"This change is already {row.state}.")
-    gains = who_gains(row.control, row.object)
+    if row.control == "grant":
+        control_checks.check(row.control, row.object)  # labels and terms may have changed since
+    gains = who_gains(row.control, row.object, at=at)
     access.require(actor, _verb_for(row.control), at=at, **_where(row.control, row.object))
     if actor.pk == row.proposer_id or any(s["by"] == str(actor.subject) for s in row.signatures):
         raise SecondPersonRequired("You proposed or confirmed this change already: another person must confirm it.")
     _not_oneself(actor, gains)
+    _still_stands_behind(row, gains, at)
     decision = _decision(actor, row, signature, at=at, bearer=bearer)
     row.signatures = [*row.signatures, decision.signature]
     row.confirmer = actor
@@ -240,6 +232,17 @@ def _where(control: str, object: Mapping[str, Any]) -> dict[str, Any]:
     if control in {"target", "binding", "secret"} and isinstance(name, str):
         return {"environment": Environment.objects.filter(pk=name).first()}
     return {}
+
+
+def _still_stands_behind(row: ControlChange, gains: Collection[str], at: datetime) -> None:
+    """Whoever signed before may still decide this, and does not gain from it by now. Raises NotAllowed."""
+    if row.control == "key":
+        return
+    signers = Person.objects.filter(subject__in=[s["by"] for s in row.signatures])
+    for one in signers:
+        if str(one.subject) in gains:
+            raise SecondPersonRequired(f"{one.username} signed this and would gain from it by now: propose it anew.")
+        access.require(one, _verb_for(row.control), at=at, **_where(row.control, row.object))
 
 
 def _not_oneself(actor: Person, gains: Collection[str]) -> None:

@@ -82,9 +82,8 @@ def request_run(*, actor: Person, wish: Wish, at: datetime, chain: Sequence[tupl
     resolved, marks, sealed = _inputs(definition, environment, wish)
     chosen = {} if wish.draft else _choices(actor, version, environment, definition, resolved, at)
     targets = plans.targets_for(definition, environment, resolved, wish.targets)
-    decision = access.require(
-        actor, verb, at=at, procedure=procedure, environment=environment, resolved=resolved, targets=targets
-    )
+    what = {"resolved": resolved, "targets": targets, "secrets": wish.secrets}
+    decision = access.require(actor, verb, at=at, procedure=procedure, environment=environment, **what)
     if decision.grant is None:
         raise NotAllowed("No grant decided this request.")
     run = Run.objects.create(

@@ -10,6 +10,7 @@ from procedures.services import dispatch
 from procedures.services.access_answers import lapse_requests
 from procedures.services.artifacts import erase_expired
 from procedures.services.endings import expire_overdue, interrupt_lost
+from procedures.services.grant_rights import sweep as sweep_rights
 from procedures.services.life import expire_acceptances
 from procedures.services.notices import forget
 from procedures.services.reminding import remind
@@ -29,6 +30,7 @@ def sweep(*, at: datetime) -> dict[str, int]:
         "sent_again": send_again(at=at),
         "artifacts": erase_expired(at=at),
         "trials": sweep_trials(at=at),
+        "rights": sweep_rights(at=at),
         "denials": coalesced_denials(at),
         "reminders": remind(at=at),
         "notices": forget(at=at),

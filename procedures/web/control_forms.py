@@ -2,22 +2,19 @@
 
 from __future__ import annotations
 
-import json
 from collections.abc import Callable
-from datetime import timedelta
 from typing import Any
 
 from django.http import QueryDict
 
-from procedures.domain.canonical import moment
-from procedures.domain.clock import now
 from procedures.domain.definition import DUTIES, RISKS
 from procedures.domain.errors import InvalidInput, NotFound, OpsError
 from procedures.domain.sealing import secret_object
 from procedures.domain.sshkeys import fingerprint
 from procedures.models import Person
 from procedures.queries import pages_environments
-from procedures.web import identity_forms
+from procedures.web import grant_forms, identity_forms
+from procedures.web.form_texts import json_object, whole, words
 
 Object = dict[str, Any]
 
@@ -32,24 +29,6 @@ def build(control: str, posted: QueryDict, actor: Person) -> Object:
     return maker(posted)
 
 
-def _whole(posted: QueryDict, name: str) -> int:
-    try:
-        return int(posted.get(name, ""))
-    except ValueError as problem:
-        raise InvalidInput([(f"/object/{name}", "is not a whole number")]) from problem
-
-
-def _json(posted: QueryDict, name: str) -> Object:
-    text = posted.get(name, "").strip()
-    try:
-        value = json.loads(text or "{}")
-    except ValueError as problem:
-        raise InvalidInput([(f"/object/{name}", f"is not JSON: {problem}")]) from problem
-    if not isinstance(value, dict):
-        raise InvalidInput([(f"/object/{name}", "is not a JSON object")])
-    return value
-
-
 def _pairs(posted: QueryDict, name: str) -> dict[str, str]:
     """`role=web zone=a`, with blanks or commas or on lines of their own."""
     found = {}
@@ -61,46 +40,23 @@ def _pairs(posted: QueryDict, name: str) -> dict[str, str]:
     return found
 
 
-def _grant(posted: QueryDict) -> Object:
-    begins = now()
-    days = _whole(posted, "days")
-    if not 1 <= days <= 365:
-        raise InvalidInput([("/object/days", "is 1 to 365")])
-    made: Object = {
-        "principal": posted.get("principal", ""),
-        "verbs": posted.getlist("verbs"),
-        "environments": posted.getlist("environments"),
-        "not_before": moment(begins),
-        "expires_at": moment(begins + timedelta(days=days)),
-        "reason": posted.get("reason", "").strip(),
-    }
-    for name in ("procedure", "target_filter"):
-        if text := posted.get(name, "").strip():
-            made[name] = text
-    if labels := posted.get("selector", "").replace(",", " ").split():
-        made["selector"] = labels
-    if posted.get("constraint", "").strip():
-        made["constraint"] = _json(posted, "constraint")
-    return made
-
-
 def _environment(posted: QueryDict) -> Object:
     approvals: dict[str, dict[str, int]] = {}
     for risk in RISKS:
-        asked = {duty: _whole(posted, f"{risk}.{duty}") for duty in DUTIES if posted.get(f"{risk}.{duty}", "").strip()}
+        asked = {duty: whole(posted, f"{risk}.{duty}") for duty in DUTIES if posted.get(f"{risk}.{duty}", "").strip()}
         if needed := {duty: count for duty, count in asked.items() if count}:
             approvals[risk] = needed
     return {
         "name": posted.get("name", ""),
         "title": posted.get("title", "").strip(),
-        "position": _whole(posted, "position"),
+        "position": whole(posted, "position"),
         "production": "production" in posted,
         "drafts": "drafts" in posted,
         "approvals": approvals,
         "min_strength": posted.get("min_strength", ""),
-        "approval_expiry_s": _whole(posted, "hours") * 3600,
+        "approval_expiry_s": whole(posted, "hours") * 3600,
         "reason_required": "reason_required" in posted,
-        "networks": posted.get("networks", "").replace(",", " ").split(),
+        "networks": words(posted, "networks"),
     }
 
 
@@ -110,9 +66,9 @@ def _binding(posted: QueryDict) -> Object:
         "name": posted.get("name", ""),
         "provider": posted.get("provider", ""),
         "role": posted.get("role", "").strip(),
-        "ceiling": _json(posted, "ceiling"),
-        "max_ttl_s": _whole(posted, "max_ttl_s"),
-        "reach": _json(posted, "reach"),
+        "ceiling": json_object(posted, "ceiling"),
+        "max_ttl_s": whole(posted, "max_ttl_s"),
+        "reach": json_object(posted, "reach"),
     }
 
 
@@ -121,7 +77,7 @@ def _target(posted: QueryDict) -> Object:
         "environment": posted.get("environment", ""),
         "name": posted.get("name", "").strip(),
         "address": posted.get("address", "").strip(),
-        "port": _whole(posted, "port"),
+        "port": whole(posted, "port"),
         "host_key": " ".join(posted.get("host_key", "").split()[:2]),
         "trust": posted.get("trust", ""),
         "tags": _pairs(posted, "tags"),
@@ -175,12 +131,14 @@ def _source(posted: QueryDict) -> Object:
 
 def _agent(posted: QueryDict) -> Object:
     made = {name: posted.get(name, "").strip() for name in ("agent", "username", "name", "owner")}
-    return {**made, "runs_an_hour": _whole(posted, "runs_an_hour")}
+    return {**made, "runs_an_hour": whole(posted, "runs_an_hour")}
 
 
 MODES = {"on": "on", "warn": "set to warn alone", "off": "off"}
 MAKERS: dict[str, Callable[[QueryDict], Object]] = {
-    "grant": _grant,
+    "grant": grant_forms.grant,
+    "labels": grant_forms.labels,
+    "terms": grant_forms.terms,
     "grant_end": _plain("grant", "reason"),
     "key_end": _plain("fingerprint", "reason"),
     "membership": _plain("person", "group", "action"),
@@ -199,6 +157,11 @@ MAKERS: dict[str, Callable[[QueryDict], Object]] = {
 }
 
 
+def _labelled(made: Object) -> str:
+    selector = made.get("selector")
+    return f"what is labelled {' and '.join(selector)}" if selector else ""
+
+
 def told(control: str, made: Object, names: dict[str, str]) -> str:
     """One sentence that says what a change does. `names` are people by subject."""
 
@@ -210,7 +173,7 @@ def told(control: str, made: Object, names: dict[str, str]) -> str:
     sentences: dict[str, Callable[[], str]] = {
         "grant": lambda: (
             f"{who(made['principal'])} may {', '.join(made['verbs']).replace('_', ' ')} "
-            f"{made.get('procedure') or 'every procedure'} in "
+            f"{made.get('procedure') or _labelled(made) or 'every procedure'} in "
             f"{', '.join(made['environments']) or 'every environment'}"
         ),
         "grant_end": lambda: "An access ends at once",
@@ -246,6 +209,15 @@ def told(control: str, made: Object, names: dict[str, str]) -> str:
         "agent": lambda: (
             f"The agent {made['name']} asks for {names.get(made['owner'], 'somebody')}, "
             f"{made['runs_an_hour']} runs an hour"
+        ),
+        "labels": lambda: (
+            f"{made['procedure']} is labelled {', '.join(made['labels'])}"
+            if made["labels"]
+            else f"{made['procedure']} carries no label any more"
+        ),
+        "terms": lambda: (
+            f"Access is given for {made['days']} days at most, running in production for "
+            f"{made['production_run_days']}, break-glass for {made['break_glass_days']}"
         ),
         "runner": lambda: f"The runner {made['name']} is enrolled",
         "redaction": lambda: (

@@ -1,0 +1,1 @@
+"""Who may do what: the decision, its list, and what a grant is."""

@@ -141,6 +141,7 @@ API = [
     Row("POST", "/api/v1/controls/{change}/confirm/", signed_confirmation),
     Row("POST", "/api/v1/controls/{change}/refuse/", REASON),
     Row("POST", "/api/v1/grants/", lambda scene, name: grant_for(scene, "peer")),
+    Row("POST", "/api/v1/grants/preview/", lambda scene, name: grant_for(scene, "peer")),
     Row("POST", "/api/v1/people/", plain(username="zoe", name="Zoe")),
     Row("POST", "/api/v1/tokens/", plain(name="mine")),
     Row("POST", "/api/v1/evidence/exports/", plain(procedure="hello")),

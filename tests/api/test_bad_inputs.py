@@ -15,14 +15,14 @@ from django.core.files.uploadedfile import SimpleUploadedFile
 from procedures.definitions.archive import pack, read_folder
 from procedures.models import Person
 from tests.api.conftest import Client
-from tests.factories.portal import RUNBOOKS, World
+from tests.factories.portal import RUNBOOKS, SOON, World
 
 RUN = {"procedure": "hello", "environment": "staging", "reason": "r", "parameters": {"name": "x"}}
 GRANT = {
     "principal": "person:mira",
     "verbs": ["run"],
     "environments": ["staging"],
-    "expires_at": "2099-01-01T00:00:00.000000Z",
+    "expires_at": SOON,
     "reason": "r",
 }
 REVIEW = {"version": "00000000-0000-7000-8000-000000000000", "digest": "sha256:x", "verdict": "accept"}

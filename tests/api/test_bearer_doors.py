@@ -22,7 +22,7 @@ from procedures.domain.sshkeys import fingerprint
 from procedures.evidence.models import Event
 from procedures.models import ControlChange, Person, Source
 from procedures.services import reviews, tokens
-from tests.factories.portal import World, public_text
+from tests.factories.portal import SOON, World, public_text
 
 CHANGES = {"post", "put", "patch", "delete"}
 MAY = {
@@ -55,6 +55,7 @@ NEVER = {
     "post v1/grants/",
     "post v1/access-requests/<str:pk>/grant/",
     "post v1/access-requests/<str:pk>/refuse/",
+    "post v1/grants/preview/",
     "post v1/controls/",
     "post v1/controls/<str:pk>/confirm/",
     "post v1/controls/<str:pk>/refuse/",
@@ -145,7 +146,7 @@ def test_a_token_changes_nothing_that_decides_authority(world: World, thief: API
         "principal": "person:olga",
         "verbs": ["run"],
         "environments": ["development"],
-        "expires_at": "2099-01-01T00:00:00.000000Z",
+        "expires_at": SOON,
         "reason": "mine",
     }
     refused(thief.post("/api/v1/grants/", grant, format="json"))

@@ -62,6 +62,9 @@ def test_h8_a_constraint_holds_for_what_is_left_out_too() -> None:
     assert parameters.check_constraint(constraint, {"service": "db"})
     assert parameters.check_constraint(constraint, {"service": "web", "other": 1})
     assert parameters.check_constraint(constraint, {"service": "web"}) == []
+    deep = {"properties": {"options": {"type": "object", "properties": {"mode": {"enum": ["safe"]}}}}}
+    assert parameters.check_constraint(deep, {"options": {}}) == [("/parameters/options/mode", "is required")]
+    assert parameters.check_constraint(constraint, {"service": "web", "file": "x"}, free=["file"]) == []
 
 
 def step(**input: object) -> Step:

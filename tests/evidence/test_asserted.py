@@ -122,6 +122,8 @@ def objects(intruder: Person, world: World) -> dict[str, dict[str, Any]]:
             "owner": subject,
             "runs_an_hour": 1000,
         },
+        "labels": {"procedure": "hello", "labels": ["everywhere"]},
+        "terms": {"days": 3650, "production_run_days": 3650, "break_glass_days": 3650},
         "source": {
             "name": "evil",
             "url": "https://git.example.com/evil.git",
@@ -210,7 +212,8 @@ def shape(authority: Authority) -> Any:
         json.dumps(authority.environments, sort_keys=True),
         sorted(authority.keys),
         sorted(live),
-        {name: sorted(row) for name, row in authority.members.items()},
+        {name: sorted(row) for name, row in (*authority.members.items(), *authority.labels.items())},
+        authority.terms,
         {name: sorted(row) for name, row in authority.duties.items()},
         [sorted(str(key) for key, row in table.items() if row["stands"]) for table in tables],
         sorted(authority.providers),

@@ -182,24 +182,27 @@ def test_a_procedure_renamed_into_somebodys_grant_is_not_covered_by_it(office: O
     ours = world.may(quinn, "run", procedure="hello", environments=["production"])
     Procedure.objects.filter(name="hello").update(name="hello-2")
     Procedure.objects.filter(name="clear-cache").update(name="hello")
-    from procedures.issuer.judgement import _covers
     from procedures.issuer.replay import replay
 
-    run = Run.objects.get(pk=run.pk)
-    grant = replay().grants[str(ours.pk)]
-    plan = {"parameters": {}, "targets": []}
+    run, authority = Run.objects.get(pk=run.pk), replay()
     assert run.procedure.name == "hello"
-    assert not _covers(grant, run, "clear-cache", plan, now())
+    assert not authority.reaches(authority.grants[str(ours.pk)], "clear-cache")
 
 
 def test_a_label_that_only_the_table_knows_opens_no_grant(office: Office) -> None:
     world = office.log.world
     quinn = world.person("quinn")
-    grant = world.may(quinn, "run", selector=["qa-safe"], environments=["production"])
+    world.accepted("hello")
+    world.confirmed("labels", {"procedure": "hello", "labels": ["qa-safe"]})
+    grants = [
+        world.may(quinn, "run", selector=["qa-safe"], environments=["production"], **more)
+        for more in ({}, {"grows": True})
+    ]
     Procedure.objects.filter(name="clear-cache").update(labels=["qa-safe"])
-    from procedures.issuer.judgement import _covers
     from procedures.issuer.replay import replay
 
-    kept = replay().grants[str(grant.pk)]
-    assert kept["selector"] == ["qa-safe"]
-    assert not _covers(kept, office.run, "clear-cache", {"parameters": {}, "targets": []}, now())
+    authority = replay()
+    for grant in grants:
+        kept = authority.grants[str(grant.pk)]
+        assert authority.reaches(kept, "hello")
+        assert not authority.reaches(kept, "clear-cache")

@@ -25,7 +25,7 @@ from procedures.models import Person, Run, Runner, Version
 from procedures.runner.identity import DISPOSABLE, load_identity
 from procedures.services import claims, drafts, run_states
 from tests.evidence.conftest import Log
-from tests.factories.portal import RUNBOOKS
+from tests.factories.portal import RUNBOOKS, SOON
 
 
 def test_an_untouched_copy_elsewhere_verifies_and_names_its_level(log: Log, tmp_path: Path) -> None:
@@ -146,7 +146,7 @@ def test_an_inserted_grant_with_its_event_is_asserted_by_the_platform(log: Log) 
         "verbs": ["run"],
         "environments": ["production"],
         "not_before": moment(now()),
-        "expires_at": "2099-01-01T00:00:00.000000Z",
+        "expires_at": SOON,
         "reason": "needed",
     }
     grant, event = uuid7(), uuid7()

@@ -111,8 +111,8 @@ def test_a_redaction_written_by_one_hand_erases_nothing_that_verifies(told: Log)
     ControlChange.objects.filter(pk=change.id).update(state="confirmed")
     authority = verify.Authority()
     row = change.signatures[0]
-    assert "two people" in authority.lacks("redaction", object, {"sigs": [row]})
-    authority.control(7, {"control": "redaction", "object": object, "sigs": [row], "change": str(change.id)})
+    assert "two people" in authority.lacks("redaction", object, {"sigs": [row]}, "")
+    authority.control(7, {"control": "redaction", "object": object, "sigs": [row], "change": str(change.id)}, "")
     assert (authority.redacted, authority.asserted[0][:2]) == ({}, (7, "redaction"))
 
 

@@ -23,6 +23,7 @@ from procedures.services import bootstrap, controls, install, reviews, runs, ver
 
 RUNBOOKS = Path(settings.BASE_DIR) / "runbooks"
 PASSWORD = "correct horse battery"
+SOON = moment(now() + timedelta(days=30))  # within the terms of every grant
 
 
 @dataclass(slots=True)
@@ -62,9 +63,15 @@ class World:
         return {"statement": base64.b64encode(statement).decode(), "signature": text}
 
     def may(
-        self, person: Person, *verbs: str, procedure: str | None = None, environments: Sequence[str] = (), **more: Any
+        self,
+        person: Person,
+        *verbs: str,
+        procedure: str | None = None,
+        environments: Sequence[str] = (),
+        by: Person | None = None,
+        **more: Any,
     ) -> Grant:
-        """A signed grant, made by Mira as the portal would."""
+        """A signed grant, made by Mira, or `by` another manager, as the portal would."""
         object = {
             "principal": f"person:{person.subject}",
             "verbs": list(verbs),
@@ -76,21 +83,26 @@ class World:
         }
         if procedure is not None:
             object["procedure"] = procedure
-        change = self.propose("grant", object)
+        change = self.propose("grant", object, by=by)
         return Grant.objects.get(pk=change.id)
 
-    def propose(self, control: str, object: Mapping[str, Any]) -> Any:
-        statement = canon(controls.statement_for(actor=self.mira, control=control, object=object))
-        return controls.propose(
-            actor=self.mira, control=control, object=object, signature=self.signed("mira", statement), at=now()
-        )
+    def propose(self, control: str, object: Mapping[str, Any], *, by: Person | None = None) -> Any:
+        actor = by or self.mira
+        statement = canon(controls.statement_for(actor=actor, control=control, object=object))
+        signature = self.signed(actor.username, statement)
+        return controls.propose(actor=actor, control=control, object=object, signature=signature, at=now())
+
+    def manager(self, name: str = "nora") -> Person:
+        """A second access manager, with a key."""
+        row = self.person(name, key=True)
+        self.may(row, "manage_access")
+        return row
 
     def confirmed(self, control: str, object: Mapping[str, Any]) -> Any:
         """A change that needs a second manager, who is made for it."""
         change = self.propose(control, object)
         if change.state == "proposed":
-            nora = Person.objects.filter(username="nora").first() or self.person("nora", key=True)
-            self.may(nora, "manage_access")
+            nora = Person.objects.filter(username="nora").first() or self.manager()
             signed = self.signed("nora", bytes(change.statement))
             change = controls.confirm(actor=nora, change=change.id, signature=signed, at=now())
         return change
@@ -157,4 +169,4 @@ def new_world(*, profile: str = "team") -> World:
     return World(mira, {"mira": key})
 
 
-__all__ = ["PASSWORD", "World", "new_world"]
+__all__ = ["PASSWORD", "SOON", "World", "new_world"]

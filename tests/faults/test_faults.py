@@ -4,14 +4,19 @@ from __future__ import annotations
 
 import random
 import signal
+import subprocess
 import time
 from collections import Counter
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from functools import partial
 from typing import Any
 
 import pytest
 
+from opsportal.demo.client import PASSWORD, Keyboard
+from opsportal.supervisor.parts import web_part
+from opsportal.supervisor.portal import ROOT, _free_port
 from procedures.evidence import verify
 from tests.actions.calls import processes
 from tests.faults.conftest import Site
@@ -136,3 +141,45 @@ def test_cancel_ends_a_running_step_on_the_host(site: Site) -> None:
     site.mira.good("POST", f"/api/v1/runs/{run['id']}/cancel/", {"reason": "enough"})
     assert ended(site, run)["state"] in {"canceled", "succeeded"}
     assert processes(word) == []
+
+
+@contextmanager
+def second_web(site: Site) -> Iterator[Keyboard]:
+    """Another web process on the same data, and Mira at it."""
+    port = _free_port()
+    part = web_part(site.portal.data_dir, port)
+    web = subprocess.Popen(
+        part.argv, env=site.portal.environ, cwd=ROOT, stdout=subprocess.DEVNULL, stderr=subprocess.STDOUT
+    )
+    try:
+        assert part.serves is not None
+        wait_until(part.serves, within=40, pause=0.1)
+        mira = Keyboard(f"http://localhost:{port}", "mira", site.mira.folder)
+        mira.http.headers["Referer"] = site.portal.url + "/"  # the portal's own origin, as a balancer would keep it
+        mira.login()
+        yield mira
+    finally:
+        web.terminate()
+        web.wait(20)
+
+
+def test_a_grant_revoked_at_one_web_process_denies_at_the_other_and_what_is_queued_never_runs(site: Site) -> None:
+    quinn, word = site.company["quinn"], f"r{time.time_ns()}"
+    invited = site.mira.good("POST", "/api/v1/people/", {"username": "quinn", "name": "Quinn"})
+    token = invited["invitation"].strip("/").rpartition("/")[2]
+    quinn.good("POST", "/api/v1/join/", {"token": token, "password": PASSWORD})
+    quinn.login()
+    grant = site.company.grant("quinn", ["run", "view"], ["staging"], procedure="note-down")
+    wish = {"procedure": "note-down", "environment": "staging", "reason": "a fault", "parameters": {"word": word}}
+    site.portal.kill("runner", signal.SIGSTOP)
+    try:
+        run = quinn.good("POST", "/api/v1/runs/", wish)
+        assert run["state"] == "queued"
+        with second_web(site) as mira:
+            mira.propose("grant_end", {"grant": grant["id"], "reason": "no more"})
+            quinn.call("POST", "/api/v1/runs/", wish)
+            assert (quinn.status, quinn.body["type"].rpartition(":")[2]) == (403, "access.denied")
+    finally:
+        site.portal.kill("runner", signal.SIGCONT)
+    assert ended(site, run)["state"] == "denied"
+    assert word not in site.notes()

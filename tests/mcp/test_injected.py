@@ -35,7 +35,7 @@ from procedures.services import (
     versions,
 )
 from tests.factories.agents import agent_object, token_of
-from tests.factories.portal import World, public_text
+from tests.factories.portal import SOON, World, public_text
 from tests.mcp.conftest import at_the_door
 
 ORDERS = """\
@@ -129,7 +129,7 @@ def test_each_order_is_refused_and_is_evidence(world: World, bot: Person, trap: 
 
     orders: dict[str, Callable[[], Any]] = {
         "approve": lambda: post(f"runs/{waiting.pk}/approve/", plan_digest=waiting.plan_digest),
-        "grant": lambda: post("grants/", **grant, expires_at="2099-01-01T00:00:00.000000Z"),
+        "grant": lambda: post("grants/", **grant, expires_at=SOON),
         "other environment": lambda: by_tool("look-around", environment="staging"),
         "other procedure": lambda: by_tool("disk-cleanup"),
         "budget": lambda: post("controls/", control="agent", object=own),

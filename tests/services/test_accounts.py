@@ -10,7 +10,7 @@ from django.test import Client
 from rest_framework.test import APIClient
 
 from procedures import access
-from procedures.domain.canonical import canon
+from procedures.domain.canonical import canon, moment
 from procedures.domain.clock import now
 from procedures.domain.controls import gains_from
 from procedures.domain.errors import InvalidInput, NotAllowed
@@ -19,7 +19,7 @@ from procedures.issuer.replay import replay
 from procedures.models import Environment, Grant, Person, Run
 from procedures.services import accounts, approvals, controls, sessions, tokens
 from procedures.services.unit import SecondPersonRequired
-from tests.factories.portal import PASSWORD, World
+from tests.factories.portal import PASSWORD, SOON, World
 
 
 @pytest.fixture
@@ -72,8 +72,8 @@ def test_nobody_gives_rights_to_an_account_of_their_own(world: World, rob: Perso
         "principal": f"person:{robot.subject}",
         "verbs": ["run"],
         "environments": [],
-        "not_before": "2026-01-01T00:00:00.000000Z",
-        "expires_at": "2099-01-01T00:00:00.000000Z",
+        "not_before": moment(now()),
+        "expires_at": SOON,
         "reason": "mine",
     }
     statement = canon(controls.statement_for(actor=rob, control="grant", object=wanted))

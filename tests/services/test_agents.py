@@ -9,7 +9,7 @@ import pytest
 from django.db import IntegrityError, transaction
 
 from procedures import access
-from procedures.domain.canonical import canon, parse
+from procedures.domain.canonical import canon, moment, parse
 from procedures.domain.clock import now
 from procedures.domain.errors import InvalidInput, NotAllowed
 from procedures.domain.software import MAY
@@ -31,7 +31,7 @@ from procedures.models import (
 from procedures.services import agents, approvals, claims, controls, leavers, people, runs
 from procedures.services.unit import SecondPersonRequired
 from tests.factories.agents import agent_object, new_agent
-from tests.factories.portal import World
+from tests.factories.portal import SOON, World
 
 
 @pytest.fixture
@@ -108,8 +108,8 @@ def test_the_one_who_owns_an_agent_gives_it_nothing(world: World) -> None:
         "principal": f"person:{made.subject}",
         "verbs": ["run"],
         "environments": ["production"],
-        "not_before": "2026-01-01T00:00:00.000000Z",
-        "expires_at": "2099-01-01T00:00:00.000000Z",
+        "not_before": moment(now()),
+        "expires_at": SOON,
         "reason": "mine",
     }
     statement = canon(controls.statement_for(actor=nora, control="grant", object=grant))

@@ -2,15 +2,17 @@
 
 from __future__ import annotations
 
+from datetime import timedelta
 from typing import Any
 
 from django.contrib.auth.models import Group
 
+from procedures.domain.canonical import moment
 from procedures.domain.clock import now
 from procedures.models import DutyAssignment, Person, Version
 from procedures.queries import gains, pages_reviews
 from procedures.services import reviews
-from tests.factories.portal import World
+from tests.factories.portal import SOON, World
 from tests.factories.reviews import hello, sent
 
 
@@ -58,8 +60,8 @@ def test_a_first_acceptance_is_gained_by_everybody_whom_a_grant_lets_run_it(worl
             "principal": f"group:{group.name}",
             "verbs": ["run"],
             "environments": [],
-            "not_before": "2026-01-01T00:00:00.000000Z",
-            "expires_at": "2099-01-01T00:00:00.000000Z",
+            "not_before": moment(now()),
+            "expires_at": SOON,
             "reason": "work",
         },
     )
@@ -86,10 +88,10 @@ def test_a_new_environment_is_gained_by_those_whose_grant_reaches_it(world: Worl
 def test_limits_and_a_later_beginning_of_a_grant_are_told(world: World) -> None:
     quinn = world.person("quinn")
     version = sent(world, hello())
-    constraint = {"type": "object", "properties": {"name": {"const": "x"}}}
-    later = "2098-01-01T00:00:00.000000Z"
+    constraint: dict[str, Any] = {"type": "object", "properties": {}}
+    later = moment(now() + timedelta(days=9))
     more = {"constraint": constraint, "target_filter": "role=web", "not_before": later}
-    world.may(quinn, "run", procedure="hello", **more, expires_at="2099-01-01T00:00:00.000000Z")
+    world.may(quinn, "run", procedure="hello", **more, expires_at=SOON)
     gain = next(g for g in gains.gains(version, now()) if g.person == quinn)
     assert gain.limits == ["parameters limited", "targets role=web"]
     assert gain.from_at is not None

@@ -3,17 +3,18 @@
 from __future__ import annotations
 
 import pytest
+from django.contrib.auth.models import Group
 from django.db import IntegrityError, connection, transaction
 
 from procedures.domain.canonical import canon, moment
 from procedures.domain.clock import now
-from procedures.domain.errors import NotAllowed, NotFound
+from procedures.domain.errors import InvalidInput, NotAllowed, NotFound
 from procedures.domain.statements import TooWeak
 from procedures.evidence.models import Event
-from procedures.models import Approval, DutyAssignment, Environment, Person, Review
+from procedures.models import Approval, DutyAssignment, Environment, Membership, Person, Review
 from procedures.services import accounts, approvals, controls, reviews
 from procedures.services.unit import SecondPersonRequired
-from tests.factories.portal import World
+from tests.factories.portal import SOON, World
 
 
 def test_author_cannot_accept_the_own_version_even_with_the_right(world: World) -> None:
@@ -103,7 +104,7 @@ def test_nobody_grants_to_themselves_directly_or_through_a_group(world: World) -
         "verbs": ["break_glass"],
         "environments": ["development"],
         "not_before": moment(now()),
-        "expires_at": "2099-01-01T00:00:00.000000Z",
+        "expires_at": SOON,
         "reason": "mine",
     }
     with pytest.raises(SecondPersonRequired, match="Nobody grants to themselves"):
@@ -121,7 +122,7 @@ def test_production_wants_a_signature_and_a_session_is_too_weak(world: World) ->
         "verbs": ["run"],
         "environments": ["production"],
         "not_before": moment(now()),
-        "expires_at": "2099-01-01T00:00:00.000000Z",
+        "expires_at": SOON,
         "reason": "work",
     }
     with pytest.raises(TooWeak):
@@ -151,7 +152,7 @@ def test_separate_profile_waits_for_a_confirmer_who_is_another_person(world: Wor
         "verbs": ["run"],
         "environments": ["production"],
         "not_before": moment(now()),
-        "expires_at": "2099-01-01T00:00:00.000000Z",
+        "expires_at": SOON,
         "reason": "work",
     }
     assert world.propose("grant", object).state == "proposed"
@@ -231,7 +232,7 @@ def test_what_was_accepted_meanwhile_is_nobodys_any_more(world: World) -> None:
 def test_the_owner_of_a_service_account_does_not_accept_what_it_submits(world: World) -> None:
     """One person, two accounts: the robot hands in what Rob wrote, who holds every duty."""
     robot = robot_of(world)
-    world.may(robot, "author")
+    world.may(robot, "author", by=world.manager())
     version = world.submit(robot)
     assert set(version.authors.values_list("person__username", flat=True)) == {"robot", "rob"}
     with pytest.raises(SecondPersonRequired):
@@ -240,8 +241,12 @@ def test_the_owner_of_a_service_account_does_not_accept_what_it_submits(world: W
 
 def test_software_decides_nothing_whoever_owns_it(world: World) -> None:
     """The robot is given the right, the duty and a session; it neither reviews nor confirms nor proposes."""
-    robot = robot_of(world)
-    world.may(robot, "review", "manage_access", "approve")
+    robot, nora = robot_of(world), world.manager()
+    with pytest.raises(InvalidInput, match="software is never given approve, manage_access, review"):
+        world.may(robot, "review", "manage_access", "approve", by=nora)
+    group, _ = Group.objects.get_or_create(name="robots")
+    Membership.objects.create(person=robot, group=group, since_at=now(), added_by=world.mira)
+    world.may(robot, "review", "manage_access", "approve", principal="group:robots", by=nora)
     DutyAssignment.objects.create(person=robot, duty="operations", since_at=now())
     sven = world.person("sven")
     world.may(sven, "author")

@@ -11,6 +11,7 @@ from procedures.domain.clock import now
 from procedures.models import Agent, ApiToken, Person, Run
 from procedures.services import runs
 from tests.factories.agents import agent_object
+from tests.factories.portal import SOON
 from tests.web.town import Town
 
 pytestmark = pytest.mark.once
@@ -72,7 +73,7 @@ def test_whoever_approves_is_told_that_software_asked_and_whose_words_these_are(
     bot = made(town, name="Helper Bot")
     town.accept("hello")
     grant = {"verbs": ["run"], "environments": ["staging"], "not_before": moment(now()), "reason": "x"}
-    until = {"expires_at": "2099-01-01T00:00:00.000000Z", "principal": f"person:{bot.subject}"}
+    until = {"expires_at": SOON, "principal": f"person:{bot.subject}"}
     town.change("jonas", "grant", {**grant, **until})
     rules = {"name": "staging", "title": "S", "position": 2, "production": False, "drafts": False}
     rest = {"min_strength": "session", "approval_expiry_s": 3600, "reason_required": True}

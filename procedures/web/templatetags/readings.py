@@ -9,7 +9,7 @@ from typing import Any
 
 from django import template
 
-from procedures.domain import links
+from procedures.domain import links, windows
 from procedures.domain.clock import now
 from procedures.domain.text import visible
 from procedures.web import words
@@ -188,6 +188,12 @@ def all_in_log(events: list[Any]) -> bool:
 def seen(text: str) -> str:
     """What a person or a file said, with every hidden character written out."""
     return visible(text, code=True)
+
+
+@register.filter
+def hours(window: dict[str, Any]) -> str:
+    """Days and hours of a grant: `mon to fri, 09:00 to 17:00, Europe/Berlin`."""
+    return windows.told(window)
 
 
 @register.filter

@@ -2,15 +2,22 @@
 
 from __future__ import annotations
 
+from typing import Any
+
 from django.contrib.auth.models import Group
 from django.http import HttpRequest, HttpResponse
 from django.views.decorators.http import require_safe
 
+from procedures import access
+from procedures.domain import windows
 from procedures.domain.clock import now
 from procedures.models import VERBS, ControlChange, Environment, Person, Procedure
-from procedures.queries import access_requests, pages_people, pages_policies
+from procedures.queries import access_requests, labels, pages_people, pages_policies
+from procedures.services import terms
 from procedures.web import control_forms
 from procedures.web.doors import page, person_of, show
+
+ZONES = ("UTC", "Europe/Berlin", "Europe/London", "America/New_York", "America/Los_Angeles", "Asia/Tokyo")
 
 
 @page
@@ -38,11 +45,26 @@ def listing(request: HttpRequest) -> HttpResponse:
             .exclude(pk=me.pk)
             .order_by("name"),
             "groups": Group.objects.order_by("name"),
+            **(_for_managers() if access.decide(me, "manage_access", at=at).allowed else {}),
             "procedure": request.GET.get("procedure", ""),
             "asked": request.GET.getlist("verb"),
         },
         nav="access",
     )
+
+
+def _for_managers() -> dict[str, Any]:
+    """What the forms for access, labels and terms offer."""
+    labelled = list(labels.carrying_any()[:500])
+    longest = terms.in_force()
+    return {
+        "labelled": labelled,
+        "known_labels": sorted({one for row in labelled for one in row.labels}),
+        "terms": longest,
+        "usual_days": min(90, *longest.values()),
+        "days": windows.DAYS,
+        "zones": ZONES,
+    }
 
 
 def _told(change: ControlChange) -> str:

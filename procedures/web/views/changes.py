@@ -13,12 +13,14 @@ from django.utils.http import url_has_allowed_host_and_scheme
 from django.views.decorators.http import require_http_methods, require_POST
 
 from procedures.domain import controls as rules
+from procedures.domain import windows
 from procedures.domain.canonical import canon
 from procedures.domain.clock import now
 from procedures.domain.errors import InvalidInput, OpsError
 from procedures.models import ControlChange, Person
-from procedures.queries import pages_people
-from procedures.services import control_gains, controls
+from procedures.queries import labels, pages_people
+from procedures.queries.would_allow import would_allow
+from procedures.services import control_gains, control_weight, controls
 from procedures.services.portal import profile_in_force
 from procedures.web import control_forms, signing
 from procedures.web.doors import page, person_of, show, status_of
@@ -67,9 +69,11 @@ def _back(request: HttpRequest) -> str:
 def proposal(request: HttpRequest, me: Person, control: str, made: dict[str, Any]) -> dict[str, Any]:
     """What a page shows of a change before it is proposed, the statement to sign included."""
     statement = controls.statement_for(actor=me, control=control, object=made)
+    if control == "grant":
+        controls.require_sound(control, made)
     gains = control_gains.who_gains(control, made)
-    production = rules.touches_production(control, made, controls.production_names())
-    minimum = "session" if control == "key" else controls.minimum_strength(control, made)
+    production = rules.touches_production(control, made, control_weight.production_names())
+    minimum = "session" if control == "key" else control_weight.minimum_strength(control, made)
     return {
         "control": control,
         "object": canon(made).decode(),
@@ -78,10 +82,19 @@ def proposal(request: HttpRequest, me: Person, control: str, made: dict[str, Any
         "told": control_forms.told(control, made, pages_people.names_of(control_forms.subjects_in(made))),
         "ask": signing.ask(statement, minimum, me, older_key=control == "key"),
         "production": production,
+        **effects(control, made),
         "confirmers": rules.confirmers_needed(
             control, profile=profile_in_force(), production=production, somebody_gains=bool(gains)
         ),
     }
+
+
+def effects(control: str, made: dict[str, Any]) -> dict[str, Any]:
+    """What a grant would allow today, or whom labels would let in."""
+    if control == "grant":
+        window = made.get("window")
+        return {"would": would_allow(made, now()), "hours": windows.told(window) if window else ""}
+    return {"joined": labels.joined(made, at=now())} if control == "labels" else {}
 
 
 @page
@@ -110,7 +123,7 @@ def _context(me: Person, change: ControlChange) -> dict[str, Any]:
     waits = change.state == ControlChange.State.PROPOSED
     signed = any(row["by"] == str(me.subject) for row in change.signatures)
     gains = str(me.subject) in control_gains.who_gains(change.control, change.object)
-    minimum = controls.minimum_strength(change.control, change.object)
+    minimum = control_weight.minimum_strength(change.control, change.object)
     return {
         "change": change,
         "facts": sorted(change.object.items()),
@@ -118,6 +131,7 @@ def _context(me: Person, change: ControlChange) -> dict[str, Any]:
         "mine": change.proposer_id == me.pk,
         "told": control_forms.told(change.control, change.object, names),
         "gains": gains,
+        **(effects(change.control, change.object) if waits else {}),
         "signed": signed,
         "signers": [(names.get(row["by"], row["by"]), row) for row in change.signatures],
         "ask": signing.ask(bytes(change.statement), minimum, me) if waits and not signed and not gains else None,

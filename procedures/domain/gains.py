@@ -1,0 +1,24 @@
+"""Who gains by a change, as the log tells it: nobody who does may sign it."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Any
+
+from procedures.domain.controls import Authority
+
+
+def gains_from(control: str, object: Mapping[str, Any], authority: Authority, *, at: str) -> set[str]:
+    """Subjects who gain authority from a change, owners of software that gains among them; empty if nobody does."""
+    found: set[str] = set()
+    if control == "grant" or (control == "duty" and object.get("action", "add") == "add"):
+        found = authority.holders(object["principal"])
+    elif control == "membership" and object.get("action", "add") == "add":
+        found = {object["person"]}
+    elif control == "labels":
+        found = {who for principal in authority.joined(object, at) for who in authority.holders(principal)}
+    elif control == "agent":
+        found = {object["owner"]}
+    elif control == "key":
+        found = {object["subject"]}
+    return found | {owner for who in found for owner in authority.owners.get(who, ())}
