@@ -24,10 +24,15 @@ def password(from_stdin: bool, *, twice: bool = False) -> str:
     "--step-up", is_flag=True, help="Prove a second factor for the session that is there: good for 15 minutes."
 )
 @click.option("--key", help="With --step-up: SSH key file to sign with, instead of a code; a .pub asks the agent.")
-def login(username: str | None, password_stdin: bool, step_up: bool, key: str | None) -> None:
+@click.option("--browser", is_flag=True, help="Sign in on the page, and paste the code that it shows.")
+def login(username: str | None, password_stdin: bool, step_up: bool, key: str | None, browser: bool) -> None:
     """Sign in for 8 hours at most; the session is kept for its owner alone."""
     if step_up:
         _step_up(key)
+        return
+    if browser:
+        click.echo(f"Open {url()}/cli-login/ where you are signed in, and copy the code that it shows.", err=True)
+        _begin("/api/v1/session/code/", {"code": click.prompt("Code", hide_input=True, err=True).strip()})
         return
     _sign_in(username or click.prompt("Username"), password_stdin)
 
@@ -55,12 +60,15 @@ def _step_up(key: str | None) -> None:
 
 
 def _sign_in(username: str, password_stdin: bool) -> None:
+    _begin("/api/v1/session/", {"username": username, "password": password(password_stdin)})
+
+
+def _begin(path: str, given: dict[str, str]) -> None:
     import httpx
 
-    secret = password(password_stdin)
     try:
         with client() as http:
-            answer = http.post("/api/v1/session/", json={"username": username, "password": secret})
+            answer = http.post(path, json=given)
             if answer.status_code == 200:
                 keep(dict(http.cookies), answer.json()["csrf"])
     except httpx.HTTPError as problem:
@@ -69,7 +77,7 @@ def _sign_in(username: str, password_stdin: bool) -> None:
     if answer.status_code != 200:
         click.echo(answer.json().get("detail", "Refused."), err=True)
         raise SystemExit(3 if answer.status_code == 403 else FAILED)
-    click.echo(f"Signed in as {username}.")
+    click.echo(f"Signed in as {answer.json()['username']}.")
 
 
 @click.command()

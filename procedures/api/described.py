@@ -119,6 +119,7 @@ TAKES: Mapping[str, Shape] = {
     "accounts.ServiceAccounts": inputs.ACCOUNT,
     "accounts.Give": inputs.GIVE,
     "session.Session": inputs.LOGIN,
+    "session.CodeSession": inputs.CODE,
     "session.StepUp": inputs.CONFIRM,
     "session.Join": inputs.JOIN,
     "session.Welcome": inputs.WELCOME,

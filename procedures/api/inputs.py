@@ -99,6 +99,7 @@ ACCOUNT = shape({"username": NAME, "name": NAME, "owner": SUBJECT})
 GIVE = shape({"owner": SUBJECT})
 ROTATE = shape({}, {"overlap_hours": {"type": "integer"}})
 LOGIN = shape({"username": NAME, "password": {"type": "string", "maxLength": 1000}})
+CODE = shape({"code": {"type": "string", "minLength": 1, "maxLength": 200}})
 JOIN = shape({"token": NAME, "password": {"type": "string", "maxLength": 1000}})
 WELCOME = shape(
     {"token": NAME, "username": NAME, "name": NAME, "password": {"type": "string", "maxLength": 1000}},

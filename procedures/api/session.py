@@ -22,7 +22,7 @@ from procedures.domain.canonical import canon
 from procedures.domain.clock import now
 from procedures.domain.errors import NotAllowed
 from procedures.domain.statements import nonce
-from procedures.services import bootstrap, open_sessions, sessions, step_up
+from procedures.services import bootstrap, cli_codes, open_sessions, sessions, step_up
 from procedures.services.unit import door
 
 ASKED = "step_up"  # in the session: the nonce of the statement that was told last
@@ -48,6 +48,19 @@ class Session(APIView):
         open_sessions.leave(plain(request), at=now())
         logout(plain(request))
         return Response(status=204)
+
+
+class CodeSession(APIView):
+    """A code from the page `/cli-login/` opens a session: for people whose password is not the portal's."""
+
+    permission_classes = (AllowAny,)
+    authentication_classes = ()
+
+    def post(self, request: Request) -> Response:
+        door.set("api")
+        data = inputs.checked(inputs.CODE, request.data)
+        person = cli_codes.use_code(plain(request), code=data["code"], at=now())
+        return Response({**shapes.person(person), "csrf": get_token(plain(request))})
 
 
 class StepUp(Door):

@@ -16,6 +16,7 @@ from procedures.api import (
     evidence,
     glass,
     runs,
+    same_person,
     session,
     sessions,
     sources,
@@ -51,6 +52,7 @@ def format_schema(request: HttpRequest) -> JsonResponse:
 
 urlpatterns = [
     path("v1/session/", session.Session.as_view()),
+    path("v1/session/code/", session.CodeSession.as_view()),
     path("v1/session/step-up/", session.StepUp.as_view()),
     path("v1/sessions/", sessions.Sessions.as_view()),
     path("v1/sessions/<str:pk>/", sessions.OneSession.as_view()),
@@ -108,6 +110,7 @@ urlpatterns = [
     path("v1/access-requests/<str:pk>/grant/", access_requests.Grant.as_view()),
     path("v1/access-requests/<str:pk>/refuse/", access_requests.Refuse.as_view()),
     path("v1/access-requests/<str:pk>/withdraw/", access_requests.Withdraw.as_view()),
+    path("v1/people/same/", same_person.Alike.as_view()),
     path("v1/people/", control.People.as_view()),
     path("v1/people/<str:pk>/let-in/", sessions.LetIn.as_view()),
     path("v1/people/<str:pk>/close/", accounts.Close.as_view()),

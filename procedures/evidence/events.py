@@ -35,6 +35,7 @@ KINDS: Mapping[str, tuple[str, ...]] = {
     "access.withdrawn": ("request",),
     "access.lapsed": ("request", "why"),
     "session.opened": ("subject",),
+    "session.code_made": ("subject",),
     "session.refused": ("reason",),
     "session.let_in": ("subject",),
     "session.ended": ("session", "subject", "why"),

@@ -29,6 +29,7 @@ from procedures.web.views import (
     settings,
     signon,
     sources,
+    ways_in,
 )
 
 app_name = "web"
@@ -83,6 +84,8 @@ urlpatterns = [
     path("evidence/export/", evidence.export, name="export"),
     path("evidence/<uuid:event>/", evidence.event, name="event"),
     path("people/", people.listing, name="people"),
+    path("people/sign-in/", ways_in.listing, name="ways-in"),
+    path("cli-login/", ways_in.command_line, name="command-line"),
     path("people/invite/", people.invite, name="invite"),
     path("people/let-in/", people.let_in, name="let-in"),
     path("people/account/", people.account, name="service-account"),
