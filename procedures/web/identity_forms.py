@@ -16,6 +16,9 @@ LOCAL = {
 }
 
 
+CHOICES = {"on": "open the portal", "break-glass": "open it in emergencies", "off": "open it no more"}
+
+
 def provider(posted: QueryDict) -> dict[str, Any]:
     """The object that `opsportal identity-provider` prints, pasted."""
     try:

@@ -20,7 +20,7 @@ def listing(request: HttpRequest) -> HttpResponse:
         "alike": same_person.alike(person_of(request), now()),
         "providers": [(row, identity_forms.told_provider(row.object)) for row in identity_providers.live()],
         "local": local_sign_in.in_force(),
-        "choices": identity_forms.LOCAL.items(),
+        "choices": identity_forms.CHOICES.items(),
     }
     return show(request, "ways_in.html", context, nav="people")
 
