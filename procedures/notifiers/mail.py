@@ -19,7 +19,8 @@ from procedures.domain.text import one_line
 
 PATIENCE_S = 10
 # What mail programs make into links: a scheme, a host's dot (also those that IDNA takes for one), an address's sign.
-_SCHEME = re.compile(r"(?<=\w):(?=\S)|(?<=\w)&colon;", re.IGNORECASE)
+# The hour of a moment and the mark of a key's fingerprint are none.
+_SCHEME = re.compile(r"(?<=\w)(?<!SHA256):(?!(?<=\d:)\d)(?=\S)|(?<=\w)&colon;", re.IGNORECASE)
 _DOT = re.compile("(?<=\\w)[.\u3002\uff0e\uff61](?=\\w)")
 _BEGINS = re.compile(r"^([=+\-@>|#])")
 
