@@ -19,6 +19,7 @@ from tests.factories.policies import ours, put, rules
 from tests.factories.portal import World
 from tests.factories.reviews import hello, sent
 
+pytestmark = pytest.mark.once
 NO_DESCRIPTION = {"owner": "^group:", "description": 20, "tags": [], "readme": True}
 
 

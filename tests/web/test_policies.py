@@ -17,6 +17,8 @@ from tests.factories.policies import ours, put, rules
 from tests.factories.portal import World, new_world
 from tests.factories.reviews import hello, panel_of, sent
 
+pytestmark = pytest.mark.once
+
 
 @pytest.fixture
 def world(db: None) -> World:
