@@ -46,9 +46,7 @@ def claimed(run: Run) -> str:
     return run.state
 
 
-def approve(world: World, run: Run, *duties: str) -> None:
-    person = world.person("anna", *duties)
-    world.may(person, "approve")
+def approve(person: Person, run: Run) -> None:
     approvals.decide_run(
         actor=person, run=run.id, verdict="approve", plan_digest=run.plan_digest, comment="", signature=None, at=now()
     )
@@ -92,10 +90,12 @@ def test_a_plan_that_a_policy_refuses_is_no_run(world: World, quinn: Person) -> 
 
 def test_a_plan_asks_for_the_approvals_that_a_policy_wants_and_runs_with_them(world: World, quinn: Person) -> None:
     put(world, rules(GATED, "plan"))
+    anna = world.person("anna", "security")
+    world.may(anna, "approve")
     run = world.ask(quinn)
     assert (run.state, run.approvals_needed) == ("awaiting_approval", {"security": 1})
     assert facts("run.planned")["policy"]["required"] == {"security": 1}
-    approve(world, run, "security")
+    approve(anna, run)
     assert claimed(run) == "running"
     assert facts("run.claimed")["policy"]["policies"] == PolicyDecision.objects.get(run=run).policies
 
@@ -158,13 +158,11 @@ def test_the_issuer_asks_the_policies_of_the_log_whatever_the_tables_say(world: 
 
 def test_the_issuer_counts_the_approvals_that_a_policy_asked_for(world: World, quinn: Person) -> None:
     put(world, rules(GATED, "plan"))
-    run = world.ask(quinn)
     anna = world.person("anna")
     world.may(anna, "approve")
     signed = world.propose("duty", {"principal": f"person:{anna.subject}", "duty": "security", "action": "add"})
     assert signed.state == "confirmed"
-    approvals.decide_run(
-        actor=anna, run=run.id, verdict="approve", plan_digest=run.plan_digest, comment="", signature=None, at=now()
-    )
+    run = world.ask(quinn)
+    approve(anna, run)
     assert claimed(run) == "running"
     assert judged(run) == (str(anna.subject),)
