@@ -11,6 +11,7 @@ import click
 
 from opsportal.cli.access_requests import COMMANDS
 from opsportal.cli.accounts import subject_of
+from opsportal.cli.campaigns import campaign
 from opsportal.cli.portal import FAILED, TOTP, ask, json_of, proof, show, signed
 
 KEY = click.option("--key", help="SSH key file to sign with; a .pub asks the agent.")
@@ -45,7 +46,7 @@ def access() -> None:
     """Who may do what."""
 
 
-for command in COMMANDS:
+for command in (*COMMANDS, campaign):
     access.add_command(command)
 
 

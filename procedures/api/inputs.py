@@ -136,6 +136,14 @@ WISH = shape(
     },
 )
 ALLOW = shape({"object": OBJECT}, {"signature": SIGNATURE})
+CAMPAIGN = shape(
+    {"name": NAME, "due_at": NAME, "reviewers": {"type": "array", "items": NAME, "minItems": 1}},
+    {"select": {"type": "object", "additionalProperties": {"type": "string", "maxLength": 200}}},
+)
+KEEP = shape(
+    {"grants": {"type": "array", "items": {"type": "string", "format": "uuid"}, "minItems": 1}, "reason": NAME},
+    {"signature": SIGNATURE},
+)
 EXPORT = shape({}, {"from": NAME, "to": NAME, "procedure": NAME, "environment": NAME, "run": NAME})
 
 

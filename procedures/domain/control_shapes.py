@@ -8,7 +8,7 @@ from typing import Any
 
 import jsonschema_rs
 
-from procedures.domain import grants, providers, software, windows
+from procedures.domain import campaigns, grants, providers, software, windows
 from procedures.domain.canonical import NotCanonical, canon
 from procedures.domain.controls import CONTROLS
 from procedures.domain.definition import DUTIES, RISKS
@@ -84,6 +84,7 @@ SCHEMAS: Mapping[str, dict[str, Any]] = {
                 "unconstrained": {"type": "array", "items": LABEL, "minItems": 1, "maxItems": 50, "uniqueItems": True},
                 "target_filter": {"type": "string", "minLength": 1, "maxLength": 1000},
                 "window": windows.SCHEMA,
+                "replaces": UUID,
             },
         ),
         "dependentRequired": {"grows": ["selector"], "unconstrained": ["constraint"]},
@@ -92,6 +93,35 @@ SCHEMAS: Mapping[str, dict[str, Any]] = {
         {"procedure": NAME, "labels": {"type": "array", "items": MARK, "maxItems": 20, "uniqueItems": True}}
     ),
     "terms": _object({"days": DAYS, "production_run_days": DAYS, "break_glass_days": DAYS}),
+    "campaign": _object(
+        {
+            "campaign": UUID,
+            "name": LABEL,
+            "select": {
+                "type": "object",
+                "additionalProperties": False,
+                "properties": {name: {**LABEL} for name in campaigns.SELECTS},
+            },
+            "grants": {"type": "string", "pattern": "^sha256:[0-9a-f]{64}$"},
+            "count": {"type": "integer", "minimum": 1, "maximum": 100_000},
+            "due_at": MOMENT,
+            "reviewers": {"type": "array", "items": UUID, "minItems": 1, "maxItems": 50, "uniqueItems": True},
+            "undecided": {"const": "lapses"},
+        }
+    ),
+    "campaign_keep": _object(
+        {
+            "campaign": UUID,
+            "grants": {
+                "type": "array",
+                "items": UUID,
+                "minItems": 1,
+                "maxItems": campaigns.MOST_KEPT,
+                "uniqueItems": True,
+            },
+            "reason": LABEL,
+        }
+    ),
     "grant_end": _object({"grant": UUID, "reason": LABEL}),
     "key_end": _object({"fingerprint": LABEL, "reason": LABEL}),
     "membership": _object({"person": UUID, "group": LABEL, "action": {"enum": ["add", "remove"]}}),

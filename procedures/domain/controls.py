@@ -8,9 +8,10 @@ from __future__ import annotations
 from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import timedelta
+from functools import partial
 from typing import Any
 
-from procedures.domain import grants, providers
+from procedures.domain import campaigns, grants, providers
 from procedures.domain.canonical import moment, parse_moment
 
 CONTROLS = (
@@ -35,8 +36,11 @@ CONTROLS = (
     "agent",
     "labels",
     "terms",
+    "campaign",
+    "campaign_keep",
 )
-ENDS = frozenset({"grant_end", "key_end"})  # taking authority away needs one manager, at once
+ENDS = frozenset({"grant_end", "key_end", "campaign"})  # taking authority away needs one manager, at once
+ALONE = ENDS | {"campaign_keep"}  # so does leaving it as it was given
 REPLACED_COUNTS_AFTER = timedelta(hours=24)
 PORTAL_WIDE = frozenset(CONTROLS) - {"grant", "environment", "binding", "target", "secret"} - ENDS
 
@@ -62,7 +66,7 @@ class Verdict:
 
 def touches_production(control: str, object: Mapping[str, Any], production: Collection[str]) -> bool:
     """Whether a change weighs on production, given the names of production environments."""
-    if control in PORTAL_WIDE | ENDS:
+    if control in PORTAL_WIDE | ALONE:
         return bool(production)
     if control == "grant":
         named = object.get("environments") or []
@@ -80,7 +84,7 @@ def confirmers_needed(control: str, *, profile: str, production: bool, somebody_
         return 0
     if control == "key":
         return 2 if profile == "separate" else 1
-    if control in ENDS:
+    if control in ALONE:
         return 0
     if profile == "separate":
         return 1
@@ -145,6 +149,7 @@ class Authority:
     agents: dict[str, dict[str, Any]] = field(default_factory=dict)
     labels: dict[str, set[str]] = field(default_factory=dict)
     terms: dict[str, Any] | None = None
+    campaigns: dict[str, dict[str, Any]] = field(default_factory=dict)
     asserted: dict[str, str] = field(default_factory=dict)
     providers: dict[str, dict[str, Any]] = field(default_factory=dict)
     words: dict[str, set[tuple[str, str]]] = field(default_factory=dict)  # provider → (group, subject) by its word
@@ -225,6 +230,7 @@ def apply(authority: Authority, control: str, object: Mapping[str, Any], *, id: 
     if control == "grant":
         wanted = set(fact.get("selector", ()))
         authority.grants[id] = fact | {"pinned": [name for name, has in authority.labels.items() if wanted <= has]}
+        campaigns.replaced(authority, fact)
     elif control == "binding":
         _keep(authority.bindings, (object["environment"], object["name"]), fact)
     elif control in {"target", "action"}:
@@ -240,7 +246,7 @@ def apply(authority: Authority, control: str, object: Mapping[str, Any], *, id: 
     elif control in {"runner", "agent"}:
         _keep_machine(authority, control, fact)
     elif stands:
-        _apply_standing(authority, control, object)
+        campaigns.CHANGES.get(control, partial(_apply_standing, control=control))(authority, object=object)
 
 
 def _keep(table: dict[Any, dict[str, Any]], key: Any, fact: dict[str, Any]) -> None:
@@ -255,7 +261,7 @@ def _keep_machine(authority: Authority, control: str, fact: dict[str, Any]) -> N
         own(authority, fact["agent"], fact["owner"])
 
 
-def _apply_standing(authority: Authority, control: str, object: Mapping[str, Any]) -> None:
+def _apply_standing(authority: Authority, *, control: str, object: Mapping[str, Any]) -> None:
     adding = object.get("action", "add") == "add"
     if control == "grant_end":
         authority.grants.pop(object["grant"], None)

@@ -21,4 +21,7 @@ def gains_from(control: str, object: Mapping[str, Any], authority: Authority, *,
         found = {object["owner"]}
     elif control == "key":
         found = {object["subject"]}
+    elif control == "campaign_keep":
+        rows = [authority.grants[grant] for grant in object["grants"] if grant in authority.grants]
+        found = {who for row in rows for who in authority.holders(row["principal"])}
     return found | {owner for who in found for owner in authority.owners.get(who, ())}

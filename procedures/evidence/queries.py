@@ -14,7 +14,15 @@ from django.db.models import QuerySet
 from procedures.evidence.models import Event
 
 OWNED = ("person.made", "account.given")  # whose software is
-AUTHORITY = ("genesis", "bootstrap.granted", "control.confirmed", "membership.synced", "person.closed", *OWNED)
+AUTHORITY = (
+    "genesis",
+    "bootstrap.granted",
+    "control.confirmed",
+    "membership.synced",
+    "campaign.opened",
+    "person.closed",
+    *OWNED,
+)
 
 
 @dataclass(frozen=True, slots=True)

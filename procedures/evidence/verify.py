@@ -432,7 +432,8 @@ def open_note(member: str, note: str, key: str) -> tuple[str, int, bytes]:
 
 # --- who had authority, replayed -----------------------------------------------------------------------------------
 
-ENDS = {"grant_end", "key_end"}
+ENDS = {"grant_end", "key_end", "campaign"}
+ALONE = ENDS | {"campaign_keep"}
 PORTAL_WIDE = {"membership", "duty", "profile", "key", "runner", "redaction", "source", "action"}
 PORTAL_WIDE |= {"identity_provider", "local_sign_in", "policy", "agent", "labels", "terms"}
 OPERATED = {"binding", "target", "secret", "runner"}
@@ -461,6 +462,7 @@ class Authority:
         self.redacted: dict[str, set[str]] = {}
         self.erased: set[str] = set()
         self.providers: dict[str, Row] = {}
+        self.campaigns: dict[str, Row] = {}
         self.words: dict[str, set[tuple[str, str]]] = {}
         self.synced: dict[str, Row] = {}
         self.agents: set[str] = set()
@@ -492,6 +494,9 @@ class Authority:
             found = {thing["subject"]}
         elif control == "agent":
             found = {thing["owner"]}
+        elif control == "campaign_keep":
+            for grant in set(thing["grants"]) & set(self.grants):
+                found |= self.holders(self.grants[grant]["principal"])
         elif control == "labels":
             had, has = self.labels.get(thing["procedure"], set()), set(thing["labels"])
             for grant in self.grants.values():
@@ -525,7 +530,15 @@ class Authority:
                 found.add(row["by"])
         return found
 
+    def lapse(self) -> None:
+        """What nobody kept in a campaign whose date has come is over: its signed opening said so."""
+        for name in [name for name, row in self.campaigns.items() if row["due_at"] <= self.signed_at]:
+            row = self.campaigns.pop(name)
+            for grant in row["set"] - row["kept"]:
+                self.grants.pop(grant, None)
+
     def take(self, index: int, kind: str, body: Row, at: str) -> None:
+        self.lapse()
         if kind == "genesis" and index == 0:
             self.profile = body["profile"]
             self.production = {e["name"] for e in body["environments"] if e["production"]}
@@ -554,6 +567,10 @@ class Authority:
             self.close(body["subject"])
         elif kind in ("person.made", "account.given") and body.get("owner"):
             self.owners.setdefault(body["subject"], set()).add(body["owner"])
+        elif kind == "campaign.opened" and body["campaign"] in self.campaigns:
+            row, ids = self.campaigns[body["campaign"]], sorted(body["grants"])
+            if "sha256:" + hashlib.sha256(canon(ids)).hexdigest() == row["grants"]:
+                row["set"] = set(ids)
 
     def sync(self, body: Row) -> None:
         """What an identity provider said of a group: it counts if signed changes declare it an authority for that."""
@@ -596,6 +613,11 @@ class Authority:
         add = thing.get("action", "add") in ("add", "set")
         if control == "grant":
             self.grants[body["change"]] = dict(thing, signers=[row["by"] for row in body.get("sigs", [])])
+            self.grants.pop(thing.get("replaces", ""), None)
+        elif control == "campaign":
+            self.campaigns.setdefault(thing["campaign"], dict(thing, set=set(), kept=set()))
+        elif control == "campaign_keep":
+            self.campaigns.get(thing["campaign"], {"kept": set()})["kept"].update(thing["grants"])
         elif control == "grant_end":
             self.grants.pop(thing["grant"], None)
         elif control == "membership":
@@ -697,7 +719,7 @@ class Authority:
             return "needs two people, whatever the portal holds"
         if control == "grant" and self.terms and self.too_long(thing):
             return self.too_long(thing)
-        if control in PORTAL_WIDE or control in ENDS:
+        if control in PORTAL_WIDE or control in ALONE:
             touches = bool(self.production)
         elif control == "grant":
             touches = not named or bool(set(named) & self.production)
@@ -712,7 +734,7 @@ class Authority:
         if control == "key":
             need = 2 if wide else 1
         else:
-            need = 1 + (0 if control in ENDS else 1 if wide else 0 if gains or control == "labels" else 1)
+            need = 1 + (0 if control in ALONE else 1 if wide else 0 if gains or control == "labels" else 1)
         have = 0
         try:
             statement = json.loads(base64.b64decode(body.get("statement", "")))

@@ -3,9 +3,10 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
+from datetime import datetime
 from typing import Any
 
-from procedures.domain import providers
+from procedures.domain import campaigns, providers
 from procedures.domain.canonical import NotCanonical, moment, parse
 from procedures.domain.clock import now
 from procedures.domain.controls import Authority, Signature, Verdict, apply, close, counts_from, judge, own
@@ -15,11 +16,15 @@ from procedures.domain.statements import BadSignature
 from procedures.evidence.queries import OWNED, Fact, authority_facts
 
 
-def replay(facts: Sequence[Fact] | None = None) -> Authority:
-    """Fold genesis, the bootstrap grant, confirmed control changes, owners and leavers, in the order of the log."""
+def replay(facts: Sequence[Fact] | None = None, *, at: datetime | None = None) -> Authority:
+    """Fold genesis, the bootstrap grant, confirmed control changes, owners and leavers, in the order of the log.
+
+    What a campaign's date ends has ended `at` that moment, which is now unless said.
+    """
     authority = Authority()
     for fact in facts if facts is not None else authority_facts():
         authority.latest = max(authority.latest, fact.at)
+        campaigns.lapse_due(authority, by_now(fact.at))
         if fact.kind == "genesis":
             _genesis(authority, fact.facts)
         elif fact.kind == "bootstrap.granted":
@@ -32,6 +37,9 @@ def replay(facts: Sequence[Fact] | None = None) -> Authority:
             close(authority, fact.facts["subject"], id=fact.id)
         elif fact.kind in OWNED and fact.facts.get("owner"):
             own(authority, fact.facts["subject"], fact.facts["owner"])
+        elif fact.kind == "campaign.opened":
+            campaigns.opened(authority, fact.facts)
+    campaigns.lapse_due(authority, moment(at or now()))
     return authority
 
 

@@ -5,6 +5,7 @@ from procedures.models.access_requests import AccessRequest
 from procedures.models.agents import Agent
 from procedures.models.artifacts import Artifact
 from procedures.models.break_glass import GlassBreak
+from procedures.models.campaigns import Campaign, CampaignItem
 from procedures.models.discussions import ReviewComment
 from procedures.models.entities import Entity
 from procedures.models.environments import (
@@ -54,6 +55,8 @@ __all__ = [
     "Approval",
     "Artifact",
     "Assertion",
+    "Campaign",
+    "CampaignItem",
     "ChainLink",
     "Claim",
     "CodeApp",

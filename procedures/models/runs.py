@@ -61,6 +61,7 @@ class Run(models.Model):
             models.Index(fields=["procedure", "-id"], name="run_procedure_newest"),
             models.Index(fields=["state", "-id"], name="run_state_newest"),
             models.Index(fields=["requester", "-id"], name="run_requester_newest"),
+            models.Index(fields=["grant"], name="run_grant"),
         ]
         constraints = [
             models.CheckConstraint(condition=Q(state__in=[s.value for s in RunState]), name="run_state_known"),

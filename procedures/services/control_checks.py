@@ -13,6 +13,7 @@ from procedures.git.call import branch_problem, url_problem
 from procedures.models import EnrolledKey, Environment, Grant, Person, Procedure
 from procedures.services import (
     agents,
+    campaign_effects,
     grant_checks,
     identity_providers,
     local_sign_in,
@@ -102,6 +103,8 @@ CHECKS: Mapping[str, Callable[[Mapping[str, Any]], list[tuple[str, str]]]] = {
     "key_end": _key_end_problems,
     "redaction": redactions.problems,
     "source": _source_problems,
+    "campaign": campaign_effects.problems,
+    "campaign_keep": campaign_effects.keep_problems,
     "identity_provider": identity_providers.problems,
     "local_sign_in": local_sign_in.problems,
     "policy": policy_controls.problems,

@@ -34,6 +34,7 @@ from procedures.models import (
 )
 from procedures.services import (
     agents,
+    campaign_effects,
     grant_rights,
     identity_providers,
     labels,
@@ -88,10 +89,17 @@ def _grant(change: ControlChange, object: Mapping[str, Any], at: datetime, event
         created_at=at,
     )
     grant_rights.expand(grant)
+    if "replaces" in object:
+        old = Grant.objects.select_for_update().filter(pk=object["replaces"], revoked_at__isnull=True).first()
+        if old is not None:
+            _end(old, change, at)
 
 
 def _grant_end(change: ControlChange, object: Mapping[str, Any], at: datetime, event: UUID) -> None:
-    grant = Grant.objects.select_for_update().get(pk=object["grant"])
+    _end(Grant.objects.select_for_update().get(pk=object["grant"]), change, at)
+
+
+def _end(grant: Grant, change: ControlChange, at: datetime) -> None:
     Grant.objects.filter(pk=grant.pk).update(revoked_at=at, revoked_by=change.proposer)
     grant_rights.end(grant, at=at)
 
@@ -252,6 +260,8 @@ EFFECTS: Mapping[str, Callable[[ControlChange, Mapping[str, Any], datetime, UUID
     "runner": _runner,
     "redaction": _redaction,
     "source": _source,
+    "campaign": campaign_effects.opened,
+    "campaign_keep": campaign_effects.kept,
     "action": _action,
     "identity_provider": identity_providers.apply,
     "local_sign_in": local_sign_in.apply,

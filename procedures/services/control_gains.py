@@ -8,7 +8,7 @@ from typing import Any
 
 from procedures.domain.clock import now
 from procedures.models import Membership, Person
-from procedures.queries import labels
+from procedures.queries import campaigns, labels
 
 
 def who_gains(control: str, object: Mapping[str, Any], *, at: datetime | None = None) -> set[str]:
@@ -31,4 +31,6 @@ def _gains(control: str, object: Mapping[str, Any]) -> set[str]:
         return {str(object["person"])}
     if control == "agent":
         return {str(object["owner"])}
+    if control == "campaign_keep":
+        return campaigns.holders(object["grants"])
     return {str(object["subject"])} if control == "key" else set()

@@ -15,7 +15,7 @@ from procedures.domain.canonical import canon
 from procedures.domain.errors import NotAllowed, NotFound
 from procedures.evidence.record import record
 from procedures.models import ControlChange, Environment, Person
-from procedures.services import control_checks, control_effects, control_ends, request_states, telling
+from procedures.services import campaign_effects, control_checks, control_effects, control_ends, request_states, telling
 from procedures.services.control_ends import NothingToConfirm
 from procedures.services.control_gains import who_gains
 from procedures.services.control_weight import minimum_strength, production_names
@@ -167,6 +167,7 @@ def refuse(*, actor: Person, change: UUID, reason: str, at: datetime, bearer: bo
         raise NothingToConfirm(f"This change is already {row.state}.")
     control_ends.turn_down(row, actor=actor, reason=reason, at=at)
     request_states.change_refused(row, actor=actor, reason=reason[:2000], at=at)
+    campaign_effects.change_refused(row)
     return row
 
 
@@ -282,5 +283,6 @@ def _put_in_force(change: ControlChange, actor: Person, gains: Collection[str], 
     change.state, change.decided_at = ControlChange.State.CONFIRMED, at
     change.save(update_fields=["state", "decided_at"])
     request_states.change_confirmed(change, actor=actor, at=at)
+    campaign_effects.change_confirmed(change, at=at)
     telling.change_in_force(change, actor, at=at)
     return change

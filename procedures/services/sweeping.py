@@ -9,6 +9,7 @@ from procedures.models import Run
 from procedures.services import dispatch
 from procedures.services.access_answers import lapse_requests
 from procedures.services.artifacts import erase_expired
+from procedures.services.campaign_ends import end_campaigns
 from procedures.services.endings import expire_overdue, interrupt_lost
 from procedures.services.grant_rights import sweep as sweep_rights
 from procedures.services.life import expire_acceptances
@@ -26,6 +27,7 @@ def sweep(*, at: datetime) -> dict[str, int]:
         "interrupted": len(interrupt_lost(at=at)),
         "expired": expire_overdue(at=at),
         "acceptances": expire_acceptances(at=at),
+        "campaigns": end_campaigns(at=at),
         "access_requests": lapse_requests(at=at),
         "sent_again": send_again(at=at),
         "artifacts": erase_expired(at=at),

@@ -200,6 +200,8 @@ def told(control: str, made: Object, names: dict[str, str]) -> str:
             else f"Procedures come from {made['url']}, branch {made['branch']}; {names.get(made['owner'], 'somebody')} "
             "answers for them"
         ),
+        "campaign": lambda: f"{made['count']} grants are looked at again by {made['due_at'][:10]}: {made['name']}",
+        "campaign_keep": lambda: f"{len(made['grants'])} grants of a campaign stay as they are",
         "action": lambda: (
             f"The action {made['id']} {'may no longer run' if made['action'] == 'end' else 'may run'} here, "
             f"from the package {made['mark']}"

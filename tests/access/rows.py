@@ -5,16 +5,20 @@ from __future__ import annotations
 import json
 from collections.abc import Callable
 from dataclasses import dataclass
+from datetime import timedelta
 from typing import Any
 
 from django.core.files.uploadedfile import SimpleUploadedFile
 
 from procedures.definitions.archive import pack, read_folder
-from procedures.domain.canonical import canon
-from procedures.models import AccessRequest, GlassBreak, Run
-from procedures.services import break_glass, controls
+from procedures.domain.canonical import canon, moment
+from procedures.domain.clock import now
+from procedures.models import AccessRequest, GlassBreak, Grant, Run
+from procedures.services import break_glass, campaigns, controls
 from tests.access.scene import Scene, broken_by, confirmation_by, grant_for, review_signed_by
 from tests.factories.access_requests import offer
+from tests.factories.campaigns import offer as campaign
+from tests.factories.campaigns import signed
 from tests.factories.portal import RUNBOOKS
 
 Body = Callable[[Scene, str], dict[str, Any]]
@@ -70,6 +74,40 @@ def signed_confirmation(scene: Scene, name: str) -> dict[str, Any]:
     if owner in scene.people and scene.people[owner].username in scene.world.keys:
         return confirmation_by(scene, owner)
     return {}
+
+
+def signed_as(scene: Scene, name: str, control: str, object: dict[str, Any]) -> dict[str, Any]:
+    """A control object, signed where the persona has a key."""
+    owner = {"her token": "first manager"}.get(name, name)
+    if owner in scene.people and scene.people[owner].username in scene.world.keys:
+        return {"object": object, "signature": signed(scene.world, scene.people[owner], control, object)}
+    return {"object": object}
+
+
+def campaign_wish() -> dict[str, Any]:
+    due = moment(now() + timedelta(days=3))
+    return {"name": "x", "due_at": due, "reviewers": ["mira"], "select": {"person": "author"}}
+
+
+def new_campaign(scene: Scene) -> dict[str, Any]:
+    return campaign(scene.world, [scene.people["manager"]], person="author")
+
+
+def kept(scene: Scene, name: str) -> dict[str, Any]:
+    fields = {"grants": [scene.ids["reviewed"]], "reason": "needed"}
+    body = signed_as(scene, name, "campaign_keep", {"campaign": scene.ids["campaign"], **fields})
+    return {key: value for key, value in body.items() if key != "object"} | fields
+
+
+def revoked(scene: Scene, name: str) -> dict[str, Any]:
+    body = signed_as(scene, name, "grant_end", {"grant": scene.ids["reviewed"], "reason": "gone"})
+    fields = {"grants": [scene.ids["reviewed"]], "reason": "gone"}
+    return {key: value for key, value in body.items() if key != "object"} | fields
+
+
+def narrowed(scene: Scene, name: str) -> dict[str, Any]:
+    grant = Grant.objects.get(pk=scene.ids["reviewed"])
+    return signed_as(scene, name, "grant", campaigns.object_of(grant, now()) | {"verbs": ["author"]})
 
 
 def signed_answer(scene: Scene, name: str) -> dict[str, Any]:
@@ -146,6 +184,13 @@ API = [
     Row("POST", "/api/v1/tokens/", plain(name="mine")),
     Row("POST", "/api/v1/evidence/exports/", plain(procedure="hello")),
     Row("POST", "/api/v1/sources/repo/look/"),
+    *gets("/api/v1/campaigns/", "/api/v1/campaigns/{campaign}/", "/api/v1/campaigns/{campaign}/grants/"),
+    *gets("/api/v1/campaigns/{campaign}/results/"),
+    Row("POST", "/api/v1/campaigns/offer/", lambda scene, name: campaign_wish()),
+    Row("POST", "/api/v1/campaigns/", lambda scene, name: signed_as(scene, name, "campaign", new_campaign(scene))),
+    Row("POST", "/api/v1/campaigns/{campaign}/keep/", kept),
+    Row("POST", "/api/v1/campaigns/{campaign}/revoke/", revoked),
+    Row("POST", "/api/v1/campaigns/{campaign}/narrow/", narrowed),
     *gets("/api/v1/access-requests/", "/api/v1/access-requests/{wish}/"),
     Row("POST", "/api/v1/access-requests/", plain(**ACCESS)),
     Row("POST", "/api/v1/access-requests/{wish}/grant/", signed_answer),
@@ -208,6 +253,9 @@ PAGES = [
     Row("POST", "/people/account/", plain(username="bot", name="Bot", owner="{peer}")),
     Row("POST", "/settings/sessions/", plain(session="{session}")),
     Row("POST", "/sources/repo/"),
+    *gets("/access/campaigns/", "/access/campaigns/{campaign}/", "/access/campaigns/{campaign}/results.csv"),
+    Row("POST", "/access/campaigns/", plain(name="x", reviewers="mira", days="3", person="author")),
+    Row("POST", "/access/campaigns/{campaign}/keep/", plain(grant="{reviewed}", reason="needed")),
     *gets("/procedures/hello/ask/", "/access/requests/{wish}/", "/access/{grant}/extend/"),
     Row("POST", "/procedures/hello/ask/", plain(verb="review", environment="staging", days="3", reason="a turn")),
     Row("POST", "/access/requests/{wish}/", REASON),

@@ -32,6 +32,7 @@ from procedures.runner.drive import drive
 from procedures.services import break_glass, discussions, drafts, install, leavers, reviews, tokens
 from tests.factories import agents
 from tests.factories.access_requests import ask
+from tests.factories.campaigns import opened
 from tests.factories.portal import RUNBOOKS, World, new_world
 from tests.trials.hostile import bundle
 
@@ -173,6 +174,10 @@ def _ask_for_access(scene: Scene) -> None:
     """The asker wants more than is held, and holds a grant that could be extended."""
     asker = scene.people["asker"]
     scene.ids["wish"] = str(ask(asker, environments=["staging", "production"]).pk)
+    held = Grant.objects.get(person=scene.people["writer"])
+    scene.ids |= {"reviewed": str(held.pk)}
+    manager = scene.people["manager"]
+    scene.ids["campaign"] = str(opened(scene.world, [manager, scene.world.mira], person="writer").pk)
     scene.ids["grant"] = str(Grant.objects.get(person=asker).pk)
 
 

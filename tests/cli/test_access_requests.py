@@ -35,3 +35,19 @@ def test_max_asks_jonas_grants_less_and_it_is_told(office: Office, accepted: str
     other = office.type("max", "access", "request", "greet", "--environment", "staging", "--reason", "x", "--json")
     taken = office.type("max", "access", "withdraw", json.loads(other.stdout)["id"])
     assert taken.stdout == "The request is withdrawn.\n"
+
+
+def test_a_campaign_is_opened_decided_and_read_on_the_command_line(office: Office, accepted: str) -> None:
+    campaign, mira = ["access", "campaign"], ["--key", office.key("mira")]
+    opened = office.type(
+        "mira", *campaign, "open", "Autumn", "--person", "petra", "--reviewer", "jonas", "--json", *mira
+    )
+    assert opened.returncode == 0, opened.stderr
+    row = json.loads(opened.stdout)
+    assert row["id"] in office.type("jonas", *campaign, "list").stdout
+    (one,) = json.loads(office.type("jonas", *campaign, "show", row["id"], "--json").stdout)["results"]
+    words = ["--keep", one["grant"]["id"], "--reason", "approves every day", "--key", office.key("jonas")]
+    done = office.type("jonas", *campaign, "decide", row["id"], *words)
+    assert (done.returncode, done.stdout) == (0, "Kept: 1.\n"), done.stderr
+    told = office.type("mira", *campaign, "show", row["id"], "--csv").stdout
+    assert '"keep","jonas"' in told

@@ -12,6 +12,7 @@ from typing import Any
 
 import pytest
 
+from procedures.domain.campaigns import set_digest
 from procedures.domain.canonical import canon, moment, sha256_hex
 from procedures.domain.clock import now
 from procedures.domain.controls import CONTROLS, Authority
@@ -86,6 +87,17 @@ def objects(intruder: Person, world: World) -> dict[str, dict[str, Any]]:
             "fingerprint": "0" * 64,
         },
         "profile": {"profile": "pair"},
+        "campaign": {
+            "campaign": str(uuid7()),
+            "name": "all",
+            "select": {},
+            "grants": set_digest([grant]),
+            "count": 1,
+            "due_at": moment(now()),
+            "reviewers": [subject],
+            "undecided": "lapses",
+        },
+        "campaign_keep": {"campaign": str(uuid7()), "grants": [grant], "reason": "mine"},
         "key": {"subject": str(world.mira.subject), "public": KEY, "fingerprint": "SHA256:intruder"},
         "key_end": {"fingerprint": mira_key, "reason": "lost"},
         "runner": {"runner": str(uuid7()), "name": "evil", "public": "A" * 43 + "=", "environments": ["production"]},
@@ -208,6 +220,7 @@ def shape(authority: Authority) -> Any:
     tables += (authority.actions, authority.policies, authority.agents)
     return (
         authority.profile,
+        sorted((name, sorted(row["kept"])) for name, row in authority.campaigns.items()),
         sorted(authority.production),
         json.dumps(authority.environments, sort_keys=True),
         sorted(authority.keys),

@@ -51,6 +51,8 @@ DOORS = {
     "web.views.sessions.sign_out": SIGNS_IN,
 }
 SERVICES = {
+    "campaign_ends._close": NOBODY,
+    "campaign_ends._lapse": NOBODY,
     "access_answers._lapse": NOBODY,
     "access_answers.withdraw_request": OWN,
     "access_requests.ask_to_extend": OWN,

@@ -11,7 +11,7 @@ from procedures.domain.clock import now
 from procedures.domain.errors import OpsError
 from procedures.domain.states import StateConflict
 from procedures.models import ControlChange, Grant, Person
-from procedures.services import access_answers, controls, people
+from procedures.services import access_answers, controls, leavers
 from procedures.services.request_states import NoLongerGrantable
 from tests.factories.access_requests import answer, ask, kinds, offer, signed_by, state
 from tests.factories.portal import World, new_world
@@ -61,7 +61,7 @@ def test_what_its_asker_withdraws_no_confirmer_can_put_in_force(strict: tuple[Wo
     assert (state(row), Grant.objects.filter(pk=change.pk).exists()) == ("withdrawn", False)
     row = ask(quinn, environments=["production"])
     change = answer(world, world.mira, row)
-    people.close_account(actor=world.mira, person=quinn.subject, at=now())
+    leavers.close_person(actor=world.mira, person=quinn.subject, at=now())
     with pytest.raises(NoLongerGrantable, match="account"):
         controls.confirm(actor=nora, change=change.pk, signature=signed_by(world, change), at=now())
     assert access_answers.lapse_requests(at=now()) == 1
