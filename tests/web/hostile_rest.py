@@ -126,3 +126,19 @@ def sessions(person: Person) -> None:
         models.OpenSession.objects.create(
             person=person, device=text, address=text[:64], began_at=now(), seen_at=now(), until_at=now() + timedelta(1)
         )
+
+
+def campaign(reviewer: Person, change: models.ControlChange) -> str:
+    """The path of a campaign over everything that is given, whose name and reasons want more."""
+    fields = {"name": ALL[:200], "select": {"person": ALL}, "set_digest": "x", "count": 1, "change": change}
+    fields |= {"reviewers": [str(reviewer.subject)], "opened_by": reviewer}
+    at = now()
+    row, made = models.Campaign.objects.get_or_create(
+        id=UUID(int=7), defaults={**fields, "opened_at": at, "due_at": at + timedelta(days=5)}
+    )
+    if made:
+        models.CampaignItem.objects.bulk_create(
+            models.CampaignItem(campaign=row, grant=grant, reason=ALL, decision="keep" if number % 2 else "")
+            for number, grant in enumerate(models.Grant.objects.all())
+        )
+    return f"/access/campaigns/{row.pk}/"

@@ -19,6 +19,7 @@ from procedures.domain.clock import now
 from procedures.models import ApiToken, Grant, Version
 from procedures.services import drafts, people
 from procedures.web.urls import urlpatterns
+from tests.web import hostile_rest
 from tests.web.hostile import ALL, PAYLOADS, places, written
 from tests.web.hostile_town import Others, events, pieces
 from tests.web.test_hostile import acting
@@ -96,6 +97,8 @@ ROWS: dict[str, Callable[[Others], Rows]] = {
     "notices": lambda o: [("/settings/notices/", "mira")],
     "login": lambda o: [("/login/", "")],
     "signon": lambda o: [("/login/with/evil/?next=" + PAYLOADS[0] + "&invite=" + PAYLOADS[1], "")],
+    "campaigns": lambda o: [(hostile_rest.campaign(o.jonas, o.changes[0])[:18], who) for who in ("jonas", "aisha")],
+    "campaign": lambda o: [(hostile_rest.campaign(o.jonas, o.changes[0]), who) for who in ("jonas", "aisha")],
     "access-ask": lambda o: [("/procedures/evil/ask/?verb=" + PAYLOADS[0] + "&environment=" + PAYLOADS[1], "mira")],
     "access-request": lambda o: [(f"/access/requests/{row.pk}/", who) for row in o.asked for who in ("mira", "jonas")],
     "access-extend": lambda o: [(f"/access/{row.pk}/extend/", "mira") for row in Grant.objects.filter(person=o.mira)],
@@ -143,6 +146,14 @@ FORMS: dict[str, Callable[[Others], list[tuple[str, str, dict[str, Any]]]]] = {
         (f"/access/{row.pk}/extend/", "mira", {"reason": ALL, "days": ALL})
         for row in Grant.objects.filter(person=o.mira)
     ],
+    "campaigns": lambda o: [
+        ("/access/campaigns/", "jonas", {"name": ALL, "reviewers": ALL, "days": "3", "person": ALL}),
+        ("/access/campaigns/", "jonas", {"name": ALL, "reviewers": "aisha", "days": "3", "procedure": "evil"}),
+    ],
+    "campaign-decide": lambda o: [
+        (hostile_rest.campaign(o.jonas, o.changes[0]) + "keep/", "jonas", {"grant": ALL, "reason": ALL}),
+        (hostile_rest.campaign(o.jonas, o.changes[0]) + "narrow/", "jonas", {"grant": ALL, "reason": ALL}),
+    ],
     "export": lambda o: [("/evidence/export/", "aisha", {"procedure": ALL, "environment": ALL, "from": ALL})],
 }
 # Pages without text of other people, and answers that are no pages.
@@ -155,6 +166,7 @@ WITHOUT = {
     "signon-acs": "redirects, or a refusal in our own words",
     "signon-metadata": "XML for an identity provider, in our own words",
     "manuscript-patch": "a download, text/x-patch",
+    "campaign-results": "a download, text/csv or application/json",
     "artifact": "a download with nosniff and its own policy",
     "log-text": "text/plain with nosniff",
     "log-events": "JSON lines in an event stream; the script sets textContent",
