@@ -5,20 +5,17 @@ from __future__ import annotations
 import json
 from collections.abc import Callable
 from dataclasses import dataclass
-from datetime import timedelta
 from typing import Any
 
 from django.core.files.uploadedfile import SimpleUploadedFile
 
 from procedures.definitions.archive import pack, read_folder
-from procedures.domain.canonical import canon, moment
-from procedures.domain.clock import now
-from procedures.models import AccessRequest, GlassBreak, Grant, Run
-from procedures.services import break_glass, campaigns, controls
+from procedures.domain.canonical import canon
+from procedures.models import AccessRequest, GlassBreak, Run
+from procedures.services import break_glass, controls
+from tests.access.campaigns import campaign_wish, kept, narrowed, new_campaign, revoked, signed_as
 from tests.access.scene import Scene, broken_by, confirmation_by, grant_for, review_signed_by
 from tests.factories.access_requests import offer
-from tests.factories.campaigns import offer as campaign
-from tests.factories.campaigns import signed
 from tests.factories.portal import RUNBOOKS
 
 Body = Callable[[Scene, str], dict[str, Any]]
@@ -74,40 +71,6 @@ def signed_confirmation(scene: Scene, name: str) -> dict[str, Any]:
     if owner in scene.people and scene.people[owner].username in scene.world.keys:
         return confirmation_by(scene, owner)
     return {}
-
-
-def signed_as(scene: Scene, name: str, control: str, object: dict[str, Any]) -> dict[str, Any]:
-    """A control object, signed where the persona has a key."""
-    owner = {"her token": "first manager"}.get(name, name)
-    if owner in scene.people and scene.people[owner].username in scene.world.keys:
-        return {"object": object, "signature": signed(scene.world, scene.people[owner], control, object)}
-    return {"object": object}
-
-
-def campaign_wish() -> dict[str, Any]:
-    due = moment(now() + timedelta(days=3))
-    return {"name": "x", "due_at": due, "reviewers": ["mira"], "select": {"person": "author"}}
-
-
-def new_campaign(scene: Scene) -> dict[str, Any]:
-    return campaign(scene.world, [scene.people["manager"]], person="author")
-
-
-def kept(scene: Scene, name: str) -> dict[str, Any]:
-    fields = {"grants": [scene.ids["reviewed"]], "reason": "needed"}
-    body = signed_as(scene, name, "campaign_keep", {"campaign": scene.ids["campaign"], **fields})
-    return {key: value for key, value in body.items() if key != "object"} | fields
-
-
-def revoked(scene: Scene, name: str) -> dict[str, Any]:
-    body = signed_as(scene, name, "grant_end", {"grant": scene.ids["reviewed"], "reason": "gone"})
-    fields = {"grants": [scene.ids["reviewed"]], "reason": "gone"}
-    return {key: value for key, value in body.items() if key != "object"} | fields
-
-
-def narrowed(scene: Scene, name: str) -> dict[str, Any]:
-    grant = Grant.objects.get(pk=scene.ids["reviewed"])
-    return signed_as(scene, name, "grant", campaigns.object_of(grant, now()) | {"verbs": ["author"]})
 
 
 def signed_answer(scene: Scene, name: str) -> dict[str, Any]:
