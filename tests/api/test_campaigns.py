@@ -26,7 +26,7 @@ from tests.factories.portal import World
 
 pytestmark = pytest.mark.once
 ROOT = "/api/v1/campaigns/"
-FAR = "2099-01-01T00:00:00.000000Z"
+FAR = moment(now() + timedelta(days=60))
 
 
 def proof(world: World, client: APIClient, who: str, control: str, object: dict[str, Any]) -> dict[str, str]:

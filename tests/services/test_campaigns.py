@@ -10,6 +10,7 @@ import pytest
 from django.db import connections
 
 from procedures import access
+from procedures.domain.canonical import moment
 from procedures.domain.clock import now
 from procedures.domain.errors import InvalidInput, NotAllowed, NotFound
 from procedures.domain.states import StateConflict
@@ -40,13 +41,13 @@ def town(world: World) -> tuple[World, Person, Person, Grant]:
 def populated(world: World) -> tuple[World, Person, Person, Grant]:
     world.accepted()
     nora, quinn = world.person("nora", key=True), world.person("quinn")
-    world.may(nora, "manage_access", expires_at="2099-01-01T00:00:00.000000Z")
+    world.may(nora, "manage_access", expires_at=moment(now() + timedelta(days=60)))
     grant = given(world, quinn)
     return world, nora, quinn, grant
 
 
 def given(world: World, person: Person, **more: Any) -> Grant:
-    far = "2099-01-01T00:00:00.000000Z"
+    far = moment(now() + timedelta(days=60))
     fields: dict[str, Any] = {"environments": ["staging", "production"], "expires_at": far, **more}
     return world.may(person, "run", "view", procedure="hello", **fields)
 
