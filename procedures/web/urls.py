@@ -115,5 +115,6 @@ urlpatterns = [
     path("settings/passkeys/", settings.passkey, name="passkey"),
     path("settings/code-app/", settings.code_app, name="code-app"),
     path("settings/sessions/", settings.sessions, name="sessions"),
+    path("settings/logins/", signon.link, name="link-login"),
     path("settings/tokens/", settings.tokens, name="tokens"),
 ]

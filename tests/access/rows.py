@@ -255,6 +255,7 @@ ASIDE = {
     "cli-login/": "a code for oneself; tests/signon/test_ways_in.py",
     "api/v1/people/same/": "managers and auditors; tests/signon/test_ways_in.py",
     "people/sign-in/": "managers and auditors; tests/signon/test_ways_in.py",
+    "settings/logins/": "one's own; tests/signon/test_ways_in.py",
     "login/with/<slug:provider>/acs/": "takes what a provider signed; tests/signon/test_saml.py",
     "login/with/<slug:provider>/metadata/": "says what every installation says; tests/signon/test_saml.py",
     "login/": "signs in; tests/web/test_accounts.py",

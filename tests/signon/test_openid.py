@@ -16,9 +16,9 @@ from procedures.domain.canonical import moment
 from procedures.domain.clock import now
 from procedures.evidence.models import Event
 from procedures.models import Identity, Person
-from procedures.services import people
+from procedures.services import leavers, people
 from procedures.signon import oidc
-from tests.factories.portal import World
+from tests.factories.portal import PASSWORD, World
 from tests.signon.browser import Browser
 from tests.signon.conftest import SECRET, OpenId
 from tests.signon.liar import Tokens, claims_of, lying, part
@@ -99,6 +99,31 @@ def test_the_same_mail_and_name_from_another_provider_open_nothing_of_somebody_e
     assert [person.username for person in found if person] == ["ann", "ann@other", "MIRA@other"]
     assert world.mira not in found
     assert not found[1].memberships.exists() if found[1] else False
+
+
+def test_one_adds_a_login_to_the_own_account_by_password_and_proof_and_nobody_takes_anothers(
+    world: World, corp: LetIn, browser: Browser
+) -> None:
+    corp()
+    mira = Browser()
+    mira.ours.force_login(world.mira, backend="procedures.access.backend.PasswordBackend")
+    assert mira.ours.get("/login/with/corp/").headers["Location"] == "/", "not without the password"
+    wrong = mira.ours.post("/settings/logins/", {"provider": "corp", "password": "wrong"})
+    assert wrong.status_code == 403
+    assert mira.ours.get("/login/with/corp/").headers["Location"] == "/"
+    asked = mira.ours.post("/settings/logins/", {"provider": "corp", "password": PASSWORD})
+    assert 'href="/login/with/corp/"' in asked.content.decode()
+    assert mira.sign_in("corp", "ann")["Location"] == "/settings/"
+    browser.sign_in("corp", "ann")
+    assert browser.me() == world.mira
+    other = Browser()
+    eve = world.person("eve")
+    eve.set_password(PASSWORD)
+    eve.save()
+    other.ours.force_login(eve, backend="procedures.access.backend.PasswordBackend")
+    other.ours.post("/settings/logins/", {"provider": "corp", "password": PASSWORD})
+    assert "belongs to another account" in other.sign_in("corp", "ann").content.decode()
+    assert other.me() == eve
 
 
 def test_another_subject_is_another_person_whatever_the_mail_says(corp: LetIn, openid: OpenId) -> None:
@@ -204,7 +229,7 @@ def test_a_closed_account_and_an_ended_provider_let_nobody_in(world: World, corp
     ann.sign_in("corp", "ann")
     person = ann.me()
     assert person is not None
-    people.close_account(actor=world.mira, person=person.subject, at=now())
+    leavers.close_person(actor=world.mira, person=person.subject, at=now())
     refused(Browser().sign_in("corp", "ann"), "closed")
     world.confirmed("identity_provider", openid.object(action="end"))
     assert Client(HTTP_HOST="localhost").get("/login/with/corp/").status_code == 404

@@ -20,7 +20,7 @@ from procedures.domain.tokens import VERBS
 from procedures.models import Environment, Person
 from procedures.queries import pages_people
 from procedures.queries.duties import duties_of
-from procedures.services import codes, open_sessions, passkeys
+from procedures.services import codes, identity_providers, open_sessions, passkeys
 from procedures.services import tokens as api_tokens
 from procedures.web import qr
 from procedures.web.doors import page, person_of, show
@@ -47,6 +47,8 @@ def _page(request: HttpRequest, *, secret: str = "", app: Secret | None = None) 
             "keys": pages_people.keys_of(me),
             "tokens": pages_people.tokens_of(me, now()),
             "held": duties_of(me),
+            "providers": identity_providers.live(),
+            "logins": me.identities.select_related("provider").order_by("linked_at"),
             "verbs": VERBS,
             "sessions": open_sessions.live(me, now()),
             "this_session": _this(me),

@@ -6,6 +6,7 @@ from collections.abc import Callable
 from typing import TYPE_CHECKING
 
 from django.conf import settings
+from django.contrib import messages
 from django.http import HttpRequest, HttpResponse
 from django.shortcuts import redirect
 from django.urls import reverse
@@ -21,12 +22,13 @@ from procedures.domain.providers import ProviderUnreachable, Said, SignInRefused
 from procedures.models import IdentityProvider
 from procedures.services import identities, identity_providers, open_sessions, sessions
 from procedures.signon import oidc
-from procedures.web.doors import entered, show, status_of
+from procedures.web.doors import entered, page, person_of, show, status_of
 
 if TYPE_CHECKING:
     from procedures.signon import saml
 
 BACKEND = "procedures.access.backend.IdentityBackend"
+LINKING = "linking"  # in the session, once the password was given again
 KEPT = "signon"  # in the session, until the browser comes back
 
 
@@ -50,7 +52,7 @@ def begin(request: HttpRequest, provider: str) -> HttpResponse:
 
 
 def _begin(request: HttpRequest, provider: IdentityProvider) -> HttpResponse:
-    if request.user.is_authenticated:
+    if request.user.is_authenticated and request.session.get(LINKING) != provider.name:
         return redirect(onward(request))
     if provider.object["protocol"] == "ldap":
         return _directory(request, provider)
@@ -85,6 +87,8 @@ def _done(request: HttpRequest, provider: IdentityProvider) -> HttpResponse:
 
 
 def let_in(request: HttpRequest, provider: IdentityProvider, said: Said, *, invite: str, then: str) -> HttpResponse:
+    if request.user.is_authenticated:
+        return _linked(request, provider, said)
     person = identities.arrived(provider=provider.name, said=said, invite=invite, at=now())
     open_sessions.begin(request, person, at=now(), backend=BACKEND, provider=provider.name)
     return redirect(then)
@@ -128,6 +132,29 @@ def _oidc_done(request: HttpRequest, provider: IdentityProvider, kept: dict[str,
         redirect_uri=here("web:signon-done", provider.name),
         secret=identity_providers.secret_of(provider.name),
     )
+
+
+@sensitive_post_parameters("password")
+@page
+@require_POST
+def link(request: HttpRequest) -> HttpResponse:
+    """One more login for one's own account: the password again, then the provider's own proof, in this session.
+
+    A page with a link stands between, because a form may lead to no other site.
+    """
+    me, name = person_of(request), request.POST.get("provider", "")
+    provider = identity_providers.one(name)
+    sessions.proved(request, username=me.username, password=request.POST.get("password", ""), at=now())
+    request.session[LINKING] = provider.name
+    return show(request, "link_login.html", {"provider": provider}, nav="settings")
+
+
+def _linked(request: HttpRequest, provider: IdentityProvider, said: Said) -> HttpResponse:
+    if request.session.pop(LINKING, None) != provider.name:
+        return redirect("web:home")
+    identities.link(actor=person_of(request), provider=provider.name, said=said, at=now())
+    messages.success(request, f"You sign in with {provider.title} too, from now on.")
+    return redirect("web:settings")
 
 
 def _ours(provider: IdentityProvider) -> saml.Ours:
