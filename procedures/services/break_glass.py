@@ -109,6 +109,8 @@ def break_the_glass(
         raise NotFound("There is no such run.")
     if not decision.allowed or decision.grant is None:
         raise NotAllowed(decision.reason)
+    if plans.by_software(row):
+        raise NotAllowed(f"Software asked for run #{row.no}: a person approves that, or asks for the run themselves.")
     Person.objects.select_for_update().get(pk=actor.pk)  # one use at a time, so that three a day are three
     if why := break_glass.refusal(earlier_uses(actor, at), at):
         raise GlassHolds(why)

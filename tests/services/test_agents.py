@@ -28,7 +28,7 @@ from procedures.models import (
     Run,
     Runner,
 )
-from procedures.services import agents, approvals, claims, controls, leavers, people, runs
+from procedures.services import agents, approvals, break_glass, claims, controls, leavers, people, runs
 from procedures.services.unit import SecondPersonRequired
 from tests.factories.agents import agent_object, new_agent
 from tests.factories.portal import SOON, World
@@ -163,6 +163,22 @@ def test_a_table_that_calls_the_agent_a_person_gets_no_lease_and_no_claim(world:
         assert claims.claim_run(run=run.pk, runner=runner, at=now()) is None
     run.refresh_from_db()
     assert (run.state, run.message) == ("denied", "Approvals are missing: 1 × operations.")
+
+
+def test_no_glass_is_broken_for_software(world: World, bot: Person) -> None:
+    no_approvals(world)
+    world.may(bot, "run", procedure="hello", environments=["staging"])
+    run = asks(world, bot, "staging")
+    hero = world.person("hero", key=True)
+    world.may(hero, "break_glass", "view", procedure="hello", environments=["staging"])
+    value = break_glass.statement_for(actor=hero, run=run, reason="now", at=now())
+    signature = world.signed("hero", canon(value))
+    with pytest.raises(NotAllowed, match="Software asked for run"):
+        break_glass.break_the_glass(
+            actor=hero, run=run.pk, plan_digest=run.plan_digest, reason="now", signature=signature, at=now()
+        )
+    run.refresh_from_db()
+    assert run.state == "awaiting_approval"
 
 
 def test_an_hour_and_a_minute_hold_so_many_runs(world: World, olga: Person) -> None:

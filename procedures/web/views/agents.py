@@ -23,8 +23,10 @@ from procedures.web.doors import page, person_of, show
 
 def _page(request: HttpRequest, secret: str = "") -> HttpResponse:
     me = person_of(request)
+    seen = queries.agents_seen(me, now())
     context = {
-        "agents": queries.agents_seen(me, now()),
+        "agents": seen,
+        "owns": any(one.mine for one in seen),
         "all_stopped": queries.all_stopped(),
         "owners": pages_people.people().filter(kind="person", is_active=True),
         "fresh": uuid7(),
