@@ -11,6 +11,7 @@ import click
 
 from opsportal.cli.access_requests import COMMANDS
 from opsportal.cli.accounts import subject_of
+from opsportal.cli.answers import drift, report, separation
 from opsportal.cli.campaigns import campaign
 from opsportal.cli.portal import FAILED, TOTP, ask, json_of, proof, show, signed
 
@@ -70,6 +71,10 @@ def list_grants(as_json: bool) -> None:
 def revoke(grant_id: str, reason: str, key: str | None) -> None:
     """End a grant now."""
     click.echo("\n".join(told(propose_change("grant_end", {"grant": grant_id, "reason": reason}, key))))
+
+
+for command in (report, drift, separation):
+    access.add_command(command)
 
 
 @click.group()

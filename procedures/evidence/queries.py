@@ -74,7 +74,11 @@ def _place(event: Event) -> tuple[int, int]:
 
 def glass_facts() -> list[Fact]:
     """Uses and reviews of break-glass, in the order in which they were recorded."""
-    kinds = ("break_glass.used", "break_glass.reviewed")
+    return facts_of_kinds("break_glass.used", "break_glass.reviewed")
+
+
+def facts_of_kinds(*kinds: str) -> list[Fact]:
+    """Every event of these kinds, in order of time."""
     return _facts(Event.objects.filter(kind__in=kinds).order_by("id"))
 
 

@@ -112,7 +112,9 @@ REASON = plain(reason="because")
 WISH = {"procedure": "hello", "environment": "development", "parameters": {"name": "Zoe"}, "reason": "to see it"}
 NAMING = {"mode": "on", "stages": "submit", "s.pattern": "^a$", "s.longest": "40", "s.parameters": "^a$"}
 ACCESS = {"procedure": "hello", "verbs": ["review"], "environments": ["staging"], "days": 3, "reason": "a turn"}
+ANSWERS = ("holders", "drift", "separation", "people/asker", "people/manager")
 API = [
+    *gets(*(f"/api/v1/access/{kind}/" for kind in ANSWERS)),
     *gets(*(f"/api/v1/{noun}/" for noun in ("me", "actions", "procedures", "people", "environments", "targets"))),
     *gets(*(f"/api/v1/{noun}/" for noun in ("versions", "runs", "grants", "controls", "sources", "evidence/log"))),
     *gets("/api/v1/procedures/hello/", "/api/v1/versions/{version}/", "/api/v1/versions/{draft}/"),
@@ -179,6 +181,7 @@ API = [
     Row("POST", "/api/v1/versions/", lambda scene, name: {"bundle": bundled("collect-diagnostics"), "note": "mine"}),
 ]
 PAGES = [
+    *gets(*(f"/access/answers/{kind}/" for kind in ("who", "person", "drift", "separation"))),
     *gets("/", "/glossary/", "/procedures/", "/procedures/find/?q=hello", "/procedures/hello/", "/runs/"),
     *gets("/runs/{done}/", "/runs/{waiting}/", "/runs/{done}/live/", "/runs/{done}/log.txt", "/runs/{done}/log/lines"),
     *gets("/approvals/", "/approvals/{waiting}/", "/reviews/", "/reviews/{version}/", "/reviews/{draft}/"),

@@ -1,0 +1,92 @@
+"""Who can run or approve something, and what one person can do: each by the grant that says so."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass
+from datetime import datetime
+from typing import Any
+
+from procedures.answers.standing import Standing, limits, standing
+
+
+@dataclass(frozen=True, slots=True)
+class Holding:
+    """One person by one grant. `stands` is false where only the platform's word holds the grant up: it gives no lease.
+
+    `through` is `person` or `group:NAME`; empty `environments` mean everywhere.
+    """
+
+    subject: str
+    person: str
+    verbs: tuple[str, ...]
+    procedure: str
+    environments: tuple[str, ...]
+    through: str
+    limits: tuple[str, ...]
+    duties: tuple[str, ...]
+    grant: str
+    given_by: str
+    confirmed_by: tuple[str, ...]
+    reason: str
+    not_before: str
+    expires_at: str
+    stands: bool
+    why: str
+
+
+def who_can(verb: str, *, procedure: str | None, environment: str | None, at: datetime) -> list[Holding]:
+    """Everybody who holds `verb` there and then, by name. None asks for whoever holds it anywhere."""
+    then = standing(at)
+    found = [
+        holding
+        for id, grant in then.live()
+        if verb in grant["verbs"]
+        and (procedure is None or then.authority.reaches(grant, procedure))
+        and (environment is None or not grant["environments"] or environment in grant["environments"])
+        for holding in _holdings(then, id, grant, (verb,))
+    ]
+    return sorted(found, key=lambda one: (one.person, one.expires_at))
+
+
+def what_can(subject: str, *, at: datetime) -> list[Holding]:
+    """Everything that one person holds at that moment, by grant."""
+    then = standing(at)
+    found = [
+        holding
+        for id, grant in then.live()
+        for holding in _holdings(then, id, grant, tuple(grant["verbs"]))
+        if holding.subject == subject
+    ]
+    return sorted(found, key=lambda one: (one.procedure, one.verbs))
+
+
+def _holdings(then: Standing, id: str, grant: Mapping[str, Any], verbs: tuple[str, ...]) -> Iterator[Holding]:
+    made = then.made.get(id, {})
+    kind, _, name = grant["principal"].partition(":")
+    for subject in then.holders(grant):
+        yield Holding(
+            subject=subject,
+            person=then.name(subject),
+            verbs=verbs,
+            procedure=told(grant),
+            environments=tuple(grant["environments"]),
+            through="person" if kind == "person" else f"group:{name}",
+            limits=tuple(limits(grant)),
+            duties=tuple(sorted(then.authority.duties_of(subject))),
+            grant=id,
+            given_by=then.name(made["by"]) if made else "installation",
+            confirmed_by=tuple(then.name(one) for one in made.get("confirmers", ())),
+            reason=grant.get("reason", "the first access manager"),
+            not_before=grant["not_before"],
+            expires_at=grant["expires_at"],
+            stands=bool(grant["stands"]),
+            why="" if grant["stands"] else then.authority.asserted.get(made.get("event", ""), "it is not signed"),
+        )
+
+
+def told(grant: Mapping[str, Any]) -> str:
+    """What a grant is for: a procedure's name, labels, or every one."""
+    if grant.get("procedure"):
+        return str(grant["procedure"])
+    return f"labels {', '.join(grant['selector'])}" if grant.get("selector") else "every procedure"

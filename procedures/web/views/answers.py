@@ -1,0 +1,99 @@
+"""Answers for access managers and auditors: who can, what can a person, what drifted, what was not separate."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from dataclasses import asdict
+from datetime import datetime
+from typing import Any
+
+from django.http import HttpRequest, HttpResponse
+from django.views.decorators.http import require_safe
+
+from procedures.answers import asked, drift, separation, who
+from procedures.domain.clock import now
+from procedures.domain.errors import NotFound
+from procedures.evidence.verify import table
+from procedures.models import VERBS, Environment, Person, Procedure
+from procedures.web.doors import page, person_of, show
+
+Rows = Sequence[Any]
+KINDS = {
+    "who": "Who can",
+    "person": "What a person can do",
+    "drift": "Tables against evidence",
+    "separation": "Separation of duties",
+}
+
+
+def _who(request: HttpRequest, at: datetime) -> Rows:
+    verb, procedure, environment = asked.question(request.GET)
+    return who.who_can(verb, procedure=procedure, environment=environment, at=at)
+
+
+def _person(request: HttpRequest, at: datetime) -> Rows:
+    me = person_of(request)
+    row = asked.person_of(me, request.GET.get("person") or me.username, now())
+    return who.what_can(str(row.subject), at=at)
+
+
+def _drift(_: HttpRequest, __: datetime) -> Rows:
+    return drift.drift(now())
+
+
+def _separation(_: HttpRequest, at: datetime) -> Rows:
+    return separation.separation_report(at)
+
+
+ROWS: dict[str, Callable[[HttpRequest, datetime], Rows]] = {
+    "who": _who,
+    "person": _person,
+    "drift": _drift,
+    "separation": _separation,
+}
+
+
+@page
+@require_safe
+def one(request: HttpRequest, kind: str) -> HttpResponse:
+    """The answer as a page; with `?as=csv` as a file whose cells are no formulas."""
+    me = person_of(request)
+    if kind not in ROWS:
+        raise NotFound("There is no such question.")
+    reads = asked.is_reader(me, now())
+    if kind != "person":
+        asked.require_reader(me, now())
+    at = asked.moment_of(request.GET.get("as_of", ""), now(), pointer="/as_of")
+    rows = ROWS[kind](request, at)
+    if request.GET.get("as") == "csv":
+        return _file(kind, rows)
+    context: dict[str, Any] = {
+        "kind": kind,
+        "kinds": KINDS.items() if reads else [("person", KINDS["person"])],
+        "rows": rows[:1000],
+        "count": len(rows),
+        "as_of": request.GET.get("as_of", ""),
+        "then": at,
+        "asked": {name: request.GET.get(name, "") for name in ("verb", "procedure", "environment", "person")},
+        "link": request.GET.urlencode(),
+    }
+    if reads:
+        context |= {
+            "verbs": VERBS,
+            "procedures": Procedure.objects.order_by("title")[:500],
+            "environments": Environment.objects.all(),
+            "people": Person.objects.exclude(kind=Person.Kind.SYSTEM).order_by("name")[:1000],
+        }
+    return show(request, "answers.html", context, nav="access")
+
+
+def _file(kind: str, rows: Rows) -> HttpResponse:
+    told = [{name: _cell(value) for name, value in asdict(row).items()} for row in rows]
+    heads = list(told[0]) if told else ["nothing"]
+    answer = HttpResponse(table([heads, *(list(row.values()) for row in told)]), content_type="text/csv; charset=utf-8")
+    answer["Content-Disposition"] = f'attachment; filename="{kind}.csv"'
+    return answer
+
+
+def _cell(value: Any) -> str:
+    return ", ".join(map(str, value)) if isinstance(value, tuple) else str(value)
