@@ -47,7 +47,7 @@ def access() -> None:
     """Who may do what."""
 
 
-for command in (*COMMANDS, campaign):
+for command in (*COMMANDS, campaign, report, drift, separation):
     access.add_command(command)
 
 
@@ -71,10 +71,6 @@ def list_grants(as_json: bool) -> None:
 def revoke(grant_id: str, reason: str, key: str | None) -> None:
     """End a grant now."""
     click.echo("\n".join(told(propose_change("grant_end", {"grant": grant_id, "reason": reason}, key))))
-
-
-for command in (report, drift, separation):
-    access.add_command(command)
 
 
 @click.group()

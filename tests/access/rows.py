@@ -112,7 +112,7 @@ REASON = plain(reason="because")
 WISH = {"procedure": "hello", "environment": "development", "parameters": {"name": "Zoe"}, "reason": "to see it"}
 NAMING = {"mode": "on", "stages": "submit", "s.pattern": "^a$", "s.longest": "40", "s.parameters": "^a$"}
 ACCESS = {"procedure": "hello", "verbs": ["review"], "environments": ["staging"], "days": 3, "reason": "a turn"}
-ANSWERS = ("holders", "drift", "separation", "people/asker", "people/manager")
+ANSWERS = ("holders", "drift", "separation", "people/{asker}", "people/manager")
 API = [
     *gets(*(f"/api/v1/access/{kind}/" for kind in ANSWERS)),
     *gets(*(f"/api/v1/{noun}/" for noun in ("me", "actions", "procedures", "people", "environments", "targets"))),

@@ -100,7 +100,7 @@ def play(folder: Path) -> Scene:
         since_at=now(),
     )
     _name(scene, done=done, waiting=waiting, version=version, hello=hello, draft=draft)
-    scene.ids |= {"thread": str(thread.pk), "change": str(change.pk), "source": "repo"}
+    scene.ids |= {"asker": "asker", "thread": str(thread.pk), "change": str(change.pk), "source": "repo"}
     Target.objects.create(
         environment_id="staging",
         name="web-1",
