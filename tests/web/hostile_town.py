@@ -128,9 +128,10 @@ class Others:
         }
         group = Group.objects.order_by("-id").first()
         models.Grant.objects.create(person=self.people[0], expires_at=self.soon, **common)
-        models.Grant.objects.create(group=group, expires_at=self.soon, confirmed_by=self.people[1], **common)
-        ended = {"revoked_at": self.at, "revoked_by": self.people[2]}
-        models.Grant.objects.create(person=self.people[0], expires_at=self.soon, **common, **ended)
+        grows = common | {"grows": True, "selector": ["nightly"], "confirmed_by": self.people[1]}
+        models.Grant.objects.create(group=group, expires_at=self.soon, **grows)
+        common |= {"revoked_at": self.at, "revoked_by": self.people[2]}
+        models.Grant.objects.create(person=self.people[0], expires_at=self.soon, **common)
 
     def _sources(self) -> list[models.Source]:
         found = []
@@ -225,13 +226,8 @@ class Others:
         """Words between reviewers and authors, where a version came from, what its tests said."""
         version = Version.objects.get(procedure__name="evil", state="in_review")
         self.version = version.pk
-        origin: dict[str, Any] = {
-            "source": "evil0",
-            "commit": "c" * 40,
-            "folder": ALL,
-            "link": URLS[0],
-            "strangers": list(PAYLOADS),
-        }
+        origin: dict[str, Any] = {"source": "evil0", "commit": "c" * 40, "folder": ALL, "link": URLS[0]}
+        origin |= {"strangers": list(PAYLOADS)}
         origin |= {"signature": {"good": ALL, "all": ALL, "signer": ALL}, "vouched": False, "rewritten": True}
         accepted = Version.objects.get(procedure__name="evil", state="accepted")
         for row in (version, accepted):

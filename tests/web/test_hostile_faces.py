@@ -23,7 +23,7 @@ from tests.web import hostile_rest
 from tests.web.hostile import ALL, PAYLOADS, places, written
 from tests.web.hostile_town import Others, events, pieces
 from tests.web.test_hostile import acting
-from tests.web.town import Town, found
+from tests.web.town import PASSWORD, Town, found
 
 pytestmark = pytest.mark.once
 TEMPLATES = Path(web.__file__).with_name("templates")
@@ -47,7 +47,7 @@ def joined(o: Others) -> Rows:
 
 def grant(o: Others) -> dict[str, Any]:
     """A form that comes back as what is to be signed."""
-    said = {"reason": ALL, "selector": ALL, "next": ALL, "verbs": ["run"], "days": "3"}
+    said = {"reason": ALL, "next": ALL, "verbs": ["run"], "days": "3", "procedure": "evil"}
     return said | {"principal": f"person:{o.people[0].subject}", "environments": "development"}
 
 
@@ -92,6 +92,16 @@ ROWS: dict[str, Callable[[Others], Rows]] = {
     "change": lambda o: [(f"/changes/{row.pk}/", "jonas") for row in o.changes],
     "settings": lambda o: [("/settings/", "mira")],
     "agents": lambda o: [("/agents/", "jonas")],
+    "answers": lambda o: [
+        ("/access/answers/drift/", "jonas"),
+        ("/access/answers/separation/", "jonas"),
+        ("/access/answers/who/?verb=run", "jonas"),
+        ("/access/answers/person/?person=evil0", "jonas"),
+    ],
+    "policies": lambda o: [("/policies/", "jonas")],
+    "policy": lambda o: [("/policies/naming/", "jonas")],
+    "ways-in": lambda o: [("/people/sign-in/", "jonas")],
+    "command-line": lambda o: [("/cli-login/", "mira")],
     "glass": lambda o: [("/break-glass/", "aisha")],
     "glass-review": lambda o: [(f"/break-glass/{o.glass.pk}/?comment={PAYLOADS[0]}", "aisha")],
     "break-glass": lambda o: [(f"/approvals/{o.approval.pk}/break-glass/?reason={PAYLOADS[0]}", "aisha")],
@@ -122,6 +132,11 @@ FORMS: dict[str, Callable[[Others], list[tuple[str, str, dict[str, Any]]]]] = {
     "service-account": lambda o: [("/people/account/", "jonas", {"owner": ALL, "username": ALL, "name": ALL})],
     "break-glass": lambda o: [(f"/approvals/{o.approval.pk}/break-glass/", "aisha", {"reason": ALL})],
     "glass-review": lambda o: [(f"/break-glass/{o.glass.pk}/", "aisha", {"comment": ALL, "verdict": ALL})],
+    "policy": lambda o: [("/policies/naming/", "jonas", {"mode": ALL, "s.pattern": ALL, "do": ALL})],
+    "link-login": lambda o: [
+        ("/settings/logins/", "mira", {"provider": "evil", "password": PASSWORD}),
+        ("/settings/logins/", "mira", {"provider": ALL, "password": ALL}),
+    ],
     "agent-switch": lambda o: [("/agents/switch/", "jonas", {"agent": ALL, "person": ALL, "on": ALL, "reason": ALL})],
     "agent-tokens": lambda o: [("/agents/tokens/", "jonas", {"name": ALL, "do": ALL, "agent": ALL, "days": ALL})],
     "let-in": lambda o: [("/people/let-in/", "jonas", {"person": ALL})],
@@ -129,6 +144,8 @@ FORMS: dict[str, Callable[[Others], list[tuple[str, str, dict[str, Any]]]]] = {
     "close-account": lambda o: [("/people/close/", "jonas", {"person": ALL})],
     "new-change": lambda o: [
         ("/changes/grant/new/", "jonas", grant(o)),
+        ("/changes/grant/new/", "jonas", grant(o) | {"selector": ALL, "procedure": ""}),
+        ("/changes/labels/new/", "jonas", {"procedure": "evil", "labels": "nightly", "next": ALL}),
         ("/changes/grant/new/", "jonas", {"principal": ALL, "verbs": ALL, "days": "3", "reason": ALL, "next": ALL}),
         ("/changes/grant/new/", "jonas", {"days": ALL}),
         ("/changes/binding/new/", "jonas", {"role": ALL, "ceiling": ALL, "max_ttl_s": "60"}),

@@ -118,6 +118,14 @@ def one(request: HttpRequest, change: UUID) -> HttpResponse:
     return redirect("web:change", row.pk)
 
 
+def _effects_still(change: ControlChange) -> dict[str, Any]:
+    """What it would do now; a change that can do nothing any more is shown all the same, with the reason."""
+    try:
+        return effects(change.control, change.object)
+    except OpsError as problem:
+        return {"problem": problem}
+
+
 def _context(me: Person, change: ControlChange) -> dict[str, Any]:
     names = pages_people.names_of([row["by"] for row in change.signatures] + control_forms.subjects_in(change.object))
     waits = change.state == ControlChange.State.PROPOSED
@@ -131,7 +139,7 @@ def _context(me: Person, change: ControlChange) -> dict[str, Any]:
         "mine": change.proposer_id == me.pk,
         "told": control_forms.told(change.control, change.object, names),
         "gains": gains,
-        **(effects(change.control, change.object) if waits else {}),
+        **(_effects_still(change) if waits else {}),
         "signed": signed,
         "signers": [(names.get(row["by"], row["by"]), row) for row in change.signatures],
         "ask": signing.ask(bytes(change.statement), minimum, me) if waits and not signed and not gains else None,
