@@ -14,6 +14,7 @@ from opsportal.cli.accounts import subject_of
 from opsportal.cli.answers import drift, report, separation
 from opsportal.cli.campaigns import campaign
 from opsportal.cli.portal import FAILED, TOTP, ask, json_of, proof, show, signed
+from opsportal.cli.spaces import spaces
 
 KEY = click.option("--key", help="SSH key file to sign with; a .pub asks the agent.")
 JSON = click.option("--json", "as_json", is_flag=True)
@@ -47,7 +48,7 @@ def access() -> None:
     """Who may do what."""
 
 
-for command in (*COMMANDS, campaign, report, drift, separation):
+for command in (*COMMANDS, campaign, report, drift, separation, spaces):
     access.add_command(command)
 
 

@@ -16,6 +16,8 @@ from procedures.domain.access_requests import ASKABLE
 from procedures.domain.errors import NotAllowed
 from procedures.models import Environment, Grant, GrantRight, Person, Procedure
 
+EVERYWHERE = frozenset({"manage_access"})  # asked without an environment, it is about every one
+
 
 @dataclass(frozen=True, slots=True)
 class Decision:
@@ -64,11 +66,13 @@ def decide(
     resolved: Mapping[str, Any] | None = None,
     targets: Sequence[Any] | None = None,
     secrets: Collection[str] = (),
+    whole: bool = False,
 ) -> Decision:
     """Allow if one grant, as a unit, covers verb, procedure, environment, parameters, secrets, targets and hour.
 
     `resolved` are parameters after defaults (H8); `targets` the plan's targets. None: not part of the question.
-    `secrets` are the names of those handed in.
+    `secrets` are the names of those handed in. No environment asks whether the verb is held in any, except to manage
+    access, which decides over all of them; `whole` asks the same of other verbs.
     """
     if actor is None or not actor.is_active:
         return Decision(False, "Nobody is signed in, or the account is closed.")
@@ -85,6 +89,8 @@ def decide(
     )
     if environment is not None:
         rights = rights.filter(Q(environment__isnull=True) | Q(environment=environment))
+    elif whole or verb in EVERYWHERE:
+        rights = rights.filter(environment__isnull=True)
     for right in rights.select_related("grant").order_by("grant_id").distinct():
         refused = _outside(right.grant, at, resolved=resolved, targets=targets, secrets=secrets)
         if not refused:

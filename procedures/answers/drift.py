@@ -25,6 +25,7 @@ from procedures.models import (
     ProcedureGroupPermission,
     ProcedureUserPermission,
     Runner,
+    Space,
     Target,
 )
 
@@ -55,6 +56,7 @@ def drift(at: datetime) -> list[Drift]:
         _bindings,
         _targets,
         _labels,
+        _spaces,
         _others,
     )
     return [one for check in checks for one in check(then, at)]
@@ -205,6 +207,14 @@ def _labels(then: Standing, at: datetime) -> Iterator[Drift]:
     table = {row.name: sorted(row.labels) for row in Procedure.objects.exclude(labels=[])}
     log = {name: sorted(labels) for name, labels in then.authority.labels.items() if labels}
     yield from _both("labels", table, log)
+
+
+def _spaces(then: Standing, at: datetime) -> Iterator[Drift]:
+    fields = ("title", "leads", "procedures", "environments", "verbs", "days", "risk")
+    rows = Space.objects.filter(ended_at__isnull=True)
+    table = {row.name: {f: getattr(row, f) for f in fields} for row in rows}
+    log = {name: {f: said[f] for f in fields} for name, said in then.authority.spaces.items()}
+    yield from _both("space", table, log)
 
 
 def _others(then: Standing, at: datetime) -> Iterator[Drift]:

@@ -8,6 +8,7 @@ from collections.abc import Mapping
 from typing import Any, ClassVar
 
 from django.contrib.auth.models import Group
+from django.db.models import Q
 from rest_framework.request import Request
 from rest_framework.response import Response
 
@@ -17,8 +18,8 @@ from procedures.api.door import Door, uuid
 from procedures.domain.canonical import canon, moment
 from procedures.domain.clock import now
 from procedures.domain.errors import InvalidInput
-from procedures.models import ControlChange, Environment, Grant, Person, PoolKey, PortalSetting, Target
-from procedures.queries import pages_people
+from procedures.models import Environment, Grant, Person, PoolKey, PortalSetting, Target
+from procedures.queries import deciding, pages_people
 from procedures.queries.would_allow import would_allow
 from procedures.services import controls, people
 
@@ -36,8 +37,7 @@ class Changes(Door):
     by_token: ClassVar[Mapping[str, str]] = {}
 
     def get(self, request: Request) -> Response:
-        access.require(self.actor, "manage_access", at=now())
-        rows = ControlChange.objects.select_related("proposer").order_by("-id")[:200]
+        rows = pages_people.changes_for(self.actor, now())
         return Response({"results": [shapes.change(row) for row in rows], "next": None, "previous": None})
 
     def post(self, request: Request) -> Response:
@@ -83,10 +83,12 @@ class PreviewGrant(Door):
 
     def post(self, request: Request) -> Response:
         at = now()
-        access.require(self.actor, "manage_access", at=at)
+        if not deciding.reach(self.actor, at=at):
+            access.require(self.actor, "manage_access", at=at)
         data = inputs.checked(inputs.GRANT, request.data)
         data.pop("signature", None)
         object = {"not_before": moment(at), **data, "principal": principal(data["principal"])}
+        deciding.require(self.actor, "grant", object, at=at)
         controls.require_sound("grant", object)
         return Response(shapes.would_allow(would_allow(object, at)))
 
@@ -97,7 +99,8 @@ class Grants(Door):
     def get(self, request: Request) -> Response:
         rows = Grant.objects.select_related("person", "group", "procedure", "granted_by").order_by("-id")
         if not access.decide(self.actor, "manage_access", at=now()).allowed:
-            rows = rows.filter(person=self.actor)
+            ours = pages_people.managed(self.actor, rows[:500], now())
+            rows = rows.filter(Q(person=self.actor) | Q(pk__in=ours))
         return Response({"results": [shapes.grant(row) for row in rows[:500]], "next": None, "previous": None})
 
     def post(self, request: Request) -> Response:

@@ -150,6 +150,7 @@ ANSWERS: Mapping[tuple[str, str], tuple[Sequence[int], Shape]] = {
     ("control.People", "POST"): ([201], OBJECT),
     ("accounts.ServiceAccounts", "POST"): ([201], OBJECT),
     ("agents.Agents", "GET"): ([200], _list(OBJECT)),
+    ("spaces.Spaces", "GET"): ([200], _list(OBJECT)),
     **{(f"agents.{name}", "POST"): ([204], {}) for name in ("Stop", "Start")},
     ("tokens.Tokens", "POST"): ([201], OBJECT),
     ("tokens.Rotate", "POST"): ([201], OBJECT),

@@ -22,6 +22,7 @@ from procedures.api import (
     session,
     sessions,
     sources,
+    spaces,
     tokens,
     versions,
 )
@@ -111,6 +112,7 @@ urlpatterns = [
     path("v1/controls/<str:pk>/", control.OneChange.as_view()),
     path("v1/controls/<str:pk>/confirm/", control.Confirm.as_view()),
     path("v1/controls/<str:pk>/refuse/", control.Refuse.as_view()),
+    path("v1/spaces/", spaces.Spaces.as_view()),
     path("v1/access-requests/", access_requests.AccessRequests.as_view()),
     path("v1/access-requests/<str:pk>/", access_requests.OneAccessRequest.as_view()),
     path("v1/access-requests/<str:pk>/grant/", access_requests.Grant.as_view()),

@@ -8,7 +8,7 @@ from typing import Any
 
 import jsonschema_rs
 
-from procedures.domain import campaigns, grants, providers, software, windows
+from procedures.domain import campaigns, grants, providers, software, spaces, windows
 from procedures.domain.canonical import NotCanonical, canon
 from procedures.domain.controls import CONTROLS
 from procedures.domain.definition import DUTIES, RISKS
@@ -92,6 +92,7 @@ SCHEMAS: Mapping[str, dict[str, Any]] = {
     "labels": _object(
         {"procedure": NAME, "labels": {"type": "array", "items": MARK, "maxItems": 20, "uniqueItems": True}}
     ),
+    "space": spaces.SCHEMA,
     "terms": _object({"days": DAYS, "production_run_days": DAYS, "break_glass_days": DAYS}),
     "campaign": _object(
         {

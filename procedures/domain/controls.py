@@ -38,6 +38,7 @@ CONTROLS = (
     "terms",
     "campaign",
     "campaign_keep",
+    "space",
 )
 ENDS = frozenset({"grant_end", "key_end", "campaign"})  # taking authority away needs one manager, at once
 ALONE = ENDS | {"campaign_keep"}  # so does leaving it as it was given
@@ -150,6 +151,8 @@ class Authority:
     labels: dict[str, set[str]] = field(default_factory=dict)
     terms: dict[str, Any] | None = None
     campaigns: dict[str, dict[str, Any]] = field(default_factory=dict)
+    spaces: dict[str, dict[str, Any]] = field(default_factory=dict)
+    risks: dict[str, str] = field(default_factory=dict)  # of procedures, as accepted last
     asserted: dict[str, str] = field(default_factory=dict)
     providers: dict[str, dict[str, Any]] = field(default_factory=dict)
     words: dict[str, set[tuple[str, str]]] = field(default_factory=dict)  # provider → (group, subject) by its word
@@ -170,18 +173,6 @@ class Authority:
         kind, _, name = principal.partition(":")
         more = set() if production or kind == "person" else self.unsigned.get(name, set())
         return self.holders(principal) | more
-
-    def managers(self, verb: str = "manage_access", *, at: str, environment: object = None) -> set[str]:
-        """Persons who could decide over the whole portal, or one environment of it, at that moment."""
-        found: set[str] = set()
-        for grant in self.grants.values():
-            where = grant["environments"]
-            whole = "procedure" not in grant and not grant.get("selector")
-            here = environment is None or not where or environment in where
-            live = grant["not_before"] <= at < grant["expires_at"]
-            if verb in grant["verbs"] and grant["stands"] and whole and here and live:
-                found |= self.holders(grant["principal"])
-        return found - self.owners.keys()
 
     def reaches(self, grant: Mapping[str, Any], procedure: str) -> bool:
         """Whether a grant is for this procedure: named, pinned when it was given, or, if it grows, labelled now."""
@@ -293,5 +284,9 @@ def _apply_setting(authority: Authority, control: str, object: Mapping[str, Any]
         providers.changed(authority, object, {**object, "stands": True})
     elif control == "labels":
         authority.labels[object["procedure"]] = set(object["labels"])
+    elif control == "space" and object["action"] == "set":
+        authority.spaces[object["name"]] = dict(object)
+    elif control == "space":
+        authority.spaces.pop(object["name"], None)
     elif control == "terms":
         authority.terms = dict(object)

@@ -17,6 +17,8 @@ def gains_from(control: str, object: Mapping[str, Any], authority: Authority, *,
         found = {object["person"]}
     elif control == "labels":
         found = {who for principal in authority.joined(object, at) for who in authority.holders(principal)}
+    elif control == "space" and object["action"] == "set":
+        found = {who for lead in object["leads"] for who in authority.holders(lead)}
     elif control == "agent":
         found = {object["owner"]}
     elif control == "key":

@@ -14,15 +14,8 @@ from django.db.models import QuerySet
 from procedures.evidence.models import Event
 
 OWNED = ("person.made", "account.given")  # whose software is
-AUTHORITY = (
-    "genesis",
-    "bootstrap.granted",
-    "control.confirmed",
-    "membership.synced",
-    "campaign.opened",
-    "person.closed",
-    *OWNED,
-)
+GIVEN = ("genesis", "bootstrap.granted", "control.confirmed", "membership.synced", "campaign.opened", "person.closed")
+AUTHORITY = (*GIVEN, "version.accepted", *OWNED)  # an acceptance says the risk that the limits of a space are about
 
 
 @dataclass(frozen=True, slots=True)

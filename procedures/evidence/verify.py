@@ -435,7 +435,7 @@ def open_note(member: str, note: str, key: str) -> tuple[str, int, bytes]:
 ENDS = {"grant_end", "key_end", "campaign"}
 ALONE = ENDS | {"campaign_keep"}
 PORTAL_WIDE = {"membership", "duty", "profile", "key", "runner", "redaction", "source", "action"}
-PORTAL_WIDE |= {"identity_provider", "local_sign_in", "policy", "agent", "labels", "terms"}
+PORTAL_WIDE |= {"identity_provider", "local_sign_in", "policy", "agent", "labels", "terms", "space"}
 OPERATED = {"binding", "target", "secret", "runner"}
 
 
@@ -458,6 +458,8 @@ class Authority:
         self.grants: dict[str, Row] = {}
         self.labels: dict[str, set[str]] = {}
         self.terms: Row = {}
+        self.spaces: dict[str, Row] = {}
+        self.risks: dict[str, str] = {}
         self.asserted: list[tuple[int, str, str]] = []
         self.redacted: dict[str, set[str]] = {}
         self.erased: set[str] = set()
@@ -472,15 +474,45 @@ class Authority:
         return {name} if kind == "person" else set(self.members.get(name, ()))
 
     def managers(self, control: str, thing: Row, at: str) -> set[str]:
-        """Who could decide it at that moment: by a living grant over every procedure, and never software."""
+        """Who could decide it at that moment: by living grants over all that it weighs on, and never software."""
+        grant = self.grants.get(thing["grant"], {}) if control == "grant_end" else thing if control == "grant" else {}
+        procedure, where = grant.get("procedure"), grant.get("environments") or []
+        if control in ("binding", "target", "secret"):
+            where = [thing["environment"]]
+        if "replaces" in grant:  # it ends another one
+            procedure, where, grant = None, [], {}
+        verbs = {"manage_access", "operate"} if control in OPERATED else {"manage_access"}
+        found = set()
+        for verb in verbs:
+            found |= set.intersection(*(self.holding(verb, procedure, one, at) for one in where or [None]))
+        if grant:
+            found |= {w for space in self.spaces.values() for w in self.leads(space, control, grant)}
+        return found - set(self.owners)
+
+    def leads(self, space: Row, control: str, grant: Row) -> set[str]:
+        """The leads of a space, if this grant lies inside it: for its end by place alone."""
+        where = set(grant.get("environments") or ())
+        inside = grant.get("procedure") in space["procedures"] and where and where <= set(space["environments"])
+        if inside and control == "grant":
+            ends, begins = (dt.datetime.fromisoformat(grant[n].rstrip("Z")) for n in ("expires_at", "not_before"))
+            inside = set(grant["verbs"]) <= set(space["verbs"]) and ends - begins <= dt.timedelta(days=space["days"])
+            inside = inside and self.risks.get(grant["procedure"]) in RISKS[: RISKS.index(space["risk"]) + 1]
+        return {who for lead in space["leads"] for who in self.holders(lead)} if inside else set()
+
+    def holding(self, verb: str, procedure: str | None, environment: str | None, at: str) -> set[str]:
+        """Who holds a verb over a procedure and an environment then; None is every one of them."""
         found = set()
         for grant in self.grants.values():
-            verbs, where = grant["verbs"], grant.get("environments") or []
-            operates = control in OPERATED and "operate" in verbs and (not where or thing.get("environment") in where)
-            whole = "procedure" not in grant and not grant.get("selector")
-            if ("manage_access" in verbs or operates) and whole and grant["not_before"] <= at < grant["expires_at"]:
+            where, wanted = grant.get("environments") or [], set(grant.get("selector") or ())
+            reached = grant.get("pinned", ())
+            if grant.get("grows"):
+                reached = [name for name, has in self.labels.items() if wanted <= has]
+            whole = "procedure" not in grant and not wanted
+            what = whole or (procedure is not None and (procedure == grant.get("procedure") or procedure in reached))
+            live = verb in grant["verbs"] and grant["not_before"] <= at < grant["expires_at"]
+            if live and what and (not where or environment in where):
                 found |= self.holders(grant["principal"])
-        return found - set(self.owners)
+        return found
 
     def gains(self, control: str, thing: Row, at: str) -> set[str]:
         """Who gains authority from a change, owners of software that gains included."""
@@ -490,6 +522,8 @@ class Authority:
             found = self.holders(thing["principal"])
         elif control == "membership" and add:
             found = {thing["person"]}
+        elif control == "space" and thing["action"] == "set":
+            found = {who for lead in thing["leads"] for who in self.holders(lead)}
         elif control == "key":
             found = {thing["subject"]}
         elif control == "agent":
@@ -563,6 +597,8 @@ class Authority:
             self.review_glass(index, body)
         elif kind == "membership.synced":
             self.sync(body)
+        elif kind == "version.accepted":
+            self.risks[str(body.get("procedure"))] = body["risk"]
         elif kind == "person.closed":
             self.close(body["subject"])
         elif kind in ("person.made", "account.given") and body.get("owner"):
@@ -612,7 +648,9 @@ class Authority:
             return
         add = thing.get("action", "add") in ("add", "set")
         if control == "grant":
-            self.grants[body["change"]] = dict(thing, signers=[row["by"] for row in body.get("sigs", [])])
+            wanted = set(thing.get("selector") or ())
+            pinned = [name for name, has in self.labels.items() if wanted and wanted <= has]
+            self.grants[body["change"]] = dict(thing, pinned=pinned, signers=[r["by"] for r in body.get("sigs", [])])
             self.grants.pop(thing.get("replaces", ""), None)
         elif control == "campaign":
             self.campaigns.setdefault(thing["campaign"], dict(thing, set=set(), kept=set()))
@@ -640,6 +678,8 @@ class Authority:
             self.labels[thing["procedure"]] = set(thing["labels"])
         elif control == "terms":
             self.terms = thing
+        elif control == "space":
+            self.spaces = {**self.spaces, thing["name"]: thing if add else {"procedures": []}}
         elif control == "runner":
             self.runners[thing["runner"]] = thing["public"]
         elif control == "identity_provider":

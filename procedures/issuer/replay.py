@@ -11,6 +11,7 @@ from procedures.domain.canonical import NotCanonical, moment, parse
 from procedures.domain.clock import now
 from procedures.domain.controls import Authority, Signature, Verdict, apply, close, counts_from, judge, own
 from procedures.domain.gains import gains_from
+from procedures.domain.managers import managers
 from procedures.domain.signatures import signer
 from procedures.domain.statements import BadSignature
 from procedures.evidence.queries import OWNED, Fact, authority_facts
@@ -33,6 +34,8 @@ def replay(facts: Sequence[Fact] | None = None, *, at: datetime | None = None) -
             _control(authority, fact)
         elif fact.kind == "membership.synced":
             providers.fold(authority, fact.facts)
+        elif fact.kind == "version.accepted":
+            authority.risks[str(fact.facts.get("procedure"))] = str(fact.facts["risk"])
         elif fact.kind == "person.closed":
             close(authority, fact.facts["subject"], id=fact.id)
         elif fact.kind in OWNED and fact.facts.get("owner"):
@@ -100,7 +103,7 @@ def judged(authority: Authority, fact: Fact) -> Verdict:
         profile=authority.profile,
         production=authority.production,
         gains=gains_from(control, object, authority, at=at),
-        managers=authority.managers(at=at) | _operators(authority, control, object, at),
+        managers=managers(authority, control, object, at=at),
         longest=authority.terms,
     )
 
@@ -115,13 +118,6 @@ def _signatures(authority: Authority, fact: Fact) -> list[Signature]:
 def by_now(at: str) -> str:
     """When an event says that it happened, but no later than now: a date ahead of its time gives nothing."""
     return min(at, moment(now()))
-
-
-def _operators(authority: Authority, control: str, object: Mapping[str, Any], at: str) -> set[str]:
-    """Holders of `operate` for the environment of a binding, target, secret or runner."""
-    if control not in {"binding", "target", "secret", "runner"}:
-        return set()
-    return authority.managers("operate", at=at, environment=object.get("environment", ""))
 
 
 def _says(fact: Fact, control: str, object: Mapping[str, Any]) -> bool:

@@ -43,6 +43,7 @@ from procedures.models.runs import (
     Task,
 )
 from procedures.models.sources import HookDelivery, Source, SourceFinding
+from procedures.models.spaces import Space
 from procedures.models.tokens import ApiToken, OpenSession
 from procedures.models.trials import Trial
 from procedures.models.versions import VERBS, Procedure, Review, Version, VersionAuthor, VersionFile
@@ -100,6 +101,7 @@ __all__ = [
     "SealedSecret",
     "Source",
     "SourceFinding",
+    "Space",
     "Target",
     "Task",
     "Trial",

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from datetime import datetime
+from typing import Any
 from uuid import UUID
 
 from django.contrib.auth.models import Group
@@ -12,7 +13,8 @@ from procedures import access
 from procedures.access.decision import live_rights
 from procedures.domain.access_requests import EXTENDED_BEFORE, AccessRequestState, Asked
 from procedures.domain.errors import NotFound
-from procedures.models import AccessRequest, Environment, Grant, GrantRight, Membership, Person, Procedure, Version
+from procedures.models import AccessRequest, Environment, Grant, Membership, Person, Procedure, Version
+from procedures.queries import deciding
 
 MOST = 200
 OPEN = AccessRequestState.OPEN.value
@@ -50,39 +52,52 @@ def involved(row: AccessRequest) -> set[int]:
 
 def may_decide(person: Person, row: AccessRequest, at: datetime) -> bool:
     """Whether this person manages access and gains nothing from the request."""
-    manages = person.kind == Person.Kind.PERSON and access.decide(person, "manage_access", at=at).allowed
+    manages = person.kind == Person.Kind.PERSON and deciding.may(person, "grant", _wanted(row), at=at).allowed
     return manages and person.pk not in involved(row)
+
+
+def require_deciding(person: Person, row: AccessRequest, at: datetime) -> None:
+    """Raises NotAllowed unless this person's right covers all that the request asks for."""
+    deciding.require(person, "grant", _wanted(row), at=at)
+
+
+def _wanted(row: AccessRequest) -> dict[str, Any]:
+    """The grant as it was asked for, from when it was asked."""
+    return asked_of(row).grant(begins(row, row.asked_at))
+
+
+def gives(person: Person, at: datetime) -> bool:
+    """Whether this person may give any access at all: a page offers its form then."""
+    reach = deciding.reach(person, at=at)
+    return bool(reach.managed or reach.led)
 
 
 def deciders(row: AccessRequest, at: datetime) -> list[Person]:
     """Everybody who could decide the request, by name."""
-    rights = GrantRight.objects.filter(
-        verb="manage_access", procedure__isnull=True, not_before_at__lte=at, ends_at__gt=at
-    )
-    found = Person.objects.filter(
-        Q(pk__in=rights.values("person")) | Q(memberships__group__in=rights.values("group")),
-        is_active=True,
-        kind=Person.Kind.PERSON,
-    )
-    return list(found.exclude(pk__in=involved(row)).distinct().order_by("name")[:MOST])
+    found = deciding.people("grant", _wanted(row), at=at)
+    return list(found.exclude(pk__in=involved(row)).order_by("name")[:MOST])
 
 
 def decidable(person: Person, at: datetime) -> list[AccessRequest]:
     """Open requests that this person may decide, oldest first."""
-    if not access.decide(person, "manage_access", at=at).allowed or person.kind != Person.Kind.PERSON:
+    reach = deciding.reach(person, at=at)
+    if not reach or person.kind != Person.Kind.PERSON:
         return []
     gains = Q(asker=person) | Q(person=person) | Q(asker__owner=person) | Q(person__owner=person)
     rows = AccessRequest.objects.filter(state=OPEN).exclude(gains | Q(group__memberships__person=person))
-    return list(rows.select_related(*JOINED).order_by("asked_at")[:MOST])
+    found = rows.select_related(*JOINED).order_by("asked_at")[:MOST]
+    return [row for row in found if reach.decides("grant", _wanted(row))]
 
 
 def seen_by(person: Person, at: datetime) -> QuerySet[AccessRequest]:
-    """The own ones and those for an own group; every one for managers and auditors. Newest first."""
+    """Newest first: the own ones, those for an own group and what one could decide; all for managers and auditors."""
     rows = AccessRequest.objects.select_related(*JOINED).order_by("-id")
     if any(access.decide(person, verb, at=at).allowed for verb in ("manage_access", "audit")):
         return rows
     own = Q(asker=person) | Q(person=person) | Q(group__in=person.memberships.values("group"))
-    return rows.filter(own)
+    reach = deciding.reach(person, at=at)
+    ours = [row.pk for row in rows[:MOST] if reach.decides("grant", _wanted(row))] if reach else []
+    return rows.filter(own | Q(pk__in=ours))
 
 
 def one(person: Person, request: UUID, at: datetime) -> AccessRequest:

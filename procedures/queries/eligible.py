@@ -4,46 +4,20 @@ from __future__ import annotations
 
 from datetime import datetime
 
-from django.db.models import Q, QuerySet
+from django.db.models import Q
 
 from procedures.models import (
     Approval,
     ControlChange,
     DutyAssignment,
-    Environment,
-    GrantRight,
     Person,
-    Procedure,
     Run,
     Version,
 )
-from procedures.queries.pages_shell import verb_of
+from procedures.queries import deciding
+from procedures.queries.holders import holders
 
 MOST = 200
-
-
-def holders(
-    verb: str, at: datetime, *, procedure: Procedure | None = None, environment: Environment | None = None
-) -> QuerySet[Person]:
-    """Active persons who hold that verb there now, as the one decision would say."""
-    rights = GrantRight.objects.filter(
-        Q(procedure__isnull=True) | Q(procedure=procedure) if procedure else Q(procedure__isnull=True),
-        verb=verb,
-        not_before_at__lte=at,
-        ends_at__gt=at,
-    )
-    if environment is not None:
-        rights = rights.filter(Q(environment__isnull=True) | Q(environment=environment))
-    return (
-        Person.objects.filter(
-            Q(pk__in=rights.filter(person__isnull=False).values("person"))
-            | Q(memberships__group__in=rights.filter(group__isnull=False).values("group")),
-            is_active=True,
-            kind=Person.Kind.PERSON,
-        )
-        .distinct()
-        .order_by("pk")
-    )
 
 
 def approvers(run: Run, at: datetime) -> list[Person]:
@@ -70,7 +44,7 @@ def reviewers(version: Version, at: datetime) -> list[Person]:
 def confirmers(change: ControlChange, at: datetime, gains: set[str]) -> list[Person]:
     """Who could confirm this change: neither proposed, nor signed, nor gaining."""
     signed = {row["by"] for row in change.signatures}
-    rows = holders(verb_of(change.control), at).exclude(pk=change.proposer_id)
+    rows = deciding.people(change.control, change.object, at=at).exclude(pk=change.proposer_id)
     return [person for person in rows[:MOST] if str(person.subject) not in signed | gains]
 
 

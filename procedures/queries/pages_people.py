@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterable
 from datetime import datetime
 from uuid import UUID
 
@@ -11,6 +12,7 @@ from django.db.models import Prefetch, Q, QuerySet
 from procedures import access
 from procedures.domain.errors import NotFound
 from procedures.models import ApiToken, ControlChange, DutyAssignment, EnrolledKey, Grant, Membership, Person
+from procedures.queries import deciding
 
 
 def people() -> QuerySet[Person]:
@@ -61,7 +63,7 @@ def accounts_of(person: Person) -> QuerySet[Person]:
 
 
 def grants(actor: Person, at: datetime, *, ended: bool = False) -> list[Grant]:
-    """Live grants, or ended ones: all for managers and auditors, else those that concern this person."""
+    """Live grants, or ended ones: all for managers and auditors, else those that one manages or that concern one."""
     rows = Grant.objects.select_related("person", "group", "procedure", "granted_by", "confirmed_by", "revoked_by")
     if ended:
         rows = rows.exclude(revoked_at__isnull=True, expires_at__gt=at)
@@ -71,7 +73,25 @@ def grants(actor: Person, at: datetime, *, ended: bool = False) -> list[Grant]:
     if any(access.decide(actor, verb, at=at).allowed for verb in ("manage_access", "audit")):
         return found
     mine = set(actor.memberships.values_list("group_id", flat=True))
-    return [g for g in found if g.person_id == actor.pk or g.group_id in mine]
+    ours = managed(actor, found, at)
+    return [g for g in found if g.person_id == actor.pk or g.group_id in mine or g.pk in ours]
+
+
+def managed(actor: Person, rows: Iterable[Grant], at: datetime) -> set[UUID]:
+    """Those of these grants that this person may end."""
+    reach = deciding.reach(actor, at=at)
+    return {row.pk for row in rows if reach.ends(row)}
+
+
+def changes_for(actor: Person, at: datetime) -> list[ControlChange]:
+    """Changes of every state, newest first, that this person may decide. Raises NotAllowed where they decide none."""
+    reach = deciding.reach(actor, at=at)
+    if not reach:
+        access.require(actor, "manage_access", at=at)
+    rows = ControlChange.objects.select_related("proposer").order_by("-id")[:200]
+    if access.decide(actor, "manage_access", at=at).allowed:
+        return list(rows)
+    return [row for row in rows if reach.decides(row.control, row.object)]
 
 
 def proposed_changes() -> QuerySet[ControlChange]:
@@ -84,7 +104,9 @@ def one_change(actor: Person, change: UUID, at: datetime) -> ControlChange:
     row = ControlChange.objects.select_related("proposer", "confirmer").filter(pk=change).first()
     verbs = ("manage_access", "operate", "audit")
     may = row is not None and (
-        row.proposer_id == actor.pk or any(access.decide(actor, verb, at=at).allowed for verb in verbs)
+        row.proposer_id == actor.pk
+        or any(access.decide(actor, verb, at=at).allowed for verb in verbs)
+        or deciding.may(actor, row.control, row.object, at=at).allowed
     )
     if row is None or not may:
         raise NotFound("There is no such proposed change.")

@@ -10,11 +10,10 @@ from procedures import access
 from procedures.access.decision import live_rights
 from procedures.domain.states import RunState, VersionState
 from procedures.models import Approval, ControlChange, Person, Run, Version
-from procedures.queries import glass
-from procedures.queries.access_requests import decidable
+from procedures.queries import deciding, glass
+from procedures.queries.access_requests import decidable, gives
 
 MOST = 200
-OPERATED = frozenset({"target", "binding", "secret", "runner"})
 
 
 @dataclass(frozen=True, slots=True)
@@ -81,8 +80,8 @@ def reviewable(person: Person, at: datetime) -> list[Version]:
 
 def confirmable(person: Person, at: datetime) -> list[ControlChange]:
     """Proposed changes that this person may confirm, oldest first."""
-    verbs = {verb for verb in ("manage_access", "operate") if access.decide(person, verb, at=at).allowed}
-    if not verbs:
+    reach = deciding.reach(person, at=at)
+    if not reach:
         return []
     waiting = (
         ControlChange.objects.filter(state=ControlChange.State.PROPOSED)
@@ -90,11 +89,9 @@ def confirmable(person: Person, at: datetime) -> list[ControlChange]:
         .select_related("proposer")
         .order_by("proposed_at")[:MOST]
     )
-    return [change for change in waiting if verb_of(change.control) in verbs and not _signed(change, person)]
-
-
-def verb_of(control: str) -> str:
-    return "operate" if control in OPERATED else "manage_access"
+    return [
+        change for change in waiting if not _signed(change, person) and reach.decides(change.control, change.object)
+    ]
 
 
 def _signed(change: ControlChange, person: Person) -> bool:
@@ -110,6 +107,7 @@ class Shell:
     changes: int
     requests: int
     manages: bool
+    gives: bool
     operates: bool
     audits: bool
     glass: int
@@ -131,6 +129,7 @@ def shell_for(person: Person, at: datetime) -> Shell:
         changes=len(confirmable(person, at)),
         requests=len(decidable(person, at)),
         manages=access.decide(person, "manage_access", at=at).allowed,
+        gives=gives(person, at),
         operates=access.decide(person, "operate", at=at).allowed,
         audits=access.decide(person, "audit", at=at).allowed,
         glass=glass.unreviewed(person, at),

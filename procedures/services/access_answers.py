@@ -9,7 +9,6 @@ from uuid import UUID
 
 from django.db.models import Q
 
-from procedures import access
 from procedures.domain import access_requests as rules
 from procedures.domain import control_shapes
 from procedures.domain.access_requests import AccessRequestState
@@ -140,7 +139,7 @@ def _deciding(actor: Person, request: UUID, at: datetime, *, bearer: bool) -> Ac
         raise NotFound("There is no such access request.")
     if actor.pk in requests.involved(row):
         raise SecondPersonRequired("You would gain from this access request: somebody else must decide it.")
-    access.require(actor, "manage_access", at=at)
+    requests.require_deciding(actor, row, at)
     if row.state != AccessRequestState.OPEN:
         by = f" by {row.decided_by}" if row.decided_by else ""
         raise StateConflict(f"This access request is {row.state} already{by}.")

@@ -20,6 +20,7 @@ from procedures.services import (
     passkeys,
     policy_controls,
     redactions,
+    spaces,
 )
 
 
@@ -109,6 +110,7 @@ CHECKS: Mapping[str, Callable[[Mapping[str, Any]], list[tuple[str, str]]]] = {
     "local_sign_in": local_sign_in.problems,
     "policy": policy_controls.problems,
     "labels": _labels_problems,
+    "space": spaces.problems,
 }
 
 

@@ -41,6 +41,7 @@ from procedures.services import (
     local_sign_in,
     policy_controls,
     redactions,
+    spaces,
     terms,
 )
 from procedures.services.control_checks import principal
@@ -269,4 +270,5 @@ EFFECTS: Mapping[str, Callable[[ControlChange, Mapping[str, Any], datetime, UUID
     "agent": agents.put_in_force,
     "labels": labels.take_effect,
     "terms": terms.take_effect,
+    "space": spaces.take_effect,
 }

@@ -29,6 +29,8 @@ def _gains(control: str, object: Mapping[str, Any]) -> set[str]:
         return {str(s) for s in Membership.objects.filter(group__name=name).values_list("person__subject", flat=True)}
     if control == "membership" and object["action"] == "add":
         return {str(object["person"])}
+    if control == "space" and object["action"] == "set":
+        return {str(who.subject) for lead in object["leads"] for who in labels.holders(lead)}
     if control == "agent":
         return {str(object["owner"])}
     if control == "campaign_keep":

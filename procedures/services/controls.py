@@ -9,12 +9,12 @@ from uuid import UUID
 
 from django.conf import settings
 
-from procedures import access
 from procedures.domain import control_shapes, controls, statements
 from procedures.domain.canonical import canon
 from procedures.domain.errors import NotAllowed, NotFound
 from procedures.evidence.record import record
-from procedures.models import ControlChange, Environment, Person
+from procedures.models import ControlChange, Person
+from procedures.queries import deciding
 from procedures.services import campaign_effects, control_checks, control_effects, control_ends, request_states, telling
 from procedures.services.control_ends import NothingToConfirm
 from procedures.services.control_gains import who_gains
@@ -75,7 +75,7 @@ def put_forward(
         if gains != {str(actor.subject)}:
             raise NotAllowed("A key is enrolled by the person whose key it is.")
     else:
-        access.require(actor, _verb_for(control), at=at, **_where(control, object))
+        deciding.require(actor, control, object, at=at)
         _not_oneself(actor, gains)
     expected = statement_for(actor=actor, control=control, object=object)
     minimum = "session" if control == "key" else minimum_strength(control, object)
@@ -127,7 +127,7 @@ def confirm(
     if row.control == "grant":
         control_checks.check(row.control, row.object)  # labels and terms may have changed since
     gains = who_gains(row.control, row.object, at=at)
-    access.require(actor, _verb_for(row.control), at=at, **_where(row.control, row.object))
+    deciding.require(actor, row.control, row.object, at=at)
     if actor.pk == row.proposer_id or any(s["by"] == str(actor.subject) for s in row.signatures):
         raise SecondPersonRequired("You proposed or confirmed this change already: another person must confirm it.")
     _not_oneself(actor, gains)
@@ -162,7 +162,7 @@ def refuse(*, actor: Person, change: UUID, reason: str, at: datetime, bearer: bo
     if row is None:
         raise NotFound("There is no such proposed change.")
     if row.proposer_id != actor.pk:
-        access.require(actor, _verb_for(row.control), at=at, **_where(row.control, row.object))
+        deciding.require(actor, row.control, row.object, at=at)
     if row.state != ControlChange.State.PROPOSED:
         raise NothingToConfirm(f"This change is already {row.state}.")
     control_ends.turn_down(row, actor=actor, reason=reason, at=at)
@@ -224,17 +224,6 @@ def _decision(
     return Decided(bytes(row.statement), decision.signature)
 
 
-def _verb_for(control: str) -> str:
-    return "operate" if control in {"target", "binding", "secret", "runner"} else "manage_access"
-
-
-def _where(control: str, object: Mapping[str, Any]) -> dict[str, Any]:
-    name = object.get("environment")
-    if control in {"target", "binding", "secret"} and isinstance(name, str):
-        return {"environment": Environment.objects.filter(pk=name).first()}
-    return {}
-
-
 def _still_stands_behind(row: ControlChange, gains: Collection[str], at: datetime) -> None:
     """Whoever signed before may still decide this, and does not gain from it by now. Raises NotAllowed."""
     if row.control == "key":
@@ -243,7 +232,7 @@ def _still_stands_behind(row: ControlChange, gains: Collection[str], at: datetim
     for one in signers:
         if str(one.subject) in gains:
             raise SecondPersonRequired(f"{one.username} signed this and would gain from it by now: propose it anew.")
-        access.require(one, _verb_for(row.control), at=at, **_where(row.control, row.object))
+        deciding.require(one, row.control, row.object, at=at)
 
 
 def _not_oneself(actor: Person, gains: Collection[str]) -> None:

@@ -117,9 +117,10 @@ def stands(session: UUID | None, at: datetime) -> bool:
 @thing
 def end_session(*, actor: Person, session: UUID, at: datetime) -> None:
     """End one's own session, or as an access manager that of another. Raises NotFound."""
+    manages = access.decide(actor, "manage_access", at=at).allowed
     row = OpenSession.objects.select_related("person").filter(pk=session, ended_at__isnull=True).first()
     own = row is not None and row.person_id == actor.pk
-    if row is None or not (own or access.decide(actor, "manage_access", at=at).allowed):
+    if row is None or not (own or manages):
         raise NotFound("There is no such session.")
     _end(row, "ended by its person" if own else "ended by an access manager", actor, at)
 

@@ -139,6 +139,7 @@ MAKERS: dict[str, Callable[[QueryDict], Object]] = {
     "grant": grant_forms.grant,
     "labels": grant_forms.labels,
     "terms": grant_forms.terms,
+    "space": grant_forms.space,
     "grant_end": _plain("grant", "reason"),
     "key_end": _plain("fingerprint", "reason"),
     "membership": _plain("person", "group", "action"),
@@ -221,6 +222,12 @@ def told(control: str, made: Object, names: dict[str, str]) -> str:
             f"Access is given for {made['days']} days at most, running in production for "
             f"{made['production_run_days']}, break-glass for {made['break_glass_days']}"
         ),
+        "space": lambda: (
+            f"The space {made['title']} ends: its leads give no access any more"
+            if made["action"] == "end"
+            else f"{', '.join(map(who, made['leads']))} may give {', '.join(made['verbs']).replace('_', ' ')} on "
+            f"{', '.join(made['procedures'])} in {', '.join(made['environments'])} for {made['days']} days at most"
+        ),
         "runner": lambda: f"The runner {made['name']} is enrolled",
         "redaction": lambda: (
             f"Everything personal about {names.get(made['subject'], 'somebody')} is erased for good"
@@ -238,5 +245,6 @@ def subjects_in(made: Object) -> list[str]:
         made.get("subject", ""),
         made.get("owner", ""),
         str(made.get("principal", "")).removeprefix("person:"),
+        *(str(lead).removeprefix("person:") for lead in made.get("leads", [])),
     ]
     return [text for text in named if len(text) == 36]

@@ -77,6 +77,18 @@ def labels(posted: QueryDict) -> Object:
     return {"procedure": posted.get("procedure", "").strip(), "labels": sorted(set(words(posted, "labels")))}
 
 
+def space(posted: QueryDict) -> Object:
+    """A space with its limits; or its end, which repeats what it was."""
+    return {
+        "name": posted.get("name", "").strip(),
+        "title": posted.get("title", "").strip(),
+        **{name: posted.getlist(name) for name in ("leads", "procedures", "environments", "verbs")},
+        "days": whole(posted, "days"),
+        "risk": posted.get("risk", ""),
+        "action": posted.get("action", "set"),
+    }
+
+
 def terms(posted: QueryDict) -> Object:
     """The longest days of each kind of access."""
     return {name: whole(posted, name) for name in TERMS}

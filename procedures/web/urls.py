@@ -31,6 +31,7 @@ from procedures.web.views import (
     settings,
     signon,
     sources,
+    spaces,
     ways_in,
 )
 
@@ -100,6 +101,7 @@ urlpatterns = [
     path("sources/", sources.listing, name="sources"),
     path("sources/<slug:name>/", sources.one, name="source"),
     path("access/", access.listing, name="access"),
+    path("access/spaces/", spaces.listing, name="spaces"),
     path("policies/", policies.listing, name="policies"),
     path("policies/<slug:name>/", policies.one, name="policy"),
     path("access/campaigns/", campaigns.listing, name="campaigns"),

@@ -219,6 +219,7 @@ PAGES = [
     Row("POST", "/people/account/", plain(username="bot", name="Bot", owner="{peer}")),
     Row("POST", "/settings/sessions/", plain(session="{session}")),
     Row("POST", "/sources/repo/"),
+    *gets("/access/spaces/", "/api/v1/spaces/"),
     *gets("/access/campaigns/", "/access/campaigns/{campaign}/", "/access/campaigns/{campaign}/results.csv"),
     Row("POST", "/access/campaigns/", plain(name="x", reviewers="mira", days="3", person="author")),
     Row("POST", "/access/campaigns/{campaign}/keep/", plain(grant="{reviewed}", reason="needed")),

@@ -1,9 +1,12 @@
-"""Asking for access on the command line: asked, seen, answered with less, refused, withdrawn."""
+"""Asking for access on the command line: asked, seen, answered with less, refused, withdrawn; campaigns and spaces."""
 
 from __future__ import annotations
 
 import json
+from datetime import UTC, datetime, timedelta
+from pathlib import Path
 
+from procedures.domain.canonical import moment
 from tests.cli.conftest import Office
 
 
@@ -51,3 +54,25 @@ def test_a_campaign_is_opened_decided_and_read_on_the_command_line(office: Offic
     assert (done.returncode, done.stdout) == (0, "Kept: 1.\n"), done.stderr
     told = office.type("mira", *campaign, "show", row["id"], "--csv").stdout
     assert '"keep","jonas"' in told
+
+
+def test_a_space_is_set_and_its_lead_told_the_limits_on_the_command_line(
+    office: Office, accepted: str, tmp_path: Path
+) -> None:
+    petra, space, wish = office.company["petra"], tmp_path / "space.json", tmp_path / "grant.json"
+    limits = {"environments": ["development"], "verbs": ["view", "run"], "days": 9, "risk": "low"}
+    said = {"name": "greeters", "title": "Greeters", "leads": [f"person:{petra.subject}"], "procedures": ["greet"]}
+    space.write_text(json.dumps({**said, **limits, "action": "set"}))
+    done = office.type("mira", "control", "propose", "space", str(space), "--key", office.key("mira"))
+    assert (done.returncode, done.stdout) == (0, "space is confirmed\n"), done.stderr
+    told = office.type("petra", "access", "spaces").stdout
+    assert "greeters  Greeters, led by " in told
+    assert "gives view, run for 9 days at most, low risk at most" in told
+    assert office.type("max", "access", "spaces").returncode == 3
+    at = datetime.now(UTC)
+    dates = {"not_before": moment(at), "expires_at": moment(at + timedelta(days=30))}
+    grant = {"principal": f"person:{office.company['max'].subject}", "procedure": "greet", "reason": "to help"}
+    wish.write_text(json.dumps({**grant, **dates, "verbs": ["run"], "environments": ["development"]}))
+    refused = office.type("petra", "control", "propose", "grant", str(wish))
+    assert refused.returncode == 1
+    assert "is longer than the 9 days of the space greeters" in refused.stderr

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+from collections.abc import Iterable
 from datetime import timedelta
 from uuid import UUID, uuid4
 
@@ -127,6 +128,15 @@ def sessions(person: Person) -> None:
         models.OpenSession.objects.create(
             person=person, device=text, address=text[:64], began_at=now(), seen_at=now(), until_at=now() + timedelta(1)
         )
+
+
+def space(titles: Iterable[str]) -> str:
+    """The path of the spaces, whose titles want more; the grants in them have reasons like that."""
+    fields = {"leads": ["group:evil"], "procedures": ["evil"], "environments": ["development"], "verbs": ["view"]}
+    fields |= {"days": 1, "risk": "low", "event": UUID(int=8), "since_at": now()}
+    for number, title in enumerate(titles):
+        models.Space.objects.get_or_create(name=f"evil{number}", defaults={**fields, "title": title})
+    return "/access/spaces/"
 
 
 def campaign(reviewer: Person, change: models.ControlChange) -> str:

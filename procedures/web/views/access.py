@@ -8,11 +8,10 @@ from django.contrib.auth.models import Group
 from django.http import HttpRequest, HttpResponse
 from django.views.decorators.http import require_safe
 
-from procedures import access
 from procedures.domain import windows
 from procedures.domain.clock import now
 from procedures.models import VERBS, ControlChange, Environment, Person, Procedure
-from procedures.queries import access_requests, labels, pages_people, pages_policies
+from procedures.queries import access_requests, labels, pages_people, pages_policies, spaces
 from procedures.services import terms
 from procedures.web import control_forms
 from procedures.web.doors import page, person_of, show
@@ -35,6 +34,8 @@ def listing(request: HttpRequest) -> HttpResponse:
             "sees_policies": pages_policies.sees(me, at),
             "requests": access_requests.decidable(me, at),
             "mine": access_requests.mine(me),
+            "sees_spaces": spaces.concern(me, at),
+            "ours": pages_people.managed(me, found, at),
             "soon": {row.pk for row in found if access_requests.extendable(me, row, at)},
             "verbs": VERBS,
             "changes": [(row, _told(row)) for row in pages_people.proposed_changes()],
@@ -45,7 +46,7 @@ def listing(request: HttpRequest) -> HttpResponse:
             .exclude(pk=me.pk)
             .order_by("name"),
             "groups": Group.objects.order_by("name"),
-            **(_for_managers() if access.decide(me, "manage_access", at=at).allowed else {}),
+            **(_for_managers() if access_requests.gives(me, at) else {}),
             "procedure": request.GET.get("procedure", ""),
             "asked": request.GET.getlist("verb"),
         },
