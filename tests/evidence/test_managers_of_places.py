@@ -16,6 +16,8 @@ from tests.access.test_managers_of_places import to
 from tests.evidence.conftest import Log
 from tests.evidence.test_asserted import EVER, event_written, signed_by, written
 
+pytestmark = pytest.mark.once
+
 
 @pytest.mark.parametrize(
     ("environments", "stands"), [(["production"], True), (["staging", "production"], False), ([], False)], ids=str
