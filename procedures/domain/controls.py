@@ -136,6 +136,7 @@ class Authority:
     production: set[str] = field(default_factory=set)
     environments: dict[str, dict[str, Any]] = field(default_factory=dict)
     keys: dict[str, dict[str, Any]] = field(default_factory=dict)
+    ended_keys: dict[str, dict[str, Any]] = field(default_factory=dict)  # `ended` is where in the log
     keyed: set[str] = field(default_factory=set)
     latest: str = ""
     grants: dict[str, dict[str, Any]] = field(default_factory=dict)

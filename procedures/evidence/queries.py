@@ -20,7 +20,10 @@ AUTHORITY = (*GIVEN, "version.accepted", *OWNED)  # an acceptance says the risk 
 
 @dataclass(frozen=True, slots=True)
 class Fact:
-    """An event's kind and body. `statement` are the signed bytes, `signatures` their rows, `at` the header's moment."""
+    """An event's kind and body. `statement` are the signed bytes, `signatures` their rows, `at` the header's moment.
+
+    `index` is its place in the log, None as long as it is not sequenced.
+    """
 
     id: str
     kind: str
@@ -30,17 +33,19 @@ class Fact:
     signatures: Sequence[Mapping[str, Any]]
     run: UUID | None = None
     at: str = ""
+    index: int | None = None
 
 
 def fact(event: Event) -> Fact:
     body = json.loads(bytes(event.body))
     statement = base64.b64decode(body["statement"]) if "statement" in body else None
     at = json.loads(bytes(event.header))["at"]
-    return Fact(str(event.id), event.kind, body.get("actor", ""), body, statement, body.get("sigs", []), event.run, at)
+    sigs, index = body.get("sigs", []), event.leaf.index if hasattr(event, "leaf") else None
+    return Fact(str(event.id), event.kind, body.get("actor", ""), body, statement, sigs, event.run, at, index)
 
 
 def _facts(events: QuerySet[Event]) -> list[Fact]:
-    return [fact(event) for event in events]
+    return [fact(event) for event in events.select_related("leaf")]
 
 
 def one_fact(event: UUID) -> Fact | None:

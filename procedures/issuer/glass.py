@@ -58,7 +58,7 @@ def _proven(authority: Authority, fact: Fact) -> str:
     said = statement_of(fact)
     if said.get("type") != break_glass.USED or not break_glass.same(said, fact.facts, NAMED):
         return "its statement is about something else"
-    rows = checked(authority, fact.statement, fact.signatures, at=by_now(fact.at))
+    rows = checked(authority, fact.statement, fact.signatures, at=by_now(fact.at), index=fact.index)
     if said.get("by") != fact.actor or fact.actor not in {row.by for row in rows if row.valid}:
         return "no key that counts signed it"
     if not fact.at < said["not_after"] <= moment(parse_moment(fact.at) + break_glass.LIVES + SKEW):
@@ -83,7 +83,7 @@ def _review(authority: Authority, seen: list[Seen], fact: Fact) -> None:
     said = statement_of(fact)
     for use in seen:
         grant = authority.grants.get(str(use.fact.facts["grant"]), {})
-        rows = checked(authority, fact.statement, fact.signatures, at=by_now(fact.at))
+        rows = checked(authority, fact.statement, fact.signatures, at=by_now(fact.at), index=fact.index)
         proven = said.get("type") == break_glass.REVIEWED and fact.actor in {row.by for row in rows if row.valid}
         barred = break_glass.may_review(
             fact.actor, user=use.by, chain=use.fact.facts["chain"], grantors=grant.get("signers", ())

@@ -119,7 +119,7 @@ def _signed_reviews(authority: Authority, facts: list[Fact], submitted: Fact, di
         if fact.kind != "review.made" or fact.facts["digest"] != digest or fact.facts["verdict"] != "accept":
             continue
         statement = statement_of(fact)
-        rows = checked(authority, fact.statement, fact.signatures, at=by_now(fact.at))
+        rows = checked(authority, fact.statement, fact.signatures, at=by_now(fact.at), index=fact.index)
         proven = {s.by for s in rows if s.valid}
         if not wanted.items() <= statement.items() or _after_leaving(authority, fact):
             continue
@@ -218,7 +218,8 @@ def _approvals(
         if _after_leaving(authority, fact):
             continue
         when = by_now(fact.at) if run.environment_id in authority.production else None
-        strength = _strength(checked(authority, fact.statement, fact.signatures, at=when), fact.actor)
+        rows = checked(authority, fact.statement, fact.signatures, at=when, index=fact.index)
+        strength = _strength(rows, fact.actor)
         if strong_enough(strength, rules["min_strength"]):
             held = authority.duties_of(fact.actor) & then.duties_of(fact.actor)  # at the request and now (H26)
             given[fact.actor] = [duty for duty in fact.facts["duties"] if duty in held]

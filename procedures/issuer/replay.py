@@ -87,6 +87,8 @@ def _control(authority: Authority, fact: Fact) -> None:
         own = any(s.valid and s.by == object["subject"] for s in _signatures(authority, fact))
         keyed = object["subject"] in authority.keyed
         object = {**object, "counts_from": counts_from(authority.latest, keyed=keyed, by_older_key=own)}
+    if control == "key_end" and object["fingerprint"] in authority.keys:
+        authority.ended_keys[object["fingerprint"]] = {**authority.keys[object["fingerprint"]], "ended": fact.index}
     if control == "grant":
         object = {**object, "signers": sorted({str(row["by"]) for row in fact.signatures})}
     apply(authority, control, object, id=fact.facts["change"], stands=verdict.stands)
@@ -135,23 +137,38 @@ def _says(fact: Fact, control: str, object: Mapping[str, Any]) -> bool:
 
 
 def checked(
-    authority: Authority, statement: bytes | None, rows: Sequence[Mapping[str, Any]], *, at: str | None
+    authority: Authority,
+    statement: bytes | None,
+    rows: Sequence[Mapping[str, Any]],
+    *,
+    at: str | None,
+    index: int | None = None,
 ) -> list[Signature]:
     """Each signature row with `valid` set only if it verifies with a key enrolled for that very person by then.
 
     `at`: when it was signed, if it is for production, where a key that replaces a lost one does not count yet (H1).
+    `index`: its place in the log; a key that was ended still proves what stands before its end.
     """
     found = []
+    keys = _keys_by(authority, index)
     for row in rows:
         try:
-            mark = signer(row, statement or b"", authority.keys) if statement else ""
-            valid = bool(mark) and (at is None or authority.keys[mark].get("counts_from", "") <= at)
+            mark = signer(row, statement or b"", keys) if statement else ""
+            valid = bool(mark) and (at is None or keys[mark].get("counts_from", "") <= at)
         except BadSignature:
             valid = False
         found.append(
             Signature(str(row["by"]), str(row["strength"]), str(row.get("role", "")), str(row.get("key", "")), valid)
         )
     return found
+
+
+def _keys_by(authority: Authority, index: int | None) -> Mapping[str, Mapping[str, Any]]:
+    """The living keys, and those whose end stands later in the log than this place; what is not logged is latest."""
+    if index is None or not authority.ended_keys:
+        return authority.keys
+    ended = authority.ended_keys.items()
+    return authority.keys | {mark: key for mark, key in ended if key["ended"] is None or index < key["ended"]}
 
 
 def statement_of(fact: Fact) -> dict[str, Any]:

@@ -20,7 +20,7 @@ CHOICES = {"on": "open the portal", "break-glass": "open it in emergencies", "of
 
 
 def provider(posted: QueryDict) -> dict[str, Any]:
-    """The object that `opsportal identity-provider` prints, pasted."""
+    """The object as the handbook has one for each protocol, pasted."""
     try:
         made = json.loads(posted.get("object_text", "") or "{}")
     except ValueError as problem:
