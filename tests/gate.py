@@ -90,7 +90,7 @@ def _session(database: str | None, arguments: list[str]) -> tuple[int, Counter[s
         alone = any(part.startswith(("-n", "--numprocesses", "-x", "--pdb")) for part in arguments)
         spread = [] if alone else ["-n", "2"]
         chosen = ["--database", database] if database else []
-        always = ["-c", str(ROOT / "pyproject.toml"), "--summary", str(summary)]
+        always = ["-c", str(ROOT / "pyproject.toml"), "--summary", str(summary), "--durations=40"]
         argv = [sys.executable, "-m", "pytest", *always, *spread, *chosen, *arguments]
         if database:
             print(f"== {database}", flush=True)

@@ -18,7 +18,7 @@ from procedures.domain.canonical import canon
 from procedures.domain.clock import now
 from procedures.domain.errors import InvalidInput, OpsError
 from procedures.models import ControlChange, Person
-from procedures.queries import labels, pages_people
+from procedures.queries import deciding, labels, pages_people
 from procedures.queries.would_allow import would_allow
 from procedures.services import control_gains, control_weight, controls
 from procedures.services.portal import profile_in_force
@@ -33,8 +33,10 @@ def new(request: HttpRequest, control: str) -> HttpResponse:
     me = person_of(request)
     if "object" not in request.POST:
         made = control_forms.build(control, request.POST, me)
+        _may_propose(me, control, made)
         return show(request, "propose.html", proposal(request, me, control, made))
     made = object_in(request.POST["object"])
+    _may_propose(me, control, made)
     try:
         change = controls.propose(
             actor=me, control=control, object=made, signature=signing.given(request.POST), at=now()
@@ -48,6 +50,12 @@ def new(request: HttpRequest, control: str) -> HttpResponse:
         messages.success(request, "The change is in force and in the evidence.")
         return redirect(_back(request))
     return redirect("web:change", change.pk)
+
+
+def _may_propose(me: Person, control: str, made: dict[str, Any]) -> None:
+    """What a change would do is shown to whoever may propose it, and to nobody else. Raises NotAllowed."""
+    if control != "key":
+        deciding.require(me, control, made, at=now())
 
 
 def object_in(text: str) -> dict[str, Any]:
