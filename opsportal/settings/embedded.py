@@ -2,13 +2,16 @@
 
 from __future__ import annotations
 
+from contextlib import suppress
+
 from opsportal.settings import databases, env, folders
 from opsportal.settings.base import *
 from opsportal.settings.base import ALLOWED_HOSTS, OPSPORTAL_DATA_DIR, OPSPORTAL_KEYS_DIR
 
 folders.private(OPSPORTAL_DATA_DIR)
 folders.private(OPSPORTAL_KEYS_DIR)
-folders.private(OPSPORTAL_DATA_DIR / "identity-providers")
+with suppress(PermissionError):  # the confined web process makes no folder; what prepares the portal has made it
+    folders.private(OPSPORTAL_DATA_DIR / "identity-providers")
 
 DEBUG = False
 SECRET_KEY = env.text("OPSPORTAL_SECRET_KEY") or folders.kept_secret(OPSPORTAL_DATA_DIR / "secret-key")

@@ -96,7 +96,7 @@ def test_services_of_ones_own_mean_production(tmp_path: Path) -> None:
     ],
 )
 def test_wrong_value_ends_the_start_with_one_sentence(tmp_path: Path, name: str, value: str, sentence: str) -> None:
-    ended = start(tmp_path, **{**PRODUCTION, name: value})
+    ended = start(tmp_path, **{**PRODUCTION, "OPSPORTAL_SESSION_HOURS": "8", name: value})
     assert ended.returncode == 1
     assert ended.stderr == sentence + "\n"
 

@@ -12,8 +12,8 @@ from rest_framework.test import APIClient
 from procedures import access
 from procedures.domain.canonical import canon, moment
 from procedures.domain.clock import now
-from procedures.domain.controls import gains_from
 from procedures.domain.errors import InvalidInput, NotAllowed
+from procedures.domain.gains import gains_from
 from procedures.evidence.models import Event
 from procedures.issuer.replay import replay
 from procedures.models import Environment, Grant, Person, Run
@@ -58,7 +58,8 @@ def test_an_account_signs_in_nowhere_even_with_a_password(world: World, robot: P
 
 
 def test_software_never_reviews_approves_or_manages_whatever_it_was_given(world: World, robot: Person) -> None:
-    world.may(robot, "review", "approve", "manage_access", "break_glass")
+    with pytest.raises(InvalidInput, match="software is never given"):
+        world.may(robot, "review", "approve", "manage_access", "break_glass")
     for verb in ("review", "approve", "manage_access", "break_glass"):
         decision = access.decide(robot, verb, at=now())
         assert not decision.allowed
@@ -88,7 +89,7 @@ def test_nobody_gives_rights_to_an_account_of_their_own(world: World, rob: Perso
 def test_the_issuer_too_counts_the_owner_among_those_who_gain(world: World, rob: Person, robot: Person) -> None:
     """The service is passed by: an event of a grant to the robot that Rob alone signed gives nothing in production."""
     authority = replay()
-    gains = gains_from("grant", {"principal": f"person:{robot.subject}"}, authority)
+    gains = gains_from("grant", {"principal": f"person:{robot.subject}"}, authority, at=moment(now()))
     assert gains == {str(robot.subject), str(rob.subject)}
 
 

@@ -92,7 +92,7 @@ def test_a_stream_ends_when_the_right_to_read_does(town: Town, monkeypatch: pyte
     monkeypatch.setattr(log, "EVERY_S", 0.01)
     town.accept("hello")
     run = town.ask()
-    watch = log.Watch(town.people["mira"].pk, run.id, "", "", 0)
+    watch = log.Watch(town.people["mira"].pk, run.id, "", "", 0, None)
 
     async def first_then_rest() -> list[str]:
         stream = log._stream(watch)
