@@ -78,9 +78,9 @@ def deciders(row: AccessRequest, at: datetime) -> list[Person]:
     return list(found.exclude(pk__in=involved(row)).order_by("name")[:MOST])
 
 
-def decidable(person: Person, at: datetime) -> list[AccessRequest]:
-    """Open requests that this person may decide, oldest first."""
-    reach = deciding.reach(person, at=at)
+def decidable(person: Person, at: datetime, reach: deciding.Deciding | None = None) -> list[AccessRequest]:
+    """Open requests that this person may decide, oldest first; `reach` if it is known already."""
+    reach = deciding.reach(person, at=at) if reach is None else reach
     if not reach or person.kind != Person.Kind.PERSON:
         return []
     gains = Q(asker=person) | Q(person=person) | Q(asker__owner=person) | Q(person__owner=person)

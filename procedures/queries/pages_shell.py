@@ -11,7 +11,7 @@ from procedures.access.decision import live_rights
 from procedures.domain.states import RunState, VersionState
 from procedures.models import Approval, ControlChange, Person, Run, Version
 from procedures.queries import deciding, glass
-from procedures.queries.access_requests import decidable, gives
+from procedures.queries.access_requests import decidable
 
 MOST = 200
 
@@ -78,9 +78,9 @@ def reviewable(person: Person, at: datetime) -> list[Version]:
     return [version for version in waiting if rights.has(version.procedure_id)]
 
 
-def confirmable(person: Person, at: datetime) -> list[ControlChange]:
-    """Proposed changes that this person may confirm, oldest first."""
-    reach = deciding.reach(person, at=at)
+def confirmable(person: Person, at: datetime, reach: deciding.Deciding | None = None) -> list[ControlChange]:
+    """Proposed changes that this person may confirm, oldest first; `reach` if it is known already."""
+    reach = deciding.reach(person, at=at) if reach is None else reach
     if not reach:
         return []
     waiting = (
@@ -123,13 +123,14 @@ class Shell:
 
 def shell_for(person: Person, at: datetime) -> Shell:
     """The counts and doors of the rail for one person."""
+    reach = deciding.reach(person, at=at)
     return Shell(
         approvals=len(approvable(person, at)),
         reviews=len(reviewable(person, at)),
-        changes=len(confirmable(person, at)),
-        requests=len(decidable(person, at)),
+        changes=len(confirmable(person, at, reach)),
+        requests=len(decidable(person, at, reach)),
         manages=access.decide(person, "manage_access", at=at).allowed,
-        gives=gives(person, at),
+        gives=bool(reach.managed or reach.led),
         operates=access.decide(person, "operate", at=at).allowed,
         audits=access.decide(person, "audit", at=at).allowed,
         glass=glass.unreviewed(person, at),

@@ -22,6 +22,8 @@ from procedures.services.access_requests import Wish, ask_for_access
 from tests.access.scene import BACKEND
 from tests.factories.portal import World
 
+pytestmark = pytest.mark.once
+
 
 @pytest.fixture
 def dora(world: World) -> Person:

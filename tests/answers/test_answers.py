@@ -31,6 +31,8 @@ from procedures.models import (
 from procedures.services import leavers
 from tests.factories.portal import World
 
+pytestmark = pytest.mark.once
+
 
 @pytest.fixture
 def quinn(world: World) -> Person:

@@ -18,6 +18,8 @@ from procedures.services import tokens
 from procedures.services.tokens import Reach
 from tests.factories.portal import World
 
+pytestmark = pytest.mark.once
+
 METHODS = ("get", "post", "put", "patch", "delete")
 OPEN = {  # what a token of any kind may know, and why
     "get v1/me/": "who one is",

@@ -16,6 +16,8 @@ from procedures.services import accounts, controls
 from tests.evidence.conftest import Log
 from tests.evidence.test_asserted import signed_by, written
 
+pytestmark = pytest.mark.once
+
 
 def former(log: Log) -> Person:
     nora = log.world.person("nora", key=True)

@@ -25,6 +25,8 @@ from tests.evidence.test_passkeys import Office, opened
 from tests.factories.passkeys import SoftPasskey
 from tests.factories.portal import World
 
+pytestmark = pytest.mark.once
+
 LATER = timedelta(hours=24, seconds=1)
 
 

@@ -15,6 +15,8 @@ from tests.evidence.conftest import Log
 from tests.factories.agents import new_agent
 from tests.factories.portal import World
 
+pytestmark = pytest.mark.once
+
 
 @pytest.fixture
 def bot(log: Log) -> Person:

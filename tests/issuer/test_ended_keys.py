@@ -17,6 +17,8 @@ from procedures.issuer.replay import replay
 from procedures.models import EnrolledKey, Run
 from tests.factories.portal import World
 
+pytestmark = pytest.mark.once
+
 
 class Scene:
     """Tom wrote `hello`; Tina, who fills the duty of operations, has a key; Quinn asks for it."""

@@ -22,6 +22,8 @@ from tests.factories.agents import token_of
 from tests.factories.portal import World
 from tests.mcp.conftest import URL, connected, ended
 
+pytestmark = pytest.mark.once
+
 PING = {"jsonrpc": "2.0", "id": 1, "method": "ping"}
 ACCEPT = {"accept": "application/json, text/event-stream"}
 

@@ -25,6 +25,8 @@ from tests.factories.portal import World, new_world
 from tests.fixtures.databases import FreshDatabase
 from tests.fixtures.serving import free_port, served
 
+pytestmark = pytest.mark.once
+
 
 @asynccontextmanager
 async def client_at(url: str, secret: str, **more: Any) -> AsyncIterator[Client]:

@@ -14,6 +14,8 @@ from procedures.runner.drive import drive
 from tests.factories.portal import World
 from tests.mcp.conftest import at_the_door
 
+pytestmark = pytest.mark.once
+
 ARGUMENTS = {"environment": "development", "reason": "look whether it greets", "parameters": {"name": "Ada"}}
 
 

@@ -19,6 +19,8 @@ from tests.engine.test_two_people import YAML
 from tests.factories.portal import World
 from tests.signon.test_groups import provider
 
+pytestmark = pytest.mark.once
+
 PRODUCTION = {
     "name": "production",
     "title": "Production",

@@ -24,6 +24,8 @@ from tests.engine.test_calls import CALL, GREET, accept, parent
 from tests.factories.policies import ours, put, rules
 from tests.factories.portal import World
 
+pytestmark = pytest.mark.once
+
 GATED = 'require := {"security": 1} if input.environment.name == "development"'
 
 

@@ -23,6 +23,8 @@ from procedures.services.unit import SecondPersonRequired
 from tests.access.scene import BACKEND
 from tests.factories.portal import World, new_world
 
+pytestmark = pytest.mark.once
+
 
 def of(*leads: Person | str, **more: Any) -> dict[str, Any]:
     return {

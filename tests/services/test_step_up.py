@@ -27,6 +27,8 @@ from procedures.services import codes, open_sessions, step_up, tokens
 from procedures.services.step_up import StepUpNeeded
 from tests.factories.portal import PASSWORD, World
 
+pytestmark = pytest.mark.once
+
 PRODUCTION = "staging"  # `hello` runs there, and here the environment is production
 
 

@@ -17,6 +17,8 @@ from procedures.services import controls, identities
 from procedures.services.unit import SecondPersonRequired
 from tests.factories.portal import World
 
+pytestmark = pytest.mark.once
+
 MAP = {"eng": "developers", "sec": "security"}
 
 

@@ -19,6 +19,8 @@ from tests.evidence.test_break_glass import broken, on_call
 from tests.evidence.test_passkeys import Office
 from tests.web.town import BACKEND
 
+pytestmark = pytest.mark.once
+
 UGLY = "<script>window.owned=1</script> \u202e{{ 7|add:7 }} " + "x" * 300
 
 

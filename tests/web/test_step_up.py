@@ -14,6 +14,8 @@ from procedures.models import OpenSession, Run, Version
 from tests.web.test_proofs import code_of, set_up
 from tests.web.town import Town
 
+pytestmark = pytest.mark.once
+
 TYPED = {"environment": "staging", "reason": 'CHG-7 "quotes" <b>\nand a second line', "p.name": "Zoë & Co"}
 
 
