@@ -95,13 +95,13 @@ def table(found: dict[str, str]) -> str:
 
 @pytest.mark.usefixtures("db")
 def test_every_door_answers_every_person_as_the_table_says(
-    record_property: Callable[[str, Any], None], tmp_path: Path
+    record_property: Callable[[str, Any], None], tmp_path: Path, request: pytest.FixtureRequest
 ) -> None:
     scene = play(tmp_path)
     found: dict[str, str] = {}
     undecided = []
     with watched() as asked:
-        for row in ROWS:
+        for row in tried_here(request.config):
             marks = ""
             for name in PERSONAS:
                 asked.clear()
@@ -111,12 +111,28 @@ def test_every_door_answers_every_person_as_the_table_says(
                 if marks[-1] == "+" and not asked and not needs_none(row, scene) and not owns(row, name):
                     undecided.append((row.name, name))
             found[row.name] = marks
-    text = table(found)
     if place := os.environ.get("OPSPORTAL_MATRIX"):
-        Path(place).write_text(text)
-    record_property("table: every door, every person", text)
+        Path(place).write_text(table(found))
+    kept = TABLE.read_text()
+    record_property(f"table: every door, every person ({len(found)} of {len(ROWS)} doors tried in this run)", kept)
     assert undecided == [], "let in without a decision"
-    assert text == TABLE.read_text()
+    assert {name: marks for name, marks in rows_of(kept).items() if name in found} == found
+    assert set(rows_of(kept)) == {row.name for row in ROWS}, "a row of the table is gone or new: make it anew"
+
+
+def tried_here(config: pytest.Config) -> list[Row]:
+    """Every door with --all or to make the table; in the gate one in four that reads, and one in two that changes."""
+    if config.getoption("--all") or os.environ.get("OPSPORTAL_MATRIX"):
+        return ROWS
+    reads = [row for row in ROWS if row.method == "GET"]
+    return reads[::4] + [row for row in ROWS if row.method != "GET"][::2]
+
+
+def rows_of(text: str) -> dict[str, str]:
+    """The table read back: marks by the name of a row."""
+    wide = text.index("nobody") - 3
+    lines = [line for line in text.splitlines() if line[:1].strip()]
+    return {line[:wide].strip(): line[wide:].replace(" ", "") for line in lines}
 
 
 def owns(row: Row, name: str) -> bool:

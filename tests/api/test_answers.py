@@ -17,6 +17,8 @@ from tests.api.conftest import Client
 from tests.factories.portal import World
 from tests.trials.hostile import bundle
 
+pytestmark = pytest.mark.ordinary
+
 
 @pytest.fixture
 def adam(world: World) -> Person:

@@ -17,6 +17,8 @@ from procedures.models import Person
 from tests.api.conftest import Client
 from tests.factories.portal import RUNBOOKS, SOON, World
 
+pytestmark = pytest.mark.ordinary
+
 RUN = {"procedure": "hello", "environment": "staging", "reason": "r", "parameters": {"name": "x"}}
 GRANT = {
     "principal": "person:mira",

@@ -15,6 +15,8 @@ from procedures.models import Source
 from procedures.services import sources
 from tests.factories.portal import World, new_world
 
+pytestmark = pytest.mark.ordinary
+
 SECRET = "f" * 64
 GITHUB = {"ref": "refs/heads/main", "after": "a" * 40, "pusher": {"name": "bob", "email": "bob@example.com"}}
 GITLAB = {"ref": "refs/heads/main", "after": "a" * 40, "user_username": "bob", "user_email": "bob@example.com"}

@@ -22,6 +22,8 @@ from procedures.services import artifacts, sweeping
 from tests.engine.test_runs import PROCEDURE, procedure, run_it, steps
 from tests.factories.portal import World
 
+pytestmark = pytest.mark.ordinary
+
 
 def maker(script: str, *declared: str, more: str = "") -> str:
     return (

@@ -11,6 +11,8 @@ from tests.engine.test_calls import CALL, GREET, accept, parent, submit
 from tests.engine.test_runs import run_it, steps
 from tests.factories.portal import World
 
+pytestmark = pytest.mark.ordinary
+
 BAD = "{{id: x, action: 'procedure:run', timeout: 5s, input: {{procedure: {}}}}}"
 
 

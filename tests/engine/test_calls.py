@@ -18,6 +18,8 @@ from procedures.services.claims import beat, claim_run
 from tests.engine.test_runs import run_it, shell, steps, text
 from tests.factories.portal import World
 
+pytestmark = pytest.mark.ordinary
+
 HEAD = """\
 apiVersion: opsportal/v1
 kind: Procedure

@@ -28,6 +28,8 @@ from tests.engine.test_plain_key import everything_stored
 from tests.factories.portal import World
 from tests.fixtures.forge import TOKEN, Forge, forge
 
+pytestmark = pytest.mark.ordinary
+
 TEMPLATE = Path(__file__).parents[1] / "importers" / "samples" / "backstage" / "kubernetes-service.yaml"
 SKELETON: Mapping[str, bytes] = {
     "skeleton/catalog-info.yaml": b"""\

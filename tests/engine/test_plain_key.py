@@ -30,6 +30,8 @@ from procedures.services.control_effects import SecretElsewhere
 from tests.factories.portal import World
 from tests.fixtures.counterparts import need
 
+pytestmark = pytest.mark.ordinary
+
 YAML = b"""\
 apiVersion: opsportal/v1
 kind: Procedure

@@ -19,6 +19,8 @@ from procedures.services import approvals, endings, life
 from tests.engine.test_runs import procedure, steps
 from tests.factories.portal import World
 
+pytestmark = pytest.mark.ordinary
+
 
 @dataclass
 class Script:

@@ -20,6 +20,8 @@ from tests.engine.test_runs import procedure, run_it
 from tests.factories.portal import World
 from tests.factories.site import Site
 
+pytestmark = pytest.mark.ordinary
+
 CODE = """\
 from procedures.domain.ports import Action, ActionResult
 

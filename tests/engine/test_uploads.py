@@ -15,6 +15,8 @@ from procedures.services import versions
 from tests.engine.test_runs import run_it, text
 from tests.factories.portal import World
 
+pytestmark = pytest.mark.ordinary
+
 YAML = b"""\
 apiVersion: opsportal/v1
 kind: Procedure

@@ -27,6 +27,8 @@ from procedures.services import claims, drafts, run_states
 from tests.evidence.conftest import Log
 from tests.factories.portal import RUNBOOKS, SOON
 
+pytestmark = pytest.mark.ordinary
+
 
 def test_an_untouched_copy_elsewhere_verifies_and_names_its_level(log: Log, tmp_path: Path) -> None:
     pack = tmp_path / "copy.zip"

@@ -35,6 +35,8 @@ from tests.evidence.conftest import Log
 from tests.factories.passkeys import ALGORITHMS, PRESENT, SoftPasskey
 from tests.factories.portal import World, new_world
 
+pytestmark = pytest.mark.ordinary
+
 
 @dataclass(slots=True)
 class Office:

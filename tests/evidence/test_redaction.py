@@ -18,6 +18,8 @@ from procedures.services import controls, discussions, leavers, people
 from procedures.services.unit import SecondPersonRequired
 from tests.evidence.conftest import Log
 
+pytestmark = pytest.mark.ordinary
+
 BASIS = {"basis": "GDPR art. 17", "requested_by": "ticket 4711"}
 
 

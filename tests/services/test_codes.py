@@ -23,6 +23,8 @@ from tests.evidence.conftest import Log, log
 from tests.factories.portal import PASSWORD, World
 from tests.services.test_second_person import environment
 
+pytestmark = pytest.mark.ordinary
+
 __all__ = ["log"]  # the fixture of the evidence tests
 STEP = timedelta(seconds=totp.STEP_S)
 

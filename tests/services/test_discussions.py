@@ -19,6 +19,8 @@ from procedures.services.review_rules import StaleReview
 from tests.factories.portal import World
 from tests.factories.reviews import hello, sent
 
+pytestmark = pytest.mark.ordinary
+
 
 def adam() -> Person:
     return Person.objects.get(username="adam")

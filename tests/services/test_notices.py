@@ -31,6 +31,8 @@ from tests.factories.portal import World
 from tests.fixtures.mailbox import Mailbox, guarded
 from tests.web.hostile import PAYLOADS, URLS
 
+pytestmark = pytest.mark.ordinary
+
 OURS = "http://localhost:8000"
 LINKS = re.compile(r"[a-z][a-z0-9+.-]*:\S|//\S|\bwww\.|[\w-]+\.[a-z]{2,}\b|\w@\w", re.IGNORECASE)
 

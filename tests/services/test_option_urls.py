@@ -15,6 +15,8 @@ from procedures.runner.option_fetching import fetch
 from tests.factories.portal import World
 from tests.services.test_options import Listed, Person, Version, accepted, ask, asker, look, using
 
+pytestmark = pytest.mark.ordinary
+
 
 @pytest.fixture
 def source() -> Iterator[tuple[str, dict[str, tuple[int, bytes]]]]:

@@ -20,6 +20,8 @@ from procedures.services import options as lists
 from procedures.services.options import Listed
 from tests.factories.portal import World
 
+pytestmark = pytest.mark.ordinary
+
 HEAD = """\
 apiVersion: opsportal/v1
 kind: Procedure

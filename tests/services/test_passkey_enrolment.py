@@ -15,6 +15,8 @@ from procedures.services import controls, passkeys
 from tests.factories.passkeys import ALGORITHMS, SoftPasskey
 from tests.factories.portal import World
 
+pytestmark = pytest.mark.ordinary
+
 
 def test_a_passkey_waits_for_somebody_else(world: World) -> None:
     olga = world.person("olga")

@@ -17,6 +17,8 @@ from tests.factories.passkeys import ALGORITHMS, PRESENT, VERIFIED, SoftPasskey,
 from tests.factories.portal import World
 from tests.services.test_second_person import environment
 
+pytestmark = pytest.mark.ordinary
+
 
 def under_review(world: World) -> tuple[Person, Version]:
     """Olga, who reviews, and a version of Adam's that only a signature accepts."""

@@ -16,6 +16,8 @@ from procedures.services import accounts, approvals, controls, reviews
 from procedures.services.unit import SecondPersonRequired
 from tests.factories.portal import SOON, World
 
+pytestmark = pytest.mark.ordinary
+
 
 def test_author_cannot_accept_the_own_version_even_with_the_right(world: World) -> None:
     adam = world.person("adam", "operations")

@@ -17,6 +17,8 @@ from procedures.services.unit import SecondPersonRequired
 from tests.factories.repositories import PROCEDURE, git
 from tests.services.forge import Forge
 
+pytestmark = pytest.mark.ordinary
+
 
 def test_a_forged_author_helps_nobody_the_owner_and_the_named_both_count(forge: Forge) -> None:
     """Bob writes, and says that Ada did: for plain git the source's owner answers, and a stranger counts as all."""

@@ -7,6 +7,8 @@ import pytest
 from procedures.domain.errors import InvalidInput
 from tests.factories.portal import World
 
+pytestmark = pytest.mark.ordinary
+
 
 @pytest.mark.parametrize(
     ("field", "value"),

@@ -23,6 +23,8 @@ from tests.fixtures.counterparts import need
 from tests.fixtures.forge import forge as code_host
 from tests.services.forge import Forge
 
+pytestmark = pytest.mark.ordinary
+
 
 def told() -> list[str]:
     return [Source.objects.get(name="repo").problem, *SourceFinding.objects.values_list("message", flat=True)]

@@ -18,6 +18,8 @@ from procedures.services import versions
 from procedures.web import form_hints, schema_form
 from tests.factories.portal import World, new_world
 
+pytestmark = pytest.mark.ordinary
+
 PAGES = """\
 apiVersion: opsportal/v1
 kind: Procedure

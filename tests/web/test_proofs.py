@@ -19,6 +19,8 @@ from procedures.services import tokens
 from tests.factories.passkeys import SoftPasskey
 from tests.web.town import PASSWORD, Town
 
+pytestmark = pytest.mark.ordinary
+
 
 def waiting(town: Town, minimum: str) -> Run:
     """A run in staging that somebody must approve, at that strength."""
