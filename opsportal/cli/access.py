@@ -69,9 +69,11 @@ def list_grants(as_json: bool) -> None:
 @click.argument("grant_id")
 @click.option("--reason", required=True)
 @KEY
-def revoke(grant_id: str, reason: str, key: str | None) -> None:
+@JSON
+def revoke(grant_id: str, reason: str, key: str | None, as_json: bool) -> None:
     """End a grant now."""
-    click.echo("\n".join(told(propose_change("grant_end", {"grant": grant_id, "reason": reason}, key))))
+    found = propose_change("grant_end", {"grant": grant_id, "reason": reason}, key)
+    show(found, as_json=as_json, rows=told(found))
 
 
 @click.group()

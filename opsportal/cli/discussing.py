@@ -7,9 +7,10 @@ from typing import Any
 import click
 
 from opsportal.cli.portal import ask
+from opsportal.cli.terminal import told_json
 
 
-def take_part(row: dict[str, Any], act: str, where: str, body: str) -> None:
+def take_part(row: dict[str, Any], act: str, where: str, body: str, *, as_json: bool) -> None:
     """Carry out one act (`on`, `reply`, `resolve`, `reopen`), then show the discussion as it stands."""
     if act in {"on", "reply"} and not body:
         raise click.UsageError("Say what, with --comment TEXT.")
@@ -19,14 +20,18 @@ def take_part(row: dict[str, Any], act: str, where: str, body: str) -> None:
         ask("POST", f"/api/v1/versions/{row['id']}/comments/", {"body": body, "thread": where})
     elif act:
         ask("POST", f"/api/v1/threads/{where}/{act}/", {})
-    show(row)
+    show(row, as_json=as_json)
 
 
-def show(row: dict[str, Any]) -> None:
+def show(row: dict[str, Any], *, as_json: bool) -> None:
     """Every thread with its id; what people wrote has nothing hidden in it."""
     from procedures.domain.text import visible
 
-    threads = ask("GET", f"/api/v1/versions/{row['id']}/comments/")["results"]
+    found = ask("GET", f"/api/v1/versions/{row['id']}/comments/")
+    threads = found["results"]
+    if as_json:
+        click.echo(told_json(found))
+        return
     for thread in threads:
         then = thread["said_of"]
         line = f":{then['line']}" if then["line"] else ""

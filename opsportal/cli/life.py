@@ -9,44 +9,51 @@ import click
 from opsportal.cli.authoring import the_version
 from opsportal.cli.portal import ask, show
 
+JSON = click.option("--json", "as_json", is_flag=True)
+
 
 @click.command()
 @click.argument("version", metavar="NAME@DIGEST")
-def withdraw(version: str) -> None:
+@JSON
+def withdraw(version: str, as_json: bool) -> None:
     """Take a version out of review."""
-    _told(ask("POST", f"/api/v1/versions/{the_version(version)['id']}/withdraw/", {}))
+    _told(ask("POST", f"/api/v1/versions/{the_version(version)['id']}/withdraw/", {}), as_json=as_json)
 
 
 @click.command()
 @click.argument("version", metavar="NAME@DIGEST")
 @click.option("--reason", required=True, help="Kept as evidence.")
 @click.option("--cancel-running", is_flag=True, help="End what waits, and stop what runs.")
-def revoke(version: str, reason: str, cancel_running: bool) -> None:
+@JSON
+def revoke(version: str, reason: str, cancel_running: bool, as_json: bool) -> None:
     """Stop an accepted version at once."""
     given = {"reason": reason, "cancel_running": cancel_running}
-    _told(ask("POST", f"/api/v1/versions/{the_version(version)['id']}/revoke/", given))
+    _told(ask("POST", f"/api/v1/versions/{the_version(version)['id']}/revoke/", given), as_json=as_json)
 
 
 @click.command()
 @click.argument("version", metavar="NAME@DIGEST")
 @click.option("--note", default="", help="Why these bytes are to be accepted again.")
-def renew(version: str, note: str) -> None:
+@JSON
+def renew(version: str, note: str, as_json: bool) -> None:
     """Put the same bytes into review again, before or after their acceptance has ended."""
-    _told(ask("POST", f"/api/v1/versions/{the_version(version)['id']}/resubmit/", {"note": note}))
+    _told(ask("POST", f"/api/v1/versions/{the_version(version)['id']}/resubmit/", {"note": note}), as_json=as_json)
 
 
 @click.command()
 @click.argument("name")
 @click.option("--reason", required=True, help="Shown to whoever looks for it, and kept as evidence.")
 @click.option("--cancel-running", is_flag=True, help="End what waits, and stop what runs.")
-def retire(name: str, reason: str, cancel_running: bool) -> None:
+@JSON
+def retire(name: str, reason: str, cancel_running: bool, as_json: bool) -> None:
     """Take a procedure out of use; its history stays."""
     found = ask("POST", f"/api/v1/procedures/{name}/retire/", {"reason": reason, "cancel_running": cancel_running})
-    click.echo(f"{found['procedure']} has retired. An access manager can let the name be submitted again.")
+    rows = [f"{found['procedure']} has retired. An access manager can let the name be submitted again."]
+    show(found, as_json=as_json, rows=rows)
 
 
 @click.command()
-@click.option("--json", "as_json", is_flag=True)
+@JSON
 def due(as_json: bool) -> None:
     """Acceptances that end within 30 days, have ended, or are pinned to what changed since."""
     found = ask("GET", "/api/v1/versions/", params={"due": "1"})
@@ -58,5 +65,5 @@ def due(as_json: bool) -> None:
     show(found, as_json=as_json, rows=rows or ["Nothing is due for review."])
 
 
-def _told(row: dict[str, Any]) -> None:
-    click.echo(f"{row['procedure']} v{row['number']} is {row['state'].replace('_', ' ')}.")
+def _told(row: dict[str, Any], *, as_json: bool) -> None:
+    show(row, as_json=as_json, rows=[f"{row['procedure']} v{row['number']} is {row['state'].replace('_', ' ')}."])

@@ -9,7 +9,7 @@ import click
 
 from opsportal.cli import discussing
 from opsportal.cli.authoring import policy_rows, test_rows, the_version
-from opsportal.cli.portal import FAILED, TOTP, ask, proof
+from opsportal.cli.portal import FAILED, TOTP, ask, proof, show
 
 COLOURS = {"wider": "red", "changed": "yellow", "narrower": "green"}
 
@@ -30,6 +30,7 @@ COLOURS = {"wider": "red", "changed": "yellow", "narrower": "green"}
 @click.option("--key", help="SSH key file to sign with; a .pub asks the agent.")
 @TOTP
 @click.option("--yes", is_flag=True, help="Do not ask.")
+@click.option("--json", "as_json", is_flag=True, help="The version, what changed and who gains; or how it ended.")
 def review(
     version: str,
     verdict: str | None,
@@ -43,6 +44,7 @@ def review(
     key: str | None,
     totp: bool,
     yes: bool,
+    as_json: bool,
 ) -> None:
     """See what NAME@DIGEST may now do and who gains from it; discuss it, accept it, reject it or ask for changes."""
     if yes and verdict is None:
@@ -52,15 +54,27 @@ def review(
     if len(chosen) > 1 or (chosen and verdict):
         raise click.UsageError("One of --on, --reply, --resolve, --reopen, and no verdict beside it.")
     row = the_version(version)
+    if as_json and verdict not in {None, "lift"} and not yes:
+        raise click.UsageError("--json asks nothing: give --yes with the verdict.")
     if chosen or comments:
-        discussing.take_part(row, chosen[0] if chosen else "", talk[chosen[0]] or "" if chosen else "", comment)
+        discussing.take_part(
+            row, chosen[0] if chosen else "", talk[chosen[0]] or "" if chosen else "", comment, as_json=as_json
+        )
     elif verdict == "lift":
         done = ask("POST", f"/api/v1/versions/{row['id']}/lift/", {})
-        click.echo(f"{done['procedure']} v{done['number']} is {done['state'].replace('_', ' ')}.")
+        show(done, as_json=as_json, rows=[_ended(done)])
+    elif verdict is None and as_json:
+        parts = {name: ask("GET", f"/api/v1/versions/{row['id']}/{name}/") for name in ("diff", "gains")}
+        show({"version": row, **parts}, as_json=True)
     else:
-        tell(row)
+        if not as_json:
+            tell(row)
         if verdict is not None:
-            decide(row, verdict, duties, comment, key, totp=totp, yes=yes)
+            decide(row, verdict, duties, comment, key, totp=totp, yes=yes, as_json=as_json)
+
+
+def _ended(done: dict[str, Any]) -> str:
+    return f"{done['procedure']} v{done['number']} is {done['state'].replace('_', ' ')}."
 
 
 def tell(row: dict[str, Any]) -> None:
@@ -126,11 +140,12 @@ def decide(
     *,
     totp: bool,
     yes: bool,
+    as_json: bool,
 ) -> None:
     """Sign the statement about exactly this digest, and hand it in."""
     files = ask("GET", f"/api/v1/versions/{row['id']}/files/")["files"]
     for path, content in sorted(files.items()):
-        click.echo(f"  {path!r}  {len(base64.b64decode(content)):,} bytes")
+        click.echo(f"  {path!r}  {len(base64.b64decode(content)):,} bytes", err=as_json)
     if not yes:
         click.confirm(
             f"{verdict.replace('_', ' ')} {row['procedure']} v{row['number']} ({row['digest'][:19]}…)?", abort=True
@@ -146,4 +161,4 @@ def decide(
     missing = (
         f"; still missing: {', '.join(done['missing'])}" if done["missing"] and done["state"] == "in_review" else ""
     )
-    click.echo(f"{done['procedure']} v{done['number']} is {done['state'].replace('_', ' ')}{missing}.")
+    show(done, as_json=as_json, rows=[_ended(done).removesuffix(".") + f"{missing}."])

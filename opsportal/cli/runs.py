@@ -259,7 +259,7 @@ def runs(as_json: bool) -> None:
     """The newest runs you may see."""
     found = ask("GET", "/api/v1/runs/")
     rows = [
-        f"#{r['no']:<6} {r['state'].replace('_', ' '):<18} {r['environment']:<12} {r['procedure']:<24} {r['requester']}"
+        f"#{r['no']:<6} {r['state'].replace('_', ' '):<18} {r['environment']:<12} {r['procedure']:<24} {r['asked_by']}"
         for r in found["results"]
     ]
     show(found, as_json=as_json, rows=rows or ["No runs yet."])
@@ -268,8 +268,11 @@ def runs(as_json: bool) -> None:
 @click.command()
 @click.argument("run")
 @click.option("--follow", "stay", is_flag=True)
-def logs(run: str, stay: bool) -> None:
+@click.option("--json", "as_json", is_flag=True, help="One JSON object a line; not with --follow.")
+def logs(run: str, stay: bool, as_json: bool) -> None:
     """The log of a run."""
+    if stay and as_json:
+        raise click.UsageError("Give --follow or --json, not both.")
     if stay:
         finish(follow(run_id(run)), as_json=False)
         return
@@ -277,7 +280,7 @@ def logs(run: str, stay: bool) -> None:
     while seen is not None:
         page = ask("GET", f"/api/v1/runs/{run_id(run)}/log/", params={"cursor": seen})
         for chunk in page["results"]:
-            click.echo(chunk["text"], nl=False)
+            click.echo(json.dumps(chunk) if as_json else chunk["text"], nl=as_json)
         seen = page["next"]
 
 

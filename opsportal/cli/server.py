@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import os
 import shutil
 import sys
@@ -44,8 +45,6 @@ def sequencer() -> None:
 @click.option("--json", "as_json", is_flag=True)
 def config(as_json: bool) -> None:
     """Every setting, its source and its value; secrets are masked."""
-    import json
-
     from opsportal.settings import env
 
     rows = env.describe()
@@ -57,7 +56,8 @@ def config(as_json: bool) -> None:
 
 
 @click.command()
-def doctor() -> None:
+@click.option("--json", "as_json", is_flag=True)
+def doctor(as_json: bool) -> None:
     """Check every part, and say how to mend it. Ends 1 if something is missing."""
     checks: dict[str, tuple[object, str]] = {
         "bubblewrap (local steps)": (shutil.which("bwrap"), "apt-get install bubblewrap"),
@@ -66,15 +66,18 @@ def doctor() -> None:
     }
     checks["cells (tests at submission, drafts)"] = (_cells(), "allow user namespaces, or run the pool as root")
     checks["the portal answers"] = (_answers(), "start it with `opsportal up`, or set OPSPORTAL_URL")
-    bad = 0
-    for name, (fine, mend) in checks.items():
-        click.echo(f"{'ok  ' if fine else 'MISS'}  {name}" + ("" if fine else f": {mend}"))
-        bad += not fine
-    click.echo(_mail())
-    raise SystemExit(1 if bad else 0)
+    found = [(name, "ok" if fine else "MISS", "" if fine else mend) for name, (fine, mend) in checks.items()]
+    mail = ("notices by mail", *_mail())
+    if as_json:
+        rows = [dict(zip(("name", "state", "mend"), one, strict=True)) for one in [*found, mail]]
+        click.echo(json.dumps({"results": rows}, indent=2))
+    else:
+        for name, state, mend in [*found, mail]:
+            click.echo(f"{state:<4}  {name}" + (f": {mend}" if mend else ""))
+    raise SystemExit(1 if any(state == "MISS" for _, state, _ in found) else 0)
 
 
-def _mail() -> str:
+def _mail() -> tuple[str, str]:
     """Whether notices go out by mail. Without a mail server nothing is missing, but people must look for themselves."""
     import smtplib
 
@@ -82,14 +85,14 @@ def _mail() -> str:
 
     server = mail.mail_server("OPSPORTAL_SMTP_URL")
     if server is None:
-        return "off   notices by mail: set OPSPORTAL_SMTP_URL, or people learn of nothing unless they look"
+        return "off", "set OPSPORTAL_SMTP_URL, or people learn of nothing unless they look"
     kind = smtplib.SMTP_SSL if server["use_ssl"] else smtplib.SMTP
     try:
         with kind(str(server["host"]), int(str(server["port"])), timeout=5) as link:
             link.noop()
     except (OSError, smtplib.SMTPException) as problem:
-        return f"MISS  notices by mail: the server does not answer ({type(problem).__name__})"
-    return "ok    notices by mail"
+        return "MISS", f"the server does not answer ({type(problem).__name__})"
+    return "ok", ""
 
 
 def _cells() -> bool:

@@ -15,6 +15,7 @@ from procedures.domain.clock import now
 from procedures.domain.errors import InvalidInput
 from procedures.models import AccessRequest, Person
 from procedures.queries import access_requests as requests
+from procedures.queries.agents import asker
 from procedures.services import access_answers, access_requests
 
 SIZE = 50
@@ -115,6 +116,7 @@ def told(row: AccessRequest, reader: Person) -> dict[str, Any]:
         "id": str(row.pk),
         "state": row.state,
         "asker": row.asker.username,
+        "asked_by": asker(row.asker),
         "for": f"person:{row.person.username}" if row.person else asked.principal,
         "procedure": asked.procedure or None,
         "verbs": row.verbs,

@@ -57,7 +57,7 @@ VERSION = inputs.shape(
 )
 RUN = inputs.shape(
     {
-        **_named(TEXT, "id procedure digest environment requester reason risk state message url"),
+        **_named(TEXT, "id procedure digest environment requester asked_by reason risk state message url"),
         **_named(MAYBE, "created_at started_at ended_at plan_digest waiting_gate min_strength"),
         **_named(OBJECT, "parameters output links"),
         "no": NUMBER,
@@ -99,6 +99,7 @@ TAKES: Mapping[str, Shape] = {
     "runs.Decide": inputs.DECISION,
     "runs.Reject": inputs.DECISION,
     "runs.Cancel": inputs.REASON,
+    "notices.Read": inputs.SEEN,
     "glass.Break": inputs.BREAK,
     "glass.ReviewGlass": inputs.FOUND,
     "control.Statement": inputs.CONTROL,
@@ -150,6 +151,7 @@ ANSWERS: Mapping[tuple[str, str], tuple[Sequence[int], Shape]] = {
     ("control.People", "POST"): ([201], OBJECT),
     ("accounts.ServiceAccounts", "POST"): ([201], OBJECT),
     ("agents.Agents", "GET"): ([200], _list(OBJECT)),
+    ("notices.Notices", "GET"): ([200], _list(OBJECT)),
     ("spaces.Spaces", "GET"): ([200], _list(OBJECT)),
     **{(f"agents.{name}", "POST"): ([204], {}) for name in ("Stop", "Start")},
     ("tokens.Tokens", "POST"): ([201], OBJECT),

@@ -48,6 +48,7 @@ def shape(required: Mapping[str, Any], optional: Mapping[str, Any] | None = None
     }
 
 
+SEEN = shape({"notices": {"type": "array", "items": NAME, "minItems": 1, "maxItems": 200}})
 RUN = shape(
     {"procedure": NAME, "environment": NAME},
     {

@@ -6,6 +6,7 @@ from datetime import datetime
 from typing import Any
 
 from procedures.models import Artifact, ControlChange, Grant, Person, Procedure, Run, Task, Trial, Version
+from procedures.queries.agents import asker
 from procedures.queries.policies import told
 from procedures.queries.trials import standing
 from procedures.queries.would_allow import WouldAllow
@@ -106,6 +107,7 @@ def run(row: Run, *, url: str) -> dict[str, Any]:
         "draft": row.draft,
         "environment": row.environment_id,
         "requester": row.requester.username,
+        "asked_by": asker(row.requester),
         "reason": row.reason,
         "parameters": row.parameters,
         "risk": row.risk,

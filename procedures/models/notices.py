@@ -34,6 +34,7 @@ class Notice(models.Model):
     next_at = models.DateTimeField(null=True)
     ended_at = models.DateTimeField(null=True)
     problem = models.CharField(max_length=300, blank=True)
+    read_at = models.DateTimeField(null=True)
 
     class Meta:
         indexes = [

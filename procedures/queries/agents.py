@@ -65,4 +65,11 @@ def asked_by(run: Run) -> dict[str, Any] | None:
     return {"software": run.requester, "person": run.requester.owner}
 
 
-__all__ = ["MAY", "Seen", "agents_seen", "all_stopped", "asked_by"]
+def asker(person: Person) -> str:
+    """Who asks, in words: a person's name; of software also for whom it asks."""
+    if person.kind in {Person.Kind.PERSON, Person.Kind.SYSTEM} or person.owner is None:
+        return str(person)
+    return f"software {person} for {person.owner}"
+
+
+__all__ = ["MAY", "Seen", "agents_seen", "all_stopped", "asked_by", "asker"]

@@ -2,10 +2,13 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterable
 from dataclasses import dataclass
+from uuid import UUID
 
 from django.conf import settings
 
+from procedures.domain.errors import NotFound
 from procedures.domain.notices import KINDS, Kind, sentences_of
 from procedures.domain.notices import Notice as Ready
 from procedures.domain.text import one_line
@@ -25,10 +28,22 @@ class Told:
     state: str
 
 
-def notices_of(person: Person) -> list[Told]:
-    """The last fifty, newest first."""
-    rows = Notice.objects.filter(person=person).order_by("-id")[:MOST]
-    return [Told(row, KINDS[row.kind].label, _says(row), STATES[row.state]) for row in rows if row.kind in KINDS]
+def notices_of(person: Person, *, unread: bool = False, before: UUID | None = None, most: int = MOST) -> list[Told]:
+    """The newest `most` of one's own, newest first; only unread ones, or those before one of them, if asked."""
+    rows = Notice.objects.filter(person=person, kind__in=KINDS)
+    if unread:
+        rows = rows.filter(read_at__isnull=True)
+    if before is not None:
+        rows = rows.filter(pk__lt=before)
+    return [Told(row, KINDS[row.kind].label, _says(row), STATES[row.state]) for row in rows.order_by("-id")[:most]]
+
+
+def ids(texts: Iterable[str]) -> list[UUID]:
+    """Ids as a form sends them. Raises NotFound for what is none."""
+    try:
+        return [UUID(text) for text in texts]
+    except ValueError as problem:
+        raise NotFound("There is no such notice.") from problem
 
 
 def _says(row: Notice) -> str:

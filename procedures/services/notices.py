@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Collection, Iterable, Mapping
 from datetime import datetime, timedelta
 from typing import Any
 from uuid import UUID
@@ -10,7 +10,7 @@ from uuid import UUID
 from django.conf import settings
 from django.db import transaction
 
-from procedures.domain.errors import InvalidInput
+from procedures.domain.errors import InvalidInput, NotFound
 from procedures.domain.notices import KINDS, LONGEST
 from procedures.domain.notices import Notice as Ready
 from procedures.evidence.record import record
@@ -94,6 +94,15 @@ def choose(*, actor: Person, off: Iterable[str], at: datetime) -> None:
         raise InvalidInput([("/off", f"{fixed[0][:60]!r} is no notice that can be switched off")])
     NoticeOff.objects.filter(person=actor).exclude(kind__in=wanted).delete()
     NoticeOff.objects.bulk_create((NoticeOff(person=actor, kind=k) for k in sorted(wanted)), ignore_conflicts=True)
+
+
+@thing
+def read(*, actor: Person, notices: Collection[UUID], at: datetime) -> int:
+    """This person has read these; returns how many were unread. Those of others are not there for them: NotFound."""
+    mine = Notice.objects.filter(person=actor, pk__in=notices)
+    if mine.count() != len(set(notices)):
+        raise NotFound("There is no such notice.")
+    return mine.filter(read_at__isnull=True).update(read_at=at)
 
 
 def forget(*, at: datetime) -> int:

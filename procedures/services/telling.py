@@ -9,6 +9,7 @@ from uuid import UUID
 from procedures.domain.states import RunState
 from procedures.models import AccessRequest, ControlChange, EnrolledKey, GlassBreak, Person, Run, Version
 from procedures.queries import access_requests, eligible
+from procedures.queries.agents import asker
 from procedures.services.notices import tell
 
 BADLY = {
@@ -29,20 +30,25 @@ def approval_waits(run: Run, *, until: datetime, at: datetime) -> None:
         key=f"approval:{run.id}:{run.plan_digest[7:23]}:{run.waiting_gate}",
         path=f"/approvals/{run.id}/",
         at=at,
-        facts={**_of(run), "actor": run.requester, "risk": run.risk, "until": until},
+        facts={**_of(run), "actor": asker(run.requester), "risk": run.risk, "until": until},
     )
 
 
 def approval_late(kind: str, run: Run, about: UUID, *, until: datetime, at: datetime) -> None:
     """The same people again: half of the time is over, or three quarters of it."""
-    facts = {**_of(run), "actor": run.requester, "until": until}
+    facts = {**_of(run), "actor": asker(run.requester), "until": until}
     people = eligible.approvers(run, at)
     tell(kind, people, key=f"{kind}:{about}", path=f"/approvals/{run.id}/", at=at, facts=facts)
 
 
 def review_late(kind: str, version: Version, *, until: datetime, at: datetime) -> None:
     """Whoever could still review this version."""
-    facts = {"procedure": version.procedure.name, "number": version.number, "actor": version.submitter, "until": until}
+    facts = {
+        "procedure": version.procedure.name,
+        "number": version.number,
+        "actor": asker(version.submitter),
+        "until": until,
+    }
     people = eligible.reviewers(version, at)
     tell(kind, people, key=f"{kind}:{version.id}", path=f"/reviews/{version.id}/", at=at, facts=facts)
 
@@ -65,7 +71,7 @@ def run_ended(run: Run, state: RunState, *, at: datetime) -> None:
 
 def review_waits(version: Version, actor: Person, *, at: datetime) -> None:
     """Whoever could review this version."""
-    facts = {"procedure": version.procedure.name, "number": version.number, "risk": version.risk, "actor": actor}
+    facts = {"procedure": version.procedure.name, "number": version.number, "risk": version.risk, "actor": asker(actor)}
     people = eligible.reviewers(version, at)
     tell("review.waits", people, key=f"review:{version.id}", path=f"/reviews/{version.id}/", at=at, facts=facts)
 
@@ -73,7 +79,7 @@ def review_waits(version: Version, actor: Person, *, at: datetime) -> None:
 def change_waits(change: ControlChange, gains: Collection[str], *, at: datetime) -> None:
     """Whoever could confirm this change."""
     people = eligible.confirmers(change, at, set(gains))
-    facts = {"actor": change.proposer, "control": change.control.replace("_", " ")}
+    facts = {"actor": asker(change.proposer), "control": change.control.replace("_", " ")}
     tell("change.waits", people, key=f"change:{change.pk}", path=f"/changes/{change.pk}/", at=at, facts=facts)
 
 
@@ -103,7 +109,7 @@ def access_asked(row: AccessRequest, *, at: datetime) -> None:
     """Whoever could decide an access request."""
     what = {"procedure": row.procedure.name if row.procedure else "what ends soon"}
     verbs, where = ", ".join(row.verbs).replace("_", " "), ", ".join(row.environments) or "every environment"
-    facts = {**what, "actor": row.asker, "verbs": verbs, "environments": where, "until": row.lapses_at}
+    facts = {**what, "actor": asker(row.asker), "verbs": verbs, "environments": where, "until": row.lapses_at}
     tell(
         "access.asked",
         access_requests.deciders(row, at),

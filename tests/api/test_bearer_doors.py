@@ -50,6 +50,7 @@ NEVER = {
     "post v1/procedures/<str:name>/restore/",
     "post v1/runs/<str:pk>/approve/",
     "post v1/runs/<str:pk>/reject/",
+    "post v1/notices/read/",
     "post v1/runs/<str:pk>/break-glass/",
     "post v1/break-glass/<str:pk>/review/",
     "post v1/grants/",

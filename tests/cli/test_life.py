@@ -31,6 +31,9 @@ def test_a_version_is_withdrawn_by_who_sent_it(office: Office) -> None:
     version = sent(office, "taken-back")
     done = office.type("adam", "withdraw", version)
     assert (done.returncode, "is withdrawn" in done.stdout) == (DONE, True), done.stderr
+    version = sent(office, "taken-back")
+    answer = json.loads(office.type("adam", "withdraw", version, "--json").stdout)
+    assert (answer["procedure"], answer["state"]) == ("taken-back", "withdrawn")
     again = office.type("adam", "withdraw", version)
     assert (again.returncode, "withdrawn cannot become withdrawn" in again.stderr) == (FAILED, True), again.stderr
 
@@ -56,8 +59,8 @@ def test_a_fresh_acceptance_is_not_due_and_cannot_be_renewed(office: Office) -> 
 
 def test_a_retired_procedure_takes_nothing_and_says_what_took_its_place(office: Office) -> None:
     accepted(office, "old-way")
-    done = office.type("olga", "retire", "old-way", "--reason", "use new-way")
-    assert (done.returncode, "has retired" in done.stdout) == (DONE, True), done.stderr
+    done = office.type("olga", "retire", "old-way", "--reason", "use new-way", "--json")
+    assert (done.returncode, json.loads(done.stdout)["procedure"]) == (DONE, "old-way"), done.stderr
     refused = office.type("adam", "submit", str(office.bundle("old-way", README__md="# once more\n")))
     assert (refused.returncode, "use new-way" in refused.stderr) == (FAILED, True), refused.stderr
     assert "old-way" not in office.type("adam", "procedures").stdout

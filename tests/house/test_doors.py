@@ -33,6 +33,8 @@ DOORS = {
     "api.control.Me.get": OWN,
     "api.control.People.get": KNOWN,
     "api.control.Statement.post": "words a statement; nothing is stored, and signing it gives nothing by itself",
+    "api.notices.Notices.get": OWN,
+    "api.notices.Read.post": OWN,
     "api.tokens.Rotate.post": OWN,
     "api.tokens.Tokens.get": OWN,
     "api.health.healthz": PUBLIC,
@@ -66,6 +68,7 @@ SERVICES = {
     "life.expire_acceptances": NOBODY,
     "manuscripts.discard_manuscript": OWN,
     "notices.choose": OWN,
+    "notices.read": OWN,
     "step_up.step_up": OWN,
     "tokens.rotate_token": OWN,
 }

@@ -12,6 +12,7 @@ from django import template
 from procedures.domain import links, windows
 from procedures.domain.clock import now
 from procedures.domain.text import visible
+from procedures.queries import agents
 from procedures.web import words
 
 register = template.Library()
@@ -67,6 +68,12 @@ def groups(digest: str) -> str:
     """The first 32 digits of a fingerprint in eight groups of four, as people compare it."""
     plain = digest.removeprefix("sha256:")
     return " ".join(plain[i : i + 4] for i in range(0, 32, 4))
+
+
+@register.filter
+def asker(person: Any) -> str:
+    """Who asks; of software also for whom."""
+    return agents.asker(person)
 
 
 @register.filter
