@@ -250,20 +250,6 @@ def test_evidence_is_exported_verified_and_checked(office: Office, accepted: str
     assert verify.LEVELS[1] == "SIGNED"
 
 
-def test_notices_are_listed_and_marked_as_read(office: Office, accepted: str) -> None:
-    rows = json.loads(office.type("olga", "notices", "list", "--unread", "--json").stdout)["results"]
-    assert {"review.waits", "key.enrolled"} & {row["kind"] for row in rows}
-    foreign = office.type("quinn", "notices", "read", rows[0]["id"])
-    assert (foreign.returncode, "no such notice" in foreign.stderr) == (FAILED, True), said(foreign)
-    assert office.type("olga", "notices", "read").returncode == 2
-    assert json.loads(office.type("olga", "notices", "read", rows[0]["id"], "--json").stdout) == {"read": 1}
-    assert json.loads(office.type("olga", "notices", "read", rows[0]["id"], "--json").stdout) == {"read": 0}
-    done = office.type("olga", "notices", "read", "--all")
-    assert (done.returncode, f"{len(rows) - 1} marked" in done.stdout) == (DONE, True), said(done)
-    assert "told nothing" in office.type("olga", "notices", "list", "--unread").stdout
-    assert "read" in office.type("olga", "notices", "list").stdout
-
-
 def test_doctor_and_config(office: Office) -> None:
     here = {"OPSPORTAL_DATA_DIR": str(office.portal.data_dir), "OPSPORTAL_SECRET_KEY": "k" * 50}
     good = office.type("mira", "doctor")

@@ -79,3 +79,18 @@ def test_a_policy_is_proposed_from_the_command_line_by_who_manages_access(office
     assert (done.returncode, "policy is proposed; another person confirms it" in done.stdout) == (DONE, True), (
         done.stderr
     )
+
+
+def test_notices_are_listed_and_marked_as_read(office: Office) -> None:
+    sent(office, "to-be-read")
+    rows = json.loads(office.type("olga", "notices", "list", "--unread", "--json").stdout)["results"]
+    assert {"review.waits", "key.enrolled"} & {row["kind"] for row in rows}
+    foreign = office.type("quinn", "notices", "read", rows[0]["id"])
+    assert (foreign.returncode, "no such notice" in foreign.stderr) == (FAILED, True), foreign.stderr
+    assert office.type("olga", "notices", "read").returncode == USAGE
+    assert json.loads(office.type("olga", "notices", "read", rows[0]["id"], "--json").stdout) == {"read": 1}
+    assert json.loads(office.type("olga", "notices", "read", rows[0]["id"], "--json").stdout) == {"read": 0}
+    done = office.type("olga", "notices", "read", "--all")
+    assert (done.returncode, f"{len(rows) - 1} marked" in done.stdout) == (DONE, True), done.stderr
+    assert "told nothing" in office.type("olga", "notices", "list", "--unread").stdout
+    assert "read" in office.type("olga", "notices", "list").stdout
