@@ -8,11 +8,9 @@ from __future__ import annotations
 from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import timedelta
-from functools import partial
 from typing import Any
 
-from procedures.domain import campaigns, grants, providers
-from procedures.domain.canonical import moment, parse_moment
+from procedures.domain import grants
 
 CONTROLS = (
     "grant",
@@ -165,15 +163,16 @@ class Authority:
         return {group for group, members in self.members.items() if subject in members}
 
     def holders(self, principal: str) -> set[str]:
-        """Subjects behind `person:<subject>` or `group:<name>`."""
+        """Subjects behind `person:<subject>` or `group:<name>`; never somebody whose account was closed."""
         kind, _, name = principal.partition(":")
-        return {name} if kind == "person" else set(self.members.get(name, set()))
+        found = {name} if kind == "person" else self.members.get(name, set())
+        return found - self.closed.keys()
 
     def claimants(self, principal: str, *, production: bool) -> set[str]:
         """Holders, and outside production also whoever an identity provider that is no authority put in the group."""
         kind, _, name = principal.partition(":")
         more = set() if production or kind == "person" else self.unsigned.get(name, set())
-        return self.holders(principal) | more
+        return self.holders(principal) | (more - self.closed.keys())
 
     def reaches(self, grant: Mapping[str, Any], procedure: str) -> bool:
         """Whether a grant is for this procedure: named, pinned when it was given, or, if it grows, labelled now."""
@@ -191,103 +190,3 @@ class Authority:
     def duties_of(self, subject: str) -> set[str]:
         principals = {f"person:{subject}"} | {f"group:{group}" for group in self.groups_of(subject)}
         return {duty for duty, holders in self.duties.items() if holders & principals}
-
-
-def counts_from(at: str, *, keyed: bool, by_older_key: bool) -> str:
-    """From when on a key counts for production; empty: at once, as its person's first, or signed by an older one.
-
-    Any other takes the place of a lost one, and counts a day later (H1).
-    """
-    return moment(parse_moment(at) + REPLACED_COUNTS_AFTER) if keyed and not by_older_key else ""
-
-
-def close(authority: Authority, subject: str, *, id: str) -> None:
-    """Somebody left: their grants and memberships end. What they signed before stays signed, and nothing after it."""
-    principal = f"person:{subject}"
-    for name in [name for name, grant in authority.grants.items() if grant["principal"] == principal]:
-        del authority.grants[name]
-    for members in authority.members.values():
-        members.discard(subject)
-    authority.closed.setdefault(subject, id)
-
-
-def own(authority: Authority, subject: str, owner: str) -> None:
-    """Software has an owner, who gains from what it is given; whoever owned it before still counts."""
-    authority.owners.setdefault(subject, set()).add(owner)
-
-
-def apply(authority: Authority, control: str, object: Mapping[str, Any], *, id: str, stands: bool) -> None:
-    """Fold one confirmed change into `authority`. What does not stand is kept apart, marked, and never strengthens."""
-    fact = {**object, "stands": stands}
-    if control == "grant":
-        wanted = set(fact.get("selector", ()))
-        authority.grants[id] = fact | {"pinned": [name for name, has in authority.labels.items() if wanted <= has]}
-        campaigns.replaced(authority, fact)
-    elif control == "binding":
-        _keep(authority.bindings, (object["environment"], object["name"]), fact)
-    elif control in {"target", "action"}:
-        table, key = (authority.targets, "name") if control == "target" else (authority.actions, "id")
-        if object.get("action", "set") == "set":
-            _keep(table, object[key], fact)
-        elif stands:
-            table.pop(object[key], None)
-    elif control == "secret":
-        _keep(authority.secrets, (object["environment"], object["name"]), fact)
-    elif control == "policy":
-        _keep(authority.policies, object["name"], fact)
-    elif control in {"runner", "agent"}:
-        _keep_machine(authority, control, fact)
-    elif stands:
-        campaigns.CHANGES.get(control, partial(_apply_standing, control=control))(authority, object=object)
-
-
-def _keep(table: dict[Any, dict[str, Any]], key: Any, fact: dict[str, Any]) -> None:
-    """What stands takes the place of what stood; what does not stand takes the place of nothing that does."""
-    if fact["stands"] or not table.get(key, {}).get("stands"):
-        table[key] = fact
-
-
-def _keep_machine(authority: Authority, control: str, fact: dict[str, Any]) -> None:
-    _keep(authority.runners if control == "runner" else authority.agents, fact[control], fact)
-    if control == "agent":
-        own(authority, fact["agent"], fact["owner"])
-
-
-def _apply_standing(authority: Authority, *, control: str, object: Mapping[str, Any]) -> None:
-    adding = object.get("action", "add") == "add"
-    if control == "grant_end":
-        authority.grants.pop(object["grant"], None)
-    elif control == "membership":
-        group = authority.members.setdefault(object["group"], set())
-        group.add(object["person"]) if adding else group.discard(object["person"])
-    elif control == "duty":
-        holders = authority.duties.setdefault(object["duty"], set())
-        holders.add(object["principal"]) if adding else holders.discard(object["principal"])
-    elif control == "key":
-        authority.keys.setdefault(object["fingerprint"], dict(object))  # nobody takes over another's key
-        authority.keyed.add(object["subject"])
-    elif control == "key_end":
-        authority.keys.pop(object["fingerprint"], None)
-    else:
-        _apply_setting(authority, control, object)
-
-
-def _apply_setting(authority: Authority, control: str, object: Mapping[str, Any]) -> None:
-    if control == "environment":
-        authority.environments[object["name"]] = dict(object)
-        if object["production"]:
-            authority.production.add(object["name"])
-        else:
-            authority.production.discard(object["name"])
-    elif control == "profile":
-        authority.profile = object["profile"]
-    elif control == "identity_provider":
-        providers.changed(authority, object, {**object, "stands": True})
-    elif control == "labels":
-        authority.labels[object["procedure"]] = set(object["labels"])
-    elif control == "space" and object["action"] == "set":
-        authority.spaces[object["name"]] = dict(object)
-    elif control == "space":
-        authority.spaces.pop(object["name"], None)
-    elif control == "terms":
-        authority.terms = dict(object)

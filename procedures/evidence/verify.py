@@ -446,6 +446,7 @@ class Authority:
         self.profile, self.bootstrapped = "team", False
         self.production: set[str] = set()
         self.keys: dict[str, Row] = {}
+        self.ended: dict[str, int] = {}
         self.keyed: set[str] = set()
         self.known_at, self.signed_at = "", ""
         self.glass: list[Row] = []
@@ -463,6 +464,7 @@ class Authority:
         self.asserted: list[tuple[int, str, str]] = []
         self.redacted: dict[str, set[str]] = {}
         self.erased: set[str] = set()
+        self.closed: dict[str, int] = {}
         self.providers: dict[str, Row] = {}
         self.campaigns: dict[str, Row] = {}
         self.words: dict[str, set[tuple[str, str]]] = {}
@@ -471,7 +473,7 @@ class Authority:
 
     def holders(self, principal: str) -> set[str]:
         kind, _, name = principal.partition(":")
-        return {name} if kind == "person" else set(self.members.get(name, ()))
+        return ({name} if kind == "person" else set(self.members.get(name, ()))) - set(self.closed)
 
     def managers(self, control: str, thing: Row, at: str) -> set[str]:
         """Who could decide it at that moment: by living grants over all that it weighs on, and never software."""
@@ -555,14 +557,19 @@ class Authority:
         """
         statement, found = base64.b64decode(body.get("statement", "")), set()
         for row in body.get("sigs", []):
-            method = row.get("method")
-            mark = sshsig(row.get("sig", ""), statement) if method == "ssh" else row.get("key")
-            key = self.keys.get(mark or "", {})
+            method, mark = row.get("method"), mark_of(row, statement)
+            key = self.keys.get(mark, {})
             theirs = key and key["subject"] == row.get("by") and key.get("method", "ssh") == method
             theirs = theirs and key.get("counts_from", "") <= at
             if theirs and (method == "ssh" or passkey(row, statement, key)):
                 found.add(row["by"])
         return found
+
+    def ended_at(self, body: Row) -> list[int]:
+        """Where in the log the keys ended that signed the body's statement too late."""
+        statement = base64.b64decode(body.get("statement", ""))
+        marks = {mark_of(row, statement) for row in body.get("sigs", [])}
+        return sorted(self.ended[mark] for mark in marks & set(self.ended))
 
     def lapse(self) -> None:
         """What nobody kept in a campaign whose date has come is over: its signed opening said so."""
@@ -600,7 +607,7 @@ class Authority:
         elif kind == "version.accepted":
             self.risks[str(body.get("procedure"))] = body["risk"]
         elif kind == "person.closed":
-            self.close(body["subject"])
+            self.close(index, body["subject"])
         elif kind in ("person.made", "account.given") and body.get("owner"):
             self.owners.setdefault(body["subject"], set()).add(body["owner"])
         elif kind == "campaign.opened" and body["campaign"] in self.campaigns:
@@ -633,10 +640,17 @@ class Authority:
                 self.members.get(pair[0], set()).discard(pair[1])
                 self.words[name].discard(pair)
 
-    def close(self, subject: str) -> None:
-        """Somebody left: grants, memberships and keys of theirs end here."""
+    def end_keys(self, index: int, marks: set[str]) -> None:
+        """From this place in the log on these keys sign nothing; what stands before it stays signed."""
+        for mark in marks & set(self.keys):
+            del self.keys[mark]
+            self.ended[mark] = index
+
+    def close(self, index: int, subject: str) -> None:
+        """Somebody left: grants, memberships and keys of theirs end here, for good."""
+        self.closed.setdefault(subject, index)
         self.grants = {n: g for n, g in self.grants.items() if g["principal"] != "person:" + subject}
-        self.keys = {mark: key for mark, key in self.keys.items() if key["subject"] != subject}
+        self.end_keys(index, {mark for mark, key in self.keys.items() if key["subject"] == subject})
         for members in self.members.values():
             members.discard(subject)
 
@@ -671,9 +685,10 @@ class Authority:
             self.profile = thing["profile"]
         elif control == "key":
             self.keys.setdefault(thing["fingerprint"], dict(thing, counts_from=self.counts_from(thing, body)))
+            self.ended.pop(thing["fingerprint"], None)
             self.keyed.add(thing["subject"])  # above: nobody takes over another's key
         elif control == "key_end":
-            self.keys.pop(thing["fingerprint"], None)
+            self.end_keys(index, {thing["fingerprint"]})
         elif control == "labels":
             self.labels[thing["procedure"]] = set(thing["labels"])
         elif control == "terms":
@@ -788,6 +803,12 @@ class Authority:
         return "" if have >= need else "needs %d signatures of managers who do not gain, carries %d" % (need, have)
 
 
+def mark_of(row: Row, statement: bytes) -> str:
+    """The fingerprint of the key that a signature row is by: proven for SSH, claimed for a passkey."""
+    mark = sshsig(row.get("sig", ""), statement) if row.get("method") == "ssh" else row.get("key")
+    return mark or ""
+
+
 def later(at: str, hours: int, *, minutes: int = 0) -> str:
     """A moment so much later, in the log's form."""
     moved = dt.datetime.fromisoformat(at[:-1]) + dt.timedelta(hours=hours, minutes=minutes)
@@ -845,17 +866,77 @@ def table(rows: list[list[Any]]) -> bytes:
     return out.getvalue().encode()
 
 
+class Story:
+    """What the events of a log tell so far: authority, versions and their reviews, runs, refusals."""
+
+    def __init__(self) -> None:
+        self.authority, self.strengths = Authority(), {"session": 0, "totp": 0, "signed": 0}
+        self.versions: dict[str, set[str]] = {}
+        self.accepted: dict[str, list[bool]] = {}
+        self.reviews: dict[str, dict[str, set[str]]] = {}
+        self.risks: dict[str, str] = {}
+        self.lacking: dict[str, str] = {}
+        self.runs: dict[str, Row] = {}
+        self.chains: dict[str, tuple[int, str]] = {}
+        self.denials: list[list[Any]] = []
+
+    def take(self, index: int, header: Row, body: Row, member: str) -> None:
+        """Fold the next event in; raises Failed where it breaks a rule."""
+        authority, kind = self.authority, header["k"]
+        authority.take(index, kind, body, authority.known_at)
+        self._version(kind, body, member)
+        if kind == "lease.issued" and self.runs.get(header.get("run", ""), {}).get("draft"):
+            raise Failed(member, "a draft got a credential")
+        if kind in ("access.denied", "lease.refused", "run.denied"):
+            said = body.get("reason") or body.get("why") or body["message"]
+            self.denials.append([index, kind, body.get("code", ""), said])
+        if "run" in header:
+            _run_event(authority, self.accepted, self.runs, self.strengths, header, body, member)
+        if kind == "run.claimed" and self.runs[header["run"]]["production"]:
+            run = self.runs[header["run"]]
+            why = {"acceptance": self.lacking.get(body["digest"]), "approval": _approval(authority, run)}
+            authority.asserted += [(index, what, text) for what, text in why.items() if text]
+        if "dsse" in body:
+            _dsse(authority, self.chains, body["dsse"], header, body, member)
+
+    def _version(self, kind: str, body: Row, member: str) -> None:
+        if kind == "version.submitted":
+            self.versions[body["version"]] = set(body["authors"]) | {body["submitter"]}
+        elif kind == "version.drafted":
+            self.authority.drafts[body["digest"], body["version"]] = set(body["authors"])
+        elif kind == "review.made":
+            _review(self.authority, self.versions, self.strengths, self.reviews, body, member)
+        if kind in ("version.submitted", "version.risk_raised", "version.accepted"):
+            before = self.risks.get(body["version"], "low")
+            self.risks[body["version"]] = max(body["risk"], before, key=RISKS.index)
+        if kind == "version.accepted":
+            risk = self.risks[body["version"]]
+            self.lacking[body["digest"]] = _acceptance(self.authority, risk, self.reviews, body, member)
+        if kind in ("version.accepted", "version.revoked"):
+            self.accepted.setdefault(body["digest"], []).append(kind == "version.accepted")
+
+    def tables(self) -> dict[str, bytes]:
+        """The reports that say the same whatever runs a pack is about."""
+        asserted = [[str(i), control, why] for i, control, why in self.authority.asserted]
+        glass = [
+            [str(g["index"]), g["at"], g["by"], g["run"], g["environment"], " ".join(g["skips"])]
+            + [g["reviewed"], g["verdict"], g["why"]]
+            for g in self.authority.glass
+        ]
+        titles = ["index", "at", "by", "run", "environment", "skipped", "reviewed_by", "verdict", "lacks"]
+        counts = sorted([name, str(count)] for name, count in self.strengths.items())
+        return {
+            "reports/asserted.csv": table([["index", "control", "why"]] + asserted),
+            "reports/refusals.csv": table([["index", "kind", "code", "reason"]] + self.denials),
+            "reports/break_glass.csv": table([titles] + glass),
+            "reports/strengths.csv": table([["strength", "decisions"]] + counts),
+        }
+
+
 def tell(headers: list[Row], bodies: dict[str, Row], scope: set[str]) -> tuple[Authority, dict[str, bytes]]:
     """Replay every body: authority, order, separation of duties, digests, signatures. Returns (Authority, tables)."""
-    authority, strengths = Authority(), {"session": 0, "totp": 0, "signed": 0}
-    versions: dict[str, set[str]] = {}
-    accepted: dict[str, list[bool]] = {}
-    reviews: dict[str, dict[str, set[str]]] = {}
-    risks: dict[str, str] = {}
-    lacking: dict[str, str] = {}
-    runs: dict[str, Row] = {}
-    chains: dict[str, tuple[int, str]] = {}
-    denials: list[list[Any]] = []
+    story = Story()
+    authority = story.authority
     soonest = [header["at"] for header in headers]  # no event happened later than any that follows it
     for index in range(len(soonest) - 2, -1, -1):
         soonest[index] = min(soonest[index], soonest[index + 1])
@@ -864,51 +945,11 @@ def tell(headers: list[Row], bodies: dict[str, Row], scope: set[str]) -> tuple[A
         body, member = bodies.get(header["id"]), "bodies/%s.json" % header["id"]
         if body is None:
             continue
-        kind = header["k"]
         try:
-            authority.take(index, kind, body, authority.known_at)
-            if kind == "version.submitted":
-                versions[body["version"]] = set(body["authors"]) | {body["submitter"]}
-            elif kind == "version.drafted":
-                authority.drafts[body["digest"], body["version"]] = set(body["authors"])
-            elif kind == "lease.issued" and runs.get(header.get("run", ""), {}).get("draft"):
-                raise Failed(member, "a draft got a credential")
-            elif kind == "review.made":
-                _review(authority, versions, strengths, reviews, body, member)
-            if kind in ("version.submitted", "version.risk_raised", "version.accepted"):
-                risks[body["version"]] = max(body["risk"], risks.get(body["version"], "low"), key=RISKS.index)
-            if kind == "version.accepted":
-                lacking[body["digest"]] = _acceptance(authority, risks[body["version"]], reviews, body, member)
-            if kind in ("version.accepted", "version.revoked"):
-                accepted.setdefault(body["digest"], []).append(kind == "version.accepted")
-            elif kind in ("access.denied", "lease.refused", "run.denied"):
-                denials.append(
-                    [index, kind, body.get("code", ""), body.get("reason") or body.get("why") or body["message"]]
-                )
-            if "run" in header:
-                _run_event(authority, accepted, runs, strengths, header, body, member)
-            if kind == "run.claimed" and runs[header["run"]]["production"]:
-                why = {"acceptance": lacking.get(body["digest"]), "approval": _approval(authority, runs[header["run"]])}
-                authority.asserted += [(index, what, text) for what, text in why.items() if text]
-            if "dsse" in body:
-                _dsse(authority, chains, body["dsse"], header, body, member)
+            story.take(index, header, body, member)
         except (KeyError, TypeError, ValueError, AttributeError) as problem:
             raise Failed(member, "lacks what its kind must say (%s)" % problem)
-    asserted = [[str(i), control, why] for i, control, why in authority.asserted]
-    return authority, {
-        "reports/population.csv": table(population(headers, scope)),
-        "reports/asserted.csv": table([["index", "control", "why"]] + asserted),
-        "reports/refusals.csv": table([["index", "kind", "code", "reason"]] + denials),
-        "reports/break_glass.csv": table(
-            [["index", "at", "by", "run", "environment", "skipped", "reviewed_by", "verdict", "lacks"]]
-            + [
-                [str(g["index"]), g["at"], g["by"], g["run"], g["environment"], " ".join(g["skips"])]
-                + [g["reviewed"], g["verdict"], g["why"]]
-                for g in authority.glass
-            ]
-        ),
-        "reports/strengths.csv": table([["strength", "decisions"]] + sorted([k, str(v)] for k, v in strengths.items())),
-    }
+    return authority, {"reports/population.csv": table(population(headers, scope)), **story.tables()}
 
 
 def counted(strengths: bytes) -> dict[str, int]:
@@ -922,6 +963,8 @@ def _proven(authority: Authority, body: Row, member: str, strengths: dict[str, i
     claimed = body["strength"]
     strengths[claimed] += 1
     if claimed == "signed" and body["actor"] not in authority.signed_by(body):
+        for leaf_index in authority.ended_at(body):
+            raise Failed(member, "is signed by a key that had ended before, at leaf %d" % leaf_index)
         raise Failed(member, "claims a signature that no key enrolled for this person made")
     return json.loads(base64.b64decode(body["statement"]))
 
@@ -1167,26 +1210,52 @@ def check_proof(members: dict[str, bytes], manifest_bytes: bytes, key: str | Non
             raise Failed(member, "does not prove that the manifest is in the log")
 
 
-def verify(data: bytes, key: str | None, require: str = "SIGNED") -> Row:
-    """Check a whole pack in memory. Returns a dict of what was found; raises Failed."""
-    members = unzip(data)
+def check_files(members: dict[str, bytes]) -> Row:
+    """The manifest of a pack that holds exactly the files that it lists, with the bytes that it lists."""
     for name in ("manifest.json", "export.tlog-proof", "log/headers.jsonl", "log/checkpoint.end", "README.txt"):
         if name not in members:
             raise Failed(name, "is missing", 2)
-    manifest = parse("manifest.json", members["manifest.json"])
+    manifest: Row = parse("manifest.json", members["manifest.json"])
+    files = manifest["files"]
+    for name, data in members.items():
+        if name not in ("manifest.json", "export.tlog-proof") and files.get(name) != sha256(data):
+            raise Failed(name, "is not the file that the manifest lists")
+    missing = sorted(set(files) - set(members))
+    if missing:
+        raise Failed(missing[0], "is listed and missing")
+    if manifest["range"]["start"] != 0 or manifest["frontier"] != []:
+        raise Failed("manifest.json", "this verifier reads packs that begin with the log", 2)
+    return manifest
+
+
+def check_attestations(members: dict[str, bytes], headers: list[Row], bodies: dict[str, Row]) -> None:
+    """Each runner's statement beside the log is the one that the seal of its run holds."""
+    for name, data in members.items():
+        if name.startswith("attest/"):
+            run = name[len("attest/run-") :].split(".")[0]
+            seals = [h["id"] for h in headers if h.get("run") == run and h["k"] in SEALS and h["id"] in bodies]
+            if not seals or parse(name, data) != bodies[seals[0]].get("dsse"):
+                raise Failed(name, "is not the statement of the run's seal")
+
+
+def level_of(members: dict[str, bytes], manifest: Row, lines: list[bytes], key: str | None) -> str:
+    """INTACT, or SIGNED where the log's key signed the root of exactly these headers."""
+    if key is None:
+        return "INTACT"
+    note = members["log/checkpoint.end"].decode("utf-8", "replace")
+    _, size, root = open_note("log/checkpoint.end", note, key)
+    if size != manifest["range"]["end"] or root != root_of([leaf(line) for line in lines]):
+        raise Failed("log/headers.jsonl", "does not give the root that the log signed")
+    return "SIGNED"
+
+
+def verify(data: bytes, key: str | None, require: str = "SIGNED") -> Row:
+    """Check a whole pack in memory. Returns a dict of what was found; raises Failed."""
+    members = unzip(data)
     try:
-        files = manifest["files"]
-        for name in members:
-            if name not in ("manifest.json", "export.tlog-proof") and files.get(name) != sha256(members[name]):
-                raise Failed(name, "is not the file that the manifest lists")
-        missing = sorted(set(files) - set(members))
-        if missing:
-            raise Failed(missing[0], "is listed and missing")
-        scope_filter, first = manifest["filter"], manifest["range"]["start"]
-        if first != 0 or manifest["frontier"] != []:
-            raise Failed("manifest.json", "this verifier reads packs that begin with the log", 2)
+        manifest = check_files(members)
         headers, lines = check_headers(members, manifest)
-        scope = in_scope(headers, scope_filter)
+        scope = in_scope(headers, manifest["filter"])
         bodies = check_bodies(members, headers, lines, scope)
     except (KeyError, TypeError, AttributeError) as problem:
         raise Failed("manifest.json", "lacks %s" % problem, 2)
@@ -1195,23 +1264,8 @@ def verify(data: bytes, key: str | None, require: str = "SIGNED") -> Row:
     for name, text in tables.items():
         if members.get(name) != text:
             raise Failed(name, "is not what the log says")
-    for name in members:
-        if name.startswith("attest/"):
-            run = name[len("attest/run-") :].split(".")[0]
-            seals = [
-                bodies[h["id"]].get("dsse")
-                for h in headers
-                if h.get("run") == run and h["k"] in SEALS and h["id"] in bodies
-            ]
-            if not seals or parse(name, members[name]) != seals[0]:
-                raise Failed(name, "is not the statement of the run's seal")
-    level = "INTACT"
-    note = members["log/checkpoint.end"].decode("utf-8", "replace")
-    if key is not None:
-        _, size, root = open_note("log/checkpoint.end", note, key)
-        if size != manifest["range"]["end"] or root != root_of([leaf(line) for line in lines]):
-            raise Failed("log/headers.jsonl", "does not give the root that the log signed")
-        level = "SIGNED"
+    check_attestations(members, headers, bodies)
+    level = level_of(members, manifest, lines, key)
     check_proof(members, members["manifest.json"], key)
     if LEVELS.index(level) < LEVELS.index(require):
         raise Failed("log/checkpoint.end", "reaches %s, and %s is asked for" % (level, require), 3)
@@ -1221,6 +1275,7 @@ def verify(data: bytes, key: str | None, require: str = "SIGNED") -> Row:
         "runs": len(scope),
         "bodies": len(bodies),
         "asserted": [{"index": i, "control": c, "why": w} for i, c, w in authority.asserted],
+        "closed": [{"index": index, "subject": subject} for subject, index in authority.closed.items()],
         "erased": holes,
         "break_glass": {
             "used": len(authority.glass),
@@ -1230,6 +1285,32 @@ def verify(data: bytes, key: str | None, require: str = "SIGNED") -> Row:
         "providers": authority.synced,
         "not_proven": list(LIMITS),
     }
+
+
+def told(found: Row) -> str:
+    """What was found, for people to read; its last line is the verdict."""
+    rows = [
+        "%(events)d events, %(runs)d runs in scope, %(bodies)d bodies: every hash, proof and seal holds." % found,
+        "Reviews and approvals by strength: session %(session)d, totp %(totp)d, signed %(signed)d."
+        % found["decisions"],
+        "Break-glass: %(used)d, %(unreviewed)d unreviewed." % found["break_glass"],
+    ]
+    rows += ["ASSERTED BY PLATFORM: leaf %(index)d, %(control)s: %(why)s" % row for row in found["asserted"]]
+    word = (
+        "ASSERTED BY PLATFORM: leaf %(index)d, person.closed: nobody signs it; it only takes from %(subject)s, for good"
+    )
+    rows += [word % row for row in found["closed"]]
+    for name, row in sorted(found["providers"].items()):
+        if row["authority"]:
+            groups = ", ".join(row["authority"])
+            rows.append("IDENTITY PROVIDER %s IS AN AUTHORITY: it put people into %s." % (name, groups))
+        if row["outside"]:
+            said = "Identity provider %s put people into groups %d times; outside production alone."
+            rows.append(said % (name, row["outside"]))
+    for row in found["erased"]:
+        rows.append("ERASED: %d value(s) of event %s: %s" % (row["values"], row["event"], ", ".join(row["paths"])))
+    rows.append("Not proven by this: " + "; ".join(found["not_proven"]) + ".")
+    return "\n".join([*rows, "verdict: " + found["verdict"]])
 
 
 def main(argv: list[str]) -> int:
@@ -1260,28 +1341,7 @@ def main(argv: list[str]) -> int:
         else:
             print("%s\nverdict: %s" % (problem, verdict))
         return problem.code
-    if given.json:
-        print(json.dumps(found))
-        return 0
-    print("%(events)d events, %(runs)d runs in scope, %(bodies)d bodies: every hash, proof and seal holds." % found)
-    print(
-        "Reviews and approvals by strength: session %(session)d, totp %(totp)d, signed %(signed)d." % found["decisions"]
-    )
-    print("Break-glass: %(used)d, %(unreviewed)d unreviewed." % found["break_glass"])
-    for row in found["asserted"]:
-        print("ASSERTED BY PLATFORM: leaf %(index)d, %(control)s: %(why)s" % row)
-    for name, row in sorted(found["providers"].items()):
-        if row["authority"]:
-            print("IDENTITY PROVIDER %s IS AN AUTHORITY: it put people into %s." % (name, ", ".join(row["authority"])))
-        if row["outside"]:
-            print(
-                "Identity provider %s put people into groups %d times; outside production alone."
-                % (name, row["outside"])
-            )
-    for row in found["erased"]:
-        print("ERASED: %d value(s) of event %s: %s" % (row["values"], row["event"], ", ".join(row["paths"])))
-    print("Not proven by this: " + "; ".join(found["not_proven"]) + ".")
-    print("verdict: " + found["verdict"])
+    print(json.dumps(found) if given.json else told(found))
     return 0
 
 

@@ -9,7 +9,8 @@ from typing import Any
 from procedures.domain import campaigns, providers
 from procedures.domain.canonical import NotCanonical, moment, parse
 from procedures.domain.clock import now
-from procedures.domain.controls import Authority, Signature, Verdict, apply, close, counts_from, judge, own
+from procedures.domain.controls import Authority, Signature, Verdict, judge
+from procedures.domain.effects import apply, close, counts_from, end_key, own
 from procedures.domain.gains import gains_from
 from procedures.domain.managers import managers
 from procedures.domain.signatures import signer
@@ -37,7 +38,7 @@ def replay(facts: Sequence[Fact] | None = None, *, at: datetime | None = None) -
         elif fact.kind == "version.accepted":
             authority.risks[str(fact.facts.get("procedure"))] = str(fact.facts["risk"])
         elif fact.kind == "person.closed":
-            close(authority, fact.facts["subject"], id=fact.id)
+            close(authority, fact.facts["subject"], id=fact.id, index=fact.index)
         elif fact.kind in OWNED and fact.facts.get("owner"):
             own(authority, fact.facts["subject"], fact.facts["owner"])
         elif fact.kind == "campaign.opened":
@@ -87,8 +88,8 @@ def _control(authority: Authority, fact: Fact) -> None:
         own = any(s.valid and s.by == object["subject"] for s in _signatures(authority, fact))
         keyed = object["subject"] in authority.keyed
         object = {**object, "counts_from": counts_from(authority.latest, keyed=keyed, by_older_key=own)}
-    if control == "key_end" and object["fingerprint"] in authority.keys:
-        authority.ended_keys[object["fingerprint"]] = {**authority.keys[object["fingerprint"]], "ended": fact.index}
+    if control == "key_end" and verdict.stands:
+        end_key(authority, object["fingerprint"], index=fact.index)
     if control == "grant":
         object = {**object, "signers": sorted({str(row["by"]) for row in fact.signatures})}
     apply(authority, control, object, id=fact.facts["change"], stands=verdict.stands)

@@ -11,7 +11,8 @@ from pathlib import Path
 import pytest
 
 from procedures.definitions import registry
-from procedures.domain.controls import Authority, apply
+from procedures.domain.controls import Authority
+from procedures.domain.effects import apply
 from procedures.evidence.models import Event
 from procedures.issuer.judgement import _actions
 from procedures.issuer.refusals import LeaseRefused
