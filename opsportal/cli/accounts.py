@@ -2,10 +2,13 @@
 
 from __future__ import annotations
 
+from uuid import uuid4
+
 import click
 
-from opsportal.cli.portal import ask, show
+from opsportal.cli.portal import FAILED, ask, show
 
+KEY = click.option("--key", help="SSH key file to sign with; a .pub asks the agent.")
 JSON = click.option("--json", "as_json", is_flag=True)
 
 
@@ -36,19 +39,31 @@ def list_accounts(as_json: bool) -> None:
 @account.command()
 @click.argument("username")
 @click.option("--name", required=True)
-@click.option("--owner", required=True, help="The person who stands behind whatever it asks for.")
+@click.option("--owner", required=True, help="The person who stands behind whatever it asks for; never yourself.")
+@KEY
 @JSON
-def make(username: str, name: str, owner: str, as_json: bool) -> None:
+def make(username: str, name: str, owner: str, key: str | None, as_json: bool) -> None:
     """A service account without rights; its owner makes its tokens (`token make NAME --for USERNAME`)."""
-    wanted = {"username": username, "name": name, "owner": subject_of(owner)}
-    found = ask("POST", "/api/v1/service-accounts/", wanted)
-    show(found, as_json=as_json, rows=[f"{found['username']} belongs to {found['owner']}."])
+    _propose({"account": str(uuid4()), "username": username, "name": name}, owner, key, as_json=as_json)
 
 
 @account.command()
 @click.argument("username")
 @click.option("--owner", required=True)
-def give(username: str, owner: str) -> None:
+@KEY
+@JSON
+def give(username: str, owner: str, key: str | None, as_json: bool) -> None:
     """Another person owns it from here on; its tokens end."""
-    found = ask("POST", f"/api/v1/service-accounts/{subject_of(username)}/give/", {"owner": subject_of(owner)})
-    click.echo(f"{found['username']} belongs to {found['owner']}.")
+    known = {row["username"]: row for row in ask("GET", "/api/v1/service-accounts/")["results"]}
+    if username not in known:
+        click.echo(f"There is no service account {username!r}. See: opsportal account list", err=True)
+        raise SystemExit(FAILED)
+    row = known[username]
+    _propose({"account": row["subject"], "username": username, "name": row["name"]}, owner, key, as_json=as_json)
+
+
+def _propose(named: dict[str, str], owner: str, key: str | None, *, as_json: bool) -> None:
+    from opsportal.cli.access import propose_change, told
+
+    found = propose_change("service_account", {**named, "owner": subject_of(owner)}, key)
+    show(found, as_json=as_json, rows=told(found))

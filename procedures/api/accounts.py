@@ -8,7 +8,7 @@ from typing import Any, ClassVar
 from rest_framework.request import Request
 from rest_framework.response import Response
 
-from procedures.api import inputs, shapes
+from procedures.api import shapes
 from procedures.api.door import Door, uuid
 from procedures.domain.clock import now
 from procedures.models import Person
@@ -22,36 +22,13 @@ def shape(row: Person) -> dict[str, Any]:
 
 
 class ServiceAccounts(Door):
+    """The list; they are made and given to others where all control changes are proposed: `service_account`."""
+
     by_token: ClassVar[Mapping[str, str]] = {}
 
     def get(self, request: Request) -> Response:
         rows = [shape(row) for row in accounts.accounts_for(self.actor, now())]
         return Response({"results": rows, "next": None, "previous": None})
-
-    def post(self, request: Request) -> Response:
-        data = inputs.checked(inputs.ACCOUNT, request.data)
-        row = accounts.make_account(
-            actor=self.actor,
-            username=data["username"],
-            name=data["name"],
-            owner=uuid(data["owner"]),
-            at=now(),
-            bearer=self.bearer,
-        )
-        return Response(shape(row), status=201)
-
-
-class Give(Door):
-    """Another person owns the account from here on."""
-
-    by_token: ClassVar[Mapping[str, str]] = {}
-
-    def post(self, request: Request, pk: str) -> Response:
-        data = inputs.checked(inputs.GIVE, request.data)
-        row = accounts.give_account(
-            actor=self.actor, account=uuid(pk), owner=uuid(data["owner"]), at=now(), bearer=self.bearer
-        )
-        return Response(shape(row))
 
 
 class Close(Door):

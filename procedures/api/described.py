@@ -122,8 +122,6 @@ TAKES: Mapping[str, Shape] = {
     "campaigns.Revoke": inputs.KEEP,
     "campaigns.Narrow": inputs.ALLOW,
     "evidence.Exports": inputs.EXPORT,
-    "accounts.ServiceAccounts": inputs.ACCOUNT,
-    "accounts.Give": inputs.GIVE,
     "session.Session": inputs.LOGIN,
     "session.CodeSession": inputs.CODE,
     "session.StepUp": inputs.CONFIRM,

@@ -96,8 +96,6 @@ TOKEN = shape(
     },
 )
 SUBJECT = {"type": "string", "format": "uuid"}
-ACCOUNT = shape({"username": NAME, "name": NAME, "owner": SUBJECT})
-GIVE = shape({"owner": SUBJECT})
 ROTATE = shape({}, {"overlap_hours": {"type": "integer"}})
 LOGIN = shape({"username": NAME, "password": {"type": "string", "maxLength": 1000}})
 CODE = shape({"code": {"type": "string", "minLength": 1, "maxLength": 200}})

@@ -134,7 +134,6 @@ urlpatterns = [
     path("v1/people/<str:pk>/let-in/", sessions.LetIn.as_view()),
     path("v1/people/<str:pk>/close/", accounts.Close.as_view()),
     path("v1/service-accounts/", accounts.ServiceAccounts.as_view()),
-    path("v1/service-accounts/<str:pk>/give/", accounts.Give.as_view()),
     path("v1/tokens/", tokens.Tokens.as_view()),
     path("v1/tokens/<str:pk>/", tokens.OneToken.as_view()),
     path("v1/tokens/<str:pk>/rotate/", tokens.Rotate.as_view()),

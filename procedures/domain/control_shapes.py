@@ -21,6 +21,7 @@ MOMENT = {"type": "string", "pattern": r"^\d{4}-\d\d-\d\dT\d\d:\d\d:\d\d\.\d{6}Z
 NAME = {"type": "string", "pattern": r"^[a-z0-9]([a-z0-9-]{0,61}[a-z0-9])?$"}
 UUID = {"type": "string", "format": "uuid"}
 LABEL = {"type": "string", "minLength": 1, "maxLength": 200}
+USERNAME = {"type": "string", "pattern": "^[A-Za-z0-9._@+-]{1,150}$"}
 MARK = {"type": "string", "pattern": r"^[a-z0-9]([a-z0-9._:/-]{0,61}[a-z0-9])?$"}  # a label on a procedure
 DAYS = {"type": "integer", "minimum": 1, "maximum": 3650}
 PRINCIPAL = {"type": "string", "pattern": "^(person:[0-9a-f-]{36}|group:.{1,150})$"}
@@ -236,10 +237,11 @@ SCHEMAS: Mapping[str, dict[str, Any]] = {
             "warn_until": MOMENT,
         },
     ),
+    "service_account": _object({"account": UUID, "username": USERNAME, "name": LABEL, "owner": UUID}),
     "agent": _object(
         {
             "agent": UUID,
-            "username": {"type": "string", "pattern": "^[A-Za-z0-9._@+-]{1,150}$"},
+            "username": USERNAME,
             "name": LABEL,
             "owner": UUID,
             "runs_an_hour": {"type": "integer", "minimum": 1, "maximum": software.MOST_AN_HOUR},

@@ -32,6 +32,7 @@ CONTROLS = (
     "local_sign_in",
     "policy",
     "agent",
+    "service_account",
     "labels",
     "terms",
     "campaign",
@@ -147,6 +148,7 @@ class Authority:
     actions: dict[str, dict[str, Any]] = field(default_factory=dict)
     policies: dict[str, dict[str, Any]] = field(default_factory=dict)
     agents: dict[str, dict[str, Any]] = field(default_factory=dict)
+    accounts: dict[str, dict[str, Any]] = field(default_factory=dict)  # service accounts by subject
     labels: dict[str, set[str]] = field(default_factory=dict)
     terms: dict[str, Any] | None = None
     campaigns: dict[str, dict[str, Any]] = field(default_factory=dict)
@@ -156,7 +158,7 @@ class Authority:
     providers: dict[str, dict[str, Any]] = field(default_factory=dict)
     words: dict[str, set[tuple[str, str]]] = field(default_factory=dict)  # provider → (group, subject) by its word
     unsigned: dict[str, set[str]] = field(default_factory=dict)  # members by the word of no authority
-    owners: dict[str, set[str]] = field(default_factory=dict)  # of software: everybody who ever owned it
+    owners: dict[str, set[str]] = field(default_factory=dict)  # of software; a signed change names the one that counts
     closed: dict[str, str] = field(default_factory=dict)  # subject of a leaver → id of the event
 
     def groups_of(self, subject: str) -> set[str]:
@@ -180,6 +182,11 @@ class Authority:
         if "procedure" in grant or not wanted:
             return bool(grant.get("procedure", procedure) == procedure)
         return wanted <= self.labels.get(procedure, set()) if grant.get("grows") else procedure in grant["pinned"]
+
+    def behind(self, subject: str) -> set[str]:
+        """Who stands behind software, as a change that stands says; empty for a person."""
+        rows = (table.get(subject) for table in (self.agents, self.accounts))
+        return {row["owner"] for row in rows if row and row["stands"]}
 
     def joined(self, object: Mapping[str, Any], at: str) -> set[str]:
         """Principals of living grants that grow and that a change of labels lets reach its procedure."""

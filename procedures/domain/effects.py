@@ -42,7 +42,7 @@ def close(authority: Authority, subject: str, *, id: str, index: int | None) -> 
 
 
 def own(authority: Authority, subject: str, owner: str) -> None:
-    """Software has an owner, who gains from what it is given; whoever owned it before still counts."""
+    """The platform says that software has an owner: whoever is named so gains from what it is given, too."""
     authority.owners.setdefault(subject, set()).add(owner)
 
 
@@ -65,7 +65,7 @@ def apply(authority: Authority, control: str, object: Mapping[str, Any], *, id: 
         _keep(authority.secrets, (object["environment"], object["name"]), fact)
     elif control == "policy":
         _keep(authority.policies, object["name"], fact)
-    elif control in {"runner", "agent"}:
+    elif control in {"runner", "agent", "service_account"}:
         _keep_machine(authority, control, fact)
     elif stands:
         campaigns.CHANGES.get(control, partial(_apply_standing, control=control))(authority, object=object)
@@ -78,9 +78,16 @@ def _keep(table: dict[Any, dict[str, Any]], key: Any, fact: dict[str, Any]) -> N
 
 
 def _keep_machine(authority: Authority, control: str, fact: dict[str, Any]) -> None:
-    _keep(authority.runners if control == "runner" else authority.agents, fact[control], fact)
-    if control == "agent":
-        own(authority, fact["agent"], fact["owner"])
+    """A change of hands that stands ends the former owner's gain; one that does not stand ends nobody's."""
+    if control == "runner":
+        _keep(authority.runners, fact["runner"], fact)
+        return
+    table, key = (authority.agents, "agent") if control == "agent" else (authority.accounts, "account")
+    _keep(table, fact[key], fact)
+    if fact["stands"]:
+        authority.owners[fact[key]] = {fact["owner"]}
+    else:
+        own(authority, fact[key], fact["owner"])
 
 
 def _apply_standing(authority: Authority, *, control: str, object: Mapping[str, Any]) -> None:

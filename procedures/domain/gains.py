@@ -19,7 +19,7 @@ def gains_from(control: str, object: Mapping[str, Any], authority: Authority, *,
         found = {who for principal in authority.joined(object, at) for who in authority.holders(principal)}
     elif control == "space" and object["action"] == "set":
         found = {who for lead in object["leads"] for who in authority.holders(lead)}
-    elif control == "agent":
+    elif control in {"agent", "service_account"}:
         found = {object["owner"]}
     elif control == "key":
         found = {object["subject"]}

@@ -17,7 +17,6 @@ KINDS: Mapping[str, tuple[str, ...]] = {
     "identity.linked": ("subject", "provider"),
     "identity.refused": ("provider", "reason"),
     "membership.synced": ("provider", "subject", "group", "action", "authority"),
-    "account.given": ("subject", "owner", "was"),
     "account.suspended": ("subject", "owner", "why"),
     "agent.stopped": ("agent", "reason"),
     "agent.started": ("agent", "reason"),

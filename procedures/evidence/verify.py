@@ -435,7 +435,8 @@ def open_note(member: str, note: str, key: str) -> tuple[str, int, bytes]:
 ENDS = {"grant_end", "key_end", "campaign"}
 ALONE = ENDS | {"campaign_keep"}
 PORTAL_WIDE = {"membership", "duty", "profile", "key", "runner", "redaction", "source", "action"}
-PORTAL_WIDE |= {"identity_provider", "local_sign_in", "policy", "agent", "labels", "terms", "space"}
+PORTAL_WIDE |= {"identity_provider", "local_sign_in", "policy", "agent", "service_account", "labels", "terms", "space"}
+SOFTWARE = {"agent": "agent", "service_account": "account"}
 OPERATED = {"binding", "target", "secret", "runner"}
 
 
@@ -470,6 +471,7 @@ class Authority:
         self.words: dict[str, set[tuple[str, str]]] = {}
         self.synced: dict[str, Row] = {}
         self.agents: set[str] = set()
+        self.behind: dict[str, str] = {}
 
     def holders(self, principal: str) -> set[str]:
         kind, _, name = principal.partition(":")
@@ -528,7 +530,7 @@ class Authority:
             found = {who for lead in thing["leads"] for who in self.holders(lead)}
         elif control == "key":
             found = {thing["subject"]}
-        elif control == "agent":
+        elif control in SOFTWARE:
             found = {thing["owner"]}
         elif control == "campaign_keep":
             for grant in set(thing["grants"]) & set(self.grants):
@@ -689,7 +691,12 @@ class Authority:
             self.keyed.add(thing["subject"])  # above: nobody takes over another's key
         elif control == "key_end":
             self.end_keys(index, {thing["fingerprint"]})
-        elif control == "labels":
+        else:
+            self.setting(control, thing, add)
+
+    def setting(self, control: str, thing: Row, add: bool) -> None:
+        """What a change sets that neither gives nor ends a right by itself."""
+        if control == "labels":
             self.labels[thing["procedure"]] = set(thing["labels"])
         elif control == "terms":
             self.terms = thing
@@ -699,9 +706,11 @@ class Authority:
             self.runners[thing["runner"]] = thing["public"]
         elif control == "identity_provider":
             self.provider(thing)
-        elif control == "agent":
-            self.agents.add(thing["agent"])
-            self.owners.setdefault(thing["agent"], set()).add(thing["owner"])
+        elif control in SOFTWARE:
+            subject = thing[SOFTWARE[control]]
+            self.owners[subject], self.behind[subject] = {thing["owner"]}, thing["owner"]
+            if control == "agent":
+                self.agents.add(subject)
         elif control == "redaction" and "subject" in thing:
             self.erased.add(thing["subject"])
         elif control == "redaction":
@@ -1037,6 +1046,7 @@ def _run_event(
     kind, run = header["k"], runs.setdefault(header["run"], {"approved": [], "plan": None})
     if kind == "run.requested":
         run["chain"] = {link["by"] for link in body["chain"]} | {body["requester"]}
+        run["chain"] |= {authority.behind[who] for who in run["chain"] & set(authority.behind)}
         run["digest"] = body["digest"]
         run["software"] = body["requester"] in authority.agents or any(
             link["role"] == "delegator" for link in body["chain"]

@@ -24,4 +24,12 @@ def asked_by_software(authority: Authority, run: Run, facts: Sequence[Fact]) -> 
             raise LeaseRefused("The agent that asked is asserted by the platform alone.")
     if agents and (stopped := stopped_agents()) & (agents | {"*"}):
         raise LeaseRefused("All agents are stopped." if "*" in stopped else "The agent that asked was stopped.")
+    _signed_account(authority, run, subject)
     return bool(agents) or any(link["role"] == DELEGATOR for link in chain)
+
+
+def _signed_account(authority: Authority, run: Run, subject: str) -> None:
+    """In production a service account is one that a signed change made: else nobody is known to stand behind it."""
+    service = run.requester.kind == Person.Kind.SERVICE or subject in authority.owners.keys() - authority.agents.keys()
+    if run.environment_id in authority.production and service and not authority.accounts.get(subject, {}).get("stands"):
+        raise LeaseRefused("The service account that asked is asserted by the platform alone.")

@@ -205,7 +205,8 @@ def _approvals(
     needed = with_a_person(needed, production=run.environment_id in authority.production, software=software)
     needed = approvals_union(needed, more)
     requested = next(f for f in facts if f.kind == "run.requested")
-    chain = {link["by"] for link in requested.facts["chain"]}
+    chain = {link["by"] for link in requested.facts["chain"]} | {requested.facts["requester"]}
+    chain |= {owner for who in chain for owner in authority.behind(who)}
     then = replay(authority_facts(before=requested.id)) if needed else authority
     given: dict[str, list[str]] = {}
     for fact in facts:

@@ -118,6 +118,12 @@ def names_of(subjects: list[str]) -> dict[str, str]:
     return {str(p.subject): str(p) for p in Person.objects.filter(subject__in=subjects)}
 
 
+def service_account(subject: str) -> Person | None:
+    """The service account of a subject that was typed, or nothing."""
+    known = as_subject(subject)
+    return Person.objects.filter(subject=known, kind=Person.Kind.SERVICE).first() if known else None
+
+
 def as_subject(text: str) -> UUID | None:
     try:
         return UUID(text)

@@ -1,74 +1,58 @@
 """Service accounts: software with an owner who stands behind whatever it asks for; no password, no sign-in.
 
-Making one gives nothing: rights come by grants, which are control objects, and the owner of an account gains from them.
+Making one and giving it to another owner is a control change, which nobody signs who would own it: whoever owns an
+account gains from what it was given, and stands behind what it asks for.
 """
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from datetime import datetime
+from typing import Any
 from uuid import UUID
 
 from django.db.models import QuerySet
 
 from procedures import access
-from procedures.domain.errors import InvalidInput, NotAllowed, NotFound
 from procedures.evidence.record import record
-from procedures.models import Person
+from procedures.models import ControlChange, Person
 from procedures.services.bootstrap import make_person
 from procedures.services.tokens import end_tokens
-from procedures.services.unit import SecondPersonRequired, thing
 
 
-@thing
-def make_account(*, actor: Person, username: str, name: str, owner: UUID, at: datetime, bearer: bool = False) -> Person:
-    """A service account without rights, owned by a person. Raises NotAllowed, InvalidInput."""
-    if bearer:
-        raise NotAllowed("A bearer token makes no accounts: sign in for that.")
-    access.require(actor, "manage_access", at=at)
-    whose = _owner(owner)
-    row = make_person(username=username, name=name, email="", kind=Person.Kind.SERVICE, at=at)
-    Person.objects.filter(pk=row.pk).update(owner=whose)
-    record(
-        "person.made",
-        actor=actor.subject,
-        at=at,
-        facts={"subject": str(row.subject), "kind": row.kind, "owner": str(whose.subject)},
-        whose=row.subject,
-        sensitive={"/username": username, "/name": name},
-    )
-    row.refresh_from_db()
-    return row
+def problems(object: Mapping[str, Any]) -> list[tuple[str, str]]:
+    """What the control object of a service account may not say."""
+    found = []
+    if not Person.objects.filter(subject=object["owner"], kind=Person.Kind.PERSON, is_active=True).exists():
+        found.append(("/object/owner", "is no person with an open account"))
+    known = Person.objects.filter(subject=object["account"]).first()
+    if known is not None and (known.kind != Person.Kind.SERVICE or known.username != object["username"]):
+        found.append(("/object/account", "is somebody else's subject, or the name was changed"))
+    if Person.objects.filter(username=object["username"]).exclude(subject=object["account"]).exists():
+        found.append(("/object/username", "is taken"))
+    return found
 
 
-def _owner(subject: UUID) -> Person:
-    row = Person.objects.filter(subject=subject, kind=Person.Kind.PERSON, is_active=True).first()
+def put_in_force(change: ControlChange, object: Mapping[str, Any], at: datetime, event: UUID) -> None:
+    """The account and who owns it, as a confirmed change says; in other hands its tokens end, and it works again."""
+    owner = Person.objects.get(subject=object["owner"])
+    row = Person.objects.select_for_update(of=("self",)).filter(subject=object["account"]).first()
     if row is None:
-        raise InvalidInput([("/owner", "is no person with an open account")])
-    return row
-
-
-@thing
-def give_account(*, actor: Person, account: UUID, owner: UUID, at: datetime, bearer: bool = False) -> Person:
-    """Another person owns the account from here on; its tokens end, and it works again if it was suspended.
-
-    Never oneself: its rights would come with it. Raises NotAllowed, SecondPersonRequired, NotFound, InvalidInput.
-    """
-    if bearer:
-        raise NotAllowed("A bearer token gives no accounts: sign in for that.")
-    access.require(actor, "manage_access", at=at)
-    row = Person.objects.select_for_update(of=("self",)).filter(subject=account, kind=Person.Kind.SERVICE).first()
-    if row is None:
-        raise NotFound("There is no such service account.")
-    whose = _owner(owner)
-    if whose == actor:
-        raise SecondPersonRequired("Nobody gives an account to themselves: its rights would come with it.")
-    was = str(row.owner.subject) if row.owner else ""
-    Person.objects.filter(pk=row.pk).update(owner=whose, is_active=True)
-    end_tokens(row, at)
-    facts = {"subject": str(row.subject), "owner": str(whose.subject), "was": was}
-    record("account.given", actor=actor.subject, at=at, facts=facts)
-    row.refresh_from_db()
-    return row
+        kind = Person.Kind.SERVICE
+        row = make_person(
+            username=object["username"],
+            name=object["name"],
+            email="",
+            kind=kind,
+            at=at,
+            owner=owner,
+            subject=UUID(object["account"]),
+        )
+        facts = {"subject": object["account"], "kind": kind.value, "owner": object["owner"]}
+        record("person.made", actor=change.proposer.subject, at=at, facts=facts)
+    elif row.owner_id != owner.pk or not row.is_active:
+        end_tokens(row, at)  # whoever owned it knows them
+    Person.objects.filter(pk=row.pk).update(owner=owner, name=object["name"], is_active=True)
 
 
 def suspend_owned(person: Person, actor: Person, at: datetime) -> list[Person]:

@@ -12,6 +12,7 @@ from procedures.domain.sshkeys import fingerprint
 from procedures.git.call import branch_problem, url_problem
 from procedures.models import EnrolledKey, Environment, Grant, Person, Procedure
 from procedures.services import (
+    accounts,
     agents,
     campaign_effects,
     grant_checks,
@@ -98,6 +99,7 @@ CHECKS: Mapping[str, Callable[[Mapping[str, Any]], list[tuple[str, str]]]] = {
     "grant": lambda object: grant_checks.problems(object) + agents.grant_problems(object),
     "duty": agents.duty_problems,
     "agent": agents.problems,
+    "service_account": accounts.problems,
     "target": _texts,
     "key": _key_problems,
     "grant_end": _grant_end_problems,

@@ -33,6 +33,7 @@ from procedures.models import (
     Target,
 )
 from procedures.services import (
+    accounts,
     agents,
     campaign_effects,
     grant_rights,
@@ -268,6 +269,7 @@ EFFECTS: Mapping[str, Callable[[ControlChange, Mapping[str, Any], datetime, UUID
     "local_sign_in": local_sign_in.apply,
     "policy": policy_controls.put_in_force,
     "agent": agents.put_in_force,
+    "service_account": accounts.put_in_force,
     "labels": labels.take_effect,
     "terms": terms.take_effect,
     "space": spaces.take_effect,

@@ -31,7 +31,7 @@ def _gains(control: str, object: Mapping[str, Any]) -> set[str]:
         return {str(object["person"])}
     if control == "space" and object["action"] == "set":
         return {str(who.subject) for lead in object["leads"] for who in labels.holders(lead)}
-    if control == "agent":
+    if control in {"agent", "service_account"}:
         return {str(object["owner"])}
     if control == "campaign_keep":
         return campaigns.holders(object["grants"])

@@ -12,7 +12,7 @@ from procedures.domain.errors import InvalidInput, NotFound, OpsError
 from procedures.domain.sealing import secret_object
 from procedures.domain.sshkeys import fingerprint
 from procedures.models import Person
-from procedures.queries import pages_environments
+from procedures.queries import pages_environments, pages_people
 from procedures.web import grant_forms, identity_forms
 from procedures.web.form_texts import json_object, whole, words
 
@@ -134,6 +134,13 @@ def _agent(posted: QueryDict) -> Object:
     return {**made, "runs_an_hour": whole(posted, "runs_an_hour")}
 
 
+def _service_account(posted: QueryDict) -> Object:
+    """A new account by its names, or one that there is, which keeps them, for another owner."""
+    made = {name: posted.get(name, "").strip() for name in ("account", "username", "name", "owner")}
+    known = pages_people.service_account(made["account"])
+    return {**made, "username": known.username, "name": known.name} if known else made
+
+
 MODES = {"on": "on", "warn": "set to warn alone", "off": "off"}
 MAKERS: dict[str, Callable[[QueryDict], Object]] = {
     "grant": grant_forms.grant,
@@ -155,6 +162,7 @@ MAKERS: dict[str, Callable[[QueryDict], Object]] = {
     "identity_provider": identity_forms.provider,
     "local_sign_in": identity_forms.local,
     "agent": _agent,
+    "service_account": _service_account,
 }
 
 
@@ -212,6 +220,9 @@ def told(control: str, made: Object, names: dict[str, str]) -> str:
         "agent": lambda: (
             f"The agent {made['name']} asks for {names.get(made['owner'], 'somebody')}, "
             f"{made['runs_an_hour']} runs an hour"
+        ),
+        "service_account": lambda: (
+            f"The service account {made['name']} belongs to {names.get(made['owner'], 'somebody')}"
         ),
         "labels": lambda: (
             f"{made['procedure']} is labelled {', '.join(made['labels'])}"

@@ -91,7 +91,6 @@ urlpatterns = [
     path("cli-login/", ways_in.command_line, name="command-line"),
     path("people/invite/", people.invite, name="invite"),
     path("people/let-in/", people.let_in, name="let-in"),
-    path("people/account/", people.account, name="service-account"),
     path("people/close/", people.close, name="close-account"),
     path("agents/", agents.listing, name="agents"),
     path("agents/switch/", agents.switch, name="agent-switch"),

@@ -17,7 +17,7 @@ from procedures.domain.errors import InvalidInput, NotAllowed
 from procedures.issuer.judgement import _covers
 from procedures.issuer.replay import replay
 from procedures.models import Grant, GrantRight, Membership, Person, Procedure, ProcedureUserPermission, Run
-from procedures.services import accounts, controls, grant_rights
+from procedures.services import controls, grant_rights
 from procedures.services.unit import SecondPersonRequired
 from tests.factories.portal import World
 
@@ -185,8 +185,8 @@ def test_a_grant_that_limits_parameters_lets_no_secret_and_no_file_through_unnam
 
 
 def test_software_holds_no_right_that_people_decide_by_even_when_it_stands_in_the_tables(world: World) -> None:
-    robot = accounts.make_account(actor=world.mira, username="robot", name="Robot", owner=world.mira.subject, at=now())
     nora = world.manager()
+    robot = world.account(world.mira, by=nora)
     grant = world.may(robot, "run", by=nora)
     row = {"grant": grant, "person": robot, "not_before_at": now(), "ends_at": now() + timedelta(days=1)}
     for verb in ("review", "approve", "manage_access", "break_glass"):
@@ -205,7 +205,7 @@ def test_software_holds_no_right_that_people_decide_by_even_when_it_stands_in_th
 
 
 def test_nobody_grants_to_their_own_software_or_signs_what_came_to_be_their_gain(world: World) -> None:
-    robot = accounts.make_account(actor=world.mira, username="robot", name="Robot", owner=world.mira.subject, at=now())
+    robot = world.account(world.mira, by=world.manager())
     with pytest.raises(SecondPersonRequired, match="you would gain"):
         world.may(robot, "run")
     world.confirmed("profile", {"profile": "separate"})

@@ -25,7 +25,7 @@ from procedures.evidence.queries import Fact
 from procedures.issuer.judgement import _covers
 from procedures.issuer.replay import replay
 from procedures.models import ControlChange, Environment, Person, Procedure, Run
-from procedures.services import accounts, control_effects, grant_rights
+from procedures.services import control_effects, grant_rights
 from tests.factories.portal import World
 
 VERBS = ("run", "view", "approve")
@@ -153,9 +153,7 @@ def agree(story: Story, chosen: random.Random) -> int:
 def cast(world: World) -> Story:
     Group.objects.create(name="night")
     people = {name: world.person(name) for name in WHO[:2]}
-    people["robot"] = accounts.make_account(
-        actor=world.mira, username="robot", name="Robot", owner=people["quinn"].subject, at=now()
-    )
+    people["robot"] = world.account(people["quinn"])
     procedures = {name: Procedure.objects.create(name=name, title=name, hidden=True) for name in NAMES}
     return Story(people, procedures, world.mira, now())
 

@@ -68,8 +68,6 @@ NEVER = {
     "post v1/people/",
     "post v1/session/step-up/",
     "post v1/people/<str:pk>/close/",
-    "post v1/service-accounts/",
-    "post v1/service-accounts/<str:pk>/give/",
     "post v1/people/<str:pk>/let-in/",
     "delete v1/sessions/",
     "delete v1/sessions/<str:pk>/",

@@ -134,6 +134,7 @@ def objects(intruder: Person, world: World) -> dict[str, dict[str, Any]]:
             "owner": subject,
             "runs_an_hour": 1000,
         },
+        "service_account": {"account": str(uuid7()), "username": "evil", "name": "Evil", "owner": subject},
         "labels": {"procedure": "hello", "labels": ["everywhere"]},
         "space": {
             "name": "mine",
@@ -228,7 +229,7 @@ def shape(authority: Authority) -> Any:
     """What stands in an authority: everything that could let somebody do something."""
     live = {name: g for name, g in authority.grants.items() if g["stands"]}
     tables = (authority.bindings, authority.targets, authority.secrets, authority.runners)
-    tables += (authority.actions, authority.policies, authority.agents)
+    tables += (authority.actions, authority.policies, authority.agents, authority.accounts)
     return (
         authority.profile,
         sorted((name, sorted(row["kept"])) for name, row in authority.campaigns.items()),

@@ -12,7 +12,7 @@ from procedures.domain.clock import now
 from procedures.evidence import verify
 from procedures.issuer.replay import replay
 from procedures.models import Person
-from procedures.services import accounts, controls
+from procedures.services import controls
 from tests.evidence.conftest import Log
 from tests.evidence.test_asserted import signed_by, written
 
@@ -41,7 +41,7 @@ def test_a_true_signature_of_somebody_who_may_not_decide_gives_nothing(
 ) -> None:
     signer = who(log)
     mira = log.world.mira
-    robot = accounts.make_account(actor=mira, username="robot", name="Robot", owner=mira.subject, at=now())
+    robot = log.world.account(mira, by=log.world.manager("vera"))
     object = {
         "principal": f"person:{robot.subject}",
         "verbs": ["run"],

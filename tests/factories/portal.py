@@ -16,6 +16,7 @@ from django.conf import settings
 from procedures.definitions.archive import read_folder
 from procedures.domain.canonical import canon, moment
 from procedures.domain.clock import now
+from procedures.domain.ids import uuid7
 from procedures.domain.sshkeys import fingerprint, sign_sshsig
 from procedures.models import DutyAssignment, Grant, Person, Procedure, Run, Version
 from procedures.runner.identity import DISPOSABLE, load_identity, pool_key
@@ -106,6 +107,14 @@ class World:
             signed = self.signed("nora", bytes(change.statement))
             change = controls.confirm(actor=nora, change=change.id, signature=signed, at=now())
         return change
+
+    def account(self, owner: Person, name: str = "robot", *, by: Person | None = None) -> Person:
+        """A service account without rights, signed by Mira, or `by` another manager, for somebody else."""
+        known = Person.objects.filter(username=name).first()
+        subject = known.subject if known else uuid7()
+        named = {"account": str(subject), "username": name, "name": name.title(), "owner": str(owner.subject)}
+        self.propose("service_account", named, by=by)
+        return Person.objects.get(username=name)
 
     def submit(self, author: Person, name: str = "hello", **files: bytes) -> Version:
         bundle = {**read_folder(RUNBOOKS / name), **{k.replace("__", "."): v for k, v in files.items()}}

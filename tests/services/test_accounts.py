@@ -14,10 +14,11 @@ from procedures.domain.canonical import canon, moment
 from procedures.domain.clock import now
 from procedures.domain.errors import InvalidInput, NotAllowed
 from procedures.domain.gains import gains_from
+from procedures.domain.ids import uuid7
 from procedures.evidence.models import Event
 from procedures.issuer.replay import replay
-from procedures.models import Environment, Grant, Person, Run
-from procedures.services import accounts, approvals, controls, sessions, tokens
+from procedures.models import ApiToken, Environment, Grant, Person, Run
+from procedures.services import approvals, controls, sessions, tokens
 from procedures.services.unit import SecondPersonRequired
 from tests.factories.portal import PASSWORD, SOON, World
 
@@ -30,21 +31,35 @@ def rob(world: World) -> Person:
 
 @pytest.fixture
 def robot(world: World, rob: Person) -> Person:
-    row = accounts.make_account(actor=world.mira, username="robot", name="Robot", owner=rob.subject, at=now())
+    row = world.account(rob)
     world.may(row, "run", "view")
     return row
 
 
 def test_an_account_has_a_person_as_owner_and_only_managers_make_one(world: World, rob: Person) -> None:
-    made: dict[str, Any] = {"username": "bot", "name": "Bot", "at": now()}
     with pytest.raises(NotAllowed):
-        accounts.make_account(actor=rob, owner=rob.subject, **made)
-    robot = accounts.make_account(actor=world.mira, owner=rob.subject, **made)
+        world.account(rob, "bot", by=world.person("quinn", key=True))
+    robot = world.account(rob, "bot")
     with pytest.raises(InvalidInput, match="owner"):
-        accounts.make_account(actor=world.mira, owner=robot.subject, **{**made, "username": "bot-2"})
+        world.account(robot, "bot-2")
+    with pytest.raises(SecondPersonRequired, match="you would gain"):
+        world.account(world.mira, "bot-3")
     said = json.loads(bytes(Event.objects.get(kind="person.made", actor=world.mira.subject).body))
     assert (said["kind"], said["owner"]) == ("service", str(rob.subject))
     assert replay().owners == {str(robot.subject): {str(rob.subject)}}
+
+
+def test_in_separate_a_second_manager_confirms_who_owns_an_account(world: World, rob: Person) -> None:
+    world.confirmed("profile", {"profile": "separate"})
+    made = {"account": str(uuid7()), "username": "bot", "name": "Bot", "owner": str(rob.subject)}
+    change = world.propose("service_account", made)
+    assert change.state == "proposed"
+    assert not Person.objects.filter(username="bot").exists()
+    signed = world.signed("nora", bytes(change.statement))
+    nora = Person.objects.get(username="nora")
+    controls.confirm(actor=nora, change=change.id, signature=signed, at=now())
+    assert Person.objects.get(username="bot").owner == rob
+    assert replay().accounts[made["account"]]["stands"]
 
 
 def test_an_account_signs_in_nowhere_even_with_a_password(world: World, robot: Person, rf: Any) -> None:
@@ -82,7 +97,7 @@ def test_nobody_gives_rights_to_an_account_of_their_own(world: World, rob: Perso
     with pytest.raises(SecondPersonRequired):
         controls.propose(actor=rob, control="grant", object=wanted, signature=world.signed("rob", statement), at=now())
     with pytest.raises(SecondPersonRequired):
-        accounts.give_account(actor=rob, account=robot.subject, owner=rob.subject, at=now())
+        world.account(rob, by=rob)
     assert Grant.objects.count() == before
 
 
@@ -138,6 +153,41 @@ def test_whoever_made_the_token_before_the_account_changed_hands_stands_behind_i
 ) -> None:
     run = waiting(world, robot, rob)
     nora = world.person("nora")
-    accounts.give_account(actor=world.mira, account=robot.subject, owner=nora.subject, at=now())
+    world.account(nora)
     assert run.chain.filter(person=rob).exists()
-    assert replay().owners[str(robot.subject)] == {str(rob.subject), str(nora.subject)}
+    assert not ApiToken.objects.filter(person=robot, revoked_at__isnull=True).exists()
+
+
+def test_whoever_gave_an_account_away_gains_nothing_by_it_any_more(world: World, rob: Person, robot: Person) -> None:
+    """Rob manages access too: what he could not give to his robot he can give once it is Nora's, and it stands."""
+    world.may(rob, "manage_access")
+    with pytest.raises(SecondPersonRequired):
+        world.may(robot, "run", by=rob)
+    nora = world.person("nora")
+    world.account(nora)
+    assert replay().owners[str(robot.subject)] == {str(nora.subject)}
+    grant = world.may(robot, "run", by=rob)
+    assert replay().grants[str(grant.pk)]["stands"]
+
+
+def test_no_form_makes_an_account_of_a_person_or_renames_one(world: World, rob: Person, robot: Person) -> None:
+    for wrong, where in (
+        ({"account": str(rob.subject), "username": "rob"}, "/object/account"),
+        ({"account": str(robot.subject), "username": "other"}, "/object/account"),
+        ({"account": str(uuid7()), "username": "robot"}, "/object/username"),
+    ):
+        with pytest.raises(InvalidInput) as refused:
+            world.propose("service_account", {"name": "X", "owner": str(rob.subject), **wrong})
+        assert [pointer for pointer, _ in refused.value.problems] == [where]
+    assert robot.kind == Person.Kind.SERVICE
+
+
+def test_the_page_makes_an_account_and_gives_it_away_as_changes(world: World, rob: Person) -> None:
+    page = Client()
+    page.force_login(world.mira, backend="procedures.access.backend.PasswordBackend")
+    shown = page.get("/people/").content.decode()
+    assert "/changes/service_account/new/" in shown
+    posted = {"account": str(uuid7()), "username": "bot", "name": "Bot", "owner": str(rob.subject)}
+    answer = page.post("/changes/service_account/new/", posted)
+    assert answer.status_code == 200
+    assert "The service account Bot belongs to Rob" in answer.content.decode()

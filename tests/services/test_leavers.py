@@ -36,7 +36,7 @@ from procedures.models import (
     Runner,
     Source,
 )
-from procedures.services import accounts, claims, controls, leavers, tokens
+from procedures.services import claims, controls, leavers, tokens
 from procedures.services.leavers import LastManager
 from procedures.services.signing import check_signature
 from tests.factories.portal import World, public_text
@@ -50,7 +50,7 @@ def quinn(world: World) -> Person:
     world.may(quinn, "run", "view", "author", "review", procedure="hello")
     Group.objects.create(name="ops")
     world.confirmed("membership", {"person": str(quinn.subject), "group": "ops", "action": "add"})
-    robot = accounts.make_account(actor=world.mira, username="robot", name="Robot", owner=quinn.subject, at=now())
+    robot = world.account(quinn)
     world.may(robot, "run")
     Source.objects.create(name="repo", since_at=now(), url="/srv/x.git", branch="main", owner=quinn, hook_secret="f")
     return quinn
@@ -133,7 +133,7 @@ def test_an_account_waits_for_another_owner_and_managers_see_it(world: World, qu
     client = Client()
     client.force_login(world.mira, backend="procedures.access.backend.PasswordBackend")
     assert "Needs a new owner" in client.get("/people/").content.decode()
-    accounts.give_account(actor=world.mira, account=robot.subject, owner=nora.subject, at=now())
+    world.account(nora)
     assert Person.objects.get(pk=robot.pk).is_active
     assert leavers.orphans(world.mira, now())["accounts"] == []
 

@@ -12,7 +12,7 @@ from procedures.domain.errors import InvalidInput, NotAllowed, NotFound
 from procedures.domain.statements import TooWeak
 from procedures.evidence.models import Event
 from procedures.models import Approval, DutyAssignment, Environment, Membership, Person, Review
-from procedures.services import accounts, approvals, controls, reviews
+from procedures.services import approvals, controls, reviews
 from procedures.services.unit import SecondPersonRequired
 from tests.factories.portal import SOON, World
 
@@ -266,4 +266,4 @@ def robot_of(world: World) -> Person:
     """Rob's, who writes and would like to accept."""
     rob = world.person("rob", "operations", "security", key=True)
     world.may(rob, "review")
-    return accounts.make_account(actor=world.mira, username="robot", name="Robot", owner=rob.subject, at=now())
+    return world.account(rob)

@@ -12,6 +12,7 @@ from django.views.decorators.http import require_POST, require_safe
 from procedures.domain.clock import now
 from procedures.domain.definition import DUTIES
 from procedures.domain.errors import NotFound, OpsError
+from procedures.domain.ids import uuid7
 from procedures.domain.profiles import PROFILES
 from procedures.models import Person
 from procedures.queries import pages_people
@@ -22,6 +23,7 @@ from procedures.web.doors import page, person_of, show, status_of
 def _lists(me: Person) -> dict[str, object]:
     return {
         "service_accounts": accounts.accounts_for(me, now()),
+        "fresh": uuid7(),
         "orphans": leavers.orphans(me, now()),
         "people": pages_people.people(),
         "groups": pages_people.groups(),
@@ -92,26 +94,4 @@ def close(request: HttpRequest) -> HttpResponse:
             nav="people",
         )
     messages.success(request, f"{row} can do nothing any more.")
-    return redirect("web:people")
-
-
-@page
-@require_POST
-def account(request: HttpRequest) -> HttpResponse:
-    """A service account is made with an owner, or given to another one."""
-    me, posted = person_of(request), request.POST
-    owner = pages_people.as_subject(posted.get("owner", ""))
-    given = pages_people.as_subject(posted.get("account", ""))
-    typed = {name: posted.get(name, "").strip() for name in ("username", "name")}
-    try:
-        if owner is None:
-            raise NotFound("There is no such person.")
-        if given is not None:
-            row = accounts.give_account(actor=me, account=given, owner=owner, at=now())
-        else:
-            row = accounts.make_account(actor=me, username=typed["username"], name=typed["name"], owner=owner, at=now())
-    except OpsError as problem:
-        context = _lists(me) | {"problem": problem, "account": typed}
-        return show(request, "people.html", context, status=status_of(problem), nav="people")
-    messages.success(request, f"{row} belongs to {row.owner}.")
     return redirect("web:people")
