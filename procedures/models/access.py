@@ -44,6 +44,7 @@ class Grant(models.Model):
     revoked_by = models.ForeignKey(Person, on_delete=models.PROTECT, null=True, related_name="+")
 
     class Meta:
+        indexes = [models.Index(fields=["id"], name="grant_with_window", condition=Q(window__isnull=False))]
         constraints = [
             models.CheckConstraint(
                 condition=Q(person__isnull=True, group__isnull=False) | Q(person__isnull=False, group__isnull=True),

@@ -17,6 +17,7 @@ from typing import Any
 from uuid import uuid4
 
 from tests.benchmarks.measure import Pair
+from tests.benchmarks.rights import rights
 
 NOTHING = b"""\
 apiVersion: opsportal/v1
@@ -224,4 +225,5 @@ SUITE: dict[str, Callable[[bool], Any]] = {
     "masking": masking,
     "recording": recording,
     "verifying": verifying,
+    "rights": rights,
 }

@@ -28,7 +28,7 @@ def test_every_benchmark_runs_and_writes_its_ratio(tmp_path: Path) -> None:
     done = bench("--small", "--json", str(tmp_path / "figures.json"))
     assert done.returncode == 0, done.stderr[-2000:]
     rows = json.loads((tmp_path / "figures.json").read_text())["figures"]
-    assert len(rows) == len(SUITE)
+    assert len({row["name"] for row in rows}) == len(rows) >= len(SUITE)
     assert all(row["ratio"]["min"] <= row["ratio"]["median"] <= row["ratio"]["max"] for row in rows)
     assert all(row["ours_ms"] > 0 and row["floor_ms"] > 0 for row in rows)
 
