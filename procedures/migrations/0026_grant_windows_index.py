@@ -7,7 +7,7 @@ class Migration(migrations.Migration):
 
     dependencies = [
         ('auth', '0012_alter_user_first_name_max_length'),
-        ('procedures', '0024_spaces'),
+        ('procedures', "0025_notices_read"),
     ]
 
     operations = [
