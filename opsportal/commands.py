@@ -16,6 +16,7 @@ COMMANDS = {
     "bench": "tests.benchmarks.main:main",
     "pictures": "tests.browser.pictures:main",
 }
+OF_THE_CONSOLE = ("backup", "restore", "recover", "install")
 
 
 def main(argv: Sequence[str]) -> int:
@@ -23,6 +24,10 @@ def main(argv: Sequence[str]) -> int:
     name = argv[1] if len(argv) > 1 else "help"
     if name in COMMANDS:
         return _load(name)(list(argv[2:])) or 0
+    if name in OF_THE_CONSOLE:
+        from opsportal.cli.main import main as console
+
+        console.main(list(argv[1:]), prog_name="manage.py")
     os.environ.setdefault("DJANGO_SETTINGS_MODULE", "opsportal.settings")
     from django.core.management import execute_from_command_line
 

@@ -60,6 +60,13 @@ COMMANDS = {
     "runner": "server:runner",
     "scheduler": "server:scheduler",
     "sequencer": "server:sequencer",
+    "web": "keeping:web",
+    "keys": "keeping:keys",
+    "install": "keeping:install",
+    "alive": "keeping:alive",
+    "backup": "keeping:backup",
+    "restore": "keeping:restore",
+    "recover": "keeping:recover",
 }
 HELP = {
     "login": "Sign in; the session is kept for its owner alone.",
@@ -109,6 +116,13 @@ HELP = {
     "runner": "A runner.",
     "scheduler": "Scheduler and sweeper.",
     "sequencer": "The process that signs the log.",
+    "web": "The pages and the API.",
+    "keys": "Make the keys of one runner, and their card.",
+    "install": "Bring the database up to date; the first time, install.",
+    "alive": "Whether the process of this container or unit works.",
+    "backup": "Database and evidence in one file.",
+    "restore": "Bring a backup back, and prove its evidence.",
+    "recover": "Open a new log after a restore that went back.",
 }
 
 

@@ -172,6 +172,13 @@ VARIABLES = {
             "12",
             "Hours after which every session ends, used or not, 1 to 24; that of the command line after 8 at most.",
         ),
+        Variable(
+            "OPSPORTAL_ALIVE_FILE",
+            "text",
+            "",
+            "File that runner, disposable pool, scheduler and sequencer touch while they work; `opsportal alive` looks "
+            "at it. Unset: none.",
+        ),
         Variable("OPSPORTAL_TRUST_PROXY", "yes or no", "no", "Believe X-Forwarded-Proto of the proxy in front."),
         Variable("OPSPORTAL_ROOT_OK", "yes or no", "no", "Let a process be root outside the embedded default."),
     )

@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-import json
 import threading
+from collections.abc import Callable
 from datetime import datetime, timedelta
 from pathlib import Path
 
@@ -12,10 +12,11 @@ from django.db import DatabaseError, connection, transaction
 
 from procedures.domain.clock import now
 from procedures.domain.errors import OpsError
+from procedures.evidence import known
 from procedures.evidence.models import Checkpoint, Event, Leaf, Outbox, Tile
 from procedures.evidence.notes import LogKey, checkpoint_text
 from procedures.evidence.record import record
-from procedures.evidence.tree import Frontier, leaf_hash
+from procedures.evidence.tree import EMPTY, Frontier, leaf_hash
 
 log = structlog.get_logger(__name__)
 BATCH = 500
@@ -28,15 +29,20 @@ class LogWentBack(OpsError):
     """The database's log is smaller than what was published, or differs from it: a restored backup or a fork."""
 
     code = "evidence.log-went-back"
-    next_step = "Do not go on with this database: restore the newest one, or open a new log that names the old one."
+    next_step = (
+        "Do not go on with this database: restore the newest backup, or open a new log that names the old one "
+        "(`opsportal recover`)."
+    )
 
 
 class Sequencer:
-    """One per database. `published` remembers, beside the key, the last checkpoint that left this process."""
+    """One per database. `published` remembers, beside the key, the last checkpoint that left this process; `newest`
+    is where its note can be read by everybody.
+    """
 
-    def __init__(self, key: LogKey, published: Path) -> None:
+    def __init__(self, key: LogKey, published: Path, newest: Path | None = None) -> None:
         self.key = key
-        self.published = published
+        self.published, self.newest = published, newest
 
     def step(self, at: datetime) -> int:
         """Append at most 500 events and sign the new checkpoint; how many were appended. Raises LogWentBack."""
@@ -44,7 +50,9 @@ class Sequencer:
             if not self._alone():
                 return 0
             last = Checkpoint.objects.order_by("-size").first()
-            self._not_behind(last)
+            self.compare(last)
+            if last is None:
+                known.remember(self.published, 0, EMPTY)  # from here on a log without this memory is a strange one
             events = [row.event for row in Outbox.objects.select_related("event").order_by("id")[:BATCH]]
             if not events:
                 return 0
@@ -53,7 +61,7 @@ class Sequencer:
             Outbox.objects.filter(event__in=events).delete()
             note = self.key.sign(checkpoint_text(self.key.name, frontier.size, frontier.root()))
             Checkpoint.objects.create(size=frontier.size, root=frontier.root(), note=note, at=at)
-        self._publish(frontier)
+        self._publish(frontier, note)
         return len(events)
 
     def _alone(self) -> bool:
@@ -63,14 +71,25 @@ class Sequencer:
             cursor.execute("SELECT pg_try_advisory_xact_lock(%s)", [LOCK])
             return bool(cursor.fetchone()[0])
 
-    def _not_behind(self, last: Checkpoint | None) -> None:
-        if not self.published.exists():
+    def compare(self, last: Checkpoint | None) -> None:
+        """Whether the log holds all that was published, and nothing beyond it that another key signed.
+
+        Raises LogWentBack.
+        """
+        seen = known.remembered(self.published)
+        have = last.size if last else 0
+        if seen is None:
+            if last is not None:
+                raise LogWentBack(
+                    f"This database holds a log of {have} events, and nothing beside the key says what was published."
+                )
             return
-        seen = json.loads(self.published.read_text())
-        row = Checkpoint.objects.filter(pk=seen["size"]).first()
-        if row is None or bytes(row.root).hex() != seen["root"]:
-            have = last.size if last else 0
-            raise LogWentBack(f"A checkpoint of size {seen['size']} was published; this database stands at {have}.")
+        size, root = seen
+        row = Checkpoint.objects.filter(pk=size).first()
+        if size and (row is None or bytes(row.root) != root):
+            raise LogWentBack(f"A checkpoint of size {size} was published; this database stands at {have}.")
+        if last is not None and last.size > size and not known.signed_by(last.note, self.key.verifier):
+            raise LogWentBack(f"The checkpoint of size {have} in this database is not signed by the key that is here.")
 
     def _append(self, frontier: Frontier, events: list[Event]) -> None:
         leaves = []
@@ -82,10 +101,10 @@ class Sequencer:
                     _into_tile(level // 8, index, full)
         Leaf.objects.bulk_create(leaves)
 
-    def _publish(self, frontier: Frontier) -> None:
-        temporary = self.published.with_suffix(".new")
-        temporary.write_text(json.dumps({"size": frontier.size, "root": frontier.root().hex()}))
-        temporary.replace(self.published)
+    def _publish(self, frontier: Frontier, note: str) -> None:
+        known.remember(self.published, frontier.size, frontier.root())
+        if self.newest is not None:
+            known.replace(self.newest, note)
 
 
 def _into_tile(level: int, index: int, hash: bytes) -> None:
@@ -141,13 +160,19 @@ def beat(at: datetime) -> bool:
         return True
 
 
-def run_forever(sequencer: Sequencer, stop: threading.Event, *, every_s: float = 1.0) -> None:
-    """Once a second until `stop`; a database fault is told and tried again, a log that went back ends it."""
+def run_forever(
+    sequencer: Sequencer, stop: threading.Event, *, every_s: float = 1.0, alive: Callable[[], None] = lambda: None
+) -> None:
+    """Once a second until `stop`; a database fault is told and tried again, a log that went back ends it.
+
+    `alive` is called after each round that reached the database.
+    """
     while not stop.is_set():
         try:
             beat(now())
             while sequencer.step(now()) == BATCH:
                 continue
+            alive()
         except DatabaseError as problem:
             log.warning("sequencer.database", problem=str(problem))
             connection.close()

@@ -8,9 +8,13 @@ import signal
 import sys
 import threading
 from types import FrameType
+from typing import TYPE_CHECKING
 
 import django
 import structlog
+
+if TYPE_CHECKING:
+    from procedures.evidence.sequence import Sequencer
 
 log = structlog.get_logger(__name__)
 PR_SET_PDEATHSIG, PR_SET_DUMPABLE = 1, 4
@@ -31,15 +35,37 @@ def main() -> None:
     if "--parent" in sys.argv and os.getppid() != int(sys.argv[sys.argv.index("--parent") + 1]):
         return
     django.setup()
+    from django.conf import settings
     from django.db import connection
 
-    from procedures.evidence.place import log_sequencer
-    from procedures.evidence.sequence import run_forever
+    from opsportal import alive
+    from procedures.evidence.sequence import LogWentBack, run_forever
 
     if connection.vendor == "sqlite":
         with connection.cursor() as cursor:
             cursor.execute("PRAGMA synchronous=FULL")
-    run_forever(log_sequencer(), stop)
+    try:
+        if (sequencer := _ready(stop)) is not None:
+            run_forever(sequencer, stop, alive=lambda: alive.touch(settings.OPSPORTAL_ALIVE_FILE))
+    except LogWentBack as refusal:
+        log.critical(refusal.code, problem=refusal.message, next_step=refusal.next_step)
+        sys.exit(f"{refusal.message}\n{refusal.next_step}")
+
+
+def _ready(stop: threading.Event) -> Sequencer | None:
+    """The sequencer, as soon as the database answers; None if told to stop before. Raises LogWentBack."""
+    from django.db import DatabaseError, connection
+
+    from procedures.evidence.place import log_sequencer
+
+    while not stop.is_set():
+        try:
+            return log_sequencer()
+        except DatabaseError as problem:
+            log.warning("sequencer.database", problem=str(problem))
+            connection.close()
+        stop.wait(1.0)
+    return None
 
 
 if __name__ == "__main__":

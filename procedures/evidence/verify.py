@@ -451,6 +451,7 @@ class Authority:
         self.keyed: set[str] = set()
         self.known_at, self.signed_at = "", ""
         self.glass: list[Row] = []
+        self.recovered: list[Row] = []
         self.runners: dict[str, str] = {}
         self.drafts: dict[tuple[str, str], set[str]] = {}
         self.duties: dict[str, set[str]] = {}
@@ -600,6 +601,9 @@ class Authority:
                 self.duties.setdefault(duty, set()).add("person:" + body["subject"])
         elif kind == "control.confirmed":
             self.control(index, body, at)
+        elif kind == "log.recovered":
+            row = {name: body[name] for name in ("former", "restored", "reason", "by")}
+            self.recovered.append(dict(row, index=index, lost=body.get("lost")))
         elif kind == "break_glass.used":
             self.break_glass(index, body)
         elif kind == "break_glass.reviewed":
@@ -1291,6 +1295,7 @@ def verify(data: bytes, key: str | None, require: str = "SIGNED") -> Row:
             "used": len(authority.glass),
             "unreviewed": sum(not use["reviewed"] for use in authority.glass),
         },
+        "recovered": authority.recovered,
         "decisions": counted(tables["reports/strengths.csv"]),
         "providers": authority.synced,
         "not_proven": list(LIMITS),
@@ -1305,6 +1310,10 @@ def told(found: Row) -> str:
         % found["decisions"],
         "Break-glass: %(used)d, %(unreviewed)d unreviewed." % found["break_glass"],
     ]
+    for row in found["recovered"]:
+        lost = "an unknown number of" if row["lost"] is None else row["lost"]
+        said = "LOG OPENED ANEW: leaf %d, after %s went back to %d events; %s published events are not in it."
+        rows.append(said % (row["index"], row["former"].split("+")[0], row["restored"]["size"], lost))
     rows += ["ASSERTED BY PLATFORM: leaf %(index)d, %(control)s: %(why)s" % row for row in found["asserted"]]
     word = (
         "ASSERTED BY PLATFORM: leaf %(index)d, person.closed: nobody signs it; it only takes from %(subject)s, for good"

@@ -49,4 +49,6 @@ def _private_keys() -> list[Path]:
         kept = sorted(Path(settings.OPSPORTAL_KEYS_DIR).iterdir())
     except OSError:
         kept = []
-    return named + [path for path in kept if path not in named and path.suffix not in {".pub", ".published", ".new"}]
+    return named + [
+        path for path in kept if path not in named and path.suffix not in {".pub", ".published", ".new", ".number"}
+    ]

@@ -43,12 +43,12 @@ def write_private(path: Path, data: bytes) -> None:
         file.write(data)
 
 
-def load_identity(folder: Path, *, name: str = "runner") -> Identity:
-    """The identity kept in `folder`/runner.json, made on first use."""
+def load_identity(folder: Path, *, name: str = "runner", called: str = "") -> Identity:
+    """The identity kept in `folder`/`name`.json, made on first use; then it is `called` so, or like its file."""
     path = folder / f"{name}.json"
     if not path.exists():
         key = Ed25519PrivateKey.generate()
-        row = {"id": str(uuid7()), "name": name, "seed": key.private_bytes_raw().hex()}
+        row = {"id": str(uuid7()), "name": called or name, "seed": key.private_bytes_raw().hex()}
         write_private(path, json.dumps(row).encode())
     row = json.loads(path.read_text())
     return Identity(UUID(row["id"]), row["name"], Ed25519PrivateKey.from_private_bytes(bytes.fromhex(row["seed"])))

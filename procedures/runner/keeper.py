@@ -12,6 +12,7 @@ from types import FrameType
 import django
 import structlog
 
+from opsportal import alive
 from opsportal.supervisor.confine import begin_starter, confine
 
 log = structlog.get_logger(__name__)
@@ -49,6 +50,7 @@ def _sequencer() -> subprocess.Popen[bytes]:
 
 
 def _sweep_until(stop: threading.Event, child: subprocess.Popen[bytes] | None) -> None:
+    from django.conf import settings
     from django.db import DatabaseError, connections
 
     from procedures.domain.clock import now
@@ -65,6 +67,7 @@ def _sweep_until(stop: threading.Event, child: subprocess.Popen[bytes] | None) -
             sweep(at=now())
             sources.nudge()
             mail.nudge()
+            alive.touch(settings.OPSPORTAL_ALIVE_FILE)
         except DatabaseError as problem:
             log.warning("sweeper.database", problem=str(problem))
             connections.close_all()

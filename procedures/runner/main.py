@@ -19,10 +19,13 @@ def main(argv: list[str] | None = None) -> None:
     from django.conf import settings
 
     from procedures.models import Environment
+    from procedures.runner.enrolled import refuse_strangers
     from procedures.runner.watching import start
     from procedures.runner.worker import serve
 
     served = list(Environment.objects.values_list("name", flat=True)) if "all" in names else names
+    if settings.OPSPORTAL_PROFILE == "production":
+        refuse_strangers(settings.OPSPORTAL_KEYS_DIR, served)
     start()
     serve([f"environment.{name}" for name in served], at_once=settings.OPSPORTAL_RUNNER_THREADS)
 

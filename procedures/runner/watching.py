@@ -8,6 +8,7 @@ import structlog
 from django.conf import settings
 from django.db import DatabaseError, connections
 
+from opsportal import alive
 from procedures.domain.clock import now
 from procedures.domain.masking import self_test
 from procedures.runner.drive import identity
@@ -40,6 +41,7 @@ def _beat(me: Identity, found: str) -> None:
     while True:
         try:
             runners.beat(runner=me.id, tier=found, software=settings.OPSPORTAL_VERSION, at=now())
+            alive.touch(settings.OPSPORTAL_ALIVE_FILE)
         except DatabaseError as problem:
             log.warning("runner.heartbeat", problem=str(problem))
         finally:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from datetime import datetime
 from pathlib import Path
 from typing import Any
@@ -62,22 +62,22 @@ def installed() -> bool:
 @transaction.atomic(durable=True)
 def install(
     *,
-    runner: Mapping[str, str],
+    runners: Sequence[tuple[Mapping[str, str], Sequence[str]]],
     pools: Mapping[str, tuple[str, str]],
     authorities: Mapping[str, str],
     profile: str,
     at: datetime,
     disposable: Mapping[str, str] | None = None,
 ) -> None:
-    """Write genesis once; safe to repeat. `runner` and `disposable` (runs what nobody reviewed): id, name, public.
+    """Write genesis once; safe to repeat. Each of `runners` with the environments that it serves; `disposable` runs
+    what nobody reviewed. A runner: id, name, public.
 
     `pools`: environment → (key id, public key); `authorities`: environment → public key of its certificate authority.
     """
     if installed():
         return
-    everywhere = [e["name"] for e in ENVIRONMENTS]
     drafts = [e["name"] for e in ENVIRONMENTS if e["drafts"]]
-    runners = [(runner, everywhere), *([(disposable, drafts)] if disposable else [])]
+    every = [*((row, list(where)) for row, where in runners), *([(disposable, drafts)] if disposable else [])]
     record(
         "genesis",
         actor=None,
@@ -86,7 +86,7 @@ def install(
             "portal": settings.OPSPORTAL_PUBLIC_URL,
             "profile": profile,
             "environments": list(ENVIRONMENTS),
-            "runners": [_told(row, where) for row, where in runners],
+            "runners": [_told(row, where) for row, where in every],
             "keys": [],
             "managers": [],
             "authorities": dict(authorities),
@@ -96,7 +96,7 @@ def install(
         Environment.objects.create(**fields)
     PortalSetting.objects.create(name="profile", value=profile, since_at=at)
     PortalSetting.objects.create(name="ssh-authorities", value=dict(authorities), since_at=at)
-    for row, where in runners:
+    for row, where in every:
         Runner.objects.create(
             id=UUID(row["id"]),
             name=row["name"],

@@ -162,7 +162,7 @@ def new_world(*, profile: str = "team") -> World:
     me, pool = load_identity(folder), load_identity(folder, name=DISPOSABLE)
     pools = {e["name"]: pool_key(folder, e["name"])[:2] for e in install.ENVIRONMENTS}
     install.install(
-        runner={"id": str(me.id), "name": me.name, "public": me.public},
+        runners=[({"id": str(me.id), "name": me.name, "public": me.public}, list(pools))],
         disposable={"id": str(pool.id), "name": pool.name, "public": pool.public},
         pools=pools,
         authorities={},

@@ -1,0 +1,116 @@
+{{- define "opsportal.labels" -}}
+app.kubernetes.io/name: opsportal
+app.kubernetes.io/instance: {{ .root.Release.Name }}
+app.kubernetes.io/component: {{ .role }}
+{{- end }}
+{{- define "opsportal.image" -}}
+{{ .Values.image.repository }}{{ with .Values.image.digest }}@{{ . }}{{ else }}:{{ .Values.image.tag }}{{ end }}
+{{- end }}
+{{- /* A pod of one role, restricted. `role`, `user`, `args`, `mounts`, `volumes`, `secret` (of OPSPORTAL_SECRET_KEY). */ -}}
+{{- define "opsportal.pod" -}}
+{{- $cells := and .cells .root.Values.cells.enabled -}}
+automountServiceAccountToken: false
+enableServiceLinks: false
+{{- with .root.Values.image.pullSecrets }}
+imagePullSecrets: {{- range . }}
+  - name: {{ . }}
+{{- end }}
+{{- end }}
+{{- if $cells }}
+hostUsers: false
+{{- end }}
+securityContext:
+  runAsNonRoot: true
+  runAsUser: {{ .user }}
+  runAsGroup: 10000
+  fsGroup: 10000
+  fsGroupChangePolicy: OnRootMismatch
+  seccompProfile: {type: {{ if $cells }}Unconfined{{ else }}RuntimeDefault{{ end }}}
+containers:
+  - name: {{ .name | default .role }}
+    image: {{ include "opsportal.image" .root | quote }}
+    imagePullPolicy: {{ .root.Values.image.pullPolicy | default "IfNotPresent" }}
+    args: {{ toJson .args }}
+    env:
+      - {name: OPSPORTAL_PUBLIC_URL, value: {{ .root.Values.publicUrl | quote }}}
+      - {name: OPSPORTAL_REVIEW_PROFILE, value: {{ .root.Values.reviewProfile | default "team" | quote }}}
+      - {name: OPSPORTAL_DATA_DIR, value: /var/lib/opsportal/data}
+      - {name: DATABASE_URL_FILE, value: /run/secrets/opsportal/database-url}
+      - {name: OPSPORTAL_BROKER_URL_FILE, value: /run/secrets/opsportal/broker-url}
+      - {name: OPSPORTAL_SECRET_KEY_FILE, value: /run/secrets/opsportal/secret-key}
+      {{- if .mail }}
+      - {name: OPSPORTAL_SMTP_URL_FILE, value: /run/secrets/opsportal/smtp-url}
+      {{- end }}
+      {{- range $name, $value := .env }}
+      - {name: {{ $name }}, value: {{ $value | toString | quote }}}
+      {{- end }}
+    securityContext:
+      allowPrivilegeEscalation: false
+      readOnlyRootFilesystem: true
+      capabilities: {drop: [ALL]}
+    {{- if eq .probe "web" }}
+    ports: [{name: http, containerPort: 8000}]
+    startupProbe: {exec: {command: [python, -S, -m, opsportal.alive]}, periodSeconds: 3, failureThreshold: 40, timeoutSeconds: 5}
+    livenessProbe: {exec: {command: [python, -S, -m, opsportal.alive]}, periodSeconds: 15, failureThreshold: 4, timeoutSeconds: 5}
+    readinessProbe:
+      httpGet: {path: /healthz, port: http, httpHeaders: [{name: Host, value: {{ (urlParse .root.Values.publicUrl).hostname | quote }}}, {name: X-Forwarded-Proto, value: https}]}
+      periodSeconds: 5
+    {{- else if eq .probe "file" }}
+    startupProbe: {exec: {command: [python, -S, -m, opsportal.alive]}, periodSeconds: 3, failureThreshold: 60, timeoutSeconds: 5}
+    livenessProbe: {exec: {command: [python, -S, -m, opsportal.alive]}, periodSeconds: 15, failureThreshold: 4, timeoutSeconds: 5}
+    {{- end }}
+    resources: {{ toJson .resources }}
+    volumeMounts:
+      - {name: secrets, mountPath: /run/secrets/opsportal, readOnly: true}
+      - {name: tmp, mountPath: /tmp}
+      - {name: vartmp, mountPath: /var/tmp}
+      - {name: run, mountPath: /run/opsportal}
+      - {name: data, mountPath: /var/lib/opsportal/data}
+      {{- range .mounts }}
+      - {{ toJson . }}
+      {{- end }}
+volumes:
+  - name: secrets
+    projected:
+      defaultMode: 0440
+      sources:
+        - secret: {name: {{ .root.Values.secrets.databaseUrl.name }}, items: [{key: {{ .root.Values.secrets.databaseUrl.key }}, path: database-url}]}
+        - secret: {name: {{ .root.Values.secrets.brokerUrl.name }}, items: [{key: {{ .root.Values.secrets.brokerUrl.key }}, path: broker-url}]}
+        - secret: {name: {{ .secret.name }}, items: [{key: {{ .secret.key }}, path: secret-key}]}
+        {{- if .mail }}
+        - secret: {name: {{ .root.Values.secrets.smtpUrl.name }}, items: [{key: {{ .root.Values.secrets.smtpUrl.key }}, path: smtp-url}]}
+        {{- end }}
+  - {name: tmp, emptyDir: {sizeLimit: 1Gi}}
+  - {name: vartmp, emptyDir: {sizeLimit: 1Gi}}
+  - {name: run, emptyDir: {medium: Memory, sizeLimit: 1Mi}}
+  - {name: data, emptyDir: {sizeLimit: 2Gi}}
+  {{- range .volumes }}
+  - {{ toJson . }}
+  {{- end }}
+{{- end }}
+{{- /* A Deployment around such a pod; whoever holds a key of its own is there once, and goes before its successor comes. */ -}}
+{{- define "opsportal.deployment" -}}
+apiVersion: apps/v1
+kind: Deployment
+metadata:
+  name: {{ .root.Release.Name }}-{{ .role }}
+  labels: {{- include "opsportal.labels" . | nindent 4 }}
+spec:
+  {{- if not .scaled }}
+  replicas: {{ .replicas | default 1 }}
+  {{- end }}
+  revisionHistoryLimit: 3
+  {{- if .alone }}
+  strategy: {type: Recreate}
+  {{- else }}
+  strategy: {type: RollingUpdate, rollingUpdate: {maxUnavailable: 0, maxSurge: 1}}
+  {{- end }}
+  selector:
+    matchLabels: {{- include "opsportal.labels" . | nindent 6 }}
+  template:
+    metadata:
+      labels: {{- include "opsportal.labels" . | nindent 8 }}
+    spec:
+      terminationGracePeriodSeconds: {{ .grace | default 30 }}
+      {{- include "opsportal.pod" . | nindent 6 }}
+{{- end }}

@@ -1,0 +1,128 @@
+"""Commands for whoever sets a portal up with separate processes, backs it up and restores it."""
+
+from __future__ import annotations
+
+import getpass
+import json
+import os
+import sys
+from pathlib import Path
+
+import click
+
+BEHIND = 4
+FILE = click.Path(path_type=Path)
+
+
+def _django() -> None:
+    os.environ.setdefault("DJANGO_SETTINGS_MODULE", "opsportal.settings")
+    import django
+
+    django.setup()
+
+
+@click.command()
+@click.option("--environment", required=True, help="The environment that the runner serves, or `disposable`.")
+@click.option("--folder", type=FILE, help="Where its keys lie [keys in OPSPORTAL_DATA_DIR].")
+@click.option("--card", type=FILE, help="Write the card here instead of to standard output.")
+def keys(environment: str, folder: Path | None, card: Path | None) -> None:
+    """Make the keys of one runner, in its own place, and write their public halves on a card."""
+    from opsportal.settings import env, folders
+    from procedures.runner import cards
+
+    place = folders.private(folder or env.path("OPSPORTAL_DATA_DIR") / "keys")
+    text = json.dumps(cards.make(place, environment), indent=1, sort_keys=True)
+    if card is None:
+        click.echo(text)
+    else:
+        card.write_text(text + "\n")
+        click.echo(f"The keys lie in {place}; their card is {card}.")
+
+
+@click.command()
+@click.option("--card", "cards", type=FILE, multiple=True, help="A runner's card; the first time one of each.")
+def install(cards: tuple[Path, ...]) -> None:
+    """Bring the database up to date; the first time, write genesis from the runners' cards."""
+    _django()
+    from django.conf import settings
+
+    from opsportal.keeping.setting_up import set_up
+
+    done = set_up(cards)
+    click.echo(f"{done.migrated} migrations applied; " + ("installed." if done.fresh else "installed before."))
+    if done.link:
+        click.echo(f"First access manager, once and within 15 minutes: {settings.OPSPORTAL_PUBLIC_URL}{done.link}")
+
+
+@click.command()
+@click.option("--host", default="127.0.0.1", show_default=True, help="Address to listen on.")
+@click.option("--port", type=click.IntRange(1, 65_535), help="Port [OPSPORTAL_PORT].")
+@click.option("--proxy", default="127.0.0.1", show_default=True, help="Addresses of proxies whose headers count.")
+def web(host: str, port: int | None, proxy: str) -> None:
+    """The pages and the API."""
+    from opsportal.settings import env
+
+    listen = port or env.integer("OPSPORTAL_PORT", low=1, high=65_535)
+    switches = ["--host", host, "--port", str(listen), "--lifespan", "off", "--no-access-log", "--no-server-header"]
+    patience = ["--timeout-graceful-shutdown", "10", "--timeout-keep-alive", "30", "--forwarded-allow-ips", proxy]
+    argv = [sys.executable, "-m", "uvicorn", "opsportal.asgi:application", *switches, *patience]
+    os.execv(sys.executable, argv)
+
+
+@click.command()
+def alive() -> None:
+    """Whether the process of this container or unit works; ends 1 if not."""
+    from opsportal.alive import main
+
+    raise SystemExit(main())
+
+
+@click.command()
+@click.argument("target", type=FILE)
+def backup(target: Path) -> None:
+    """Database, evidence bodies and the log's public keys in one file; no private key. The portal may go on."""
+    _django()
+    from opsportal.keeping.backup import make
+    from procedures.domain.clock import now
+
+    manifest = make(target, at=now())
+    size = manifest["checkpoint"]["size"] if manifest["checkpoint"] else 0
+    click.echo(f"{target}: {manifest['counts']['runs']} runs, a log of {size} events.")
+    click.echo("Not in it: " + "; ".join(manifest["not_in_it"]) + ".")
+
+
+@click.command()
+@click.argument("archive", type=FILE)
+@click.option("--checkpoint", type=FILE, multiple=True, help="A note or pack that was kept elsewhere; may repeat.")
+def restore(archive: Path, checkpoint: tuple[Path, ...]) -> None:
+    """Bring a backup into an empty database and prove its evidence. Ends 4 if something newer was published."""
+    _django()
+    from opsportal.keeping.restore import restore as bring_back
+
+    done = bring_back(archive, checkpoints=checkpoint)
+    click.echo(f"Restored: a log of {done.size} events; every leaf, body, tile and checkpoint agrees.")
+    for one in done.agreed:
+        click.echo(f"It holds what {one.source} says of its first {one.size} events.")
+    if done.pending:
+        click.echo(f"{done.pending} migrations wait: run `opsportal install`.")
+    if done.behind:
+        for one in done.behind:
+            click.echo(f"{one.source}: {one.size} events were published, {one.size - done.size} of them are not here.")
+        click.echo("The log cannot go on from here. Restore a newer backup, or open a new log: `opsportal recover`.")
+        raise SystemExit(BEHIND)
+    if not done.agreed:
+        click.echo("Nothing outside the backup says how far the log went; the sequencer's own memory decides.")
+
+
+@click.command()
+@click.option("--reason", required=True, help="Why the log could not go on; it stands in the evidence.")
+@click.option("--checkpoint", type=FILE, multiple=True, help="What was published, from elsewhere; may repeat.")
+def recover(reason: str, checkpoint: tuple[Path, ...]) -> None:
+    """End a log whose database went back and open a new one that names it; run beside the log's key."""
+    _django()
+    from opsportal.keeping.recovering import recover as open_anew
+
+    done = open_anew(reason=reason, by=getpass.getuser(), checkpoints=checkpoint)
+    lost = "an unknown number of" if done.lost is None else str(done.lost)
+    click.echo(f"A new log begins with {done.size} events of {done.former}; {lost} published events are not in it.")
+    click.echo(f"Tell everybody who verifies evidence its key: {done.verifier}")

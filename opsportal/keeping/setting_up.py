@@ -1,0 +1,54 @@
+"""Brings the database up to date and, the first time, writes genesis: the step before any process starts."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
+from dataclasses import dataclass
+from pathlib import Path
+
+from django.core.management import call_command
+from django.db import connection
+from django.db.migrations.executor import MigrationExecutor
+
+from procedures.runner import cards, installing
+from procedures.services.bootstrap import first_link
+
+LOCK = 0x0B5_5E7
+
+
+@dataclass(frozen=True, slots=True)
+class SetUp:
+    """`migrated` is how many migrations were applied, `fresh` whether genesis was written now, `link` the one-time link
+    of the first access manager while there is none.
+    """
+
+    migrated: int
+    fresh: bool
+    link: str | None
+
+
+def set_up(card_files: Sequence[Path]) -> SetUp:
+    """Migrate, install from cards, ship runbooks; safe to repeat, and one at a time. Raises CardsDoNotFit."""
+    given = [cards.read(file) for file in card_files]
+    with _alone():
+        executor = MigrationExecutor(connection)
+        plan = executor.migration_plan(executor.loader.graph.leaf_nodes())
+        if plan:
+            call_command("migrate", interactive=False, verbosity=0)
+        fresh = installing.install_from(given)
+        return SetUp(len(plan), fresh, first_link())
+
+
+@contextmanager
+def _alone() -> Iterator[None]:
+    """Of two that come at once the second waits; with SQLite the file's own lock has to do."""
+    if connection.vendor != "postgresql":
+        yield
+        return
+    with connection.cursor() as cursor:
+        cursor.execute("SELECT pg_advisory_lock(%s)", [LOCK])
+        try:
+            yield
+        finally:
+            cursor.execute("SELECT pg_advisory_unlock(%s)", [LOCK])

@@ -1,0 +1,155 @@
+"""docker-compose.yml: valid, each role alone with what is its own, and the web out of reach of every target."""
+
+from __future__ import annotations
+
+import json
+import os
+import stat
+import subprocess
+from pathlib import Path
+
+import compose_spec
+import pytest
+
+from tests.deploy.composed import ENVIRONMENTS, ROOT, WORKERS, composed, mounts, services
+from tests.fixtures.counterparts import need
+
+# Volume → who mounts it to write, who mounts it to read. Every key of the portal lies in one of the first six.
+VOLUMES = {
+    **{f"runner-{name}": ({f"keys-{name}"}, {f"runner-{name}"}) for name in ENVIRONMENTS},
+    "disposable": ({"keys-disposable"}, {"disposable"}),
+    "log-key": ({"sequencer", "recover"}, set()),
+    "database": ({"postgres"}, set()),
+    "cards": (
+        {f"keys-{name}" for name in (*ENVIRONMENTS, "disposable")},
+        {"install", "target-staging", "target-production"},
+    ),
+    "log-public": ({"sequencer", "recover"}, {"web", "backup", "restore"}),
+    "backups": ({"backup"}, {"restore"}),
+    "scheduler": ({"scheduler"}, set()),
+    "target-staging": ({"target-staging"}, set()),
+    "target-production": ({"target-production"}, set()),
+}
+OTHERS = {"scheduler", "sequencer", "disposable", "install", "backup", "restore", "recover"}
+OTHERS |= {f"runner-{name}" for name in ENVIRONMENTS}
+SECRETS = {
+    "secret-key": {"web"},
+    "other-secret-key": OTHERS,
+    "database-password": {"postgres"},
+    "broker-password": {"redis"},
+    "database-url": OTHERS | {"web"},
+    "broker-url": OTHERS | {"web"},
+}
+
+
+@pytest.mark.parametrize("file", ["docker-compose.yml", "deploy/compose.cells.yml"])
+def test_the_file_is_a_compose_file(file: str) -> None:
+    spec = compose_spec.PyCompose.from_json(json.dumps(composed(file)))
+    spec.validate()
+    assert set(spec.service_names()) == set(composed(file)["services"])
+
+
+def test_a_compose_file_with_a_mistake_is_told() -> None:
+    wrong = {"services": {"web": {"image": "x", "networks": ["netwrk"]}}}
+    spec = compose_spec.PyCompose.from_json(json.dumps(wrong))
+    with pytest.raises(ValueError, match="netwrk"):
+        spec.validate()
+
+
+def test_each_volume_is_mounted_by_whom_it_is_for_and_nobody_else() -> None:
+    found = {}
+    for volume in composed()["volumes"]:
+        holders = {name: mounts(name)[volume][1] for name in services() if volume in mounts(name)}
+        found[volume] = (
+            {n for n, writes in holders.items() if writes},
+            {n for n, writes in holders.items() if not writes},
+        )
+    assert found == VOLUMES
+
+
+def test_each_secret_is_given_to_whom_it_is_for_and_nobody_else() -> None:
+    found = {secret: {n for n, row in services().items() if secret in row.get("secrets", [])} for secret in SECRETS}
+    assert found == SECRETS
+    assert set(composed()["secrets"]) == set(SECRETS)
+
+
+def test_no_secret_stands_in_a_variable() -> None:
+    for name, row in services().items():
+        for variable, value in row.get("environment", {}).items():
+            told = variable.endswith("_FILE") or variable not in {"DATABASE_URL", "OPSPORTAL_SECRET_KEY"}
+            assert told, f"{name}: {variable}"
+            assert "PASSWORD" not in variable or str(value).startswith("/run/secrets/"), f"{name}: {variable}"
+    assert services()["web"]["environment"]["OPSPORTAL_SECRET_KEY_FILE"] == "/run/secrets/secret-key"
+    for name in OTHERS:
+        assert services()[name]["environment"]["OPSPORTAL_SECRET_KEY_FILE"] == "/run/secrets/other-secret-key", name
+
+
+def test_no_two_roles_are_the_same_user() -> None:
+    users = {name: services()[name]["user"] for name in WORKERS}
+    assert len(set(users.values())) == len(users)
+    assert not [name for name, user in users.items() if user.startswith("0")]
+    for name in (*ENVIRONMENTS, "disposable"):
+        worker = name if name == "disposable" else f"runner-{name}"
+        assert services()[f"keys-{name}"]["user"] == users[worker], "who makes keys is who reads them"
+    assert services()["recover"]["user"] == users["sequencer"]
+
+
+def test_every_container_of_ours_is_closed() -> None:
+    for name, row in services().items():
+        if name == "postgres":
+            continue
+        assert row["read_only"] is True, name
+        assert row["cap_drop"] == ["ALL"], name
+        assert "no-new-privileges:true" in row["security_opt"], name
+        assert not row.get("privileged"), name
+        assert "docker.sock" not in json.dumps(row), name
+
+
+def test_the_web_reaches_no_target_and_no_runner_those_of_another_environment() -> None:
+    where = {name: set(row.get("networks", [])) for name, row in services().items()}
+    assert where["web"] == {"front", "data"}
+    assert where["runner-production"] == {"data", "targets-production"}
+    assert where["runner-staging"] == {"data", "targets-staging"}
+    assert where["runner-development"] == where["disposable"] == where["sequencer"] == {"data"}
+    for network in ("data", "targets-staging", "targets-production"):
+        assert composed()["networks"][network] == {"internal": True}
+    for name in (*ENVIRONMENTS, "disposable"):
+        assert services()[f"keys-{name}"]["network_mode"] == "none", "keys are made where nobody listens"
+    published = {name: row["ports"] for name, row in services().items() if "ports" in row}
+    assert published == {"web": ["127.0.0.1:8000:8000"]}
+
+
+def test_who_needs_another_waits_until_it_is_ready() -> None:
+    for name in WORKERS:
+        assert services()[name]["depends_on"]["install"] == {"condition": "service_completed_successfully"}, name
+    first = services()["install"]["depends_on"]
+    assert first.pop("postgres") == {"condition": "service_healthy"}
+    assert first == {
+        f"keys-{n}": {"condition": "service_completed_successfully"} for n in (*ENVIRONMENTS, "disposable")
+    }
+    for name in ("postgres", "redis"):
+        assert services()[name]["healthcheck"]["test"]
+
+
+def test_the_secrets_that_the_script_makes_are_those_that_the_file_names(tmp_path: Path) -> None:
+    folder = tmp_path / "secrets"
+    script = ROOT / "deploy" / "secrets.sh"
+    for _ in range(2):
+        subprocess.run(["sh", script, folder], check=True, capture_output=True)
+        made = {path.name: path.read_text() for path in folder.iterdir() if path.is_file()}
+    named = {Path(row["file"]).name for row in composed()["secrets"].values()}
+    assert set(made) == named
+    assert len(made["secret-key"].strip()) == 96
+    assert made["secret-key"] != made["other-secret-key"]
+    assert made["database-password"].strip() in made["database-url"]
+    assert stat.S_IMODE(folder.stat().st_mode) == 0o700
+    before = dict(made)
+    subprocess.run(["sh", script, folder], check=True, capture_output=True)
+    assert {path.name: path.read_text() for path in folder.iterdir() if path.is_file()} == before, "it makes none anew"
+
+
+@pytest.mark.parametrize("script", ["deploy/secrets.sh", "deploy/target/target.sh"])
+def test_scripts_are_sound(script: str) -> None:
+    told = subprocess.run([need("shellcheck"), ROOT / script], capture_output=True, text=True, check=False)
+    assert told.returncode == 0, told.stdout
+    assert os.access(ROOT / script, os.X_OK)

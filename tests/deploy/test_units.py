@@ -1,0 +1,90 @@
+"""The systemd units: verified by systemd itself, and no more exposed than they need to be."""
+
+from __future__ import annotations
+
+import configparser
+import re
+import subprocess
+from pathlib import Path
+
+import pytest
+
+from tests.fixtures.counterparts import need
+
+FOLDER = Path(__file__).resolve().parent.parent.parent / "deploy" / "systemd"
+UNITS = sorted(FOLDER.glob("*.service"))
+# What `systemd-analyze security` says at most, from 0 (closed) to 10; who makes cells needs namespaces and mounts.
+EXPOSURE = {"opsportal-runner@.service": 3.2, "opsportal-disposable.service": 3.2}
+STRICT = 1.5
+
+
+@pytest.fixture(scope="module")
+def here(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """The units as they would lie on a host that has the program; the template with a name filled in."""
+    folder = tmp_path_factory.mktemp("units")
+    for unit in UNITS:
+        text = unit.read_text().replace("/opt/opsportal/.venv/bin/opsportal", "/bin/true")
+        (folder / unit.name.replace("@.", "@production.")).write_text(text)
+    return folder
+
+
+def test_systemd_has_nothing_to_say(here: Path) -> None:
+    names = [path.name for path in here.iterdir()]
+    told = subprocess.run(
+        [need("systemd-analyze"), "verify", "--man=no", *names],
+        env={"SYSTEMD_UNIT_PATH": f"{here}:"},
+        capture_output=True,
+        text=True,
+        check=False,
+    )
+    ours = [line for line in told.stderr.splitlines() if "opsportal" in line]
+    assert (told.returncode, ours) == (0, [])
+
+
+def test_systemd_would_say_it(tmp_path: Path) -> None:
+    (tmp_path / "opsportal-x.service").write_text("[Service]\nExecStart=/nowhere/x\nProtectSytem=strict\n")
+    told = subprocess.run(
+        [need("systemd-analyze"), "verify", "--man=no", "opsportal-x.service"],
+        env={"SYSTEMD_UNIT_PATH": f"{tmp_path}:"},
+        capture_output=True,
+        text=True,
+        check=False,
+    )
+    assert "ProtectSytem" in told.stderr
+
+
+@pytest.mark.parametrize("unit", UNITS, ids=lambda path: path.name)
+def test_a_unit_is_not_more_exposed_than_it_must_be(unit: Path, here: Path) -> None:
+    path = here / unit.name.replace("@.", "@production.")
+    told = subprocess.run(
+        [need("systemd-analyze"), "security", "--offline=true", str(path)], capture_output=True, text=True, check=False
+    )
+    found = re.search(r"Overall exposure level for \S+: ([0-9.]+)", told.stdout)
+    assert found, told.stdout + told.stderr
+    assert float(found.group(1)) <= EXPOSURE.get(unit.name, STRICT)
+
+
+def test_each_unit_has_a_user_a_folder_and_secrets_of_its_own() -> None:
+    users, folders = {}, {}
+    for unit in UNITS:
+        read = configparser.RawConfigParser(strict=False, interpolation=None)
+        read.optionxform = str  # type: ignore[assignment]
+        read.read_string(
+            re.sub(
+                r"(?m)^(Environment|LoadCredential|SystemCallFilter)=",
+                lambda m: f"{m.group(1)}-{m.start()}=",
+                unit.read_text(),
+            )
+        )
+        service = dict(read["Service"])
+        users[unit.name], folders[unit.name] = service["User"], service["StateDirectory"]
+        secrets = {v for k, v in service.items() if k.startswith("LoadCredential") and "secret-key" in v}
+        mine = "secret-key" if unit.name == "opsportal-web.service" else "other-secret-key"
+        assert secrets == {f"secret-key:/etc/opsportal/secrets/{mine}"}, unit.name
+        assert not [
+            v for k, v in service.items() if k.startswith("Environment") and re.search("PASSWORD|_URL=|KEY=", v)
+        ]
+    assert len(set(users.values())) == len(set(folders.values())) == len(UNITS) == 6
+    made = re.findall(r"^u (\S+)", (FOLDER / "opsportal.sysusers.conf").read_text(), re.MULTILINE)
+    named = {user.replace("%i", name) for user in users.values() for name in ("development", "staging", "production")}
+    assert named == set(made)
