@@ -77,7 +77,10 @@ CLIENT = "over the API, as whoever signed in there"
 LOCAL = "on the author's own machine, without a portal"
 MACHINE = "by whoever owns the machine and its data folder; it acts as no person"
 COMMANDS = {
-    MACHINE: {"config", "doctor", "runner", "scheduler", "sequencer", "up"},
+    MACHINE: {
+        *("config", "doctor", "runner", "scheduler", "sequencer", "up"),
+        *("web", "keys", "install", "alive", "backup", "restore", "recover"),
+    },
     LOCAL: {"lint", "test", "new", "schema", "import", "evidence verify", "policy test", "policy shipped"},
 }
 
