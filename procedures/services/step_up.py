@@ -83,14 +83,19 @@ def why_needed(actor: Person, environment: Environment, risk: str) -> str:
     return f"this is of high risk in {environment.name}" if risk == "high" else ""
 
 
+def why_asked(actor: Person, environment: Environment, risk: str, at: datetime) -> str:
+    """Why this call is asked for a second factor now, or an empty string: none is needed, or one was given."""
+    why = why_needed(actor, environment, risk)
+    return why if why and not strength_of_caller(actor, at).enough else ""
+
+
 def require(actor: Person, *, environment: Environment, risk: str, at: datetime) -> dict[str, Any]:
     """The facts of the second factor that this call leans on; empty where none is needed. Raises StepUpNeeded."""
-    why = why_needed(actor, environment, risk)
-    if not why:
+    if why := why_asked(actor, environment, risk, at):
+        raise StepUpNeeded(f"A second factor of the last {RECENT.seconds // 60} minutes is needed: {why}.")
+    if not why_needed(actor, environment, risk):
         return {}
     proof = strength_of_caller(actor, at)
-    if not proof.enough:
-        raise StepUpNeeded(f"A second factor of the last {RECENT.seconds // 60} minutes is needed: {why}.")
     return {"second_factor": {"strength": proof.strength, "at": moment(proof.at) if proof.at else ""}}
 
 

@@ -114,7 +114,7 @@ def is_conditional(version: Version) -> bool:
 
 def asked(version: Version, request: HttpRequest) -> Asking:
     """The form as this request has it. With nothing sent it is empty but for defaults."""
-    posted = _with_files(request)
+    posted = with_files(request)
     if place := posted.get("shrink", ""):
         posted = schema_form.without_row(posted, place)
     schemas = schemas_of(version)
@@ -133,12 +133,13 @@ def refilled(asking: Asking, earlier: dict[str, Any]) -> None:
     asking.walk.seen = set(range(asking.walk.count))
 
 
-def _with_files(request: HttpRequest) -> QueryDict:
+def with_files(request: HttpRequest) -> QueryDict:
     """What was sent, with each uploaded file as the data URL that a browser's module would have made of it."""
     posted = request.POST.copy()
     for name, sent in request.FILES.items():
         key = name.removesuffix(".upload")
         if isinstance(sent, UploadedFile) and key != name and (sent.size or 0) <= MAX_FILE:
+            sent.seek(0)
             content = base64.b64encode(sent.read()).decode()
             posted[key] = f"data:application/octet-stream;name={quote(sent.name or '')};base64,{content}"
     return posted

@@ -21,7 +21,8 @@ from procedures.queries.separation import separation
 from procedures.services import step_up
 from procedures.services.portal import profile_in_force
 from procedures.services.unit import door
-from procedures.web import signing
+from procedures.web import kept, signing
+from procedures.web.asking import with_files
 
 P = ParamSpec("P")
 View = Callable[Concatenate[HttpRequest, P], HttpResponse]
@@ -53,7 +54,7 @@ def entered(request: HttpRequest, answer: Callable[[], HttpResponse]) -> HttpRes
     mark = door.set("web")
     try:
         if request.method == "POST" and STEP_UP in request.POST:
-            _step_up(request)
+            return _goes_on(request, answer)
         return answer()
     except (step_up.StepUpNeeded, _NotProved) as problem:
         return _ask_for_proof(request, problem)
@@ -70,8 +71,19 @@ class _NotProved(Exception):
         self.problem = problem
 
 
+def _goes_on(request: HttpRequest, answer: Callable[[], HttpResponse]) -> HttpResponse:
+    """Take the second factor, then the form that waited for it, as it was sent first."""
+    if not kept.waits(request, request.POST[STEP_UP], now()):
+        raise kept.FormNotKept("This form waits no more: it was sent, is 15 minutes old, or another took its place.")
+    _step_up(request)
+    request.POST = kept.take(request)  # type: ignore[assignment]
+    shown = answer()
+    shown.delete_cookie(kept.COOKIE, samesite="Strict")
+    return shown
+
+
 def _step_up(request: HttpRequest) -> None:
-    """Take the second factor that came beside a form, and leave the form as it was sent first."""
+    """Take the second factor that the page asked for. Its nonce is used up whether the factor fits or not."""
     me, call = person_of(request), access.calling(person_of(request))
     fresh = request.session.pop(STEP_UP, "")
     try:
@@ -81,34 +93,33 @@ def _step_up(request: HttpRequest) -> None:
     except OpsError as problem:
         raise _NotProved(problem) from problem
     request.session.cycle_key()
-    kept = request.POST.copy()
-    for name in (STEP_UP, *signing.FIELDS):
-        kept.pop(name, None)
-    request.POST = kept  # type: ignore[assignment]
 
 
 def _ask_for_proof(request: HttpRequest, problem: Exception) -> HttpResponse:
-    """A page that asks for a second factor and carries every field that was typed, to send them on with it."""
+    """A page that asks for a second factor; what was typed waits at the server, and no page shows it."""
     me, call = person_of(request), access.calling(person_of(request))
     if call is None or call.session is None:
         return show_problem(request, NotAllowed(str(problem)))
+    again, key = request.POST.get(STEP_UP, ""), b""
+    if not again:
+        request.POST = with_files(request)  # type: ignore[assignment]
+        again, key = kept.keep(request, without=("csrfmiddlewaretoken", *signing.FIELDS), at=now())
     fresh = request.session[STEP_UP] = nonce()
-    left_out = {STEP_UP, "csrfmiddlewaretoken", *signing.FIELDS}
-    carried = [(name, value) for name, values in request.POST.lists() if name not in left_out for value in values]
     statement = step_up.statement_for(actor=me, session=call.session, fresh=fresh)
-    return show(
+    answer = show(
         request,
         "step_up.html",
         {
-            "carried": carried,
+            "form": again,
+            "is_kept": kept.waits(request, again, now()) and kept.is_kept(request),
             "where": request.get_full_path(),
-            "files": bool(request.FILES),
             "why": problem if isinstance(problem, step_up.StepUpNeeded) else None,
             "problem": problem.problem if isinstance(problem, _NotProved) else None,
             "ask": signing.ask(statement, "totp", me),
         },
         status=403,
     )
+    return kept.hand(answer, key) if key else answer
 
 
 def person_of(request: HttpRequest) -> Person:

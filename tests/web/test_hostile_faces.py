@@ -205,7 +205,8 @@ TEMPLATES_WITHOUT = {
     "404.html": "our own words",
     "500.html": "our own words",
     "glossary.html": "our own words",
-    "step_up.html": "the own form that was sent comes back in hidden fields, by the page that asks for a fresh proof",
+    "parts/agent_switch.html": "our own words and the id of an agent",
+    "step_up.html": "our own words; what was typed waits at the server",
 }
 
 

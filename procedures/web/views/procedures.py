@@ -179,6 +179,7 @@ def _preview(me: Person, wish: runs.Wish) -> dict[str, Any]:
         "plan": plan,
         "environment": environment,
         "approvers": approvers,
+        "proof": step_up.why_asked(me, environment, plan["risk"], now()),
         "largest": max((len(batch) for batch in plan["batches"]), default=0),
     }
 
