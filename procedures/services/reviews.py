@@ -22,7 +22,7 @@ from procedures.queries.trials import standing
 from procedures.services import policies
 from procedures.services.portal import profile_in_force
 from procedures.services.review_rules import raise_risk, require_fit, require_in_review, require_stranger, ripe_at
-from procedures.services.signing import decided
+from procedures.services.signing import Decided, decided
 from procedures.services.unit import thing
 from procedures.services.versions import accepted_reviews, move, recomputed
 
@@ -80,6 +80,7 @@ def review_version(
     if verdict == Review.Verdict.ACCEPT:
         policies.require_version(row, at=at)
     expected = statement_for(actor=actor, version=row, verdict=verdict, duties=duties)
+    production = Environment.objects.filter(name__in=row.definition["environments"], production=True).exists()
     decision = decided(
         actor,
         expected,
@@ -88,16 +89,24 @@ def review_version(
         at=at,
         bearer=bearer,
         role="reviewer",
-        production=Environment.objects.filter(name__in=row.definition["environments"], production=True).exists(),
+        production=production,
     )
+    said = {"digest": digest, "verdict": verdict, "duties": list(duties)}
+    _keep(row, actor, decision, {**said, "comment": comment}, at)
+    if verdict == Review.Verdict.REJECT:
+        _reject(row, actor, at)
+    elif verdict == Review.Verdict.ACCEPT:
+        _accept_if_met(row, actor, at)
+    return row
+
+
+def _keep(row: Version, actor: Person, decision: Decided, said: Mapping[str, Any], at: datetime) -> None:
+    """The review and its evidence; `said` are digest, verdict, duties and comment."""
     Review.objects.create(
         version=row,
         reviewer=actor,
         submitter=row.submitter,
-        digest=digest,
-        verdict=verdict,
-        duties=list(duties),
-        comment=comment,
+        **said,
         strength=decision.strength,
         statement=decision.statement,
         signatures=[decision.signature],
@@ -111,19 +120,12 @@ def review_version(
         statement=decision.statement,
         signatures=[decision.signature],
         facts={
+            **said,
             "version": str(row.id),
-            "digest": digest,
-            "verdict": verdict,
-            "duties": list(duties),
             "strength": decision.strength,
-            "comment": comment[:2000],
+            "comment": said["comment"][:2000],
         },
     )
-    if verdict == Review.Verdict.REJECT:
-        _reject(row, actor, at)
-    elif verdict == Review.Verdict.ACCEPT:
-        _accept_if_met(row, actor, at)
-    return row
 
 
 @thing

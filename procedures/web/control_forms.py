@@ -141,7 +141,6 @@ def _service_account(posted: QueryDict) -> Object:
     return {**made, "username": known.username, "name": known.name} if known else made
 
 
-MODES = {"on": "on", "warn": "set to warn alone", "off": "off"}
 MAKERS: dict[str, Callable[[QueryDict], Object]] = {
     "grant": grant_forms.grant,
     "labels": grant_forms.labels,
@@ -164,98 +163,3 @@ MAKERS: dict[str, Callable[[QueryDict], Object]] = {
     "agent": _agent,
     "service_account": _service_account,
 }
-
-
-def _labelled(made: Object) -> str:
-    selector = made.get("selector")
-    return f"what is labelled {' and '.join(selector)}" if selector else ""
-
-
-def told(control: str, made: Object, names: dict[str, str]) -> str:
-    """One sentence that says what a change does. `names` are people by subject."""
-
-    def who(principal: str) -> str:
-        kind, _, name = principal.partition(":")
-        return names.get(name, name) if kind == "person" else f"group {name}"
-
-    adds = made.get("action", "add") == "add"
-    sentences: dict[str, Callable[[], str]] = {
-        "grant": lambda: (
-            f"{who(made['principal'])} may {', '.join(made['verbs']).replace('_', ' ')} "
-            f"{made.get('procedure') or _labelled(made) or 'every procedure'} in "
-            f"{', '.join(made['environments']) or 'every environment'}"
-        ),
-        "grant_end": lambda: "An access ends at once",
-        "key_end": lambda: f"The key {made['fingerprint']} counts for nothing from now on",
-        "membership": lambda: (
-            f"{names.get(made['person'], made['person'])} {'joins' if adds else 'leaves'} the group {made['group']}"
-        ),
-        "duty": lambda: f"{who(made['principal'])} {'fills' if adds else 'no longer fills'} the duty {made['duty']}",
-        "environment": lambda: f"New rules for {made['name']}",
-        "policy": lambda: f"The policy {made['name']} is {MODES[made['mode']]}",
-        "binding": lambda: f"{made['environment']} binds {made['name']} to {made['provider']} as {made['role']}",
-        "target": lambda: (
-            f"{made['name']} ({made['address']}:{made['port']}) "
-            f"{'leaves' if made.get('action') == 'end' else 'belongs to'} {made['environment']}"
-        ),
-        "secret": lambda: f"A new value of {made['name']} in {made['environment']}",
-        "profile": lambda: f"The review profile becomes {made['profile']}",
-        "key": lambda: (
-            f"{names.get(made['subject'], 'Somebody')} enrols the {made.get('method', 'SSH key')} {made['fingerprint']}"
-        ),
-        "source": lambda: (
-            f"Procedures no longer come from {made['url']}"
-            if made.get("action") == "end"
-            else f"Procedures come from {made['url']}, branch {made['branch']}; {names.get(made['owner'], 'somebody')} "
-            "answers for them"
-        ),
-        "campaign": lambda: f"{made['count']} grants are looked at again by {made['due_at'][:10]}: {made['name']}",
-        "campaign_keep": lambda: f"{len(made['grants'])} grants of a campaign stay as they are",
-        "action": lambda: (
-            f"The action {made['id']} {'may no longer run' if made['action'] == 'end' else 'may run'} here, "
-            f"from the package {made['mark']}"
-        ),
-        "identity_provider": lambda: identity_forms.told_provider(made),
-        "local_sign_in": lambda: identity_forms.told_local(made),
-        "agent": lambda: (
-            f"The agent {made['name']} asks for {names.get(made['owner'], 'somebody')}, "
-            f"{made['runs_an_hour']} runs an hour"
-        ),
-        "service_account": lambda: (
-            f"The service account {made['name']} belongs to {names.get(made['owner'], 'somebody')}"
-        ),
-        "labels": lambda: (
-            f"{made['procedure']} is labelled {', '.join(made['labels'])}"
-            if made["labels"]
-            else f"{made['procedure']} carries no label any more"
-        ),
-        "terms": lambda: (
-            f"Access is given for {made['days']} days at most, running in production for "
-            f"{made['production_run_days']}, break-glass for {made['break_glass_days']}"
-        ),
-        "space": lambda: (
-            f"The space {made['title']} ends: its leads give no access any more"
-            if made["action"] == "end"
-            else f"{', '.join(map(who, made['leads']))} may give {', '.join(made['verbs']).replace('_', ' ')} on "
-            f"{', '.join(made['procedures'])} in {', '.join(made['environments'])} for {made['days']} days at most"
-        ),
-        "runner": lambda: f"The runner {made['name']} is enrolled",
-        "redaction": lambda: (
-            f"Everything personal about {names.get(made['subject'], 'somebody')} is erased for good"
-            if "subject" in made
-            else f"{', '.join(made['paths'])} of one event {'are' if len(made['paths']) > 1 else 'is'} erased for good"
-        ),
-    }
-    return sentences[control]() if control in sentences else control
-
-
-def subjects_in(made: Object) -> list[str]:
-    """Subjects that a control object names."""
-    named = [
-        made.get("person", ""),
-        made.get("subject", ""),
-        made.get("owner", ""),
-        str(made.get("principal", "")).removeprefix("person:"),
-        *(str(lead).removeprefix("person:") for lead in made.get("leads", [])),
-    ]
-    return [text for text in named if len(text) == 36]

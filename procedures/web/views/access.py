@@ -13,7 +13,7 @@ from procedures.domain.clock import now
 from procedures.models import VERBS, ControlChange, Environment, Person, Procedure
 from procedures.queries import access_requests, labels, pages_people, pages_policies, spaces
 from procedures.services import terms
-from procedures.web import control_forms
+from procedures.web import control_words
 from procedures.web.doors import page, person_of, show
 
 ZONES = ("UTC", "Europe/Berlin", "Europe/London", "America/New_York", "America/Los_Angeles", "Asia/Tokyo")
@@ -69,5 +69,5 @@ def _for_managers() -> dict[str, Any]:
 
 
 def _told(change: ControlChange) -> str:
-    names = pages_people.names_of(control_forms.subjects_in(change.object))
-    return control_forms.told(change.control, change.object, names)
+    names = pages_people.names_of(control_words.subjects_in(change.object))
+    return control_words.told(change.control, change.object, names)

@@ -22,7 +22,7 @@ from procedures.queries import deciding, labels, pages_people
 from procedures.queries.would_allow import would_allow
 from procedures.services import control_gains, control_weight, controls
 from procedures.services.portal import profile_in_force
-from procedures.web import control_forms, signing
+from procedures.web import control_forms, control_words, signing
 from procedures.web.doors import page, person_of, show, status_of
 
 
@@ -87,7 +87,7 @@ def proposal(request: HttpRequest, me: Person, control: str, made: dict[str, Any
         "object": canon(made).decode(),
         "facts": sorted(made.items()),
         "next": _back(request),
-        "told": control_forms.told(control, made, pages_people.names_of(control_forms.subjects_in(made))),
+        "told": control_words.told(control, made, pages_people.names_of(control_words.subjects_in(made))),
         "ask": signing.ask(statement, minimum, me, older_key=control == "key"),
         "production": production,
         **effects(control, made),
@@ -135,7 +135,7 @@ def _effects_still(change: ControlChange) -> dict[str, Any]:
 
 
 def _context(me: Person, change: ControlChange) -> dict[str, Any]:
-    names = pages_people.names_of([row["by"] for row in change.signatures] + control_forms.subjects_in(change.object))
+    names = pages_people.names_of([row["by"] for row in change.signatures] + control_words.subjects_in(change.object))
     waits = change.state == ControlChange.State.PROPOSED
     signed = any(row["by"] == str(me.subject) for row in change.signatures)
     gains = str(me.subject) in control_gains.who_gains(change.control, change.object)
@@ -145,7 +145,7 @@ def _context(me: Person, change: ControlChange) -> dict[str, Any]:
         "facts": sorted(change.object.items()),
         "waits": waits,
         "mine": change.proposer_id == me.pk,
-        "told": control_forms.told(change.control, change.object, names),
+        "told": control_words.told(change.control, change.object, names),
         "gains": gains,
         **(_effects_still(change) if waits else {}),
         "signed": signed,
