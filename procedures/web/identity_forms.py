@@ -16,6 +16,17 @@ LOCAL = {
 }
 
 
+EXAMPLE = """\
+{"name": "corp", "title": "Corp",
+ "protocol": "oidc", "action": "set",
+ "provision": true, "authority": false,
+ "groups": {"eng": "developers"},
+ "settings": {
+  "issuer": "https://id.example.com",
+  "client_id": "opsportal",
+  "authorization_endpoint": "https://…/auth",
+  "token_endpoint": "https://…/token",
+  "jwks_uri": "https://…/jwks"}}"""
 CHOICES = {"on": "open the portal", "break-glass": "open it in emergencies", "off": "open it no more"}
 
 
@@ -37,6 +48,11 @@ def local(posted: QueryDict) -> dict[str, Any]:
 def told_provider(made: dict[str, Any]) -> str:
     if made["action"] == "end":
         return f"Nobody signs in with {made['title']} any more, and who was in a group by its word is out"
+    return f"{made['title']} {what_it_says(made)}"
+
+
+def what_it_says(made: dict[str, Any]) -> str:
+    """How far a provider is believed, to be read after its title."""
     groups = ", ".join(sorted(set(made["groups"].values()))) or "no group"
     word = (
         f"and is an AUTHORITY: its own administrators decide who is in {groups}"
@@ -44,7 +60,7 @@ def told_provider(made: dict[str, Any]) -> str:
         else f"and says who is in {groups}; what decides or reaches production a manager confirms"
     )
     new = "newcomers get an account without rights" if made["provision"] else "newcomers need an invitation"
-    return f"{made['title']} vouches for people ({made['protocol'].upper()}), {new}, {word}"
+    return f"vouches for people ({made['protocol'].upper()}), {new}, {word}"
 
 
 def told_local(made: dict[str, Any]) -> str:

@@ -100,6 +100,21 @@ MODE = {
     "warn": Status("Only warns", "warn", "awaiting"),
     "on": Status("On", "ok", "accepted"),
 }
+CAMPAIGN = {
+    "open": Status("Open", "warn", "awaiting"),
+    "closed": Status("Closed", "idle", "succeeded"),
+}
+ITEM = {
+    "keep": Status("Kept", "ok", "accepted"),
+    "narrow": Status("Narrowed", "ok", "narrower"),
+    "revoke": Status("Revoked", "bad", "denied"),
+    "lapsed": Status("Lapsed", "idle", "skipped"),
+    "ended": Status("Ended", "idle", "canceled"),
+}
+AGENT = {
+    "stopped": Status("Stopped", "bad", "canceled"),
+    "closed": Status("Closed", "idle", "canceled"),
+}
 KINDS = {
     "policy": POLICY,
     "mode": MODE,
@@ -111,6 +126,9 @@ KINDS = {
     "change": CHANGE,
     "asked": ASKED,
     "effect": EFFECT,
+    "campaign": CAMPAIGN,
+    "item": ITEM,
+    "agent": AGENT,
 }
 STRENGTH = {"session": "signed-in session", "totp": "one-time code", "signed": "SSH signature"}
 TRUST = {"key": "Key", "restricted": "Restricted key", "certificate": "Certificate"}

@@ -10,6 +10,8 @@ from pathlib import Path
 
 import pytest
 
+from procedures.web.templatetags import readings
+
 WEB = Path(__file__).parents[2] / "procedures" / "web"
 STATIC = WEB / "static" / "opsportal"
 TEMPLATES = sorted((WEB / "templates").rglob("*.html"))
@@ -35,6 +37,24 @@ def test_templates_hold_no_inline_style_script_or_handler(template: Path) -> Non
     assert not re.search(r"\son[a-z]+=", html)
     assert "|safe" not in html
     assert "autoescape" not in html
+
+
+@pytest.mark.parametrize(
+    ("message", "reads"),
+    [
+        ("/object/window_from: is no time", "Window from: is no time"),
+        ("/reviewers: 'x' is nobody; /days: is 1 to 365", "Reviewers: 'x' is nobody; Days: is 1 to 365"),
+        ("/parameters/net/port: is 1/2: no", "Net port: is 1/2: no"),
+        ("Nobody: see /access/ for it", "Nobody: see /access/ for it"),
+        ("/: is empty", "/: is empty"),
+    ],
+)
+def test_a_refusal_names_fields_as_forms_do(message: str, reads: str) -> None:
+    assert readings.fields_named(message) == reads
+
+
+def test_verbs_read_as_words() -> None:
+    assert readings.rights(["run", "read_output"]) == "run, read output"
 
 
 def test_the_shared_style_sheet_is_at_most_25_kilobytes_and_what_one_page_adds_is_small() -> None:

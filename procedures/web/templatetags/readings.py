@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
+import re
 import shlex
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from datetime import datetime, timedelta
 from typing import Any
 
@@ -16,6 +17,7 @@ from procedures.queries import agents
 from procedures.web import words
 
 register = template.Library()
+POINTER = re.compile(r"(^|; )/(?:object/|parameters/|secrets/)?([^ :]+): ")
 MINUTE, HOUR, DAY = 60, 3600, 86_400
 
 
@@ -90,6 +92,18 @@ def get(mapping: Mapping[str, Any], key: str) -> Any:
 def sentence(text: str) -> str:
     """`awaiting_approval` as people read it."""
     return str(text).replace("_", " ").capitalize()
+
+
+@register.filter
+def fields_named(message: str) -> str:
+    """A refusal with its fields as a form calls them: `/object/verbs: is empty` reads `Verbs: is empty`."""
+    return POINTER.sub(lambda found: f"{found[1]}{sentence(found[2].replace('/', ' '))}: ", message)
+
+
+@register.filter
+def rights(verbs: Sequence[str]) -> str:
+    """Verbs of an access as people read them: `run, read output`."""
+    return ", ".join(verb.replace("_", " ") for verb in verbs)
 
 
 @register.filter

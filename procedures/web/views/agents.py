@@ -26,6 +26,7 @@ def _page(request: HttpRequest, secret: str = "") -> HttpResponse:
     seen = queries.agents_seen(me, now())
     context = {
         "agents": seen,
+        "tokens": [(one, token) for one in seen for token in one.tokens],
         "owns": any(one.mine for one in seen),
         "all_stopped": queries.all_stopped(),
         "owners": pages_people.people().filter(kind="person", is_active=True),

@@ -19,11 +19,12 @@ from procedures.models import Campaign, Person
 from procedures.queries import campaign_results, grant_use
 from procedures.queries import campaigns as queries
 from procedures.services import campaigns, controls
-from procedures.web import signing
+from procedures.web import signing, words
 from procedures.web.doors import page, person_of, show, status_of
 from procedures.web.views import changes
 
 SIZE = 50
+LABELS = {"owner": "given by"}
 
 
 @page
@@ -36,7 +37,7 @@ def listing(request: HttpRequest) -> HttpResponse:
     context: dict[str, Any] = {
         "rows": [(row, done[row.pk]) for row in rows],
         "mine": {row.pk for row in queries.waiting(me, at)},
-        "selects": [(name, request.POST.get(name, "")) for name in SELECTS],
+        "selects": [(name, LABELS.get(name, name), request.POST.get(name, "")) for name in SELECTS],
         "posted": request.POST,
     }
     if request.method == "GET":
@@ -151,10 +152,12 @@ def _context(request: HttpRequest, me: Person, row: Campaign) -> dict[str, Any]:
     uses = grant_use.used([item.grant for item in shown], at)
     own = queries.own(me, [item.grant for item in shown])
     reviews = str(me.subject) in row.reviewers and row.state == CampaignState.OPEN and row.due_at > at
+    done = sorted(queries.progress([row])[row.pk].items(), key=lambda pair: pair[0] != "undecided")
     return {
         "campaign": row,
-        "done": queries.progress([row])[row.pk],
+        "done": [(words.status("item", name).word.lower(), count) for name, count in done],
         "items": [(item, uses[item.grant_id], item.grant_id in own) for item in shown],
+        "choices": any(not item.decision and item.grant_id not in own for item in shown),
         "more": shown[-1].pk if len(items) > SIZE else None,
         "undecided": undecided,
         "reviews": reviews,

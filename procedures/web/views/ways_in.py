@@ -18,8 +18,9 @@ def listing(request: HttpRequest) -> HttpResponse:
     """For access managers and auditors."""
     context = {
         "alike": same_person.alike(person_of(request), now()),
-        "providers": [(row, identity_forms.told_provider(row.object)) for row in identity_providers.live()],
+        "providers": [(row, identity_forms.what_it_says(row.object)) for row in identity_providers.live()],
         "local": local_sign_in.in_force(),
+        "example": identity_forms.EXAMPLE,
         "choices": identity_forms.CHOICES.items(),
     }
     return show(request, "ways_in.html", context, nav="people")
