@@ -7,6 +7,7 @@ from django.urls import URLPattern, URLResolver, include, path
 from procedures.api import health
 from procedures.api.urls import format_schema
 from procedures.hooks import git
+from procedures.scim import door
 
 urlpatterns: list[URLPattern | URLResolver] = [
     path("healthz", health.healthz),
@@ -14,6 +15,8 @@ urlpatterns: list[URLPattern | URLResolver] = [
     path("metrics", health.metrics),
     path("hooks/git/<slug:name>", git.pushed),
     path("schema/procedure.v1.json", format_schema),
+    path("scim/v2", door.scim),
+    path("scim/v2/<path:rest>", door.scim),
     path("api/", include("procedures.api.urls")),
     path("", include("procedures.web.urls")),
 ]

@@ -23,6 +23,11 @@ ACCESS_REQUESTS_A_DAY = 20
 ARTIFACT_BYTES = 20 * MIB
 ARTIFACTS_PER_STEP = 20
 ARTIFACTS_BYTES = 100 * MIB
+DIRECTORY_BODY_BYTES = MIB
+DIRECTORY_OPERATIONS = 100
+DIRECTORY_MEMBERS = 5_000
+DIRECTORY_PAGE = 200
+DIRECTORY_CALLS_A_MINUTE = 1_200
 
 TABLE: tuple[tuple[str, str], ...] = (
     ("a request's body", f"{BODY_BYTES // MIB} MiB"),
@@ -41,6 +46,9 @@ TABLE: tuple[tuple[str, str], ...] = (
     ("artifacts", f"{ARTIFACTS_PER_STEP} of a step, {ARTIFACTS_BYTES // MIB} MiB of a run"),
     ("runs per person and minute", f"{RUNS_A_MINUTE}"),
     ("access requests per person and day", f"{ACCESS_REQUESTS_A_DAY}"),
+    ("a directory's request", f"{DIRECTORY_BODY_BYTES // MIB} MiB, {DIRECTORY_OPERATIONS} operations"),
+    ("a directory's group", f"{DIRECTORY_MEMBERS:,} people"),
+    ("a directory's requests a minute", f"{DIRECTORY_CALLS_A_MINUTE:,}"),
 )
 
 

@@ -8,7 +8,7 @@ from __future__ import annotations
 import base64
 import binascii
 import ssl
-from collections.abc import Mapping, MutableMapping
+from collections.abc import Iterable, Mapping, MutableMapping
 from dataclasses import dataclass
 from typing import Any
 from urllib.parse import urlsplit
@@ -111,6 +111,7 @@ SCHEMA: dict[str, Any] = {
         },
         "authority": {"type": "boolean"},
         "provision": {"type": "boolean"},
+        "directory": {"type": "boolean"},
         "action": {"enum": ["set", "end"]},
     },
     "allOf": [
@@ -135,7 +136,17 @@ def attributes(provider: Mapping[str, Any]) -> dict[str, str]:
 
 def portal_groups(provider: Mapping[str, Any], said: Said) -> set[str]:
     """The portal's groups that the signed map makes of what the provider said; what it does not map is nothing."""
-    return {provider["groups"][group] for group in said.groups if group in provider["groups"]}
+    return kept_groups(provider, said.groups)
+
+
+def is_directory(provider: Mapping[str, Any]) -> bool:
+    """Whether signed changes let this provider push people and groups over SCIM."""
+    return provider["action"] == "set" and bool(provider.get("directory", False))
+
+
+def kept_groups(provider: Mapping[str, Any], names: Iterable[str]) -> set[str]:
+    """The portal's groups that the signed map makes of a directory's own, by their names or external ids."""
+    return {provider["groups"][name] for name in names if name in provider["groups"]}
 
 
 def problems(object: Mapping[str, Any]) -> list[tuple[str, str]]:

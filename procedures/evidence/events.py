@@ -18,6 +18,8 @@ KINDS: Mapping[str, tuple[str, ...]] = {
     "identity.linked": ("subject", "provider"),
     "identity.refused": ("provider", "reason"),
     "membership.synced": ("provider", "subject", "group", "action", "authority"),
+    "directory.changed": ("provider", "subject", "action", "fields"),
+    "directory.grouped": ("provider", "group", "action", "joined", "left"),
     "account.suspended": ("subject", "owner", "why"),
     "agent.stopped": ("agent", "reason"),
     "agent.started": ("agent", "reason"),

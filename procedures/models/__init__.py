@@ -6,6 +6,7 @@ from procedures.models.agents import Agent
 from procedures.models.artifacts import Artifact
 from procedures.models.break_glass import GlassBreak
 from procedures.models.campaigns import Campaign, CampaignItem
+from procedures.models.directories import DirectoryEntry, DirectoryGroup, DirectoryMember
 from procedures.models.discussions import ReviewComment
 from procedures.models.entities import Entity
 from procedures.models.environments import (
@@ -64,6 +65,9 @@ __all__ = [
     "ControlChange",
     "CredentialBinding",
     "DenialCount",
+    "DirectoryEntry",
+    "DirectoryGroup",
+    "DirectoryMember",
     "DutyAssignment",
     "EnrolledKey",
     "Entity",

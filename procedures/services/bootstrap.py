@@ -151,6 +151,21 @@ def _enrol(person: Person, public_key: str, at: datetime) -> dict[str, Any]:
     return {"subject": str(person.subject), "public": public, "fingerprint": mark}
 
 
+def name_problems(*, username: str, name: str, email: str) -> list[tuple[str, str]]:
+    """What nobody can be called, by field."""
+    problems = []
+    if not username or len(username) > 150 or not all(c.isalnum() or c in "._-@+" for c in username):
+        problems.append(("/username", "1 to 150 letters, digits or . _ - @ +"))
+    if not name.strip() or len(name) > 200:
+        problems.append(("/name", "1 to 200 characters"))
+    try:
+        if email:
+            validate_email(email)
+    except ValidationError:
+        problems.append(("/email", "is not an address"))
+    return problems
+
+
 def make_person(
     *,
     username: str,
@@ -162,18 +177,9 @@ def make_person(
     subject: UUID | None = None,
 ) -> Person:
     """A person row without any right. Raises InvalidInput."""
-    problems = []
-    if not username or len(username) > 150 or not all(c.isalnum() or c in "._-@+" for c in username):
-        problems.append(("/username", "1 to 150 letters, digits or . _ - @ +"))
-    elif Person.objects.filter(username=username).exists():
+    problems = name_problems(username=username, name=name, email=email)
+    if username and Person.objects.filter(username=username).exists():
         problems.append(("/username", "is taken"))
-    if not name.strip() or len(name) > 200:
-        problems.append(("/name", "1 to 200 characters"))
-    try:
-        if email:
-            validate_email(email)
-    except ValidationError:
-        problems.append(("/email", "is not an address"))
     if problems:
         raise InvalidInput(problems)
     person = Person(username=username, name=name.strip(), email=email, kind=kind, created_at=at, owner=owner)

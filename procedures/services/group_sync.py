@@ -32,8 +32,11 @@ WITHDRAWN = "withdrawn"
 
 def synced(person: Person, provider: IdentityProvider, said: Said, *, at: datetime) -> None:
     """Bring this person's groups in line with what the provider said now. Call inside a transaction."""
-    actor = stand_in(provider, at)
-    wanted = portal_groups(provider.object, said)
+    in_line(person, provider, portal_groups(provider.object, said), actor=stand_in(provider, at), at=at)
+
+
+def in_line(person: Person, provider: IdentityProvider, wanted: set[str], *, actor: Person, at: datetime) -> None:
+    """The same for the groups that `actor`, who acts for the provider, may give; what others gave it leaves alone."""
     held = {row.group.name: row for row in Membership.objects.filter(person=person).select_related("group")}
     for name, row in held.items():
         if row.added_by_id == actor.pk and name not in wanted:
@@ -70,12 +73,11 @@ def leave(row: Membership, provider: IdentityProvider, *, at: datetime) -> None:
     _note(person, group, provider, "remove", at)
 
 
-def shrink(provider: IdentityProvider, *, at: datetime) -> None:
-    """The provider was changed or ended: what it gave and may no longer give ends at once.
+def shrink(provider: IdentityProvider, actor: Person, *, at: datetime) -> None:
+    """The provider was changed or ended: what `actor` gave for it and may no longer give ends at once.
 
     A provider that is no authority any more keeps what a manager confirmed, and loses what weighs.
     """
-    actor = stand_in(provider, at)
     mapped = set(provider.object["groups"].values()) if provider.ended_at is None else set()
     for row in Membership.objects.filter(added_by=actor).select_related("group", "person"):
         name = row.group.name

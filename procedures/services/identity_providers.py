@@ -15,6 +15,8 @@ from procedures.domain.errors import NotFound
 from procedures.domain.ids import uuid7
 from procedures.models import ControlChange, IdentityProvider, Person
 
+DIRECTORY = "system:scim-"
+
 
 def problems(object: Mapping[str, Any]) -> list[tuple[str, str]]:
     """What a provider's object may not say beside its shape; an end names a provider that lives."""
@@ -26,14 +28,15 @@ def problems(object: Mapping[str, Any]) -> list[tuple[str, str]]:
 
 def apply(change: ControlChange, object: Mapping[str, Any], at: datetime, event: UUID) -> None:
     """Let a provider in, change it, or end it; who was in a group by its word alone is out with it."""
-    from procedures.services import group_sync
+    from procedures.services import directory_groups, group_sync
 
     ended = at if object["action"] == "end" else None
     fields = {"object": dict(object), "ended_at": ended}
     row, _ = IdentityProvider.objects.update_or_create(
         name=object["name"], defaults=fields, create_defaults={**fields, "since_at": at}
     )
-    group_sync.shrink(row, at=at)
+    group_sync.shrink(row, stand_in(row, at), at=at)
+    directory_groups.follow(row, at=at)
 
 
 def live() -> Any:
@@ -66,10 +69,30 @@ def stand_in_name(provider: IdentityProvider) -> str:
 
 def stand_in(provider: IdentityProvider, at: datetime) -> Person:
     """The system's own account that acts for a provider: its memberships and refusals carry that name."""
+    return _acting(stand_in_name(provider), f"Identity provider {provider.title}", at)
+
+
+def directory(provider: IdentityProvider, at: datetime) -> Person:
+    """The account that acts for the same provider where it pushes people over SCIM.
+
+    It is another one: what a sign-in does not say any more takes away what sign-ins gave, and nothing of this.
+    """
+    return _acting(f"{DIRECTORY}{provider.name}", f"Directory {provider.title}", at)
+
+
+def of_directory(account: Person) -> IdentityProvider | None:
+    """The provider for which this account pushes, while signed changes let it."""
+    if account.kind != Person.Kind.SYSTEM or not account.username.startswith(DIRECTORY):
+        return None
+    row: IdentityProvider | None = live().filter(pk=account.username.removeprefix(DIRECTORY)).first()
+    return row if row is not None and providers.is_directory(row.object) else None
+
+
+def _acting(username: str, name: str, at: datetime) -> Person:
     person, _ = Person.objects.get_or_create(
-        username=stand_in_name(provider),
+        username=username,
         defaults={
-            "name": f"Identity provider {provider.title}"[:200],
+            "name": name[:200],
             "kind": Person.Kind.SYSTEM,
             "subject": uuid7(),
             "password": "!",

@@ -50,9 +50,11 @@ def close_person(*, actor: Person, person: UUID, at: datetime, bearer: bool = Fa
     return _close(actor, person, at)
 
 
-@thing
 def close_by_directory(*, directory: Person, person: UUID, at: datetime) -> Person:
-    """The same, because the directory that people come from says that somebody left. Raises NotAllowed, NotFound."""
+    """The same, because the directory that people come from says that somebody left. Call inside a transaction.
+
+    Raises NotAllowed, NotFound, LastManager.
+    """
     if directory.kind != Person.Kind.SYSTEM:
         raise NotAllowed("Only the portal's own account for a directory speaks for it.")
     return _close(directory, person, at)

@@ -11,7 +11,7 @@ from procedures.domain.canonical import canon, parse
 from procedures.domain.states import TERMINAL_RUN_STATES
 from procedures.evidence import erase
 from procedures.evidence.queries import one_fact
-from procedures.models import AccessRequest, ApiToken, Person, ReviewComment, Run
+from procedures.models import AccessRequest, ApiToken, DirectoryEntry, DirectoryMember, Person, ReviewComment, Run
 
 ERASED = "(erased)"
 ENDED = [state.value for state in TERMINAL_RUN_STATES]
@@ -54,6 +54,8 @@ def carry_out(object: Mapping[str, Any], at: datetime) -> None:
         row = Person.objects.get(subject=subject)
         Person.objects.filter(pk=row.pk).update(username=f"erased-{row.subject}", name=ERASED, email="", password="!")
         ApiToken.objects.filter(person=row).update(name=ERASED)
+        DirectoryMember.objects.filter(entry__person=row).delete()
+        DirectoryEntry.objects.filter(person=row).delete()
         ReviewComment.objects.filter(author=row).update(body=ERASED)
         AccessRequest.objects.filter(asker=row).update(reason=ERASED)
         for run in Run.objects.filter(requester=row, state__in=ENDED).exclude(reason=""):

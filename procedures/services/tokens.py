@@ -16,6 +16,7 @@ from procedures.domain.errors import IllegalState, InvalidInput, NotAllowed, Not
 from procedures.domain.tokens import VERBS, new_token
 from procedures.evidence.record import record
 from procedures.models import ApiToken, Environment, Person, Procedure
+from procedures.services import identity_providers
 from procedures.services.unit import note_denial, thing
 
 LONGEST = timedelta(days=90)
@@ -30,6 +31,13 @@ class OtherAudience(NotAllowed):
     code = "token.other-audience"
     next_step = "Use a token that was made for this door."
     counted_as = "token.used"
+
+
+class NoDirectory(IllegalState):
+    """A token was wanted for a provider that signed changes do not let push people."""
+
+    code = "directory.not-let-in"
+    next_step = "Change the provider to one with `directory: true`, which managers confirm and sign."
 
 
 class TokenOver(IllegalState):
@@ -79,21 +87,47 @@ def make_token(
     return token, secret
 
 
+@thing
+def make_directory_token(
+    *, actor: Person, provider: str, name: str, days: int, at: datetime, bearer: bool = False
+) -> tuple[ApiToken, str]:
+    """A token by which a provider pushes people over SCIM, shown once; an access manager makes it.
+
+    Raises NotAllowed, NotFound, NoDirectory, InvalidInput.
+    """
+    _signed_in(bearer)
+    access.require(actor, "manage_access", at=at)
+    owner = identity_providers.directory(identity_providers.one(provider), at)
+    if identity_providers.of_directory(owner) is None:
+        raise NoDirectory(f"{provider} may not push people: its signed object says nothing of a directory.")
+    if problems := _problems_of_name(name, days):
+        raise InvalidInput(problems)
+    scope: dict[str, list[str]] = {"procedures": [], "environments": [], "verbs": []}
+    door = {"audience": ApiToken.Audience.SCIM.value}
+    token, secret = _store(owner, actor, name.strip(), at, at + timedelta(days=days), scope, **door)
+    facts = {"token": str(token.id), "subject": str(owner.subject), "days": days, "scope": scope, **door}
+    record("token.made", actor=actor.subject, at=at, facts={**facts, "provider": provider})
+    return token, secret
+
+
 def _signed_in(bearer: bool) -> None:
     if bearer:
         raise NotAllowed("A bearer token neither makes nor changes tokens: sign in for that.")
 
 
+def _problems_of_name(name: str, days: int) -> list[tuple[str, str]]:
+    problems = [] if 1 <= days <= LONGEST.days else [("/days", f"1 to {LONGEST.days}")]
+    return problems + ([] if name.strip() and len(name) <= 100 else [("/name", "1 to 100 characters")])
+
+
 def _problems(name: str, days: int, reach: Reach, owner: Person, at: datetime) -> list[tuple[str, str]]:
-    problems = []
-    if not 1 <= days <= LONGEST.days:
-        problems.append(("/days", f"1 to {LONGEST.days}"))
-    if not name.strip() or len(name) > 100:
-        problems.append(("/name", "1 to 100 characters"))
+    problems = _problems_of_name(name, days)
     if not reach.verbs:
         problems.append(("/verbs", "name at least one"))
     if reach.audience == ApiToken.Audience.MCP and owner.kind != Person.Kind.AGENT:
         problems.append(("/audience", "mcp is for agents: anybody else's token is for the API"))
+    if reach.audience == ApiToken.Audience.SCIM:
+        problems.append(("/audience", "scim is for directories: an access manager makes that token with its provider"))
     seen = access.visible(Procedure.objects.all(), owner, "discover", at=at)
     known = {
         "procedures": set(seen.filter(name__in=list(reach.procedures)).values_list("name", flat=True)),
@@ -138,6 +172,8 @@ def rotate_token(
     old = ApiToken.objects.select_for_update(of=("self",)).select_related("person").filter(pk=token).first()
     if old is None or not _owns(actor, old):
         raise NotFound("You have no such token.")
+    if old.audience == ApiToken.Audience.SCIM:
+        access.require(actor, "manage_access", at=at)
     longest = int(OVERLAP.total_seconds() // 3600)
     if not 0 <= overlap_h <= longest:
         raise InvalidInput([("/overlap_hours", f"0 to {longest}")])
@@ -168,6 +204,13 @@ def revoke_token(*, actor: Person, token: UUID, at: datetime) -> None:
 
 def _owns(actor: Person, row: ApiToken) -> bool:
     return actor.pk in {row.person_id, row.made_by_id, row.person.owner_id}
+
+
+def directory_tokens(provider: str, at: datetime) -> QuerySet[ApiToken]:
+    """Tokens by which a provider pushes people now, for access managers; the one that ends last is first."""
+    name = f"{identity_providers.DIRECTORY}{provider}"
+    rows = ApiToken.objects.filter(person__username=name, revoked_at__isnull=True, expires_at__gt=at)
+    return rows.select_related("person", "made_by").order_by("-expires_at")
 
 
 def tokens_of(person: Person) -> QuerySet[ApiToken]:

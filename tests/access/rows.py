@@ -250,6 +250,8 @@ ASIDE = {
     "runs/<uuid:run>/artifacts/<uuid:artifact>/": "tests/engine/test_artifacts.py",
     "runs/<uuid:run>/log/events": "a stream that does not end; tests/web/test_live_log.py",
     "hooks/git/<slug:name>": "signed by a forge; tests/api/test_hooks.py",
+    "scim/v2": "a directory's own token alone; tests/scim/test_attacks.py",
+    "scim/v2/<path:rest>": "a directory's own token alone; tests/scim/test_attacks.py",
     "login/with/<slug:provider>/": "signs in elsewhere; tests/signon/test_openid.py",
     "login/with/<slug:provider>/done/": "comes back from there; tests/signon/test_openid.py",
     "api/v1/session/code/": "a code from the page; tests/signon/test_ways_in.py",

@@ -35,7 +35,6 @@ DOORS = {
     "api.control.Statement.post": "words a statement; nothing is stored, and signing it gives nothing by itself",
     "api.notices.Notices.get": OWN,
     "api.notices.Read.post": OWN,
-    "api.tokens.Rotate.post": OWN,
     "api.tokens.Tokens.get": OWN,
     "api.health.healthz": PUBLIC,
     "api.health.metrics": "counts alone, from the machine itself",
@@ -49,6 +48,7 @@ DOORS = {
     "api.urls.action_list": PUBLIC,
     "api.urls.format_schema": PUBLIC,
     "hooks.git.pushed": "a signed push: the portal looks at a source that managers confirmed",
+    "scim.door.scim": "a directory's own token, which an access manager made; it reaches the people it brought alone",
     "web.views.home.theme": OWN,
     "web.views.sessions.sign_out": SIGNS_IN,
 }
@@ -64,13 +64,11 @@ SERVICES = {
     "codes._begin": OWN,
     "codes.enrol": OWN,
     "install.install": NOBODY,
-    "leavers.close_by_directory": NOBODY,
     "life.expire_acceptances": NOBODY,
     "manuscripts.discard_manuscript": OWN,
     "notices.choose": OWN,
     "notices.read": OWN,
     "step_up.step_up": OWN,
-    "tokens.rotate_token": OWN,
 }
 TASKS = {"fetch_options": "a runner fetches what a form's service let it fetch, by the id of that asking"}
 CLIENT = "over the API, as whoever signed in there"

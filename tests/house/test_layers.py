@@ -18,6 +18,8 @@ BELONGS_TO = {
     "rest_framework": ("procedures/api/",),
     "drf_spectacular": ("procedures/api/", "opsportal/urls.py"),
     "mcp": ("procedures/mcp/",),
+    "scim2_models": ("procedures/scim/",),
+    "scim2_server": ("procedures/scim/",),
     "mcp_types": ("procedures/mcp/",),
     "fido2": ("procedures/services/passkeys.py",),
     "onelogin": ("procedures/signon/",),
