@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
+from datetime import UTC, datetime
 from typing import Any
 
 import jsonschema_rs
@@ -49,6 +50,14 @@ def shape(required: Mapping[str, Any], optional: Mapping[str, Any] | None = None
 
 
 SEEN = shape({"notices": {"type": "array", "items": NAME, "minItems": 1, "maxItems": 200}})
+DEPUTY = shape(
+    {
+        "deputy": NAME,
+        "until_at": {"type": "string"},
+    },
+    {"from_at": {"type": "string"}, "verbs": {"type": "array", "items": NAME, "minItems": 1, "maxItems": 3}},
+)
+PASS = shape({"to": NAME, "reason": TEXT})
 RUN = shape(
     {"procedure": NAME, "environment": NAME},
     {
@@ -144,6 +153,17 @@ KEEP = shape(
     {"signature": SIGNATURE},
 )
 EXPORT = shape({}, {"from": NAME, "to": NAME, "procedure": NAME, "environment": NAME, "run": NAME})
+
+
+def when(data: Mapping[str, Any], name: str) -> datetime:
+    """A moment with its zone, as RFC 3339 has it. Raises InvalidInput."""
+    try:
+        found = datetime.fromisoformat(data[name])
+    except ValueError as problem:
+        raise InvalidInput([(f"/{name}", "is no moment like 2026-11-25T12:00:00Z")]) from problem
+    if found.tzinfo is None:
+        raise InvalidInput([(f"/{name}", "names no zone: end it with Z")])
+    return found.astimezone(UTC)
 
 
 def checked(schema: Mapping[str, Any], data: Any) -> dict[str, Any]:

@@ -115,6 +115,25 @@ KINDS: Mapping[str, Kind] = {
             "{actor} proposed a change ({control}). You may confirm or refuse it.",
         ),
         Kind(
+            "deputy.named",
+            "Somebody stands in for me, or I for somebody",
+            "{deputy} stands in for {person}",
+            "{deputy} looks for {person} at what waits for {what}, from {from} until {until}. Neither gains a right by "
+            "it, and either can end it.",
+        ),
+        Kind(
+            "deputy.ended",
+            "Standing in has ended",
+            "{deputy} stands in for {person} no longer",
+            "{deputy} no longer looks for {person} at what waits for {what}.",
+        ),
+        Kind(
+            "decision.asked",
+            "Somebody asks me to decide",
+            "{actor} asks you to decide",
+            "{actor} could decide on this {what} and asks you to do it. Why stands in the portal.",
+        ),
+        Kind(
             "access.asked",
             "Somebody asks for access that I could give",
             "Access to {procedure} is asked for",

@@ -6,6 +6,7 @@ from procedures.models.agents import Agent
 from procedures.models.artifacts import Artifact
 from procedures.models.break_glass import GlassBreak
 from procedures.models.campaigns import Campaign, CampaignItem
+from procedures.models.deputies import DecisionAsked, Deputy
 from procedures.models.directories import DirectoryEntry, DirectoryGroup, DirectoryMember
 from procedures.models.discussions import ReviewComment
 from procedures.models.entities import Entity
@@ -64,7 +65,9 @@ __all__ = [
     "CodeApp",
     "ControlChange",
     "CredentialBinding",
+    "DecisionAsked",
     "DenialCount",
+    "Deputy",
     "DirectoryEntry",
     "DirectoryGroup",
     "DirectoryMember",

@@ -17,6 +17,8 @@ EVIDENCED = {
     "procedures_review": (None, ("review.",)),
     "procedures_reviewcomment": (None, ("review.", "control.")),
     "procedures_accessrequest": ("state", ("access.",)),
+    "procedures_deputy": ("ended_at", ("deputy.",)),
+    "procedures_decisionasked": (None, ("decision.",)),
     "procedures_campaign": ("state", ("campaign.",)),
     "procedures_grant": ("revoked_at", ("control.", "campaign.", "bootstrap.", "genesis", "person.closed")),
     "procedures_run": ("state", ("run.",)),

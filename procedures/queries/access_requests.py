@@ -14,7 +14,7 @@ from procedures.access.decision import live_rights
 from procedures.domain.access_requests import EXTENDED_BEFORE, AccessRequestState, Asked
 from procedures.domain.errors import NotFound
 from procedures.models import AccessRequest, Environment, Grant, Membership, Person, Procedure, Version
-from procedures.queries import deciding
+from procedures.queries import deciding, deputies
 
 MOST = 200
 OPEN = AccessRequestState.OPEN.value
@@ -53,7 +53,7 @@ def involved(row: AccessRequest) -> set[int]:
 def may_decide(person: Person, row: AccessRequest, at: datetime) -> bool:
     """Whether this person manages access and gains nothing from the request."""
     manages = person.kind == Person.Kind.PERSON and deciding.may(person, "grant", _wanted(row), at=at).allowed
-    return manages and person.pk not in involved(row)
+    return manages and person.pk not in deputies.with_stand_ins(involved(row), "manage_access", at)
 
 
 def require_deciding(person: Person, row: AccessRequest, at: datetime) -> None:
@@ -75,7 +75,8 @@ def gives(person: Person, at: datetime) -> bool:
 def deciders(row: AccessRequest, at: datetime) -> list[Person]:
     """Everybody who could decide the request, by name."""
     found = deciding.people("grant", _wanted(row), at=at)
-    return list(found.exclude(pk__in=involved(row)).order_by("name")[:MOST])
+    gains = deputies.with_stand_ins(involved(row), "manage_access", at)
+    return list(found.exclude(pk__in=gains).order_by("name")[:MOST])
 
 
 def decidable(person: Person, at: datetime, reach: deciding.Deciding | None = None) -> list[AccessRequest]:
@@ -83,8 +84,9 @@ def decidable(person: Person, at: datetime, reach: deciding.Deciding | None = No
     reach = deciding.reach(person, at=at) if reach is None else reach
     if not reach or person.kind != Person.Kind.PERSON:
         return []
-    gains = Q(asker=person) | Q(person=person) | Q(asker__owner=person) | Q(person__owner=person)
-    rows = AccessRequest.objects.filter(state=OPEN).exclude(gains | Q(group__memberships__person=person))
+    us = [person, *deputies.stood_in_for(person, "manage_access", at)]
+    gains = Q(asker__in=us) | Q(person__in=us) | Q(asker__owner__in=us) | Q(person__owner__in=us)
+    rows = AccessRequest.objects.filter(state=OPEN).exclude(gains | Q(group__memberships__person__in=us))
     found = rows.select_related(*JOINED).order_by("asked_at")[:MOST]
     return [row for row in found if reach.decides("grant", _wanted(row))]
 

@@ -14,7 +14,7 @@ from procedures.models import (
     Run,
     Version,
 )
-from procedures.queries import deciding
+from procedures.queries import deciding, deputies
 from procedures.queries.holders import holders
 
 MOST = 200
@@ -25,9 +25,9 @@ def approvers(run: Run, at: datetime) -> list[Person]:
     decided = Approval.objects.filter(run=run, gate=run.waiting_gate, plan_digest=run.plan_digest)
     rows = holders("approve", at, procedure=run.procedure, environment=run.environment)
     return list(
-        rows.exclude(pk=run.requester_id)
-        .exclude(pk__in=run.chain.values("person"))
-        .exclude(pk__in=decided.values("approver"))[:MOST]
+        rows.exclude(pk__in=deputies.with_stand_ins(deputies.behind(run), "approve", at)).exclude(
+            pk__in=decided.values("approver")
+        )[:MOST]
     )
 
 
@@ -35,16 +35,17 @@ def reviewers(version: Version, at: datetime) -> list[Person]:
     """Who could review this version and has not."""
     rows = holders("review", at, procedure=version.procedure)
     return list(
-        rows.exclude(pk=version.submitter_id)
-        .exclude(pk__in=version.authors.values("person"))
-        .exclude(pk__in=version.reviews.filter(lifted_at__isnull=True).values("reviewer"))[:MOST]
+        rows.exclude(pk__in=deputies.with_stand_ins(deputies.authors(version), "review", at)).exclude(
+            pk__in=version.reviews.filter(lifted_at__isnull=True).values("reviewer")
+        )[:MOST]
     )
 
 
 def confirmers(change: ControlChange, at: datetime, gains: set[str]) -> list[Person]:
     """Who could confirm this change: neither proposed, nor signed, nor gaining."""
     signed = {row["by"] for row in change.signatures}
-    rows = deciding.people(change.control, change.object, at=at).exclude(pk=change.proposer_id)
+    rows = deciding.people(change.control, change.object, at=at)
+    rows = rows.exclude(pk__in=deputies.with_stand_ins([change.proposer_id], "manage_access", at))
     return [person for person in rows[:MOST] if str(person.subject) not in signed | gains]
 
 

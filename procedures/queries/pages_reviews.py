@@ -13,6 +13,7 @@ from procedures.domain.definition import DUTIES
 from procedures.domain.errors import NotFound
 from procedures.domain.states import VersionState
 from procedures.models import DutyAssignment, GrantRight, Person, Version
+from procedures.queries import deputies
 from procedures.queries.drafts import hidden_from
 from procedures.queries.pages_shell import covered
 
@@ -84,8 +85,7 @@ def who_could(version: Version, at: datetime) -> dict[str, list[Person]]:
             | Q(memberships__group__in=rights.filter(group__isnull=False).values("group")),
             is_active=True,
         )
-        .exclude(pk=version.submitter_id)
-        .exclude(pk__in=version.authors.values("person"))
+        .exclude(pk__in=deputies.with_stand_ins(deputies.authors(version), "review", at))
         .exclude(pk__in=version.reviews.filter(lifted_at__isnull=True).values("reviewer"))
         .distinct()
         .order_by("name")

@@ -10,7 +10,7 @@ from procedures import access
 from procedures.access.decision import live_rights
 from procedures.domain.states import RunState, VersionState
 from procedures.models import Approval, ControlChange, Person, Run, Version
-from procedures.queries import deciding, glass
+from procedures.queries import deciding, deputies, glass
 from procedures.queries.access_requests import decidable
 
 MOST = 200
@@ -40,11 +40,12 @@ def approvable(person: Person, at: datetime) -> list[Run]:
     rights = covered(person, "approve", at)
     if not rights:
         return []
+    us = [person, *deputies.stood_in_for(person, "approve", at)]
     waiting = (
         Run.objects.filter(state__in=[RunState.AWAITING_APPROVAL.value, RunState.WAITING.value])
         .exclude(state=RunState.WAITING.value, waiting_gate="")
-        .exclude(requester=person)
-        .exclude(chain__person=person)
+        .exclude(requester__in=us)
+        .exclude(chain__person__in=us)
         .select_related("procedure", "environment", "requester", "version")
         .order_by("id")[:MOST]
     )
@@ -67,10 +68,11 @@ def reviewable(person: Person, at: datetime) -> list[Version]:
     rights = covered(person, "review", at)
     if not rights:
         return []
+    us = [person, *deputies.stood_in_for(person, "review", at)]
     waiting = (
         Version.objects.filter(state=VersionState.IN_REVIEW.value)
-        .exclude(submitter=person)
-        .exclude(authors__person=person)
+        .exclude(submitter__in=us)
+        .exclude(authors__person__in=us)
         .exclude(reviews__reviewer=person, reviews__lifted_at__isnull=True)
         .select_related("procedure", "submitter")
         .order_by("submitted_at")[:MOST]
@@ -85,7 +87,7 @@ def confirmable(person: Person, at: datetime, reach: deciding.Deciding | None = 
         return []
     waiting = (
         ControlChange.objects.filter(state=ControlChange.State.PROPOSED)
-        .exclude(proposer=person)
+        .exclude(proposer__in=[person, *deputies.stood_in_for(person, "manage_access", at)])
         .select_related("proposer")
         .order_by("proposed_at")[:MOST]
     )

@@ -16,6 +16,7 @@ from procedures.domain.errors import InvalidInput, NotAllowed, NotFound
 from procedures.domain.states import StateConflict
 from procedures.models import AccessRequest, ControlChange, Person
 from procedures.queries import access_requests as requests
+from procedures.queries import deputies
 from procedures.services import control_ends, controls, request_states
 from procedures.services.access_requests import say_why
 from procedures.services.request_states import gone
@@ -139,6 +140,8 @@ def _deciding(actor: Person, request: UUID, at: datetime, *, bearer: bool) -> Ac
         raise NotFound("There is no such access request.")
     if actor.pk in requests.involved(row):
         raise SecondPersonRequired("You would gain from this access request: somebody else must decide it.")
+    if actor.pk in deputies.stand_ins(requests.involved(row), "manage_access", at):
+        raise SecondPersonRequired("You stand in for somebody who would gain from this: somebody else must decide it.")
     requests.require_deciding(actor, row, at)
     if row.state != AccessRequestState.OPEN:
         by = f" by {row.decided_by}" if row.decided_by else ""

@@ -17,6 +17,7 @@ from procedures.domain.errors import IllegalState, InvalidInput, NotAllowed, Not
 from procedures.domain.profiles import approvals_missing
 from procedures.domain.states import RunState
 from procedures.models import Approval, Person, Run
+from procedures.queries import deputies
 from procedures.queries.duties import duties_of
 from procedures.services import step_up
 from procedures.services.portal import profile_in_force
@@ -103,7 +104,7 @@ def decide_run(
         not access.decide(actor, "view", at=at, procedure=row.procedure).allowed and not _may(actor, row, at)
     ):
         raise NotFound("There is no such run.")
-    _outside_chain(actor, row)
+    _outside_chain(actor, row, at)
     access.require(actor, "approve", at=at, procedure=row.procedure, environment=row.environment)
     _could_then(actor, row)
     _fits(row, verdict, plan_digest, at)
@@ -133,9 +134,11 @@ def _may(actor: Person, run: Run, at: datetime) -> bool:
     return access.decide(actor, "approve", at=at, procedure=run.procedure, environment=run.environment).allowed
 
 
-def _outside_chain(actor: Person, run: Run) -> None:
+def _outside_chain(actor: Person, run: Run, at: datetime) -> None:
     if run.requester_id == actor.pk or run.chain.filter(person=actor).exists():
         raise SecondPersonRequired(f"You stand behind the request of run #{run.no}, so you cannot approve it.")
+    if actor.pk in deputies.stand_ins(deputies.behind(run), "approve", at):
+        raise SecondPersonRequired(f"You stand in for somebody behind run #{run.no}, so you cannot approve it.")
     author = run.version.authors.filter(person=actor).exists()
     if author and run.risk == "high" and profile_in_force() == "separate":
         raise SecondPersonRequired("You wrote this version; a high-risk run needs an approver who did not.")
@@ -199,8 +202,16 @@ def _store(run: Run, actor: Person, verdict: str, comment: str, decision: Decide
             "duties": duties,
             "strength": decision.strength,
             "comment": comment[:2000],
+            **_deputy_for(run, actor, at),
         },
     )
+
+
+def _deputy_for(run: Run, actor: Person, at: datetime) -> dict[str, list[str]]:
+    """For whom this was decided too; the decision counts once, for whoever took it."""
+    behind = deputies.behind(run)
+    named = deputies.told_for(actor, "approve", at, but=behind, procedure=run.procedure, environment=run.environment)
+    return {"deputy_for": named} if named else {}
 
 
 def _turn_down(run: Run, actor: Person, comment: str, at: datetime) -> None:

@@ -6,12 +6,14 @@ from collections.abc import Sequence
 from typing import Any
 
 from procedures import access
+from procedures.domain.deputies import ROLE
 from procedures.domain.software import DELEGATOR
 from procedures.models import ChainLink, Person, Run
+from procedures.queries import deputies
 
 
 def link(run: Run, actor: Person, more: Sequence[tuple[Person, str]]) -> None:
-    """Write down requester, the account's owner, the token's maker, and whoever the door names beside them."""
+    """Write down requester, the account's owner, the token's maker, whom the door names, and their deputies."""
     links = {(actor.pk, "requester"): actor}
     if actor.owner is not None:
         links[(actor.owner.pk, DELEGATOR if actor.kind == Person.Kind.AGENT else "owner")] = actor.owner
@@ -19,6 +21,10 @@ def link(run: Run, actor: Person, more: Sequence[tuple[Person, str]]) -> None:
         links[(scope.maker.pk, "token_maker")] = scope.maker
     for person, role in more:
         links[(person.pk, role)] = person
+    behind = {person.pk for person in links.values()}
+    for row in deputies.in_force("approve", run.requested_at):
+        if row.person_id in behind and row.deputy_id not in behind:
+            links[(row.deputy_id, ROLE)] = row.deputy
     ChainLink.objects.bulk_create(ChainLink(run=run, person=p, role=role) for (_, role), p in links.items())
 
 

@@ -26,7 +26,7 @@ from procedures.models import (
     Review,
     Source,
 )
-from procedures.services import grant_rights, open_sessions, telling
+from procedures.services import deputies, grant_rights, open_sessions, telling
 from procedures.services.accounts import suspend_owned
 from procedures.services.unit import thing
 
@@ -113,6 +113,7 @@ def _end_everything(person: Person, actor: Person, at: datetime) -> dict[str, in
         "duties": duties.update(ended_at=at),
         "keys": keys.update(revoked_at=at),
         "code_apps": CodeApp.objects.filter(person=person, removed_at__isnull=True).update(removed_at=at, sealed=b""),
+        "deputies": deputies.end_of(person, actor, at),
         "proposals": _withdraw_proposals(person, actor, at),
         "reviews": _withdraw_reviews(person, actor, at),
     }

@@ -12,6 +12,7 @@ from procedures.domain.profiles import review_requirement
 from procedures.domain.states import VersionState
 from procedures.evidence.record import record
 from procedures.models import Person, Review, Version
+from procedures.queries import deputies
 from procedures.queries.duties import duties_of
 from procedures.services import calls, options
 from procedures.services.portal import profile_in_force
@@ -42,12 +43,14 @@ class TooSoon(IllegalState):
     next_step = "Accept it later; until then you can ask for changes or turn it down."
 
 
-def require_stranger(actor: Person, version: Version) -> None:
-    """Nobody decides on own work (rule 1). Raises SecondPersonRequired."""
+def require_stranger(actor: Person, version: Version, at: datetime) -> None:
+    """Nobody decides on own work (rule 1), or on that of whom they stand in for. Raises SecondPersonRequired."""
     if version.submitter_id == actor.pk or version.authors.filter(person=actor).exists():
         raise SecondPersonRequired(
             f"You wrote or submitted this version of {version.procedure.name}: you cannot review it."
         )
+    if actor.pk in deputies.stand_ins(deputies.authors(version), "review", at):
+        raise SecondPersonRequired(f"You stand in for an author of this version of {version.procedure.name}.")
 
 
 def require_in_review(version: Version) -> None:

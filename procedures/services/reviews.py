@@ -18,6 +18,7 @@ from procedures.domain.profiles import combined_duties, missing_reviews, review_
 from procedures.domain.states import VersionState
 from procedures.evidence.record import record
 from procedures.models import Environment, Person, Procedure, Review, Version
+from procedures.queries import deputies
 from procedures.queries.trials import standing
 from procedures.services import policies
 from procedures.services.portal import profile_in_force
@@ -73,7 +74,7 @@ def review_version(
     row = Version.objects.select_for_update().select_related("procedure").filter(pk=version).first()
     if row is None:
         raise NotFound("There is no such version.")
-    require_stranger(actor, row)
+    require_stranger(actor, row, at)
     access.require(actor, "review", at=at, procedure=row.procedure)
     raise_risk(row, at)
     require_fit(row, digest, verdict, duties, actor, at)
@@ -102,6 +103,7 @@ def review_version(
 
 def _keep(row: Version, actor: Person, decision: Decided, said: Mapping[str, Any], at: datetime) -> None:
     """The review and its evidence; `said` are digest, verdict, duties and comment."""
+    named = deputies.told_for(actor, "review", at, but=deputies.authors(row), procedure=row.procedure)
     Review.objects.create(
         version=row,
         reviewer=actor,
@@ -124,6 +126,7 @@ def _keep(row: Version, actor: Person, decision: Decided, said: Mapping[str, Any
             "version": str(row.id),
             "strength": decision.strength,
             "comment": said["comment"][:2000],
+            **({"deputy_for": named} if named else {}),
         },
     )
 

@@ -10,6 +10,7 @@ from procedures.services import dispatch
 from procedures.services.access_answers import lapse_requests
 from procedures.services.artifacts import erase_expired
 from procedures.services.campaign_ends import end_campaigns
+from procedures.services.deputies import end_deputies
 from procedures.services.endings import expire_overdue, interrupt_lost
 from procedures.services.grant_rights import sweep as sweep_rights
 from procedures.services.life import expire_acceptances
@@ -32,6 +33,7 @@ def sweep(*, at: datetime) -> dict[str, int]:
         "sent_again": send_again(at=at),
         "artifacts": erase_expired(at=at),
         "trials": sweep_trials(at=at),
+        "deputies": end_deputies(at=at),
         "rights": sweep_rights(at=at),
         "denials": coalesced_denials(at),
         "reminders": remind(at=at),

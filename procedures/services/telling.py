@@ -6,12 +6,24 @@ from collections.abc import Collection
 from datetime import datetime
 from uuid import UUID
 
+from procedures.domain.deputies import DEPUTED
 from procedures.domain.states import RunState
-from procedures.models import AccessRequest, ControlChange, EnrolledKey, GlassBreak, Person, Run, Version
+from procedures.models import (
+    AccessRequest,
+    ControlChange,
+    DecisionAsked,
+    Deputy,
+    EnrolledKey,
+    GlassBreak,
+    Person,
+    Run,
+    Version,
+)
 from procedures.queries import access_requests, eligible
 from procedures.queries.agents import asker
 from procedures.services.notices import tell
 
+DEPUTIES = "/settings/deputies/"
 BADLY = {
     RunState.FAILED: "failed",
     RunState.TIMED_OUT: "ran out of time",
@@ -134,6 +146,29 @@ def glass_broken(use: GlassBreak, *, at: datetime) -> None:
     """Everybody in security and all who manage access, at once (rule 10)."""
     facts = {**_of(use.run), "person": use.person, "when": at, "skips": " and ".join(use.skips)}
     tell("break_glass.used", eligible.security(at), key=f"glass:{use.pk}", path="/break-glass/", at=at, facts=facts)
+
+
+def deputy_named(row: Deputy, *, at: datetime) -> None:
+    """Both: who is away, and who stands in."""
+    facts = {"person": row.person, "deputy": row.deputy, "from": row.from_at, "until": row.until_at}
+    facts["what"] = _deputed(row)
+    tell("deputy.named", [row.person, row.deputy], key=f"deputy:{row.pk}", path=DEPUTIES, at=at, facts=facts)
+
+
+def deputy_ended(row: Deputy, *, at: datetime) -> None:
+    facts = {"person": row.person, "deputy": row.deputy, "what": _deputed(row)}
+    tell("deputy.ended", [row.person, row.deputy], key=f"deputy-end:{row.pk}", path=DEPUTIES, at=at, facts=facts)
+
+
+def _deputed(row: Deputy) -> str:
+    return " and ".join(DEPUTED[verb] for verb in row.verbs)
+
+
+def decision_asked(asking: DecisionAsked, *, at: datetime) -> None:
+    """Whoever was asked to decide; why stands on the page."""
+    facts = {"actor": asking.by, "what": asking.get_what_display().replace("_", " ").lower()}
+    path = f"/decisions/{asking.what}/{asking.about}/"
+    tell("decision.asked", [asking.person], key=f"asked-to-decide:{asking.pk}", path=path, at=at, facts=facts)
 
 
 def account_closed(person: Person, actor: Person, *, at: datetime) -> None:

@@ -16,7 +16,7 @@ from procedures.domain.profiles import review_requirement
 from procedures.domain.states import VersionState
 from procedures.domain.text import visible
 from procedures.models import Person, Review, Version
-from procedures.queries import differences, discussions, file_diffs, gains, pages_reviews, policies
+from procedures.queries import deputies, differences, discussions, file_diffs, gains, pages_reviews, policies
 from procedures.queries.duties import duties_of
 from procedures.queries.file_diffs import FileDiff
 from procedures.services import review_rules, reviews
@@ -193,6 +193,8 @@ def _why_not(me: Person, version: Version, given: list[Review]) -> str:
         return f"This version is {version.state.replace('_', ' ')}, not in review: nothing decided here counts."
     if pages_reviews.is_author(me, version):
         return "You wrote or submitted this, so somebody else must decide. Above stands who could."
+    if me.pk in deputies.stand_ins(deputies.authors(version), "review", now()):
+        return "You stand in for an author of this, so somebody else must decide."
     if any(row.reviewer_id == me.pk for row in given):
         return "You have decided. Another reviewer must give theirs."
     decision = access.decide(me, "review", at=now(), procedure=version.procedure)

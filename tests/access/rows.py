@@ -5,12 +5,14 @@ from __future__ import annotations
 import json
 from collections.abc import Callable
 from dataclasses import dataclass
+from datetime import timedelta
 from typing import Any
 
 from django.core.files.uploadedfile import SimpleUploadedFile
 
 from procedures.definitions.archive import pack, read_folder
 from procedures.domain.canonical import canon
+from procedures.domain.clock import now
 from procedures.models import AccessRequest, GlassBreak, Run
 from procedures.services import break_glass, controls
 from tests.access.campaigns import campaign_wish, kept, narrowed, new_campaign, revoked, signed_as
@@ -18,6 +20,8 @@ from tests.access.scene import Scene, broken_by, confirmation_by, grant_for, rev
 from tests.factories.access_requests import offer
 from tests.factories.portal import RUNBOOKS
 
+SOMEDAY = f"{now() + timedelta(days=5):%Y-%m-%d}"
+SINCE = {"from": "2026-01-01"}
 Body = Callable[[Scene, str], dict[str, Any]]
 
 
@@ -227,7 +231,14 @@ PAGES = [
     Row("POST", "/access/{grant}/extend/", plain(days="3", reason="still")),
     Row("POST", "/policies/naming/", plain(**NAMING)),
     Row("POST", "/changes/{change}/", plain(verdict="refuse", reason="no")),
-    *gets("/settings/notices/", "/api/v1/notices/"),
+    *gets("/settings/notices/", "/api/v1/notices/", "/settings/deputies/", "/api/v1/deputies/", "/api/v1/decisions/"),
+    *gets("/decisions/run/{waiting}/", "/api/v1/decisions/run/{waiting}/"),
+    Row("POST", "/decisions/run/{waiting}/", plain(to="{peer}", reason="yours")),
+    Row("POST", "/api/v1/decisions/run/{waiting}/", plain(to="{peer}", reason="yours")),
+    Row(
+        "POST", "/settings/deputies/", plain(deputy="{peer}", verbs="approve", **{"from": "2026-01-01"}, until=SOMEDAY)
+    ),
+    Row("POST", "/api/v1/deputies/", plain(deputy="{peer}", until_at=f"{SOMEDAY}T00:00:00Z")),
     Row("POST", "/settings/notices/", plain(mail="review.waits")),
     Row("POST", "/settings/tokens/", plain(name="mine", days="7")),
     Row("POST", "/settings/code-app/", plain(do="enrol", code="123456")),
@@ -257,6 +268,7 @@ ASIDE = {
     "api/v1/session/code/": "a code from the page; tests/signon/test_ways_in.py",
     "cli-login/": "a code for oneself; tests/signon/test_ways_in.py",
     "api/v1/notices/read/": "one's own alone, by ids that differ for each; tests/api/test_notices.py",
+    "api/v1/deputies/<str:pk>/end/": "either of the two alone, once; tests/web/test_deputies.py",
     "api/v1/people/same/": "managers and auditors; tests/signon/test_ways_in.py",
     "people/sign-in/": "managers and auditors; tests/signon/test_ways_in.py",
     "settings/logins/": "one's own; tests/signon/test_ways_in.py",

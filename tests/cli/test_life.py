@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from datetime import UTC, datetime, timedelta
 from pathlib import Path
 
 import pytest
@@ -94,3 +95,24 @@ def test_notices_are_listed_and_marked_as_read(office: Office) -> None:
     assert (done.returncode, f"{len(rows) - 1} marked" in done.stdout) == (DONE, True), done.stderr
     assert "told nothing" in office.type("olga", "notices", "list", "--unread").stdout
     assert "read" in office.type("olga", "notices", "list").stdout
+
+
+def test_a_deputy_is_named_and_what_waits_is_passed_on(office: Office) -> None:
+    version = sent(office, "handed-on")
+    pk = next(row["id"] for row in office.company["olga"].http.get("/api/v1/versions/").json()["results"])
+    named = office.type(
+        "olga", "deputy", "name", "sven", "--until", f"{datetime.now(UTC) + timedelta(days=3):%Y-%m-%d}", "--json"
+    )
+    assert named.returncode == DONE, named.stderr
+    row = json.loads(named.stdout)
+    assert (row["person"], row["deputy"], row["verbs"]) == ("olga", "sven", ["review"])
+    waits = office.type("sven", "inbox").stdout
+    assert ("of handed-on, asked for by" in waits, "also for" in waits) == (True, True), waits
+    asked = office.type("olga", "pass-on", "version", pk, "sven", "--reason", "you know it")
+    assert (asked.returncode, "sven is told" in asked.stdout) == (DONE, True), asked.stderr
+    assert "asks you: you know it" in office.type("sven", "inbox").stdout
+    assert office.type("quinn", "pass-on", "version", pk, "sven", "--reason", "mine").returncode == FAILED
+    assert office.type("quinn", "deputy", "end", row["id"]).returncode == FAILED
+    assert "over" in office.type("sven", "deputy", "end", row["id"]).stdout
+    assert json.loads(office.type("olga", "deputy", "list", "--json").stdout)["results"][0]["over"]
+    assert office.type("adam", "withdraw", version).returncode == DONE

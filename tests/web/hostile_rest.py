@@ -10,7 +10,9 @@ from uuid import UUID, uuid4
 from procedures import models
 from procedures.domain.clock import now
 from procedures.domain.notices import KINDS
+from procedures.evidence.record import record
 from procedures.models import Person, Procedure, Run, Version
+from procedures.queries import passed_on
 from tests.web.hostile import ALL, PAYLOADS
 
 
@@ -43,6 +45,28 @@ def requests_for_access(asker: Person, decider: Person) -> list[models.AccessReq
         models.AccessRequest.objects.create(mark="1", **common),
         models.AccessRequest.objects.create(mark="2", **common, **refused),
     ]
+
+
+def deputy(away: Person, stands_in: Person) -> str:
+    """Somebody whose name wants more has a deputy. Returns the page."""
+    at = now()
+    Person.objects.filter(pk=stands_in.pk).update(name=ALL[:200])
+    facts = {"deputyship": "x", "person": "x", "deputy": "x", "verbs": [], "from_at": "x", "until_at": "x"}
+    record("deputy.named", actor=None, at=at, facts=facts)
+    until = at + timedelta(days=3)
+    models.Deputy.objects.create(
+        person=away, deputy=stands_in, verbs=list(PAYLOADS), from_at=at, until_at=until, named_at=at
+    )
+    return "/settings/deputies/"
+
+
+def asked_to_decide(run: Run, by: Person) -> str:
+    """Somebody was asked to approve a run, for a reason that wants more. Returns the page."""
+    asked = Person.objects.exclude(pk=by.pk).filter(username="aisha").get()
+    record("decision.passed_on", actor=None, at=now(), facts={"what": "run", "about": "x", "to": "x", "reason": ALL})
+    mark = passed_on.mark_of(run)
+    models.DecisionAsked.objects.create(what="run", about=run.pk, mark=mark, person=asked, by=by, reason=ALL, at=now())
+    return f"/decisions/run/{run.pk}/"
 
 
 def notices(person: Person) -> None:

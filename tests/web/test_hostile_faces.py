@@ -106,6 +106,8 @@ ROWS: dict[str, Callable[[Others], Rows]] = {
     "glass-review": lambda o: [(f"/break-glass/{o.glass.pk}/?comment={PAYLOADS[0]}", "aisha")],
     "break-glass": lambda o: [(f"/approvals/{o.approval.pk}/break-glass/?reason={PAYLOADS[0]}", "aisha")],
     "notices": lambda o: [("/settings/notices/", "mira")],
+    "deputies": lambda o: [(hostile_rest.deputy(o.mira, o.jonas), who) for who in ("mira", "jonas")],
+    "decision": lambda o: [(hostile_rest.asked_to_decide(o.approval, o.jonas), "aisha")],
     "login": lambda o: [("/login/", "")],
     "signon": lambda o: [("/login/with/evil/?next=" + PAYLOADS[0] + "&invite=" + PAYLOADS[1], "")],
     "spaces": lambda o: [(hostile_rest.space(pieces(200)), who) for who in ("jonas", "aisha")],
@@ -117,6 +119,8 @@ ROWS: dict[str, Callable[[Others], Rows]] = {
 }
 # What only takes a form: what is sent comes back in a refusal or in what is to be signed.
 FORMS: dict[str, Callable[[Others], list[tuple[str, str, dict[str, Any]]]]] = {
+    "deputies": lambda o: [("/settings/deputies/", "mira", dict.fromkeys(("deputy", "verbs", "from", "until"), ALL))],
+    "decision": lambda o: [(f"/decisions/run/{o.approval.pk}/", "aisha", {"to": ALL, "reason": ALL})],
     "preview": lambda o: [("/procedures/evil/preview/", "mira", {"p.text": ALL, "environment": ALL})],
     "fields": lambda o: [
         ("/procedures/evil/fields/", "mira", {"p.text": ALL}),

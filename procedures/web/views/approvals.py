@@ -15,7 +15,7 @@ from procedures.domain.errors import OpsError
 from procedures.domain.profiles import approvals_missing
 from procedures.domain.states import RunState
 from procedures.models import Approval, Person, Run
-from procedures.queries import pages_runs, pages_shell, policies
+from procedures.queries import deputies, pages_runs, pages_shell, passed_on, policies
 from procedures.queries.agents import asked_by
 from procedures.services import approvals, step_up
 from procedures.web import signing
@@ -28,7 +28,8 @@ def listing(request: HttpRequest) -> HttpResponse:
     me, at = person_of(request), now()
     mine = [(run, pages_shell.decide_by(run)) for run in pages_shell.approvable(me, at)]
     asked = pages_runs.seen_by(me, at).filter(state=RunState.AWAITING_APPROVAL.value, requester=me).order_by("-no")
-    return show(request, "approvals.html", {"mine": mine, "asked": asked}, nav="approvals")
+    beside = passed_on.beside(me, [run for run, _ in mine], at)
+    return show(request, "approvals.html", {"mine": mine, "asked": asked, "beside": beside}, nav="approvals")
 
 
 @page
@@ -96,6 +97,8 @@ def _why_not(me: Person, run: Run, *, waits: bool) -> str:
         return "This run waits for no decision."
     if run.requester_id == me.pk or run.chain.filter(person=me).exists():
         return "You stand behind this request, so somebody else must decide."
+    if me.pk in deputies.stand_ins(deputies.behind(run), "approve", now()):
+        return "You stand in for somebody behind this request, so somebody else must decide."
     if run.approvals.filter(approver=me, gate=run.waiting_gate, plan_digest=run.plan_digest).exists():
         return "You have decided. Another person must give theirs."
     decision = access.decide(me, "approve", at=now(), procedure=run.procedure, environment=run.environment)

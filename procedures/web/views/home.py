@@ -8,7 +8,7 @@ from django.utils.http import url_has_allowed_host_and_scheme
 from django.views.decorators.http import require_POST, require_safe
 
 from procedures.domain.clock import now
-from procedures.queries import access_requests, pages_home, pages_shell
+from procedures.queries import access_requests, pages_home, pages_shell, passed_on
 from procedures.queries.pages_runs import last_outcomes
 from procedures.web import words
 from procedures.web.doors import THEMES, page, person_of, show
@@ -20,6 +20,8 @@ A_YEAR = 365 * 86_400
 @require_safe
 def home(request: HttpRequest) -> HttpResponse:
     me, at = person_of(request), now()
+    approvals, reviews = pages_shell.approvable(me, at), pages_shell.reviewable(me, at)
+    changes, asked = pages_shell.confirmable(me, at), access_requests.decidable(me, at)
     often = pages_home.often_used(me, at)
     outcomes = last_outcomes([row.id for row in often])
     steps = pages_home.first_steps(saw_evidence=bool(request.session.get("saw_evidence")))
@@ -27,10 +29,11 @@ def home(request: HttpRequest) -> HttpResponse:
         request,
         "home.html",
         {
-            "approvals": pages_shell.approvable(me, at),
-            "reviews": pages_shell.reviewable(me, at),
-            "changes": pages_shell.confirmable(me, at),
-            "asked": access_requests.decidable(me, at),
+            "approvals": approvals,
+            "reviews": reviews,
+            "changes": changes,
+            "asked": asked,
+            "beside": passed_on.beside(me, [*approvals, *reviews, *changes, *asked], at),
             "live": pages_home.live_runs(me, at),
             "recent": pages_home.recent_runs(me),
             "often": [(row, outcomes[row.id]) for row in often],

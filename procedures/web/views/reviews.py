@@ -14,7 +14,7 @@ from django.views.decorators.http import require_http_methods, require_POST, req
 from procedures.domain.clock import now
 from procedures.domain.decide_by import review_by
 from procedures.domain.errors import NotFound, OpsError
-from procedures.queries import pages_reviews, pages_shell
+from procedures.queries import pages_reviews, pages_shell, passed_on
 from procedures.queries.due import due_for_review, moved_on
 from procedures.queries.duties import duties_of
 from procedures.services import reviews, trials
@@ -27,7 +27,8 @@ from procedures.web.views import life
 @require_safe
 def listing(request: HttpRequest) -> HttpResponse:
     me = person_of(request)
-    mine = {version.id for version in pages_shell.reviewable(me, now())}
+    reviewable = pages_shell.reviewable(me, now())
+    mine = {version.id for version in reviewable}
     held = duties_of(me)
     rows = [
         (
@@ -41,6 +42,7 @@ def listing(request: HttpRequest) -> HttpResponse:
         for missing in [reviews.still_missing(version)]
     ]
     context = {"rows": rows, "due": [(row, moved_on(row, now())) for row in due_for_review(me, now())]}
+    context["beside"] = passed_on.beside(me, reviewable, now())
     return show(request, "reviews.html", context, nav="reviews")
 
 
