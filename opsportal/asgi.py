@@ -30,7 +30,7 @@ def agents() -> Any:
 
 async def application(scope: dict[str, Any], receive: Any, send: Any) -> None:
     """Agents have a door of their own beside Django; what each request reads and writes has a thread of its own."""
-    if scope["type"] == "http" and scope["path"] in (*mcp.PATHS, *mcp.METADATA):
+    if scope["type"] == "http" and scope["path"] in mcp.EVERY:
         async with ThreadSensitiveContext():
             await agents()(scope, receive, send)
     else:

@@ -1,4 +1,9 @@
 """The door for agents: procedures as tools of the Model Context Protocol (H38). The first agent that comes loads it."""
 
 PATHS = ("/mcp", "/mcp/")
-METADATA = ("/.well-known/oauth-protected-resource", "/.well-known/oauth-protected-resource/mcp")
+METADATA = tuple(f"/.well-known/oauth-protected-resource{path}" for path in ("", *PATHS))
+SERVER = "/.well-known/oauth-authorization-server"
+# At the root, where a program that was started anew and kept its keys alone looks for them (MCP 2025-03-26).
+TOKEN, REGISTER, REVOKE = "/token", "/register", "/revoke"
+OAUTH = (SERVER, TOKEN, REGISTER, REVOKE)
+EVERY = (*PATHS, *METADATA, *OAUTH)

@@ -27,10 +27,11 @@ from procedures import access
 from procedures.domain.clock import now
 from procedures.domain.errors import OpsError
 from procedures.domain.limits import MIB
-from procedures.domain.software import CALLS_A_MINUTE
-from procedures.mcp import METADATA, answers, calls, tools
+from procedures.domain.software import CALLS_A_MINUTE, MAY
+from procedures.mcp import METADATA, OAUTH, answers, authorization, calls, tools
 from procedures.mcp.listening import Listening
 from procedures.models import ApiToken, Run
+from procedures.services import connections as consents
 from procedures.services import tokens, unit
 
 P = ParamSpec("P")
@@ -110,10 +111,14 @@ class Gate:
         self._started: tuple[asyncio.AbstractEventLoop, StreamableHTTPSessionManager, asyncio.Task[None]] | None = None
         self._starting = asyncio.Lock()
         self._paces: dict[str, deque[float]] = {}
+        self._oauth = authorization.application(asked)
 
     async def __call__(self, scope: dict[str, Any], receive: Any, send: Any) -> None:
         if scope["path"] in METADATA:
             await _say(send, 200, metadata(), ("cache-control", "public, max-age=300"))
+            return
+        if scope["path"] in OAUTH:
+            await self._oauth(scope, receive, send)
             return
         token = await self._token(scope)
         if token is None:
@@ -174,16 +179,13 @@ def _new_manager() -> StreamableHTTPSessionManager:
     return StreamableHTTPSessionManager(server, stateless=True, security_settings=security, max_request_body_size=MIB)
 
 
-def resource() -> str:
-    """What a token of this door is for (RFC 8707)."""
-    return f"{settings.OPSPORTAL_PUBLIC_URL}/mcp/"
-
-
 def metadata() -> dict[str, Any]:
-    """RFC 9728. No authorization server is named: an agent's owner makes its token on the portal's page."""
+    """RFC 9728. The portal is its own authorization server; an owner may make a token by hand as well."""
     return {
-        "resource": resource(),
+        "resource": consents.resource(),
         "resource_name": f"OpsPortal at {urlsplit(settings.OPSPORTAL_PUBLIC_URL).netloc}",
+        "authorization_servers": [consents.issuer()],
+        "scopes_supported": list(MAY),
         "bearer_methods_supported": ["header"],
         "resource_documentation": f"{settings.OPSPORTAL_PUBLIC_URL}/agents/",
     }

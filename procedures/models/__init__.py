@@ -6,6 +6,7 @@ from procedures.models.agents import Agent
 from procedures.models.artifacts import Artifact
 from procedures.models.break_glass import GlassBreak
 from procedures.models.campaigns import Campaign, CampaignItem
+from procedures.models.connections import AgentClient, Connection, RefreshToken
 from procedures.models.deputies import DecisionAsked, Deputy
 from procedures.models.directories import DirectoryEntry, DirectoryGroup, DirectoryMember
 from procedures.models.discussions import ReviewComment
@@ -54,6 +55,7 @@ __all__ = [
     "VERBS",
     "AccessRequest",
     "Agent",
+    "AgentClient",
     "ApiToken",
     "Approval",
     "Artifact",
@@ -63,6 +65,7 @@ __all__ = [
     "ChainLink",
     "Claim",
     "CodeApp",
+    "Connection",
     "ControlChange",
     "CredentialBinding",
     "DecisionAsked",
@@ -99,6 +102,7 @@ __all__ = [
     "Procedure",
     "ProcedureGroupPermission",
     "ProcedureUserPermission",
+    "RefreshToken",
     "Reminded",
     "Review",
     "ReviewComment",

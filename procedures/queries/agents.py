@@ -12,15 +12,17 @@ from procedures import access
 from procedures.access.agents import all_stopped
 from procedures.domain.software import MAY
 from procedures.models import Agent, ApiToken, Grant, Person, Run
+from procedures.queries.connections import Connected, connected
 
 
 @dataclass(frozen=True, slots=True)
 class Seen:
-    """One agent; `asked` runs within the last hour, `tokens` and `grants` that live."""
+    """One agent; `asked` runs within the last hour, `tokens` made by hand, `connections` and `grants` that live."""
 
     agent: Agent
     asked: int
     tokens: list[ApiToken]
+    connections: list[Connected]
     grants: list[Grant]
     may_stop: bool
     may_start: bool
@@ -42,13 +44,14 @@ def agents_seen(actor: Person, at: datetime) -> list[Seen]:
     found = []
     for row in rows.annotate(asked=Count("person__runs_requested", filter=recent, distinct=True))[:500]:
         mine = row.person.owner_id == actor.pk
-        tokens = row.person.tokens.filter(revoked_at__isnull=True, expires_at__gt=at).order_by("expires_at")
+        tokens = row.person.tokens.filter(revoked_at__isnull=True, expires_at__gt=at, connection__isnull=True)
         grants = row.person.grants.filter(revoked_at__isnull=True, expires_at__gt=at).select_related("procedure")
         found.append(
             Seen(
                 agent=row,
                 asked=int(row.asked),
-                tokens=list(tokens),
+                tokens=list(tokens.order_by("expires_at")),
+                connections=connected(row.person, at),
                 grants=list(grants.order_by("expires_at")),
                 may_stop=stops or mine,
                 may_start=manages and not mine,

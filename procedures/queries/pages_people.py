@@ -51,9 +51,9 @@ def signs(person: Person) -> bool:
 
 
 def tokens_of(person: Person, at: datetime) -> QuerySet[ApiToken]:
-    """Live tokens that this person owns, made, or holds a service account of."""
+    """Live tokens that this person owns, made, or owns the account of; connections stand with agents."""
     mine = Q(person=person) | Q(made_by=person) | Q(person__owner=person)
-    rows = ApiToken.objects.filter(mine, revoked_at__isnull=True, expires_at__gt=at)
+    rows = ApiToken.objects.filter(mine, revoked_at__isnull=True, expires_at__gt=at, connection__isnull=True)
     return rows.select_related("person").order_by("-created_at")
 
 

@@ -10,6 +10,7 @@ from procedures.services import dispatch
 from procedures.services.access_answers import lapse_requests
 from procedures.services.artifacts import erase_expired
 from procedures.services.campaign_ends import end_campaigns
+from procedures.services.connection_keys import forget as forget_clients
 from procedures.services.deputies import end_deputies
 from procedures.services.endings import expire_overdue, interrupt_lost
 from procedures.services.grant_rights import sweep as sweep_rights
@@ -38,6 +39,7 @@ def sweep(*, at: datetime) -> dict[str, int]:
         "denials": coalesced_denials(at),
         "reminders": remind(at=at),
         "notices": forget(at=at),
+        "clients": forget_clients(at=at),
     }
 
 

@@ -15,7 +15,7 @@ from procedures import access
 from procedures.domain.errors import IllegalState, InvalidInput, NotAllowed, NotFound
 from procedures.domain.tokens import VERBS, new_token
 from procedures.evidence.record import record
-from procedures.models import ApiToken, Environment, Person, Procedure
+from procedures.models import ApiToken, Connection, Environment, Person, Procedure
 from procedures.services import identity_providers
 from procedures.services.unit import note_denial, thing
 
@@ -179,6 +179,8 @@ def rotate_token(
         raise InvalidInput([("/overlap_hours", f"0 to {longest}")])
     if old.revoked_at is not None or old.expires_at <= at or old.replaced_by.exists() or not old.person.is_active:
         raise TokenOver("This token is over: it was revoked or changed, or it has expired.")
+    if Connection.objects.filter(token=old).exists():
+        raise TokenOver("This token belongs to a connection, whose program changes it by itself.")
     lived = min(old.expires_at - old.created_at, LONGEST)
     scope = {"procedures": old.procedures, "environments": old.environments, "verbs": old.verbs}
     more = {"replaces": old, "audience": old.audience}

@@ -249,6 +249,8 @@ PAGES = [
     Row("POST", "/procedures/new-one/edit/check/", plain()),
     Row("POST", "/agents/switch/", plain(agent="{agent}", do="stop", reason="because")),
     Row("POST", "/agents/tokens/", plain(agent="{agent}", name="mine", days="7")),
+    *gets("/agents/connect/?{asks}"),
+    Row("POST", "/agents/connect/?{asks}", plain(agent="{agent}", days="7")),
     *gets("/agents/", "/evidence/{event}/", "/procedures/new-one/edit/", "/procedures/new-one/edit/change.patch"),
 ]
 ROWS = API + PAGES

@@ -33,6 +33,7 @@ from procedures.services import break_glass, discussions, drafts, install, leave
 from tests.factories import agents
 from tests.factories.access_requests import ask
 from tests.factories.campaigns import opened
+from tests.factories.connections import program_asking
 from tests.factories.portal import RUNBOOKS, World, new_world
 from tests.trials.hostile import bundle
 
@@ -226,6 +227,7 @@ def _name(scene: Scene, *, done: Run, waiting: Run, version: Version, hello: Ver
         "stranger": str(scene.people["stranger"].subject),
         "peer": str(scene.people["peer"].subject),
         "agent": str(scene.people["agent"].subject),
+        "asks": program_asking(),
     }
 
 

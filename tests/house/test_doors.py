@@ -25,6 +25,7 @@ METHODS = ("get", "post", "put", "patch", "delete")
 OWN = "one's own: nobody else's thing can be named"
 SIGNS_IN = "opens or closes a session; who comes in holds nothing by that"
 NOBODY = "no person acts: the portal itself does what time or a machine says"
+KEYS = "a program shows a key that an owner's consent gave it; what it does with it is decided at the door"
 PUBLIC = "says what every installation says"
 KNOWN = "known to everybody who is signed in"
 DOORS = {
@@ -64,6 +65,15 @@ SERVICES = {
     "bootstrap.use_first_link": SIGNS_IN,
     "cli_codes.make_code": OWN,
     "codes._begin": OWN,
+    "connection_keys.claim_code": KEYS,
+    "connection_keys.end_by_program": KEYS,
+    "connection_keys.not_proved": KEYS,
+    "connection_keys.open_connection": KEYS,
+    "connection_keys.refresh_token_of": KEYS,
+    "connection_keys.refreshed": KEYS,
+    "connection_keys.register": "takes a program in, which may nothing by that",
+    "connections.consent": OWN,
+    "connections.refuse": OWN,
     "codes.enrol": OWN,
     "install.install": NOBODY,
     "life.expire_acceptances": NOBODY,

@@ -17,7 +17,7 @@ from procedures.domain.errors import InvalidInput
 from procedures.evidence.models import Event
 from procedures.mcp import door
 from procedures.models import ApiToken, Person
-from procedures.services import leavers, tokens
+from procedures.services import connections, leavers, tokens
 from tests.factories.agents import token_of
 from tests.factories.portal import World
 from tests.mcp.conftest import URL, connected, ended
@@ -55,7 +55,7 @@ def test_without_a_token_the_door_says_where_one_comes_from(world: World) -> Non
             return (await http.get(where)).json()
 
     told = async_to_sync(read)()
-    assert (told["resource"], told["bearer_methods_supported"]) == (door.resource(), ["header"])
+    assert (told["resource"], told["bearer_methods_supported"]) == (connections.resource(), ["header"])
 
 
 def test_each_token_opens_the_one_door_that_it_is_for(world: World, bot: Person) -> None:

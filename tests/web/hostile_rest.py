@@ -5,6 +5,7 @@ from __future__ import annotations
 import re
 from collections.abc import Iterable
 from datetime import timedelta
+from urllib.parse import urlencode
 from uuid import UUID, uuid4
 
 from procedures import models
@@ -13,6 +14,7 @@ from procedures.domain.notices import KINDS
 from procedures.evidence.record import record
 from procedures.models import Person, Procedure, Run, Version
 from procedures.queries import passed_on
+from procedures.services.connections import resource
 from tests.web.hostile import ALL, PAYLOADS
 
 
@@ -177,3 +179,37 @@ def campaign(reviewer: Person, change: models.ControlChange) -> str:
             for number, grant in enumerate(models.Grant.objects.all())
         )
     return f"/access/campaigns/{row.pk}/"
+
+
+def connecting(owner: Person, names: Iterable[str]) -> tuple[str, str]:
+    """Where a program asks to act as this person's agent, and where those stand that do; their names want more."""
+    at, until = now(), now() + timedelta(days=5)
+    fields = {"username": "evil-agent", "name": ALL[:150], "kind": Person.Kind.AGENT, "owner": owner, "password": "!"}
+    agent, _ = Person.objects.get_or_create(subject=UUID(int=9), defaults=fields)
+    models.Agent.objects.get_or_create(person=agent, defaults={"since_at": at})
+    where = "https://evil.example/\"'><img/src=x/onerror=alert(1)>"
+    for number, name in enumerate(names):
+        row, made = models.AgentClient.objects.get_or_create(
+            id=UUID(int=100 + number), defaults={"name": name, "redirects": [where], "registered_at": at}
+        )
+        if made:
+            common = {"verbs": ["run"], "made_by": owner}
+            token = models.ApiToken.objects.create(
+                person=agent, name=name, token_sha256=f"a{number:063}", created_at=at, expires_at=until, **common
+            )
+            models.Connection.objects.create(
+                client=row,
+                agent=agent,
+                redirect=where,
+                challenge="c" * 43,
+                code_sha256=f"c{number:063}",
+                code_until_at=at,
+                code_used_at=at,
+                made_at=at,
+                until_at=until,
+                token=token,
+                **common,
+            )
+    given = {"response_type": "code", "client_id": str(UUID(int=100)), "redirect_uri": where, "state": ALL[:500]}
+    given |= {"code_challenge": "c" * 43, "code_challenge_method": "S256", "resource": resource()}
+    return f"/agents/connect/?{urlencode(given)}", "/agents/"

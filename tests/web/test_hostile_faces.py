@@ -91,7 +91,8 @@ ROWS: dict[str, Callable[[Others], Rows]] = {
     "access": lambda o: [("/access/", "jonas"), ("/access/?ended=1&procedure=" + PAYLOADS[0], "jonas")],
     "change": lambda o: [(f"/changes/{row.pk}/", "jonas") for row in o.changes],
     "settings": lambda o: [("/settings/", "mira")],
-    "agents": lambda o: [("/agents/", "jonas")],
+    "agents": lambda o: [(hostile_rest.connecting(o.mira, pieces(60))[1], who) for who in ("jonas", "mira")],
+    "agent-connect": lambda o: [(hostile_rest.connecting(o.mira, pieces(60))[0], "mira")],
     "answers": lambda o: [
         ("/access/answers/drift/", "jonas"),
         ("/access/answers/separation/", "jonas"),
@@ -142,6 +143,10 @@ FORMS: dict[str, Callable[[Others], list[tuple[str, str, dict[str, Any]]]]] = {
         ("/settings/logins/", "mira", {"provider": ALL, "password": ALL}),
     ],
     "agent-switch": lambda o: [("/agents/switch/", "jonas", {"agent": ALL, "person": ALL, "on": ALL, "reason": ALL})],
+    "agent-connect": lambda o: [
+        (hostile_rest.connecting(o.mira, pieces(60))[0], "mira", {"agent": ALL, "days": ALL}),
+        ("/agents/connect/?client_id=" + PAYLOADS[0] + "&state=" + PAYLOADS[1], "mira", {}),
+    ],
     "agent-tokens": lambda o: [("/agents/tokens/", "jonas", {"name": ALL, "do": ALL, "agent": ALL, "days": ALL})],
     "let-in": lambda o: [("/people/let-in/", "jonas", {"person": ALL})],
     "sessions": lambda o: [("/settings/sessions/", "mira", {"session": ALL, "do": ALL})],
@@ -209,7 +214,6 @@ TEMPLATES_WITHOUT = {
     "404.html": "our own words",
     "500.html": "our own words",
     "glossary.html": "our own words",
-    "parts/agent_switch.html": "our own words and the id of an agent",
     "step_up.html": "our own words; what was typed waits at the server",
 }
 

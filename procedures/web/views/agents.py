@@ -27,6 +27,7 @@ def _page(request: HttpRequest, secret: str = "") -> HttpResponse:
     context = {
         "agents": seen,
         "tokens": [(one, token) for one in seen for token in one.tokens],
+        "programs": [(one, row) for one in seen for row in one.connections],
         "owns": any(one.mine for one in seen),
         "all_stopped": queries.all_stopped(),
         "owners": pages_people.people().filter(kind="person", is_active=True),
