@@ -95,6 +95,51 @@ KINDS: Mapping[str, Kind] = {
             "Version {number} of {procedure}, submitted by {actor}, is to be decided by {until}, and lacks reviews.",
         ),
         Kind(
+            "change.reminder",
+            "Half of the time for a change of access is over",
+            "A change of access still waits to be confirmed",
+            "A change ({control}), proposed by {actor}, still waits. It is to be decided by {until}.",
+        ),
+        Kind(
+            "change.late",
+            "The time for a change of access is nearly over",
+            "A change of access waits too long to be confirmed",
+            "A change ({control}), proposed by {actor}, is to be decided by {until}, and nobody has.",
+        ),
+        Kind(
+            "access.reminder",
+            "Half of the time for a request for access is over",
+            "Access to {procedure} is still asked for",
+            "{actor} still waits for an answer about access to {procedure}. Unanswered, it lapses at {until}.",
+        ),
+        Kind(
+            "access.late",
+            "A request for access lapses soon",
+            "A request for access to {procedure} lapses soon",
+            "Nobody has answered {actor}, who asks for access to {procedure}. It lapses at {until}.",
+            security=True,
+        ),
+        Kind(
+            "campaign.reminder",
+            "Half of the time for a campaign is over",
+            "{left} grants of a campaign are undecided",
+            "Of {count} grants in the campaign {name}, {left} are undecided. What nobody decides lapses at {until}.",
+        ),
+        Kind(
+            "campaign.late",
+            "Access lapses soon because nobody reviewed it",
+            "{left} grants lapse soon unless somebody keeps them",
+            "Of {count} grants in the campaign {name}, {left} are undecided and lapse at {until}.",
+            security=True,
+        ),
+        Kind(
+            "decision.escalated",
+            "Something waits too long where I manage access",
+            "{what} is not decided",
+            "{what} waits until {until}, and nobody has decided. Able to: {able}. You manage access there: see who "
+            "could, and call them.",
+        ),
+        Kind(
             "break_glass.unreviewed",
             "A break-glass is not reviewed",
             "Break-glass is not reviewed: run {no} of {procedure} in {environment}",

@@ -14,6 +14,7 @@ from procedures.access.decision import live_rights
 from procedures.domain.campaigns import SELECTS, CampaignState, ItemDecision
 from procedures.domain.errors import NotFound
 from procedures.models import Campaign, CampaignItem, Grant, GrantRight, Membership, Person, Procedure
+from procedures.queries import deputies
 
 JOINED = ("grant", "grant__person", "grant__group", "grant__procedure", "grant__granted_by", "decided_by", "change")
 
@@ -84,10 +85,16 @@ def waiting(person: Person, at: datetime) -> list[Campaign]:
     if not live_rights(person, "manage_access", at).exists():
         return []
     rows = Campaign.objects.filter(state=CampaignState.OPEN.value, due_at__gt=at).order_by("due_at")
-    mine = [row for row in rows[:200] if str(person.subject) in row.reviewers]
+    mine = [row for row in rows[:200] if reviews(person, row, at)]
     undecided = CampaignItem.objects.filter(campaign__in=mine, decision="").values_list("campaign", flat=True)
     left = set(undecided.distinct())
     return [row for row in mine if row.pk in left]
+
+
+def reviews(person: Person, campaign: Campaign, at: datetime) -> bool:
+    """Whether a campaign names this person, or somebody for whom they stand in now."""
+    away = deputies.stood_in_for(person, "manage_access", at)
+    return any(str(one.subject) in campaign.reviewers for one in (person, *away))
 
 
 def progress(campaigns: Sequence[Campaign]) -> dict[UUID, dict[str, int]]:

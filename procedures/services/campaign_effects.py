@@ -15,7 +15,7 @@ from procedures.domain.errors import IllegalState, NotAllowed
 from procedures.domain.states import StateConflict, require_move
 from procedures.evidence.record import record
 from procedures.models import Campaign, CampaignItem, ControlChange, Grant, GrantRight, Person
-from procedures.queries import campaigns
+from procedures.queries import campaigns, deputies
 from procedures.services.unit import SecondPersonRequired
 
 
@@ -108,19 +108,20 @@ def kept(change: ControlChange, object: Mapping[str, Any], at: datetime, event: 
 
 
 def deciding(actor: Person, campaign: UUID, at: datetime) -> Campaign:
-    """The open campaign, locked, for one of its reviewers. Raises NotAllowed, CampaignOver."""
+    """The open campaign, locked, for one of its reviewers or their deputy. Raises NotAllowed, CampaignOver."""
     row = Campaign.objects.select_for_update().get(pk=campaign)
-    if str(actor.subject) not in row.reviewers:
+    if not campaigns.reviews(actor, row, at):
         raise NotAllowed("This campaign names you as no reviewer.")
     if row.state != CampaignState.OPEN or row.due_at <= at:
         raise CampaignOver(f"The campaign {row.name} ended on {row.due_at:%Y-%m-%d %H:%M} UTC.")
     return row
 
 
-def not_ones_own(actor: Person, grants: list[str]) -> None:
-    """Raises SecondPersonRequired."""
-    if str(actor.subject) in campaigns.holders(grants):
-        raise SecondPersonRequired("This access is your own: another reviewer must decide it.")
+def not_ones_own(actor: Person, grants: list[str], at: datetime) -> None:
+    """Nor that of whom one stands in for. Raises SecondPersonRequired."""
+    away = [str(one.subject) for one in deputies.stood_in_for(actor, "manage_access", at)]
+    if campaigns.holders(grants) & {str(actor.subject), *away}:
+        raise SecondPersonRequired("This access is your own, or of whom you stand in for: another must decide it.")
 
 
 def settle(

@@ -140,7 +140,7 @@ def _deciding(actor: Person, campaign: UUID, grant: UUID, at: datetime, *, beare
     campaigns.one(actor, campaign, at)
     row = campaign_effects.deciding(actor, campaign, at)
     item = campaigns.item(row, grant)
-    campaign_effects.not_ones_own(actor, [str(grant)])
+    campaign_effects.not_ones_own(actor, [str(grant)], at)
     if item.decision:
         raise StateConflict(f"This access was decided already: {item.decision}, by {item.decided_by}.")
     return row

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from collections.abc import Collection
 from datetime import datetime
-from uuid import UUID
 
 from procedures.domain.deputies import DEPUTED
 from procedures.domain.states import RunState
@@ -44,32 +43,6 @@ def approval_waits(run: Run, *, until: datetime, at: datetime) -> None:
         at=at,
         facts={**_of(run), "actor": asker(run.requester), "risk": run.risk, "until": until},
     )
-
-
-def approval_late(kind: str, run: Run, about: UUID, *, until: datetime, at: datetime) -> None:
-    """The same people again: half of the time is over, or three quarters of it."""
-    facts = {**_of(run), "actor": asker(run.requester), "until": until}
-    people = eligible.approvers(run, at)
-    tell(kind, people, key=f"{kind}:{about}", path=f"/approvals/{run.id}/", at=at, facts=facts)
-
-
-def review_late(kind: str, version: Version, *, until: datetime, at: datetime) -> None:
-    """Whoever could still review this version."""
-    facts = {
-        "procedure": version.procedure.name,
-        "number": version.number,
-        "actor": asker(version.submitter),
-        "until": until,
-    }
-    people = eligible.reviewers(version, at)
-    tell(kind, people, key=f"{kind}:{version.id}", path=f"/reviews/{version.id}/", at=at, facts=facts)
-
-
-def glass_unreviewed(use: GlassBreak, *, until: datetime, at: datetime) -> None:
-    """Security and all managers: a use waits for its review."""
-    facts = {**_of(use.run), "person": use.person, "when": use.at, "until": until}
-    key = f"glass.unreviewed:{use.pk}"
-    tell("break_glass.unreviewed", eligible.security(at), key=key, path="/break-glass/", at=at, facts=facts)
 
 
 def run_ended(run: Run, state: RunState, *, at: datetime) -> None:

@@ -151,7 +151,7 @@ def _context(request: HttpRequest, me: Person, row: Campaign) -> dict[str, Any]:
     shown = items[:SIZE]
     uses = grant_use.used([item.grant for item in shown], at)
     own = queries.own(me, [item.grant for item in shown])
-    reviews = str(me.subject) in row.reviewers and row.state == CampaignState.OPEN and row.due_at > at
+    reviews = queries.reviews(me, row, at) and row.state == CampaignState.OPEN and row.due_at > at
     done = sorted(queries.progress([row])[row.pk].items(), key=lambda pair: pair[0] != "undecided")
     return {
         "campaign": row,
