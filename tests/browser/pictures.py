@@ -22,13 +22,20 @@ from playwright.sync_api import Browser, Page, sync_playwright
 
 from opsportal.demo.client import PASSWORD
 from opsportal.demo.company import Company
-from tests.browser import ugly
+from tests.browser import calm, ugly, ugly_access
 from tests.fixtures.chromium import SWITCHES
 from tests.fixtures.counterparts import need
 
 ROOT = Path(__file__).resolve().parent.parent.parent
 HANDBOOK = ROOT / "opsportal" / "handbook" / "pictures"
-SHOWN = {"run": ("quinn", "run"), "approval": ("petra", "approval")}
+SHOWN = {
+    "run": ("quinn", "run"),
+    "approval": ("petra", "approval"),
+    "access": ("mira", "/access/"),
+    "grant": ("jonas", "grant"),
+    "campaign": ("jonas", "autumn"),
+    "agents": ("mira", "/agents/"),
+}
 WIDTHS, THEMES = (1440, 390), ("light", "dark")
 PAGES: Mapping[str, tuple[str, str]] = {
     "login": ("", "/login/"),
@@ -54,7 +61,33 @@ PAGES: Mapping[str, tuple[str, str]] = {
     "targets": ("mira", "/environments/production/"),
     "bindings": ("mira", "/environments/production/?tab=bindings"),
     "rules": ("mira", "/environments/production/?tab=rules"),
+    "access-mine": ("quinn", "/access/"),
+    "access-ask": ("max", "/procedures/restart-service/ask/"),
+    "asked-waits": ("mira", "asked-waits"),
+    "asked-refused": ("adam", "asked-refused"),
+    "asked-proposed": ("jonas", "asked-proposed"),
+    "asked-withdrawn": ("ines", "asked-withdrawn"),
+    "campaigns": ("jonas", "/access/campaigns/"),
+    "campaign": ("jonas", "campaign"),
+    "change": ("jonas", "change"),
+    "answers-who": ("mira", "/access/answers/who/"),
+    "answers-person": ("mira", "/access/answers/person/?person=max"),
+    "answers-drift": ("mira", "/access/answers/drift/"),
+    "answers-separation": ("mira", "/access/answers/separation/"),
+    "spaces": ("mira", "/access/spaces/"),
+    "spaces-lead": ("adam", "/access/spaces/"),
+    "policies": ("mira", "/policies/"),
+    "policy": ("mira", "/policies/blast-radius/"),
+    "glass": ("jonas", "/break-glass/"),
+    "glass-break": ("petra", "glass-break"),
+    "glass-review": ("sven", "glass-review"),
+    "agents": ("mira", "/agents/"),
+    "agents-owner": ("quinn", "/agents/"),
+    "ways-in": ("mira", "/people/sign-in/"),
+    "command-line": ("quinn", "/cli-login/"),
     "settings": ("quinn", "/settings/"),
+    "notices": ("jonas", "/settings/notices/"),
+    "notices-none": ("ines", "/settings/notices/"),
     "glossary": ("quinn", "/glossary/"),
 }
 
@@ -68,6 +101,7 @@ class Day:
     waiting: str
     version: str
     company: Company
+    places: dict[str, str]
 
     def path(self, place: str) -> str:
         moving = {
@@ -75,7 +109,7 @@ class Day:
             "approval": f"/approvals/{self.waiting}/",
             "review": f"/reviews/{self.version}/",
         }
-        return moving.get(place, place)
+        return {**self.places, **moving}.get(place, place)
 
 
 def main(arguments: list[str]) -> int:
@@ -90,6 +124,7 @@ def main(arguments: list[str]) -> int:
         chromium = need("chromium")
         browser = playwright.chromium.launch(executable_path=chromium, args=SWITCHES)
         if given.all:
+            day.places.update(ugly_access.access_of(day.company))
             ugly.passkey_of(day.company, signed_in(browser, day, "quinn", 1440, "light"), "quinn")
         for width in WIDTHS if given.all else WIDTHS[:1]:
             for theme in THEMES if given.all else THEMES[:1]:
@@ -122,7 +157,7 @@ def signed_in(browser: Browser, day: Day, person: str, width: int, theme: str) -
         page.goto(f"{day.url}/login/")
         page.fill("#username", person)
         page.fill("#password", PASSWORD)
-        page.click("button.primary")
+        page.click("button[type=submit]")
         page.wait_for_url(f"{day.url}/")
     return page
 
@@ -148,11 +183,13 @@ def demo() -> Iterator[Day]:
         rows = quinn.good("GET", "/api/v1/runs/")["results"]
         ended = next(row["id"] for row in rows if row["state"] == "succeeded" and row["environment"] == "production")
         wish = {"procedure": "restart-service", "environment": "production", "reason": "CHG-4822 memory grows"}
+        quinn.step_up()
         waits = quinn.good("POST", "/api/v1/runs/", {**wish, "parameters": {"service": "checkout", "grace": 30}})
+        places = calm.access_of(company)
         ugly.source_of(company, folder)
         ugly.soon_due(company, folder / "portal" / "database" / "opsportal.sqlite3")
         version = ugly.review_of(company, ROOT / "runbooks" / "restart-service")
-        yield Day(url, ended, waits["id"], version, company)
+        yield Day(url, ended, waits["id"], version, company, places)
     finally:
         process.send_signal(signal.SIGINT)
         process.wait(60)

@@ -1,4 +1,7 @@
-"""H29 in a real browser: with forty payloads in every field, nothing runs, nothing is asked from elsewhere."""
+"""H29 in a real browser: with forty payloads in every field, nothing runs, nothing is asked from elsewhere.
+
+The same pages show whether what others wrote makes one of them wider than a phone.
+"""
 
 from __future__ import annotations
 
@@ -17,6 +20,7 @@ from tests.web.test_hostile_faces import ROWS
 from tests.web.town import PASSWORD
 
 pytestmark = pytest.mark.once
+PHONE = 390
 NO_PAGES = {"find", "run-live", "log-lines"}  # JSON, and pieces of a page
 STEERING = set(map(chr, range(32))) - {"\n", "\t"} | {"\x7f", "\u202e", "\u2066", "\u200b"}
 COMMANDS = (
@@ -44,11 +48,12 @@ def test_nothing_that_was_written_runs(portal: Portal, tmp_path: Path) -> None:
     bare = portal.browser.new_page()
     bare.set_content("<img src=x onerror=window.owned=1>")
     bare.wait_for_function("window.owned === 1")  # without this, a page on which nothing runs would prove nothing
-    pages = {who: portal.page(who) for who in ("mira", "aisha", "jonas")}
-    pages[""] = portal.browser.new_page()
+    pages = {who: portal.page(who, width=PHONE) for who in ("mira", "aisha", "jonas")}
+    pages[""] = portal.browser.new_page(viewport={"width": PHONE, "height": 900})
     others = Others(portal.town, written(portal.town))
     told = {who: watched(page, portal.url) for who, page in pages.items()}
     shown = [next(iter(rows(others)), ("", "")) for name, rows in ROWS.items() if name not in NO_PAGES]
+    wide: dict[str, int] = {}
     for path, who in shown:
         page = pages[who]
         page.goto(portal.url + path, wait_until="load")
@@ -56,6 +61,9 @@ def test_nothing_that_was_written_runs(portal: Portal, tmp_path: Path) -> None:
         assert page.evaluate("window.owned") is None, path
         assert page.url.startswith(portal.url), path
         assert page.evaluate("document.querySelectorAll('iframe,object,embed,base,img,style').length") == 0, path
+        if more := page.evaluate("document.documentElement.scrollWidth - innerWidth"):
+            wide[path] = more
+    assert not wide, "these pages scroll sideways on a phone"
     page = pages["mira"]
     page.goto(f"{portal.url}/procedures/evil/")
     page.locator("[name='p.text']").fill('"><img src=x onerror=window.owned=1>')
