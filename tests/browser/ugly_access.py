@@ -105,8 +105,8 @@ def agents(company: Company) -> None:
     for number in range(3):
         reach = {"verbs": ["view"], "procedures": ["hello"], "environments": ["development"]}
         quinn.good("POST", "/api/v1/tokens/", {"name": f"{number} {WORD[:90]}", "days": 1 + number * 40, **reach})
-    account = {"username": f"ci-{WORD[:100]}", "name": NAME[:200], "owner": company["adam"].subject}
-    company["mira"].good("POST", "/api/v1/service-accounts/", account)
+    account = {"account": str(uuid4()), "username": f"ci-{WORD[:100]}", "name": NAME[:200]}
+    company.both("service_account", {**account, "owner": company["adam"].subject})
 
 
 def space(company: Company) -> None:
