@@ -196,7 +196,9 @@ def end_by_program(*, client: UUID, secret: str, at: datetime) -> bool:
 
 
 def _end(row: Connection, why: str, at: datetime) -> bool:
-    """Whether it was open until now."""
+    """Whether it was open until now. One whose code was claimed and changed for nothing yet never opens."""
+    over = max(at, row.made_at + timedelta(microseconds=1))
+    Connection.objects.filter(pk=row.pk, token__isnull=True).update(until_at=over)
     if not ApiToken.objects.filter(connection=row, revoked_at__isnull=True).update(revoked_at=at):
         return False
     facts = {"connection": str(row.pk), "token": str(row.token_id), "why": why}

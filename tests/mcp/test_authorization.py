@@ -39,7 +39,7 @@ def opens(secret: str) -> bool:
     return knocks(secret)[0].status_code == 200
 
 
-def test_a_program_finds_its_way_from_the_refusal_to_every_address(world: World) -> None:
+def test_a_program_finds_its_way_from_the_refusal_to_every_address() -> None:
     (refused,) = knocks("")
     where = refused.headers["www-authenticate"].partition('resource_metadata="')[2].rstrip('"')
     assert urlsplit(where).path in METADATA
@@ -54,8 +54,12 @@ def test_a_program_finds_its_way_from_the_refusal_to_every_address(world: World)
     assert server["authorization_response_iss_parameter_supported"] is True
 
 
-def test_an_owner_lets_a_program_in_and_the_whole_chain_is_evidence(world: World, bot: Person) -> None:
+def test_an_owner_says_no_or_yes_and_the_whole_chain_is_evidence(world: World, bot: Person) -> None:
     program = Program()
+    heard = says(program, bot.owner, bot, do="refuse")
+    assert (heard["error"], heard["iss"], "code" in heard) == ("access_denied", PORTAL, False)
+    assert told("connection.refused")[0]["why"] == "a person said no"
+    assert not Connection.objects.exists()
     heard = says(program, bot.owner, bot)
     assert (heard["state"], heard["iss"]) == ("s t&ate", PORTAL)
     keys = program.changes(heard["code"]).json()
@@ -71,14 +75,6 @@ def test_an_owner_lets_a_program_in_and_the_whole_chain_is_evidence(world: World
     assert told("token.made")[0]["connection"] == made["connection"]
 
 
-def test_a_refusal_is_told_to_the_program_and_is_evidence(world: World, bot: Person) -> None:
-    program = Program()
-    heard = says(program, bot.owner, bot, do="refuse")
-    assert (heard["error"], heard["iss"], "code" in heard) == ("access_denied", PORTAL, False)
-    assert told("connection.refused")[0]["why"] == "a person said no"
-    assert not Connection.objects.exists()
-
-
 def test_a_code_is_good_once_and_the_second_time_ends_what_it_opened(world: World, bot: Person) -> None:
     program = Program()
     code = says(program, bot.owner, bot)["code"]
@@ -88,6 +84,16 @@ def test_a_code_is_good_once_and_the_second_time_ends_what_it_opened(world: Worl
     assert not opens(keys["access_token"])
     assert program.refreshes(keys["refresh_token"]).json()["error"] == "invalid_grant"
     assert told("connection.ended")[0]["why"] == told("connection.refused")[0]["why"] == "its code came twice"
+
+
+def test_a_code_that_comes_again_before_the_first_was_answered_opens_nothing(world: World, bot: Person) -> None:
+    program = Program()
+    given = {"client": AgentClient.objects.get().pk, "code": says(program, bot.owner, bot)["code"]}
+    first = connection_keys.claim_code(**given, at=now())
+    assert first is not None
+    assert connection_keys.claim_code(**given, at=now()) is None
+    assert connection_keys.open_connection(connection=first.pk, at=now()) is None
+    assert not ApiToken.objects.exists()
 
 
 WRONG: dict[str, tuple[dict[str, Any], str]] = {
@@ -181,7 +187,7 @@ def test_a_refresh_token_that_comes_twice_ends_its_family(world: World, bot: Per
     assert (ended["why"], ended["actor"]) == (connection_keys.TWICE, str(bot.subject))
 
 
-def test_two_refreshes_at_once_are_one_too_many(world: World, bot: Person) -> None:
+def test_two_refreshes_at_once_and_one_by_another_program_end_it_too(world: World, bot: Person) -> None:
     """Both were looked up before either was used."""
     program = Program()
     secret = connected(program, bot)["refresh_token"]
@@ -192,10 +198,6 @@ def test_two_refreshes_at_once_are_one_too_many(world: World, bot: Person) -> No
     assert connection_keys.refreshed(row=rows[0].pk, verbs=["run"], at=now()) is not None
     assert connection_keys.refreshed(row=rows[1].pk, verbs=["run"], at=now()) is None
     assert told("connection.ended")[0]["why"] == connection_keys.TWICE
-
-
-def test_another_program_s_refresh_token_ends_the_connection(world: World, bot: Person) -> None:
-    program = Program()
     keys = connected(program, bot)
     assert Program().refreshes(keys["refresh_token"]).json()["error"] == "invalid_grant"
     assert not opens(keys["access_token"])

@@ -68,17 +68,23 @@ def test_the_page_names_who_asks_where_the_key_goes_and_what_it_opens(
     assert "Any program of this computer" in town.client("mira").get(local.asks()).content.decode()
 
 
-def test_whoever_owns_no_agent_is_told_who_makes_one(town: Town, bot: Person, program: Program) -> None:
-    page = town.client("stranger").get(program.asks()).content.decode()
-    assert "You have no agent" in page
-    assert "helper-bot" not in page
-
-
-def test_nobody_decides_before_signing_in_and_then_comes_back(town: Town, bot: Person, program: Program) -> None:
+def test_nobody_decides_before_signing_in_and_whoever_owns_no_agent_is_told_who_makes_one(
+    town: Town, bot: Person, program: Program
+) -> None:
     for method in ("get", "post"):
         answer = getattr(Client(HTTP_HOST="localhost"), method)(program.asks())
         assert (answer.status_code, urlsplit(answer["Location"]).path) == (302, "/login/")
         assert "/agents/connect/%3F" in answer["Location"]
+    page = town.client("stranger").get(program.asks()).content.decode()
+    assert "You have no agent" in page
+    assert "helper-bot" not in page
+    client = Client(HTTP_HOST="localhost", enforce_csrf_checks=True)
+    client.cookies = browser(town.people["mira"]).cookies
+    for do in ("connect", "refuse"):
+        assert client.post(program.asks(), yes(bot, do=do)).status_code == 403, "another site's form is no consent"
+    assert client.get(program.asks()).cookies["csrftoken"]["samesite"] == "Lax"
+    assert not Connection.objects.exists()
+    assert not Event.objects.filter(kind="connection.refused").exists()
 
 
 def test_a_yes_needs_a_second_factor_of_just_now_and_what_was_chosen_goes_on(
@@ -125,16 +131,6 @@ def test_a_wrong_request_is_told_to_the_person_and_leads_nowhere(town: Town, bot
                 assert "evil.example" not in answer["Content-Security-Policy"]
                 assert "nothing was sent" in answer.content.decode()
     assert not Connection.objects.exists()
-
-
-def test_another_site_s_form_is_no_consent(town: Town, bot: Person, program: Program) -> None:
-    client = Client(HTTP_HOST="localhost", enforce_csrf_checks=True)
-    client.cookies = browser(town.people["mira"]).cookies
-    for do in ("connect", "refuse"):
-        assert client.post(program.asks(), yes(bot, do=do)).status_code == 403
-    assert client.get(program.asks()).cookies["csrftoken"]["samesite"] == "Lax"
-    assert not Connection.objects.exists()
-    assert not Event.objects.filter(kind="connection.refused").exists()
 
 
 def test_an_agent_of_somebody_else_or_a_closed_one_is_given_by_nobody(

@@ -13,6 +13,7 @@ from django.views.decorators.http import require_http_methods
 from procedures.domain import clients
 from procedures.domain.clock import now
 from procedures.domain.errors import InvalidInput
+from procedures.domain.software import MAY
 from procedures.queries import connections as queries
 from procedures.queries import pages_people
 from procedures.services import connections
@@ -47,6 +48,7 @@ def ask(request: HttpRequest) -> HttpResponse:
         return _decided(request, wish)
     context = {
         "wish": wish,
+        "wants": [verb for verb in MAY if verb in wish.verbs],
         "receiver": clients.receiver(wish.redirect),
         "here": wish.redirect.startswith("http:"),
         "choices": queries.choices(me, at),
