@@ -6,12 +6,14 @@ from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from datetime import datetime
 from typing import Any
+from uuid import UUID
 
 from django.db.models import Q
 
 from procedures.answers.standing import Standing, standing
 from procedures.domain.canonical import moment
 from procedures.models import (
+    CampaignItem,
     CredentialBinding,
     DutyAssignment,
     EnrolledKey,
@@ -76,10 +78,17 @@ def _grants(then: Standing, at: datetime) -> Iterator[Drift]:
     rows = Grant.objects.filter(revoked_at__isnull=True, expires_at__gt=at).select_related(
         "person", "group", "procedure"
     )
-    table = {str(row.pk): _said(row) for row in rows}
+    over = _lapsing(at)
+    table = {str(row.pk): _said(row) for row in rows if row.pk not in over}
     ours = {id: grant for id, grant in then.authority.grants.items() if grant["expires_at"] > then.at}
     log = {id: {key: grant.get(key) for key in GRANT_FIELDS} | _plain(grant) for id, grant in ours.items()}
     yield from _both("grant", table, log)
+
+
+def _lapsing(at: datetime) -> set[UUID]:
+    """Grants that nobody kept in a campaign whose date has come: over in the evidence, and swept up any minute now."""
+    items = CampaignItem.objects.filter(campaign__state="open", campaign__due_at__lte=at)
+    return set(items.filter(decision="").values_list("grant", flat=True))
 
 
 def _plain(grant: Mapping[str, Any]) -> dict[str, Any]:
@@ -125,7 +134,7 @@ def _rights(then: Standing, at: datetime) -> Iterator[Drift]:
             and (name is not None or not (said.get("procedure") or said.get("selector")))
             and right.person_id == grant.person_id
             and right.group_id == grant.group_id
-            and moment(right.ends_at) <= said["expires_at"]
+            and moment(right.ends_at) <= then.authority.ends(str(grant.pk))
         )
         if not fits:
             where = f"{right.verb} {name or 'every procedure'} in {place or 'every environment'}"
@@ -178,9 +187,14 @@ def _keys(then: Standing, at: datetime) -> Iterator[Drift]:
 
 
 def _environments(then: Standing, at: datetime) -> Iterator[Drift]:
-    table = {row.name: {rule: getattr(row, rule) for rule in RULES} for row in Environment.objects.all()}
-    log = {name: {rule: said.get(rule) for rule in RULES} for name, said in then.authority.environments.items()}
+    table = {row.name: {rule: getattr(row, rule) for rule in RULES} | _freeze(row) for row in Environment.objects.all()}
+    rules = (*RULES, "frozen_until")
+    log = {name: {rule: said.get(rule) for rule in rules} for name, said in then.authority.environments.items()}
     yield from _both("environment", table, log)
+
+
+def _freeze(row: Environment) -> dict[str, str | None]:
+    return {"frozen_until": moment(row.frozen_until_at) if row.frozen_until_at else None}
 
 
 def _bindings(then: Standing, at: datetime) -> Iterator[Drift]:

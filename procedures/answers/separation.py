@@ -8,8 +8,9 @@ from datetime import datetime
 from typing import Any
 
 from procedures.answers.standing import Standing, standing
+from procedures.domain import break_glass
 from procedures.domain.canonical import moment
-from procedures.evidence.queries import Fact, authority_facts, facts_of_kinds
+from procedures.evidence.queries import Fact, authority_facts, facts_of_kinds, glass_facts
 
 VIOLATION, EXCEPTION, COMBINED, HELD = "violation", "exception", "combined", "held together"
 PAIRS = (("author", "review"), ("run", "approve"), ("manage_access", "run"))
@@ -37,6 +38,7 @@ def separation_report(at: datetime, *, since: datetime | None = None) -> list[Fi
         *_reviews(then, [f for f in facts_of_kinds("version.submitted", "review.made") if f.at <= then.at], first),
         *_approvals(then, [f for f in facts_of_kinds("run.requested", "run.approved") if f.at <= then.at], first),
         *(one for fact in authority_facts() if within(fact) for one in _control(then, fact)),
+        *_glass(then, [f for f in glass_facts() if f.at <= then.at], first),
         *_bootstrap(then),
         *_held(then),
     ]
@@ -83,6 +85,30 @@ def _control(then: Standing, fact: Fact) -> Iterator[Finding]:
     weak = [row for row in fact.signatures if row.get("strength") != "signed"]
     if fact.facts.get("production") and weak and fact.facts["control"] not in {"key", "key_end"}:
         yield Finding(EXCEPTION, then.name(str(weak[0]["by"])), f"decided {what} unsigned", fact.at, fact.id)
+
+
+def _glass(then: Standing, facts: list[Fact], first: str) -> Iterator[Finding]:
+    """Each break-glass is an exception, named with who looked at it afterwards; a review by the wrong one is not."""
+    reviews: dict[str, list[Fact]] = {}
+    for fact in facts:
+        if fact.kind == "break_glass.reviewed":
+            reviews.setdefault(str(fact.facts["use"]), []).append(fact)
+    for fact in facts:
+        if fact.kind != "break_glass.used" or fact.at < first:
+            continue
+        made = then.made.get(str(fact.facts["grant"]), {"by": "", "confirmers": []})
+        given = {made["by"], *made["confirmers"]}
+        looked = []
+        for review in reviews.get(str(fact.facts["use"]), []):
+            name = then.name(review.actor)
+            if break_glass.may_review(review.actor, user=fact.actor, chain=fact.facts["chain"], grantors=given):
+                what = "reviewed a break-glass of a run that they stand behind, or that they gave the permission for"
+                yield Finding(VIOLATION, name, what, review.at, review.id)
+            else:
+                looked.append(f"reviewed by {name}: {review.facts['verdict']}")
+        skips = " and ".join(fact.facts["skips"]) or "nothing"
+        what = f"broke the glass in {fact.facts['environment']}, past {skips}; {', '.join(looked) or 'not reviewed'}"
+        yield Finding(EXCEPTION, then.name(fact.actor), what, fact.at, fact.id)
 
 
 def _bootstrap(then: Standing) -> Iterator[Finding]:

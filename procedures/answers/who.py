@@ -8,6 +8,7 @@ from datetime import datetime
 from typing import Any
 
 from procedures.answers.standing import Standing, limits, standing
+from procedures.domain import grants
 
 
 @dataclass(frozen=True, slots=True)
@@ -43,7 +44,7 @@ def who_can(verb: str, *, procedure: str | None, environment: str | None, at: da
         for id, grant in then.live()
         if verb in grant["verbs"]
         and (procedure is None or then.authority.reaches(grant, procedure))
-        and (environment is None or not grant["environments"] or environment in grant["environments"])
+        and (environment is None or grants.in_place(grant, environment, then.authority.production))
         for holding in _holdings(then, id, grant, (verb,))
     ]
     return sorted(found, key=lambda one: (one.person, one.expires_at))

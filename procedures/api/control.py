@@ -185,6 +185,7 @@ class Environments(Door):
                 "min_strength": e.min_strength,
                 "reason_required": e.reason_required,
                 "networks": e.networks,
+                "frozen_until": shapes.at(e.frozen_until_at),
                 "pool_key": key.public
                 if (key := PoolKey.objects.filter(environment=e, ended_at=None).first())
                 else None,

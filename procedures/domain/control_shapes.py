@@ -144,7 +144,10 @@ SCHEMAS: Mapping[str, dict[str, Any]] = {
             "approval_expiry_s": {"type": "integer", "minimum": 60, "maximum": 604_800},
             "reason_required": {"type": "boolean"},
         },
-        {"networks": {"type": "array", "items": NETWORK, "maxItems": 100, "uniqueItems": True}},
+        {
+            "networks": {"type": "array", "items": NETWORK, "maxItems": 100, "uniqueItems": True},
+            "frozen_until": MOMENT,
+        },
     ),
     "binding": _object(
         {

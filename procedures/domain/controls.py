@@ -70,7 +70,7 @@ def touches_production(control: str, object: Mapping[str, Any], production: Coll
         return bool(production)
     if control == "grant":
         named = object.get("environments") or []
-        return not named or any(name in production for name in named)
+        return any(name in production for name in named) if named else bool(production)
     if control == "environment":
         return bool(object.get("production")) or object.get("name") in production
     return object.get("environment") in production
@@ -187,6 +187,11 @@ class Authority:
         """Who stands behind software, as a change that stands says; empty for a person."""
         rows = (table.get(subject) for table in (self.agents, self.accounts))
         return {row["owner"] for row in rows if row and row["stands"]}
+
+    def ends(self, grant: str) -> str:
+        """When a grant ends as things stand: at its own end, or with the campaign that nobody has kept it in yet."""
+        waiting = [row["due_at"] for row in self.campaigns.values() if grant in row["set"] - row["kept"]]
+        return min([str(self.grants[grant]["expires_at"]), *waiting])
 
     def joined(self, object: Mapping[str, Any], at: str) -> set[str]:
         """Principals of living grants that grow and that a change of labels lets reach its procedure."""

@@ -32,6 +32,17 @@ def problems(grant: Mapping[str, Any], prefix: str) -> list[tuple[str, str]]:
     return found
 
 
+def in_place(grant: Mapping[str, Any], environment: str | None, production: Collection[str]) -> bool:
+    """Whether a grant reaches an environment; None is every one.
+
+    One for every environment that was given unsigned, where there was no production, reaches no production that came
+    later: `everywhere` is false then.
+    """
+    if grant["environments"]:
+        return environment in grant["environments"]
+    return bool(grant.get("everywhere", True) or not (production if environment is None else environment in production))
+
+
 def longest(grant: Mapping[str, Any], terms: Mapping[str, Any], production: Collection[str]) -> tuple[int, str]:
     """(days, of what): the longest term that this grant may have."""
     named, verbs = grant["environments"], grant["verbs"]

@@ -9,6 +9,8 @@ from collections.abc import Collection, Iterable, Mapping
 from dataclasses import dataclass
 from typing import Any, Protocol
 
+from procedures.domain import grants
+
 OPERATED = frozenset({"binding", "target", "secret", "runner"})
 IN_ONE_ENVIRONMENT = frozenset({"binding", "target", "secret"})
 
@@ -33,6 +35,9 @@ class Ledger(Protocol):
 
     @property
     def grants(self) -> Mapping[str, Mapping[str, Any]]: ...
+
+    @property
+    def production(self) -> Collection[str]: ...
 
     @property
     def owners(self) -> Mapping[str, Collection[str]]: ...
@@ -77,9 +82,7 @@ def holders(ledger: Ledger, verb: str, place: Place, *, at: str) -> set[str]:
 def _holders(ledger: Ledger, verb: str, procedure: str | None, environment: str | None, at: str) -> set[str]:
     found: set[str] = set()
     for grant in _living(ledger.grants.values(), verb, at):
-        where = grant["environments"]
-        here = not where or environment in where
-        if here and _covers(ledger, grant, procedure):
+        if grants.in_place(grant, environment, ledger.production) and _covers(ledger, grant, procedure):
             found |= ledger.holders(grant["principal"])
     return found
 

@@ -456,6 +456,7 @@ class Authority:
         self.drafts: dict[tuple[str, str], set[str]] = {}
         self.duties: dict[str, set[str]] = {}
         self.approvals: dict[str, Row] = {}
+        self.frozen: dict[str, tuple[str, str]] = {}
         self.members: dict[str, set[str]] = {}
         self.owners: dict[str, set[str]] = {}
         self.grants: dict[str, Row] = {}
@@ -508,16 +509,23 @@ class Authority:
         """Who holds a verb over a procedure and an environment then; None is every one of them."""
         found = set()
         for grant in self.grants.values():
-            where, wanted = grant.get("environments") or [], set(grant.get("selector") or ())
+            wanted = set(grant.get("selector") or ())
             reached = grant.get("pinned", ())
             if grant.get("grows"):
                 reached = [name for name, has in self.labels.items() if wanted <= has]
             whole = "procedure" not in grant and not wanted
             what = whole or (procedure is not None and (procedure == grant.get("procedure") or procedure in reached))
             live = verb in grant["verbs"] and grant["not_before"] <= at < grant["expires_at"]
-            if live and what and (not where or environment in where):
+            if live and what and self.in_place(grant, environment):
                 found |= self.holders(grant["principal"])
         return found
+
+    def in_place(self, grant: Row, environment: str | None) -> bool:
+        """Whether a grant reaches an environment (None: every one); an unsigned one no production that came later."""
+        if grant.get("environments"):
+            return environment in grant["environments"]
+        later_on = bool(self.production) if environment is None else environment in self.production
+        return grant.get("everywhere", True) or not later_on
 
     def gains(self, control: str, thing: Row, at: str) -> set[str]:
         """Who gains authority from a change, owners of software that gains included."""
@@ -670,7 +678,10 @@ class Authority:
         if control == "grant":
             wanted = set(thing.get("selector") or ())
             pinned = [name for name, has in self.labels.items() if wanted and wanted <= has]
-            self.grants[body["change"]] = dict(thing, pinned=pinned, signers=[r["by"] for r in body.get("sigs", [])])
+            light = not (self.production or thing.get("environments"))
+            light = light and bool(self.lacks(control, thing, body, at, weigh=True))
+            signers = [r["by"] for r in body.get("sigs", [])]
+            self.grants[body["change"]] = dict(thing, pinned=pinned, signers=signers, everywhere=not light)
             self.grants.pop(thing.get("replaces", ""), None)
         elif control == "campaign":
             self.campaigns.setdefault(thing["campaign"], dict(thing, set=set(), kept=set()))
@@ -687,6 +698,8 @@ class Authority:
         elif control == "environment":
             (self.production.add if thing["production"] else self.production.discard)(thing["name"])
             self.approvals[thing["name"]] = thing.get("approvals", {})
+            begun, until = self.frozen.get(thing["name"], ("", ""))
+            self.frozen[thing["name"]] = (begun if until > at else at, thing.get("frozen_until", ""))
         elif control == "profile":
             self.profile = thing["profile"]
         elif control == "key":
@@ -731,7 +744,7 @@ class Authority:
             for g in self.grants.values()
             if "break_glass" in g["verbs"]
             and by in self.holders(g["principal"])
-            and (not g.get("environments") or where in g["environments"])
+            and self.in_place(g, where)
             and g.get("not_before", "") <= now < g.get("expires_at", "~")
         ]
         why = ""
@@ -780,8 +793,8 @@ class Authority:
             return ""
         return later(self.known_at, 24)
 
-    def lacks(self, control: str, thing: Row, body: Row, at: str) -> str:
-        """Why a control change does not stand by itself, or an empty string."""
+    def lacks(self, control: str, thing: Row, body: Row, at: str, *, weigh: bool = False) -> str:
+        """Why a control change does not stand by itself, or an empty string. `weigh`: were it for production."""
         named = thing.get("environments") or []
         if control == "redaction" and len({row["by"] for row in body.get("sigs", [])}) < 2:
             return "needs two people, whatever the portal holds"
@@ -790,12 +803,12 @@ class Authority:
         if control in PORTAL_WIDE or control in ALONE:
             touches = bool(self.production)
         elif control == "grant":
-            touches = not named or bool(set(named) & self.production)
+            touches = bool(set(named) & self.production if named else self.production)
         elif control == "environment":
             touches = thing.get("production") or thing.get("name") in self.production
         else:
             touches = thing.get("environment") in self.production
-        if not touches:
+        if not (touches or weigh):
             return ""
         gains = self.gains(control, thing, at)
         wide = self.profile == "separate"
@@ -908,6 +921,9 @@ class Story:
         if kind == "run.claimed" and self.runs[header["run"]]["production"]:
             run = self.runs[header["run"]]
             why = {"acceptance": self.lacking.get(body["digest"]), "approval": _approval(authority, run)}
+            begun, until = authority.frozen.get(run["environment"], ("", ""))
+            if begun <= header["at"] < until and not run["thawed"]:
+                why["freeze"] = "was claimed while its environment was frozen"
             authority.asserted += [(index, what, text) for what, text in why.items() if text]
         if "dsse" in body:
             _dsse(authority, self.chains, body["dsse"], header, body, member)
@@ -1079,6 +1095,7 @@ def _run_event(
             raise Failed(member, "what was claimed is not what was accepted")
         broken = [g for g in authority.glass if (g["run"], g["plan_digest"]) == (header["run"], body["plan_digest"])]
         run["glass"] = [g for g in broken if "approval" in g["skips"]]
+        run["thawed"] = any("freeze" in g["skips"] and not g["why"] for g in broken)
         people = {who for plan, who, gate, _ in run["approved"] if plan == body["plan_digest"] and not gate}
         if body["plan_digest"] != run["plan"] or (len(people) < run["needed"] and not run["glass"]):
             raise Failed(member, "it was claimed without the approvals that its plan needs")

@@ -11,6 +11,7 @@ from procedures.domain import break_glass
 from procedures.domain.canonical import moment, parse_moment
 from procedures.domain.controls import Authority
 from procedures.evidence.queries import Fact, glass_facts
+from procedures.issuer.refusals import LeaseRefused
 from procedures.issuer.replay import by_now, checked, statement_of
 from procedures.models import Run
 
@@ -32,8 +33,22 @@ class Seen:
         return self.fact.actor
 
 
-def why_not(authority: Authority, run: Run, plan_digest: str, covers: Covers, *, at: datetime) -> str:
-    """Why no break-glass lets this run lack its approvals now; empty if one does. `covers` judges a grant."""
+def through_freeze(authority: Authority, run: Run, covers: Covers, *, begun: datetime, at: datetime) -> None:
+    """Raise LeaseRefused for a run that began in a freeze of its environment, unless the glass was broken for that."""
+    rules = authority.environments.get(run.environment_id, {})
+    if not rules.get("frozen_from", "") <= moment(begun) < rules.get("frozen_until", ""):
+        return
+    if why := why_not(authority, run, run.plan_digest, covers, at=at, skips="freeze"):
+        raise LeaseRefused(f"{run.environment_id} is frozen until {rules['frozen_until']}. Break-glass: {why}.")
+
+
+def why_not(
+    authority: Authority, run: Run, plan_digest: str, covers: Covers, *, at: datetime, skips: str = "approval"
+) -> str:
+    """Why no break-glass lets this run do without its approvals, or through a freeze; empty if one does.
+
+    `covers` judges a grant.
+    """
     seen: list[Seen] = []
     why = "no break-glass of this run stands in the log"
     for fact in glass_facts():
@@ -47,7 +62,7 @@ def why_not(authority: Authority, run: Run, plan_digest: str, covers: Covers, *,
             problem = break_glass.refusal(earlier, when)
             seen.append(Seen(fact, when))
         if fact.facts["run"] == str(run.id) and fact.facts["plan_digest"] == plan_digest:
-            why = problem or _holds(authority, fact, covers, at)
+            why = problem or _holds(authority, fact, covers, at, skips)
             if not why:
                 return ""
     return why
@@ -66,9 +81,9 @@ def _proven(authority: Authority, fact: Fact) -> str:
     return ""
 
 
-def _holds(authority: Authority, fact: Fact, covers: Covers, at: datetime) -> str:
-    if "approval" not in fact.facts["skips"]:
-        return "it does not skip the approval"
+def _holds(authority: Authority, fact: Fact, covers: Covers, at: datetime, skips: str) -> str:
+    if skips not in fact.facts["skips"]:
+        return f"it does not skip the {skips}"
     if moment(at) > fact.facts["not_after"]:
         return f"it ended at {fact.facts['not_after']}"
     for grant in authority.grants.values():

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import base64
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Collection, Mapping, Sequence
 from datetime import datetime
 from functools import partial
 from typing import Any
@@ -43,16 +43,17 @@ def judge_run(authority: Authority, run: Run, plan: Mapping[str, Any], *, at: da
     software = asked_by_software(authority, run, facts)
     risk = highest_told(version_facts(run.version_id), told)
     wanted = policies.required(authority, run, plan, facts)
+    name, begun = str(submitted["procedure"]), _begun(facts, at)
+
+    def covers(grant: Mapping[str, Any]) -> bool:
+        return authority.reaches(grant, name) and _covers(grant, run, plan, at, begun, authority.production)
+
+    glass.through_freeze(authority, run, covers, begun=begun, at=at)
     try:
         return _approvals(authority, run, risk, facts, wanted, software=software)
     except LeaseRefused as refusal:
         if software:
             raise  # no glass is broken for software: a person approves, who does not stand behind it (H38)
-        name, begun = str(submitted["procedure"]), _begun(facts, at)
-
-        def covers(grant: Mapping[str, Any]) -> bool:
-            return authority.reaches(grant, name) and _covers(grant, run, plan, at, begun)
-
         if why := glass.why_not(authority, run, run.plan_digest, covers, at=at):
             raise LeaseRefused(f"{refusal.message} Break-glass: {why}.") from None
         return ()
@@ -151,7 +152,7 @@ def _grant(
     if requested is None or requested.facts["requester"] != requester:
         raise LeaseRefused("The log holds no request of this run by its requester.")
     why = "No grant that stands by itself covers this request."
-    production = run.environment_id in authority.production
+    production, begun = run.environment_id in authority.production, _begun(facts, at)
     for name, grant in authority.grants.items():
         claimants = authority.claimants(grant["principal"], production=production)
         if "run" not in grant["verbs"] or requester not in claimants:
@@ -159,7 +160,7 @@ def _grant(
         if not grant["stands"]:
             why = f"Grant {name} is asserted by the platform alone: {authority.asserted.get(name, 'it is not signed')}."
             continue
-        if authority.reaches(grant, procedure) and _covers(grant, run, plan, at, _begun(facts, at)):
+        if authority.reaches(grant, procedure) and _covers(grant, run, plan, at, begun, authority.production):
             return
     raise LeaseRefused(why)
 
@@ -170,12 +171,19 @@ def _begun(facts: Sequence[Fact], at: datetime) -> datetime:
     return parse_moment(claims[-1]) if claims else at
 
 
-def _covers(grant: Mapping[str, Any], run: Run, plan: Mapping[str, Any], at: datetime, begun: datetime) -> bool:
+def _covers(
+    grant: Mapping[str, Any],
+    run: Run,
+    plan: Mapping[str, Any],
+    at: datetime,
+    begun: datetime,
+    production: Collection[str] = (),
+) -> bool:
     """Whether the grant, as a unit, holds for this environment, these parameters, secrets and targets, now."""
     now = moment(at)
     if not grant["not_before"] <= now < grant["expires_at"]:
         return False
-    if grant["environments"] and run.environment_id not in grant["environments"]:
+    if not grants.in_place(grant, run.environment_id, production):
         return False
     return not grants.outside(
         at=begun,

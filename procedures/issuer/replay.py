@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from datetime import datetime
 from typing import Any
 
@@ -90,13 +90,19 @@ def _control(authority: Authority, fact: Fact) -> None:
         object = {**object, "counts_from": counts_from(authority.latest, keyed=keyed, by_older_key=own)}
     if control == "key_end" and verdict.stands:
         end_key(authority, object["fingerprint"], index=fact.index)
+    if control == "environment" and "frozen_until" in object:
+        before, at = authority.environments.get(object["name"], {}), by_now(fact.at)
+        begun = before["frozen_from"] if before.get("frozen_until", "") > at else at
+        object = {**object, "frozen_from": begun}
     if control == "grant":
         object = {**object, "signers": sorted({str(row["by"]) for row in fact.signatures})}
+        if not object["environments"] and not authority.production:
+            object["everywhere"] = judged(authority, fact, production={"any"}).stands
     apply(authority, control, object, id=fact.facts["change"], stands=verdict.stands)
 
 
-def judged(authority: Authority, fact: Fact) -> Verdict:
-    """Whether a control event stands, given the authority built so far."""
+def judged(authority: Authority, fact: Fact, *, production: Collection[str] | None = None) -> Verdict:
+    """Whether a control event stands, given the authority built so far; `production`: were these production."""
     control, object = fact.facts["control"], fact.facts["object"]
     at = by_now(max(authority.latest, fact.at))  # dated back, it is judged as of what stands before it
     return judge(
@@ -104,7 +110,7 @@ def judged(authority: Authority, fact: Fact) -> Verdict:
         object,
         _signatures(authority, fact),
         profile=authority.profile,
-        production=authority.production,
+        production=authority.production if production is None else production,
         gains=gains_from(control, object, authority, at=at),
         managers=managers(authority, control, object, at=at),
         longest=authority.terms,

@@ -7,10 +7,11 @@ from typing import Any
 
 from django.contrib.auth.models import Group
 
+from procedures.domain.clock import now
 from procedures.domain.errors import InvalidInput, OpsError
 from procedures.domain.sshkeys import fingerprint
 from procedures.git.call import branch_problem, url_problem
-from procedures.models import EnrolledKey, Environment, Grant, Person, Procedure
+from procedures.models import ControlChange, EnrolledKey, Environment, Grant, Person, Procedure
 from procedures.services import (
     accounts,
     agents,
@@ -89,6 +90,17 @@ def _source_problems(object: Mapping[str, Any]) -> list[tuple[str, str]]:
     return problems
 
 
+def _environment_problems(object: Mapping[str, Any]) -> list[tuple[str, str]]:
+    """The first production is not let in by grants that nobody signed: they were given where there was none."""
+    if not object["production"] or Environment.objects.filter(production=True).exists():
+        return []
+    live = Grant.objects.filter(environments=[], revoked_at__isnull=True, expires_at__gt=now())
+    signatures = dict(ControlChange.objects.filter(pk__in=live.values("pk")).values_list("pk", "signatures"))
+    light = [pk for pk, rows in signatures.items() if not any(row["strength"] == "signed" for row in rows)]
+    told = f"{len(light)} grants for every environment were given unsigned while there was no production: end them, or"
+    return [("/object/production", f"{told} give them again, signed or for named environments")] if light else []
+
+
 def _labels_problems(object: Mapping[str, Any]) -> list[tuple[str, str]]:
     row = Procedure.objects.filter(name=object["procedure"]).first()
     same = row is not None and set(row.labels) == set(object["labels"])
@@ -112,6 +124,7 @@ CHECKS: Mapping[str, Callable[[Mapping[str, Any]], list[tuple[str, str]]]] = {
     "local_sign_in": local_sign_in.problems,
     "policy": policy_controls.problems,
     "labels": _labels_problems,
+    "environment": _environment_problems,
     "space": spaces.problems,
 }
 

@@ -128,7 +128,8 @@ def _duty(change: ControlChange, object: Mapping[str, Any], at: datetime, event:
 
 
 def _environment(change: ControlChange, object: Mapping[str, Any], at: datetime, event: UUID) -> None:
-    fields = {"networks": [], **{key: value for key, value in object.items() if key != "name"}}
+    fields = {"networks": [], **{key: value for key, value in object.items() if key not in {"name", "frozen_until"}}}
+    fields["frozen_until_at"] = parse_moment(object["frozen_until"]) if "frozen_until" in object else None
     row, made = Environment.objects.get_or_create(name=object["name"], defaults=fields)
     if not made:
         Environment.objects.filter(pk=row.pk).update(**fields, revision=row.revision + 1)

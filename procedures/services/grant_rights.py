@@ -13,7 +13,9 @@ from uuid import UUID
 from django.contrib.auth.models import Permission
 from django.db.models import QuerySet
 
+from procedures.domain.campaigns import CampaignState
 from procedures.models import (
+    CampaignItem,
     Environment,
     Grant,
     GrantRight,
@@ -51,6 +53,8 @@ def follow(procedure: Procedure, *, at: datetime) -> None:
 
 
 def _spread(grant: Grant, procedures: list[Procedure] | None) -> None:
+    due = CampaignItem.objects.filter(grant=grant, decision="", campaign__state=CampaignState.OPEN.value)
+    ends_at = min([grant.expires_at, *due.values_list("campaign__due_at", flat=True)])
     environments: Iterable[Environment | None] = list(Environment.objects.filter(name__in=grant.environments)) or [None]
     GrantRight.objects.bulk_create(
         GrantRight(
@@ -61,7 +65,7 @@ def _spread(grant: Grant, procedures: list[Procedure] | None) -> None:
             procedure=procedure,
             environment=environment,
             not_before_at=grant.not_before_at,
-            ends_at=grant.expires_at,
+            ends_at=ends_at,
         )
         for verb in grant.verbs
         for procedure in (procedures if procedures is not None else [None])

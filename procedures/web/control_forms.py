@@ -7,6 +7,7 @@ from typing import Any
 
 from django.http import QueryDict
 
+from procedures.domain.canonical import moment
 from procedures.domain.definition import DUTIES, RISKS
 from procedures.domain.errors import InvalidInput, NotFound, OpsError
 from procedures.domain.sealing import secret_object
@@ -14,7 +15,7 @@ from procedures.domain.sshkeys import fingerprint
 from procedures.models import Person
 from procedures.queries import pages_environments, pages_people
 from procedures.web import grant_forms, identity_forms
-from procedures.web.form_texts import json_object, whole, words
+from procedures.web.form_texts import json_object, until, whole, words
 
 Object = dict[str, Any]
 
@@ -46,6 +47,7 @@ def _environment(posted: QueryDict) -> Object:
         asked = {duty: whole(posted, f"{risk}.{duty}") for duty in DUTIES if posted.get(f"{risk}.{duty}", "").strip()}
         if needed := {duty: count for duty, count in asked.items() if count}:
             approvals[risk] = needed
+    frozen = until(posted, "frozen_until")
     return {
         "name": posted.get("name", ""),
         "title": posted.get("title", "").strip(),
@@ -57,6 +59,7 @@ def _environment(posted: QueryDict) -> Object:
         "approval_expiry_s": whole(posted, "hours") * 3600,
         "reason_required": "reason_required" in posted,
         "networks": words(posted, "networks"),
+        **({"frozen_until": moment(frozen)} if frozen else {}),
     }
 
 

@@ -87,6 +87,11 @@ def _agent(made: Object, names: Names) -> str:
     return f"The agent {made['name']} asks for {owner}, {made['runs_an_hour']} runs an hour"
 
 
+def _environment(made: Object, names: Names) -> str:
+    until = f", frozen until {made['frozen_until'][:16].replace('T', ' ')} UTC" if "frozen_until" in made else ""
+    return f"New rules for {made['name']}{until}"
+
+
 def _service_account(made: Object, names: Names) -> str:
     return f"The service account {made['name']} belongs to {names.get(made['owner'], 'somebody')}"
 
@@ -126,7 +131,7 @@ SENTENCES: Mapping[str, Callable[[Object, Names], str]] = {
     "key_end": lambda made, _: f"The key {made['fingerprint']} counts for nothing from now on",
     "membership": _membership,
     "duty": _duty,
-    "environment": lambda made, _: f"New rules for {made['name']}",
+    "environment": _environment,
     "policy": lambda made, _: f"The policy {made['name']} is {MODES[made['mode']]}",
     "binding": lambda made, _: f"{made['environment']} binds {made['name']} to {made['provider']} as {made['role']}",
     "target": _target,

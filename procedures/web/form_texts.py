@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from datetime import UTC, datetime
 from typing import Any
 
 from django.http import QueryDict
@@ -27,6 +28,15 @@ def json_object(posted: QueryDict, name: str) -> dict[str, Any]:
     if not isinstance(value, dict):
         raise InvalidInput([(f"/object/{name}", "is not a JSON object")])
     return value
+
+
+def until(posted: QueryDict, name: str) -> datetime | None:
+    """A day and an hour of UTC, as a browser sends them; nothing typed is None."""
+    text = posted.get(name, "").strip()
+    try:
+        return datetime.fromisoformat(text).replace(tzinfo=UTC) if text else None
+    except ValueError as problem:
+        raise InvalidInput([(f"/object/{name}", "is no day and hour such as 2026-12-24T18:00")]) from problem
 
 
 def words(posted: QueryDict, name: str) -> list[str]:

@@ -10,6 +10,8 @@ import pytest
 from django.db import connections
 
 from procedures import access
+from procedures.answers.drift import Drift, drift
+from procedures.answers.standing import standing
 from procedures.domain.canonical import moment
 from procedures.domain.clock import now
 from procedures.domain.errors import InvalidInput, NotAllowed, NotFound
@@ -19,7 +21,7 @@ from procedures.evidence.queries import one_fact
 from procedures.issuer.judgement import judge_run
 from procedures.issuer.refusals import LeaseRefused
 from procedures.issuer.replay import replay
-from procedures.models import Campaign, CampaignItem, Environment, Grant, Person, Procedure
+from procedures.models import Campaign, CampaignItem, Environment, Grant, GrantRight, Person, Procedure
 from procedures.queries import campaigns as queries
 from procedures.queries.grant_use import used
 from procedures.services import campaign_ends, campaigns, controls
@@ -218,3 +220,47 @@ def test_what_runs_used_stands_beside_what_they_may(town: tuple[World, Person, P
     assert used([grant], now() + timedelta(days=90))[grant.pk].idle
     assert signed(world, nora, "grant_end", {"grant": str(grant.pk), "reason": "x"})
     assert not campaigns.wider(grant, campaigns.object_of(grant, now()) | {"verbs": ["run"]}, now())
+
+
+def test_drift_knows_the_date_of_a_campaign_and_who_would_outlast_it(town: tuple[World, Person, Person, Grant]) -> None:
+    world, nora, _, grant = town
+    campaign = opened(world, [nora], procedure="hello")
+    assert drifted(now()) == []
+    assert drifted(campaign.due_at) == [], "over in the evidence, and not swept up yet"
+    assert str(grant.pk) not in {id for id, _ in standing(campaign.due_at).live()}
+    GrantRight.objects.filter(grant=grant).update(ends_at=grant.expires_at)
+    assert {(one.kind, one.what) for one in drifted(now())} == {("right", str(grant.pk))}
+    keep(world, nora, campaign, grant)
+    assert drifted(now()) == []
+    campaign_ends.end_campaigns(at=now())
+    before = campaign.opened_at + timedelta(milliseconds=1)
+    assert str(grant.pk) in {id for id, _ in standing(before).live()}
+
+
+def drifted(at: Any) -> list[Drift]:
+    return [one for one in drift(at) if one.kind in {"grant", "right"}]
+
+
+def test_what_a_label_lets_in_during_a_campaign_ends_with_it_too(town: tuple[World, Person, Person, Grant]) -> None:
+    world, nora, quinn, _ = town
+    world.accepted("disk-cleanup")
+    world.propose("labels", {"procedure": "hello", "labels": ["night"]})
+    grant = world.may(quinn, "run", selector=["night"], grows=True, expires_at=moment(now() + timedelta(days=60)))
+    campaign = opened(world, [nora], person="quinn")
+    world.propose("labels", {"procedure": "disk-cleanup", "labels": ["night"]})
+    ends = set(GrantRight.objects.filter(grant=grant).values_list("procedure__name", "ends_at"))
+    assert ends == {("hello", campaign.due_at), ("disk-cleanup", campaign.due_at)}
+    assert drifted(now()) == []
+
+
+def test_whoever_no_longer_manages_access_decides_nothing_of_a_campaign(
+    town: tuple[World, Person, Person, Grant],
+) -> None:
+    world, nora, _, grant = town
+    campaign = opened(world, [nora], procedure="hello")
+    [hers] = Grant.objects.filter(person=nora)
+    world.propose("grant_end", {"grant": str(hers.pk), "reason": "other work"})
+    with pytest.raises(NotAllowed, match="manage access"):
+        keep(world, nora, campaign, grant)
+    with pytest.raises(NotFound):
+        revoke(world, nora, campaign, grant)
