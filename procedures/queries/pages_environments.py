@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 
 from procedures.domain.errors import NotFound
-from procedures.models import CredentialBinding, Environment, PoolKey, Runner, SealedSecret, Target
+from procedures.models import ControlChange, CredentialBinding, Environment, PoolKey, Runner, SealedSecret, Target
 
 
 @dataclass(frozen=True, slots=True)
@@ -40,6 +40,12 @@ def one_environment(name: str) -> Environment:
 
 def targets_of(environment: Environment) -> list[Target]:
     return list(environment.targets.filter(ended_at__isnull=True).order_by("name")[:2000])
+
+
+def target_changes_waiting(environment: Environment) -> list[ControlChange]:
+    """Proposed changes of this environment's targets, oldest first."""
+    rows = ControlChange.objects.filter(control="target", state=ControlChange.State.PROPOSED).order_by("id")
+    return list(rows.filter(object__environment=environment.name)[:200])
 
 
 def bindings_of(environment: Environment) -> list[CredentialBinding]:

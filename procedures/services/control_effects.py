@@ -240,6 +240,7 @@ def _source(change: ControlChange, object: Mapping[str, Any], at: datetime, even
     fields = {key: object[key] for key in ("url", "branch", "path", "group")}
     fields["owner"] = Person.objects.get(subject=object["owner"])
     fields["ended_at"] = at if object["action"] == "end" else None
+    fields["asked_at"] = at  # set anew, it is looked at at once
     made = {"since_at": at, "hook_secret": token_hex(32)}
     Source.objects.update_or_create(name=object["name"], defaults=fields, create_defaults={**fields, **made})
 

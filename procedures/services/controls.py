@@ -15,7 +15,15 @@ from procedures.domain.errors import NotAllowed, NotFound
 from procedures.evidence.record import record
 from procedures.models import ControlChange, Person
 from procedures.queries import deciding, deputies
-from procedures.services import campaign_effects, control_checks, control_effects, control_ends, request_states, telling
+from procedures.services import (
+    campaign_effects,
+    control_checks,
+    control_effects,
+    control_ends,
+    request_states,
+    target_changes,
+    telling,
+)
 from procedures.services.control_ends import NothingToConfirm
 from procedures.services.control_gains import who_gains
 from procedures.services.control_weight import minimum_strength, production_names
@@ -100,7 +108,7 @@ def put_forward(
         production=controls.touches_production(control, object, production),
     )
     by_older_key = control == "key" and decision.strength == "signed"  # decisions.md, 19
-    if by_older_key or _needed(change, gains) == 0:
+    if by_older_key or _needed(change, gains, at) == 0:
         return _put_in_force(change, actor, gains, at)
     record(
         "control.proposed",
@@ -137,7 +145,7 @@ def confirm(
     row.signatures = [*row.signatures, decision.signature]
     row.confirmer = actor
     row.save(update_fields=["signatures", "confirmer"])
-    if len(row.signatures) - 1 >= _needed(row, gains):
+    if len(row.signatures) - 1 >= _needed(row, gains, at):
         return _put_in_force(row, actor, gains, at)
     record(
         "control.proposed",
@@ -248,10 +256,12 @@ def _not_oneself(actor: Person, gains: Collection[str]) -> None:
         raise SecondPersonRequired("Nobody grants to themselves: you would gain from this change.")
 
 
-def _needed(change: ControlChange, gains: Collection[str]) -> int:
-    return controls.confirmers_needed(
+def _needed(change: ControlChange, gains: Collection[str], at: datetime) -> int:
+    needed = controls.confirmers_needed(
         change.control, profile=profile_in_force(), production=change.production, somebody_gains=bool(gains)
     )
+    many = change.control == "target" and target_changes.waits(change.object, at)
+    return max(needed, 1) if many else needed
 
 
 def _facts(change: ControlChange, gains: Collection[str]) -> dict[str, Any]:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Collection, Sequence
 from datetime import datetime, timedelta
 from pathlib import Path
 from typing import Any
@@ -11,19 +11,30 @@ from django.conf import settings
 from django.db import transaction
 
 from procedures import access
-from procedures.domain.errors import InvalidInput, NotAllowed, NotFound, OpsError
+from procedures.domain.errors import IllegalState, InvalidInput, NotAllowed, NotFound, OpsError
 from procedures.domain.pushes import Push
 from procedures.git.call import GitFailed
 from procedures.git.repository import MAX_COMMITS, Commit, Repository
 from procedures.models import EnrolledKey, HookDelivery, Membership, Person, Source, SourceFinding, Version
+from procedures.services.source_homes import repository_of, require_home
 from procedures.services.unit import thing
 from procedures.services.versions import SameBytes, submit_version
 
 
+class Unowned(IllegalState):
+    """Whoever answered for the source has left."""
+
+    code = "source.unowned"
+    next_step = "An access manager proposes the source again with another owner, on the page Sources."
+
+
 def due(*, at: datetime) -> list[str]:
-    """Names of the sources to look at now: those that were asked for, and those not looked at for a while."""
+    """Names of the sources to look at now: those that were asked for, and those not looked at for a while.
+
+    One whose owner left rests until somebody else answers for it: nothing is fetched in the name of a leaver.
+    """
     every = timedelta(seconds=settings.OPSPORTAL_SOURCE_POLL_S)
-    rows = Source.objects.filter(ended_at__isnull=True).order_by("name")
+    rows = Source.objects.filter(ended_at__isnull=True, owner__is_active=True).order_by("name")
     return [row.name for row in rows if _is_due(row, at, every)]
 
 
@@ -52,11 +63,13 @@ def taken(*, name: str, push: Push, at: datetime) -> bool:
 
 @thing
 def ask_for_a_look(*, actor: Person, source: str, at: datetime) -> Source:
-    """Somebody who may author wants a source to be looked at now. Raises NotAllowed, NotFound."""
+    """Somebody who may author wants a source to be looked at now. Raises NotAllowed, NotFound, Unowned."""
     access.require(actor, "author", at=at)
     row = Source.objects.filter(name=source, ended_at__isnull=True).first()
     if row is None:
         raise NotFound("There is no such source.")
+    if not row.owner.is_active:
+        raise Unowned(unowned(row))
     Source.objects.filter(pk=row.pk).update(asked_at=at)
     row.asked_at = at
     return row
@@ -80,6 +93,9 @@ def hook_of(*, actor: Person, source: str, at: datetime, bearer: bool = False) -
 def look(*, name: str, at: datetime) -> list[Version]:
     """Fetch a source and submit what changed; one bad folder never stops the others. Returns the new versions."""
     source = Source.objects.select_related("owner").get(name=name)
+    if not source.owner.is_active:
+        note_failure(name=name, problem=unowned(source), at=at)
+        return []
     try:
         repository = repository_of(source)
         commit = repository.fetch(source.url, source.branch)
@@ -91,7 +107,7 @@ def look(*, name: str, at: datetime) -> list[Version]:
     findings: list[tuple[str, str]] = []
     for folder, tree in folders.items():
         try:
-            version = _take(source, repository, commit, folder, tree, at)
+            version = _take(source, repository, commit, folder, tree, at, folders)
         except OpsError as problem:
             findings += _told(folder or ".", problem)
             continue
@@ -111,14 +127,13 @@ def look(*, name: str, at: datetime) -> list[Version]:
     return made
 
 
+def unowned(source: Source) -> str:
+    return f"{source.owner} has left: nothing is fetched until another person answers for it."
+
+
 def note_failure(*, name: str, problem: str, at: datetime) -> None:
     """A look that came to nothing is told on the source's page, and its next one waits for its turn."""
     Source.objects.filter(pk=name).update(looked_at=at, problem=problem[:1000])
-
-
-def repository_of(source: Source) -> Repository:
-    place = Path(settings.OPSPORTAL_DATA_DIR) / "sources"
-    return Repository(place / f"{source.name}.git", place / f"{source.name}.key")
 
 
 def _told(folder: str, problem: OpsError) -> list[tuple[str, str]]:
@@ -127,13 +142,22 @@ def _told(folder: str, problem: OpsError) -> list[tuple[str, str]]:
     return [(folder, f"{problem.message} {problem.next_step}")]
 
 
-def _take(source: Source, repository: Repository, commit: str, folder: str, tree: str, at: datetime) -> Version | None:
+def _take(
+    source: Source,
+    repository: Repository,
+    commit: str,
+    folder: str,
+    tree: str,
+    at: datetime,
+    folders: Collection[str],
+) -> Version | None:
     """A new version of one folder, or None if its bytes are known already."""
     known = Version.objects.filter(origin__source=source.name, origin__folder=folder)
     newest = known.order_by("-submitted_at").first()
     if newest is not None and newest.origin["tree"] == tree:
         return None
     files = repository.files(commit, folder)
+    require_home(source, folder, folders, files)
     commits, rewritten = _history(source, repository, commit, folder)
     people, strangers = _people(source, commits)
     unseen = len(commits) >= MAX_COMMITS

@@ -20,7 +20,7 @@ from procedures.domain.errors import InvalidInput, OpsError
 from procedures.models import ControlChange, Person
 from procedures.queries import deciding, labels, pages_people
 from procedures.queries.would_allow import would_allow
-from procedures.services import control_gains, control_weight, controls
+from procedures.services import control_gains, control_weight, controls, target_changes
 from procedures.services.portal import profile_in_force
 from procedures.web import control_forms, control_words, signing
 from procedures.web.doors import page, person_of, show, status_of
@@ -147,6 +147,7 @@ def _context(me: Person, change: ControlChange) -> dict[str, Any]:
         "mine": change.proposer_id == me.pk,
         "told": control_words.told(change.control, change.object, names),
         "gains": gains,
+        "many": target_changes.too_many(change.object, now()) if waits and change.control == "target" else "",
         **(_effects_still(change) if waits else {}),
         "signed": signed,
         "signers": [(names.get(row["by"], row["by"]), row) for row in change.signatures],

@@ -48,6 +48,7 @@ def one(request: HttpRequest, name: str) -> HttpResponse:
             "strengths": [(s, words.STRENGTH[s]) for s in STRENGTHS],
             "sees": sees,
             "targets": pages_environments.targets_of(row) if sees else [],
+            "moving": pages_environments.target_changes_waiting(row) if sees else [],
             "bindings": pages_environments.bindings_of(row) if sees else [],
             "secrets": pages_environments.secrets_of(row) if sees else [],
             "tab": tab if tab in {"targets", "bindings", "rules"} else "targets",
