@@ -190,7 +190,7 @@ class Authority:
 
     def ends(self, grant: str) -> str:
         """When a grant ends as things stand: at its own end, or with the campaign that nobody has kept it in yet."""
-        waiting = [row["due_at"] for row in self.campaigns.values() if grant in row["set"] - row["kept"]]
+        waiting = [str(row["due_at"]) for row in self.campaigns.values() if grant in row["set"] - row["kept"]]
         return min([str(self.grants[grant]["expires_at"]), *waiting])
 
     def joined(self, object: Mapping[str, Any], at: str) -> set[str]:
