@@ -105,6 +105,7 @@ TOKEN = shape(
     },
 )
 SUBJECT = {"type": "string", "format": "uuid"}
+PAST = shape({"policy": {"type": "object"}, "days": {"type": "integer", "minimum": 1, "maximum": 90}})
 ROTATE = shape({}, {"overlap_hours": {"type": "integer"}})
 LOGIN = shape({"username": NAME, "password": {"type": "string", "maxLength": 1000}})
 CODE = shape({"code": {"type": "string", "minLength": 1, "maxLength": 200}})

@@ -111,6 +111,7 @@ class Decision:
     denied: tuple[Finding, ...] = ()
     warned: tuple[Finding, ...] = ()
     required: Mapping[str, int] = field(default_factory=dict)
+    raises: Mapping[str, str] = field(default_factory=dict)  # policy → the risk that a version has at least
 
     def facts(self) -> dict[str, Any]:
         """As evidence and doors tell it."""

@@ -1,7 +1,8 @@
 """One decision: what the policies of a set say of an input document, read from the shape that Conftest users know.
 
-A package's rules `deny` and `violation` refuse, `warn` hints, `require` asks for more people; each name may end in
-`_something`. What cannot be evaluated, or answers in another shape, denies, and says which policy it was.
+A package's rules `deny` and `violation` refuse, `warn` hints, `require` asks for more people, `raise` names the risk
+that a version has at least; each name may end in `_something`. What cannot be evaluated, or answers in another shape,
+denies, and says which policy it was.
 """
 
 from __future__ import annotations
@@ -12,15 +13,19 @@ from datetime import datetime
 from typing import Any
 
 from procedures.domain.canonical import digest
+from procedures.domain.definition import RISKS
 from procedures.domain.plan import plain
 from procedures.domain.policies import Decision, Finding, Policy, PolicySet, Stage, quorum_problem
 from procedures.domain.profiles import approvals_union
 from procedures.domain.text import visible
 from procedures.policy.evaluator import RESIDENT, Answer, Source, problems
 
-RULE = re.compile(r"(deny|violation|warn|require)(_[A-Za-z0-9_]+)?")
+RULE = re.compile(r"(deny|violation|warn|require|raise)(_[A-Za-z0-9_]+)?")
 HEAD = re.compile(r"(?:\s|#[^\n]*\n)*package\s+([a-zA-Z_]\w*(?:\.[a-zA-Z_]\w*)*)\s*(?:#[^\n]*)?(?:\n|$)")
-DECIDES = re.compile(r"^[ \t]*(?:default[ \t]+)?(?:deny|violation|warn|require)(?:_[A-Za-z0-9_]+)?\b", re.MULTILINE)
+DECIDES = re.compile(
+    r"^[ \t]*(?:default[ \t]+)?(?:deny|violation|warn|require|raise)(?:_[A-Za-z0-9_]+)?\b", re.MULTILINE
+)
+RAISES = re.compile(r"^[ \t]*(?:default[ \t]+)?raise(?:_[A-Za-z0-9_]+)?\b", re.MULTILINE)
 RESERVED = ("settings",)
 EVALUATION = "evaluation"
 MOST = 50
@@ -54,6 +59,7 @@ def decide(
         denied=tuple(sorted(row for one in said for row in one.denied)),
         warned=tuple(sorted(row for one in said for row in one.warned)),
         required=approvals_union(*(one.required for one in said)),
+        raises={name: risk for one in said for name, risk in one.raises.items()},
     )
 
 
@@ -71,7 +77,9 @@ def problems_of(policy: Policy) -> list[str]:
     if found.group(1).split(".")[0] in RESERVED:
         return [f"its package must not be {found.group(1)}: that is where its settings stand"]
     if not DECIDES.search(policy.source):
-        return ["has no rule deny, violation, warn or require"]
+        return ["has no rule deny, violation, warn, require or raise"]
+    if RAISES.search(policy.source) and "submit" not in policy.stages:
+        return ["raises the risk of versions, and is not asked about them: give it the stage submit"]
     why = problems([source_of(policy)])
     return [why[policy.name]] if why else []
 
@@ -81,20 +89,25 @@ def read(policy: Policy, answer: Answer, at: datetime) -> Decision:
     denied: list[Finding] = []
     warned: list[Finding] = []
     required: dict[str, int] = {}
+    raised: list[str] = []
     try:
         for rule, value in _rules(answer):
             kind = rule.partition("_")[0]
             if kind == "require":
                 required = approvals_union(required, *_quorums(rule, value))
+            elif kind == "raise":
+                raised += _risks(rule, value)
             else:
                 found = warned if kind == "warn" else denied
                 found += [Finding(policy.name, rule, text) for text in _messages(rule, value)]
     except _Shapeless as problem:
         denied.append(Finding(policy.name, EVALUATION, _short(str(problem))))
     if policy.enforces(at):
-        return Decision("submit", denied=tuple(denied), warned=tuple(warned), required=required)
+        raises = {policy.name: max(raised, key=RISKS.index)} if raised else {}
+        return Decision("submit", denied=tuple(denied), warned=tuple(warned), required=required, raises=raises)
     warned += [Finding(policy.name, row.rule, f"would refuse: {row.message}"[:LONGEST]) for row in denied]
     warned += [Finding(policy.name, "require", f"would ask for {n} × {duty}") for duty, n in required.items()]
+    warned += [Finding(policy.name, "raise", f"would raise the risk to {risk}") for risk in sorted(set(raised))]
     return Decision("submit", warned=tuple(warned))
 
 
@@ -127,6 +140,15 @@ def _quorums(rule: str, value: Any) -> list[Mapping[str, int]]:
     for row in rows:
         if why := quorum_problem(row):
             raise _Shapeless(f"{rule} {why}")
+    return rows
+
+
+def _risks(rule: str, value: Any) -> list[str]:
+    """Risks of a text or a set of texts. Raises _Shapeless."""
+    rows = value if isinstance(value, list) else [value]
+    for row in rows:
+        if row not in RISKS:
+            raise _Shapeless(f"{rule} says {row!r}, not {', '.join(RISKS)}")
     return rows
 
 

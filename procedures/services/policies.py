@@ -6,13 +6,14 @@ from collections.abc import Collection
 from datetime import datetime
 from typing import Any
 
-from procedures.domain.definition import of_json
+from procedures.domain.definition import RISKS, of_json
 from procedures.domain.errors import NotAllowed
 from procedures.domain.policies import Decision, PolicySet, told
 from procedures.evidence.record import record
 from procedures.models import CredentialBinding, Environment, Membership, Person, PolicyDecision, Target, Version
 from procedures.policy import decide, documents
 from procedures.queries.policies import last_said, standing
+from procedures.services.risks import raise_to
 
 
 class PolicyDenied(NotAllowed):
@@ -45,6 +46,10 @@ def judge_version(version: Version, *, at: datetime) -> Decision:
     if last is None and not policies.concerned("submit", version.definition["environments"]):
         return Decision("submit", policies.digest)
     decision = version_decision(version, policies, at=at)
+    if decision.raises:
+        risk = max(decision.raises.values(), key=RISKS.index)
+        names = sorted(name for name, said in decision.raises.items() if said == risk)
+        raise_to(version, risk, [*version.risk_reasons, f"the policy {', '.join(names)} says {risk}"], at)
     if last is None or not _same(last, decision):
         _keep(version, decision, at)
     return decision

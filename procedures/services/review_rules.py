@@ -10,13 +10,12 @@ from procedures.domain.definition import DUTIES, RISKS, of_json
 from procedures.domain.errors import IllegalState, InvalidInput, OpsError
 from procedures.domain.profiles import review_requirement
 from procedures.domain.states import VersionState
-from procedures.evidence.record import record
 from procedures.models import Person, Review, Version
 from procedures.queries import deputies
 from procedures.queries.duties import duties_of
 from procedures.services import calls, options
 from procedures.services.portal import profile_in_force
-from procedures.services.risks import version_risk
+from procedures.services.risks import raise_to, version_risk
 from procedures.services.unit import SecondPersonRequired
 
 PAIR_WAITS = timedelta(hours=4)
@@ -115,15 +114,4 @@ def risk_now(version: Version) -> tuple[str, list[str]]:
 def raise_risk(version: Version, at: datetime) -> None:
     """Write down a risk that has grown since submission, so that the requirement grows with it (H16)."""
     risk, reasons = risk_now(version)
-    if version.state != VersionState.IN_REVIEW or risk == version.risk:
-        return
-    was = version.risk
-    Version.objects.filter(pk=version.pk).update(risk=risk, risk_reasons=reasons)
-    version.risk, version.risk_reasons = risk, reasons
-    record(
-        "version.risk_raised",
-        actor=None,
-        at=at,
-        procedure=version.procedure_id,
-        facts={"version": str(version.id), "digest": version.digest, "was": was, "risk": risk, "reasons": reasons},
-    )
+    raise_to(version, risk, reasons, at)

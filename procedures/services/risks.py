@@ -2,10 +2,15 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+from datetime import datetime
+
 from procedures.definitions import registry
 from procedures.definitions.risk import risk_floor
-from procedures.domain.definition import Definition
-from procedures.models import CredentialBinding, Environment, Target
+from procedures.domain.definition import RISKS, Definition
+from procedures.domain.states import VersionState
+from procedures.evidence.record import record
+from procedures.models import CredentialBinding, Environment, Target, Version
 
 
 def version_risk(definition: Definition) -> tuple[str, list[str]]:
@@ -22,3 +27,14 @@ def version_risk(definition: Definition) -> tuple[str, list[str]]:
         definition, bindings=bindings, production=production, trust_key=by_key, actions=registry.actions()
     )
     return risk, list(reasons)
+
+
+def raise_to(version: Version, risk: str, reasons: Sequence[str], at: datetime) -> None:
+    """Write down a risk that is higher than what the version in review has, so that its review grows with it (H16)."""
+    was = version.risk
+    if version.state != VersionState.IN_REVIEW or RISKS.index(risk) <= RISKS.index(was):
+        return
+    Version.objects.filter(pk=version.pk).update(risk=risk, risk_reasons=list(reasons))
+    version.risk, version.risk_reasons = risk, list(reasons)
+    facts = {"version": str(version.id), "digest": version.digest, "was": was, "risk": risk, "reasons": list(reasons)}
+    record("version.risk_raised", actor=None, at=at, procedure=version.procedure_id, facts=facts)

@@ -67,7 +67,7 @@ def planned(
     value, said = parse(plan), NOTHING
     if concerned:
         definitions = {"": definition, **{prefix: frame.definition for prefix, frame in frames.items()}}
-        said = _asked(run, policies, "plan", _documents(run, value, definitions, policies, at), at)
+        said = _asked(run, policies, "plan", documents_of(run, value, definitions, policies, at), at)
     approvals = approvals_union(ask.approvals, asked, said.required)
     value |= {"approvals": approvals, "policy": {"policies": policies.digest, "required": dict(said.required)}}
     return canon(value), approvals, said
@@ -80,7 +80,7 @@ def require_calls(run: Run, frames: Mapping[str, Frame], *, at: datetime) -> Non
         return
     definitions = {"": frames[next(iter(frames))].definition}
     definitions |= {prefix: frame.definition for prefix, frame in frames.items()}
-    called = _documents(run, parse(bytes(run.plan)), definitions, policies, at)[1:]
+    called = documents_of(run, parse(bytes(run.plan)), definitions, policies, at)[1:]
     _asked(run, policies, "request", [documents.as_request(one) for one in called], at)
 
 
@@ -101,9 +101,10 @@ def told(said: Decision) -> dict[str, Any]:
     return {"policy": said.facts()} if said.input else {}
 
 
-def _documents(
+def documents_of(
     run: Run, plan: Mapping[str, Any], definitions: Definitions, policies: PolicySet, at: datetime
 ) -> list[dict[str, Any]]:
+    """What a run's plan is asked about: the run itself, then each procedure that it calls."""
     return documents.plan_documents(
         plan,
         definitions,

@@ -115,6 +115,8 @@ def glass_reviewed(scene: Scene, name: str) -> dict[str, Any]:
 REASON = plain(reason="because")
 WISH = {"procedure": "hello", "environment": "development", "parameters": {"name": "Zoe"}, "reason": "to see it"}
 NAMING = {"mode": "on", "stages": "submit", "s.pattern": "^a$", "s.longest": "40", "s.parameters": "^a$"}
+RULES = 'package house\n\ndeny contains "x" if false\n'
+HOUSE = {"name": "house", "source": RULES, "settings": {}, "mode": "on", "stages": ["submit"]}
 ACCESS = {"procedure": "hello", "verbs": ["review"], "environments": ["staging"], "days": 3, "reason": "a turn"}
 ANSWERS = ("holders", "drift", "separation", "people/{asker}", "people/manager")
 API = [
@@ -220,7 +222,8 @@ PAGES = [
     Row("POST", "/people/let-in/", plain(person="{peer}")),
     Row("POST", "/settings/sessions/", plain(session="{session}")),
     Row("POST", "/sources/repo/"),
-    *gets("/access/spaces/", "/api/v1/spaces/"),
+    *gets("/access/spaces/", "/api/v1/spaces/", "/api/v1/policies/"),
+    Row("POST", "/api/v1/policies/past/", plain(policy=HOUSE, days=3)),
     *gets("/access/campaigns/", "/access/campaigns/{campaign}/", "/access/campaigns/{campaign}/results.csv"),
     Row("POST", "/access/campaigns/", plain(name="x", reviewers="mira", days="3", person="author")),
     Row("POST", "/access/campaigns/{campaign}/keep/", plain(grant="{reviewed}", reason="needed")),

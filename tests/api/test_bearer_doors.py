@@ -69,6 +69,7 @@ NEVER = {
     "post v1/controls/<str:pk>/confirm/",
     "post v1/controls/<str:pk>/refuse/",
     "post v1/people/",
+    "post v1/policies/past/",
     "post v1/session/step-up/",
     "post v1/people/<str:pk>/close/",
     "post v1/people/<str:pk>/let-in/",

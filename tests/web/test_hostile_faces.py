@@ -137,7 +137,14 @@ FORMS: dict[str, Callable[[Others], list[tuple[str, str, dict[str, Any]]]]] = {
     "invite": lambda o: [("/people/invite/", "jonas", {"username": ALL, "name": ALL, "email": ALL, "kind": ALL})],
     "break-glass": lambda o: [(f"/approvals/{o.approval.pk}/break-glass/", "aisha", {"reason": ALL})],
     "glass-review": lambda o: [(f"/break-glass/{o.glass.pk}/", "aisha", {"comment": ALL, "verdict": ALL})],
-    "policy": lambda o: [("/policies/naming/", "jonas", {"mode": ALL, "s.pattern": ALL, "do": ALL})],
+    "policy": lambda o: [
+        ("/policies/naming/", "jonas", {"mode": ALL, "s.pattern": ALL, "do": ALL}),
+        (
+            "/policies/naming/",
+            "jonas",
+            {"mode": "on", "s.pattern": "^zzz", "stages": "submit", "do": "try", "days": "90"},
+        ),
+    ],
     "link-login": lambda o: [
         ("/settings/logins/", "mira", {"provider": "evil", "password": PASSWORD}),
         ("/settings/logins/", "mira", {"provider": ALL, "password": ALL}),

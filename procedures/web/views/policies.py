@@ -14,8 +14,8 @@ from procedures.domain.policies import STAGES
 from procedures.models import Environment
 from procedures.queries import pages_policies
 from procedures.queries.policies import standing
-from procedures.services import policy_controls
-from procedures.web import policy_forms, schema_form
+from procedures.services import policy_controls, policy_trials
+from procedures.web import form_texts, policy_forms, schema_form
 from procedures.web.doors import page, person_of, show, status_of
 from procedures.web.views.changes import proposal
 
@@ -43,6 +43,10 @@ def one(request: HttpRequest, name: str) -> HttpResponse:
     if "grow" in posted or "shrink" in request.POST:
         return show(request, "policy.html", context, nav="access")
     try:
+        if posted.get("do") == "try":
+            days = form_texts.whole(posted, "days")
+            context["past"] = policy_trials.past_of(actor=me, object=context["chosen"], days=days, at=at)
+            return show(request, "policy.html", context, nav="access")
         access.require(me, "manage_access", at=at)
         if found := policy_controls.problems(context["chosen"]):
             raise InvalidInput(found)
