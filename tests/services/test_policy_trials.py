@@ -93,7 +93,7 @@ def test_the_doors_list_policies_and_try_one(past: World) -> None:
     }
     shown = page.post("/policies/ticket/", posted).content.decode()
     assert "2 would have been refused" in shown
-    assert page.post("/policies/ticket/", posted | {"days": "x"}).status_code == 400
+    assert page.post("/policies/ticket/", posted | {"days": "x"}).status_code == 422
     sam = APIClient()
     sam.force_login(past.person("sam"), backend="procedures.access.backend.PasswordBackend")
     assert sam.get("/api/v1/policies/").status_code == 403
