@@ -15,20 +15,13 @@ from procedures.domain.errors import NotAllowed, NotFound
 from procedures.evidence.record import record
 from procedures.models import ControlChange, Person
 from procedures.queries import deciding, deputies
-from procedures.services import (
-    campaign_effects,
-    control_checks,
-    control_effects,
-    control_ends,
-    request_states,
-    target_changes,
-    telling,
-)
+from procedures.services import campaign_effects, control_checks, control_effects, control_ends, request_states, telling
 from procedures.services.control_ends import NothingToConfirm
 from procedures.services.control_gains import who_gains
 from procedures.services.control_weight import minimum_strength, production_names
 from procedures.services.portal import profile_in_force
 from procedures.services.signing import Decided, decided
+from procedures.services.target_changes import confirmers_for_many
 from procedures.services.unit import SecondPersonRequired, thing
 
 
@@ -260,8 +253,7 @@ def _needed(change: ControlChange, gains: Collection[str], at: datetime) -> int:
     needed = controls.confirmers_needed(
         change.control, profile=profile_in_force(), production=change.production, somebody_gains=bool(gains)
     )
-    many = change.control == "target" and target_changes.waits(change.object, at)
-    return max(needed, 1) if many else needed
+    return max(needed, confirmers_for_many(change, at))
 
 
 def _facts(change: ControlChange, gains: Collection[str]) -> dict[str, Any]:

@@ -7,7 +7,7 @@ from datetime import datetime
 from typing import Any
 
 from procedures.domain import target_changes
-from procedures.models import Environment, Target
+from procedures.models import ControlChange, Environment, Target
 
 FIELDS = ("address", "port", "host_key", "trust", "tags", "attributes")
 
@@ -31,10 +31,12 @@ def too_many(object: Mapping[str, Any], at: datetime) -> str:
     )
 
 
-def waits(object: Mapping[str, Any], at: datetime) -> bool:
-    """`too_many` where it decides, in a transaction: of two changes at once the second sees the first."""
-    Environment.objects.select_for_update().get(pk=object["environment"])
-    return bool(too_many(object, at))
+def confirmers_for_many(change: ControlChange, at: datetime) -> int:
+    """How many more people a change waits for by `too_many`. Of two at once the second sees the first."""
+    if change.control != "target":
+        return 0
+    Environment.objects.select_for_update().get(pk=change.object["environment"])
+    return 1 if too_many(change.object, at) else 0
 
 
 def _changed(environment: str, at: datetime) -> set[str]:
