@@ -28,8 +28,8 @@ def end_key(authority: Authority, fingerprint: str, *, index: int | None) -> Non
 def close(authority: Authority, subject: str, *, id: str, index: int | None) -> None:
     """Somebody left: grants, memberships and keys of theirs end. What they signed before stays signed.
 
-    The event is the platform's word alone. So it only takes away, and for good: nothing opens an account again, and
-    whoever comes back gets another one.
+    The event is the platform's word alone. So it only takes away, and for good: nothing opens a person's account again,
+    and whoever comes back gets another one.
     """
     principal = f"person:{subject}"
     for name in [name for name, grant in authority.grants.items() if grant["principal"] == principal]:
@@ -86,6 +86,7 @@ def _keep_machine(authority: Authority, control: str, fact: dict[str, Any]) -> N
     _keep(table, fact[key], fact)
     if fact["stands"]:
         authority.owners[fact[key]] = {fact["owner"]}
+        authority.closed.pop(fact[key], None)  # people sign for software anew; what it held stays gone
     else:
         own(authority, fact[key], fact["owner"])
 

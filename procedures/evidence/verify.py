@@ -468,6 +468,7 @@ class Authority:
         self.redacted: dict[str, set[str]] = {}
         self.erased: set[str] = set()
         self.closed: dict[str, int] = {}
+        self.gone: set[str] = set()
         self.providers: dict[str, Row] = {}
         self.campaigns: dict[str, Row] = {}
         self.words: dict[str, set[tuple[str, str]]] = {}
@@ -477,7 +478,7 @@ class Authority:
 
     def holders(self, principal: str) -> set[str]:
         kind, _, name = principal.partition(":")
-        return ({name} if kind == "person" else set(self.members.get(name, ()))) - set(self.closed)
+        return ({name} if kind == "person" else set(self.members.get(name, ()))) - self.gone
 
     def managers(self, control: str, thing: Row, at: str) -> set[str]:
         """Who could decide it at that moment: by living grants over all that it weighs on, and never software."""
@@ -663,6 +664,7 @@ class Authority:
     def close(self, index: int, subject: str) -> None:
         """Somebody left: grants, memberships and keys of theirs end here, for good."""
         self.closed.setdefault(subject, index)
+        self.gone.add(subject)
         self.grants = {n: g for n, g in self.grants.items() if g["principal"] != "person:" + subject}
         self.end_keys(index, {mark for mark, key in self.keys.items() if key["subject"] == subject})
         for members in self.members.values():
@@ -726,6 +728,7 @@ class Authority:
         elif control in SOFTWARE:
             subject = thing[SOFTWARE[control]]
             self.owners[subject], self.behind[subject] = {thing["owner"]}, thing["owner"]
+            self.gone.discard(subject)
             if control == "agent":
                 self.agents.add(subject)
         elif control == "redaction" and "subject" in thing:

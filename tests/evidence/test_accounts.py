@@ -17,7 +17,7 @@ from procedures.issuer.delegation import asked_by_software
 from procedures.issuer.refusals import LeaseRefused
 from procedures.issuer.replay import replay
 from procedures.models import Person
-from procedures.services import controls
+from procedures.services import controls, leavers
 from tests.evidence.conftest import Log
 from tests.evidence.test_asserted import event_written, signed_by, written
 
@@ -85,3 +85,21 @@ def test_an_account_that_no_signed_change_made_is_lent_nothing_in_production(log
         authority.production.add(run.environment_id)
         with nullcontext() if lent else pytest.raises(LeaseRefused, match="service account that asked is asserted"):
             asked_by_software(authority, run, facts_of_run(run.pk))
+
+
+def test_software_that_was_closed_works_again_once_people_sign_for_it_and_not_before(log: Log) -> None:
+    world = log.world
+    rob = world.person("rob", key=True)
+    robot = world.account(rob)
+    world.may(robot, "run", procedure="hello")
+    principal = f"person:{robot.subject}"
+    leavers.close_person(actor=world.mira, person=robot.subject, at=now())
+    written("service_account", account(str(robot.subject), rob))
+    assert replay().claimants(principal, production=True) == set()
+    world.account(rob)
+    authority = replay()
+    assert authority.claimants(principal, production=True) == {str(robot.subject)}
+    assert not [one for one in authority.grants.values() if one["principal"] == principal], "what it held stays gone"
+    found = verify.verify(log.pack(), log.key)
+    assert [row["control"] for row in found["asserted"]] == ["service_account"]
+    assert len(found["closed"]) == 1
