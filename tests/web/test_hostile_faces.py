@@ -139,11 +139,7 @@ FORMS: dict[str, Callable[[Others], list[tuple[str, str, dict[str, Any]]]]] = {
     "glass-review": lambda o: [(f"/break-glass/{o.glass.pk}/", "aisha", {"comment": ALL, "verdict": ALL})],
     "policy": lambda o: [
         ("/policies/naming/", "jonas", {"mode": ALL, "s.pattern": ALL, "do": ALL}),
-        (
-            "/policies/naming/",
-            "jonas",
-            {"mode": "on", "s.pattern": "^zzz", "stages": "submit", "do": "try", "days": "90"},
-        ),
+        ("/policies/naming/", "jonas", {"s.pattern": "^z", "stages": "submit", "do": "try", "days": "9"}),
     ],
     "link-login": lambda o: [
         ("/settings/logins/", "mira", {"provider": "evil", "password": PASSWORD}),
