@@ -24,5 +24,8 @@ def _told(one: dict[str, Any]) -> list[str]:
         f"{one['name']}  {one['title']}, led by {', '.join(one['led_by'])}",
         f"  {', '.join(one['procedures'])} in {', '.join(one['environments'])}",
         f"  gives {', '.join(one['verbs'])} for {one['days']} days at most, {one['risk']} risk at most",
+        *([f"  owns what is labelled {', '.join(one['labels'])}"] if "labels" in one else []),
+        *([f"  on targets {'; '.join(one['targets'])}"] if "targets" in one else []),
+        *([f"  {len(one['grants'])} of {one['at_once']} grants at once"] if "at_once" in one else []),
         *(f"  outside today's limits: {grant['id']} {'; '.join(grant['outside'])}" for grant in over),
     ]

@@ -226,8 +226,9 @@ def _labels(then: Standing, at: datetime) -> Iterator[Drift]:
 def _spaces(then: Standing, at: datetime) -> Iterator[Drift]:
     fields = ("title", "leads", "procedures", "environments", "verbs", "days", "risk")
     rows = Space.objects.filter(ended_at__isnull=True)
-    table = {row.name: {f: getattr(row, f) for f in fields} for row in rows}
-    log = {name: {f: said[f] for f in fields} for name, said in then.authority.spaces.items()}
+    more = ("labels", "targets", "at_once")
+    table = {row.name: {f: getattr(row, f) or None for f in (*fields, *more)} for row in rows}
+    log = {name: {f: said.get(f) or None for f in (*fields, *more)} for name, said in then.authority.spaces.items()}
     yield from _both("space", table, log)
 
 

@@ -10,7 +10,7 @@ from dataclasses import dataclass, field
 from datetime import timedelta
 from typing import Any
 
-from procedures.domain import grants
+from procedures.domain import grants, spaces
 
 CONTROLS = (
     "grant",
@@ -194,10 +194,11 @@ class Authority:
         return min([str(self.grants[grant]["expires_at"]), *waiting])
 
     def joined(self, object: Mapping[str, Any], at: str) -> set[str]:
-        """Principals of living grants that grow and that a change of labels lets reach its procedure."""
+        """Principals of living grants that grow, and leads of spaces, whom a change of labels lets reach more."""
         had, has = self.labels.get(object["procedure"], set()), set(object["labels"])
         grown = [one for one in self.grants.values() if one["stands"] and one.get("grows") and at < one["expires_at"]]
-        return {one["principal"] for one in grown if set(one["selector"]) <= has and not set(one["selector"]) <= had}
+        gained = {one["principal"] for one in grown if set(one["selector"]) <= has and not set(one["selector"]) <= had}
+        return gained | spaces.led_anew(self.spaces.values(), had, has)
 
     def duties_of(self, subject: str) -> set[str]:
         principals = {f"person:{subject}"} | {f"group:{group}" for group in self.groups_of(subject)}

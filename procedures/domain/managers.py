@@ -18,5 +18,5 @@ def managers(authority: Authority, control: str, object: Mapping[str, Any], *, a
         found |= places.holders(authority, "operate", place, at=at)
     grant = ended if control == "grant_end" else object if control == "grant" else None
     if grant is not None:
-        found |= spaces.leads(authority, control, grant) - authority.owners.keys()
+        found |= spaces.leads(authority, control, grant, at=at) - authority.owners.keys()
     return found

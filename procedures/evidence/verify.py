@@ -493,17 +493,27 @@ class Authority:
         for verb in verbs:
             found |= set.intersection(*(self.holding(verb, procedure, one, at) for one in where or [None]))
         if grant:
-            found |= {w for space in self.spaces.values() for w in self.leads(space, control, grant)}
+            found |= {w for space in self.spaces.values() for w in self.leads(space, control, grant, at)}
         return found - set(self.owners)
 
-    def leads(self, space: Row, control: str, grant: Row) -> set[str]:
+    def owns(self, space: Row, procedure: str) -> bool:
+        wanted = set(space.get("labels", ()))
+        return procedure in space["procedures"] or bool(wanted and wanted <= self.labels.get(procedure, set()))
+
+    def leads(self, space: Row, control: str, grant: Row, at: str) -> set[str]:
         """The leads of a space, if this grant lies inside it: for its end by place alone."""
         where = set(grant.get("environments") or ())
-        inside = grant.get("procedure") in space["procedures"] and where and where <= set(space["environments"])
+        owned = "procedure" in grant and self.owns(space, grant["procedure"])
+        inside = owned and where and where <= set(space["environments"])
         if inside and control == "grant":
             ends, begins = (dt.datetime.fromisoformat(grant[n].rstrip("Z")) for n in ("expires_at", "not_before"))
             inside = set(grant["verbs"]) <= set(space["verbs"]) and ends - begins <= dt.timedelta(days=space["days"])
             inside = inside and self.risks.get(grant["procedure"]) in RISKS[: RISKS.index(space["risk"]) + 1]
+            bound = "run" in grant["verbs"] and space.get("targets")
+            inside = inside and (not bound or grant.get("target_filter") in space["targets"])
+            live = [g["procedure"] for g in self.grants.values() if "procedure" in g and at < g["expires_at"]]
+            held = sum(self.owns(space, name) for name in live)
+            inside = inside and held < space.get("at_once", held + 1)
         return {who for lead in space["leads"] for who in self.holders(lead)} if inside else set()
 
     def holding(self, verb: str, procedure: str | None, environment: str | None, at: str) -> set[str]:
@@ -551,6 +561,10 @@ class Authority:
                 wanted = set(grant.get("selector", ()))
                 if grant.get("grows") and at < grant["expires_at"] and wanted <= has and not wanted <= had:
                     found |= self.holders(grant["principal"])
+            for space in self.spaces.values():
+                wanted = set(space.get("labels", ()))
+                if wanted and wanted <= has and not wanted <= had:
+                    found |= {who for lead in space["leads"] for who in self.holders(lead)}
         return found.union(*(self.owners.get(subject, ()) for subject in found))
 
     def too_long(self, grant: Row) -> str:

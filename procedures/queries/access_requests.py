@@ -14,7 +14,7 @@ from procedures.access.decision import live_rights
 from procedures.domain.access_requests import EXTENDED_BEFORE, AccessRequestState, Asked
 from procedures.domain.errors import NotFound
 from procedures.models import AccessRequest, Environment, Grant, Membership, Person, Procedure, Version
-from procedures.queries import deciding, deputies
+from procedures.queries import deciding, deputies, spaces
 
 MOST = 200
 OPEN = AccessRequestState.OPEN.value
@@ -52,13 +52,16 @@ def involved(row: AccessRequest) -> set[int]:
 
 def may_decide(person: Person, row: AccessRequest, at: datetime) -> bool:
     """Whether this person manages access and gains nothing from the request."""
-    manages = person.kind == Person.Kind.PERSON and deciding.may(person, "grant", _wanted(row), at=at).allowed
+    manages = (
+        person.kind == Person.Kind.PERSON
+        and deciding.may(person, "grant", spaces.with_targets(_wanted(row)), at=at).allowed
+    )
     return manages and person.pk not in deputies.with_stand_ins(involved(row), "manage_access", at)
 
 
 def require_deciding(person: Person, row: AccessRequest, at: datetime) -> None:
     """Raises NotAllowed unless this person's right covers all that the request asks for."""
-    deciding.require(person, "grant", _wanted(row), at=at)
+    deciding.require(person, "grant", spaces.with_targets(_wanted(row)), at=at)
 
 
 def _wanted(row: AccessRequest) -> dict[str, Any]:
@@ -74,7 +77,7 @@ def gives(person: Person, at: datetime) -> bool:
 
 def deciders(row: AccessRequest, at: datetime) -> list[Person]:
     """Everybody who could decide the request, by name."""
-    found = deciding.people("grant", _wanted(row), at=at)
+    found = deciding.people("grant", spaces.with_targets(_wanted(row)), at=at)
     gains = deputies.with_stand_ins(involved(row), "manage_access", at)
     return list(found.exclude(pk__in=gains).order_by("name")[:MOST])
 
@@ -88,7 +91,7 @@ def decidable(person: Person, at: datetime, reach: deciding.Deciding | None = No
     gains = Q(asker__in=us) | Q(person__in=us) | Q(asker__owner__in=us) | Q(person__owner__in=us)
     rows = AccessRequest.objects.filter(state=OPEN).exclude(gains | Q(group__memberships__person__in=us))
     found = rows.select_related(*JOINED).order_by("asked_at")[:MOST]
-    return [row for row in found if reach.decides("grant", _wanted(row))]
+    return [row for row in found if reach.decides("grant", spaces.with_targets(_wanted(row), reach.led))]
 
 
 def seen_by(person: Person, at: datetime) -> QuerySet[AccessRequest]:
@@ -98,7 +101,8 @@ def seen_by(person: Person, at: datetime) -> QuerySet[AccessRequest]:
         return rows
     own = Q(asker=person) | Q(person=person) | Q(group__in=person.memberships.values("group"))
     reach = deciding.reach(person, at=at)
-    ours = [row.pk for row in rows[:MOST] if reach.decides("grant", _wanted(row))] if reach else []
+    some = rows[:MOST] if reach else []
+    ours = [row.pk for row in some if reach.decides("grant", spaces.with_targets(_wanted(row), reach.led))]
     return rows.filter(own | Q(pk__in=ours))
 
 

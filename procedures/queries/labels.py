@@ -8,7 +8,8 @@ from typing import Any
 
 from django.db.models import Q, QuerySet
 
-from procedures.models import Grant, Person, Procedure
+from procedures.domain import spaces
+from procedures.models import Grant, Person, Procedure, Space
 
 
 def labelled(selector: Iterable[str]) -> list[Procedure]:
@@ -42,8 +43,15 @@ def joined(object: Mapping[str, Any], *, at: datetime) -> list[Grant]:
 
 
 def who_joins(object: Mapping[str, Any], *, at: datetime) -> QuerySet[Person]:
-    """Whoever would gain from these labels."""
+    """Whoever would gain from these labels: by grants that grow, or as leads of spaces."""
     grants = joined(object, at=at)
     people = [grant.person_id for grant in grants if grant.person_id]
     groups = [grant.group_id for grant in grants if grant.group_id]
-    return Person.objects.filter(Q(pk__in=people) | Q(memberships__group__in=groups)).distinct()
+    row = Procedure.objects.filter(name=object["procedure"]).first()
+    owning = Space.objects.filter(ended_at__isnull=True).values("labels", "leads")
+    led = spaces.led_anew(owning, set(row.labels if row else ()), set(object["labels"]))
+    subjects = [lead.removeprefix("person:") for lead in led if lead.startswith("person:")]
+    named = [lead.removeprefix("group:") for lead in led if lead.startswith("group:")]
+    gains = Q(pk__in=people) | Q(memberships__group__in=groups)
+    leads = Q(subject__in=subjects) | Q(memberships__group__name__in=named)
+    return Person.objects.filter(gains | leads).distinct()

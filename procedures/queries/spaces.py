@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import Collection, Iterable, Mapping
 from dataclasses import dataclass
 from datetime import datetime
@@ -12,8 +13,9 @@ from django.db.models import QuerySet
 from procedures import access
 from procedures.domain import spaces as rules
 from procedures.domain.canonical import moment
+from procedures.domain.clock import now
 from procedures.domain.errors import NotAllowed
-from procedures.models import Grant, Person, Space, Version
+from procedures.models import Grant, Person, Procedure, Space, Version
 from procedures.queries.labels import holders
 
 MOST = 200
@@ -23,7 +25,9 @@ SEES_ALL = ("manage_access", "audit")
 def as_object(row: Space) -> dict[str, Any]:
     """A space as it was signed."""
     names = ("name", "title", "leads", "procedures", "environments", "verbs", "days", "risk")
-    return {name: getattr(row, name) for name in names}
+    return {name: getattr(row, name) for name in names} | {
+        name: value for name in rules.OPTIONAL if (value := getattr(row, name))
+    }
 
 
 def live() -> list[Space]:
@@ -50,13 +54,42 @@ def risks(procedures: Collection[str]) -> dict[str, str]:
 def refusals(spaces: Iterable[Space], control: str, grant: Mapping[str, Any]) -> tuple[bool, list[tuple[str, str]]]:
     """(whether a lead of one of these may do it, else why not by the space that owns the procedure)."""
     found: list[tuple[str, str]] = []
-    owning = rules.owning([as_object(row) for row in spaces], grant)
-    known = risks([grant["procedure"]]) if owning else {}
+    if "procedure" not in grant:
+        return False, found
+    labels = labels_of(grant)
+    owning = rules.owning([as_object(row) for row in spaces], grant, labels)
+    known = _known([grant["procedure"]], labels, control, owning) if owning else rules.Known()
     for space in owning:
         found = rules.problems(space, control, grant, known)
         if not found:
             return True, []
     return False, found
+
+
+def labels_of(grant: Mapping[str, Any]) -> dict[str, list[str]]:
+    """The labels of a grant's procedure, by its name."""
+    rows = Procedure.objects.filter(name=grant.get("procedure", ""))
+    return dict(rows.values_list("name", "labels"))
+
+
+def _known(
+    procedures: Collection[str], labels: dict[str, list[str]], control: str, owning: Iterable[Mapping[str, Any]]
+) -> rules.Known:
+    """What the tables say; grants are counted, and every procedure's labels read, where a budget asks for it."""
+    if control == "grant_end" or not any("at_once" in space for space in owning):
+        return rules.Known(risks(procedures), labels)
+    every = dict(Procedure.objects.values_list("name", "labels"))
+    live = Grant.objects.filter(revoked_at__isnull=True, expires_at__gt=now(), procedure__isnull=False)
+    return rules.Known(risks(procedures), every, Counter(live.values_list("procedure__name", flat=True)))
+
+
+def with_targets(grant: Mapping[str, Any], led: Iterable[Space] | None = None) -> Mapping[str, Any]:
+    """A grant as a lead could give it: where its space has targets of its own, on the first of these."""
+    if "run" not in grant["verbs"] or "target_filter" in grant:
+        return grant
+    rows = [as_object(row) for row in (live() if led is None else led)]
+    targets = [space["targets"][0] for space in rules.owning(rows, grant, labels_of(grant)) if "targets" in space]
+    return {**grant, "target_filter": targets[0]} if targets else grant
 
 
 def leads(control: str, grant: Mapping[str, Any]) -> QuerySet[Person]:
@@ -103,9 +136,11 @@ def _subjects(leads: Iterable[str]) -> list[str]:
 
 def _given(space: Space, at: datetime) -> list[tuple[Grant, list[str]]]:
     """Living grants that name a procedure of the space, whoever gave them."""
-    rows = Grant.objects.filter(procedure__name__in=space.procedures, revoked_at__isnull=True, expires_at__gt=at)
+    labels = dict(Procedure.objects.values_list("name", "labels"))
+    names = [name for name in labels if rules.owns(as_object(space), name, labels)]
+    rows = Grant.objects.filter(procedure__name__in=names, revoked_at__isnull=True, expires_at__gt=at)
     rows = rows.select_related("person", "group", "procedure", "granted_by")
-    known = risks(space.procedures)
+    known = rules.Known(risks(names), labels)
     given = rows.order_by("expires_at")[:MOST]
     return [(row, [why for _, why in rules.outside(as_object(space), _object(row), known)]) for row in given]
 
@@ -116,6 +151,7 @@ def _object(row: Grant) -> dict[str, Any]:
         "procedure": row.procedure.name if row.procedure else None,
         "environments": row.environments,
         "verbs": row.verbs,
+        **({"target_filter": row.target_filter} if row.target_filter else {}),
         "not_before": moment(row.not_before_at),
         "expires_at": moment(row.expires_at),
     }

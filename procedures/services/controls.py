@@ -14,8 +14,17 @@ from procedures.domain.canonical import canon
 from procedures.domain.errors import NotAllowed, NotFound
 from procedures.evidence.record import record
 from procedures.models import ControlChange, Person
-from procedures.queries import deciding, deputies
-from procedures.services import campaign_effects, control_checks, control_effects, control_ends, request_states, telling
+from procedures.queries import deciding
+from procedures.services import (
+    campaign_effects,
+    control_checks,
+    control_deputies,
+    control_effects,
+    control_ends,
+    request_states,
+    spaces,
+    telling,
+)
 from procedures.services.control_ends import NothingToConfirm
 from procedures.services.control_gains import who_gains
 from procedures.services.control_weight import minimum_strength, production_names
@@ -71,6 +80,7 @@ def put_forward(
 ) -> ControlChange:
     """`propose` as a part of something else that happens, in its transaction."""
     require_sound(control, object)
+    spaces.hold(control)
     gains = who_gains(control, object, at=at)
     if control == "key":
         if gains != {str(actor.subject)}:
@@ -126,13 +136,14 @@ def confirm(
     if row.state != ControlChange.State.PROPOSED:
         raise NothingToConfirm(f"This change is already {row.state}.")
     if row.control == "grant":
+        spaces.hold(row.control)
         control_checks.check(row.control, row.object)  # labels and terms may have changed since
     gains = who_gains(row.control, row.object, at=at)
     deciding.require(actor, row.control, row.object, at=at)
     if actor.pk == row.proposer_id or any(s["by"] == str(actor.subject) for s in row.signatures):
         raise SecondPersonRequired("You proposed or confirmed this change already: another person must confirm it.")
     _not_oneself(actor, gains)
-    _for_nobody_behind(actor, row, at)
+    control_deputies.beside_nobody_behind(actor, row, at)
     _still_stands_behind(row, gains, at)
     decision = _decision(actor, row, signature, at=at, bearer=bearer)
     row.signatures = [*row.signatures, decision.signature]
@@ -237,13 +248,6 @@ def _still_stands_behind(row: ControlChange, gains: Collection[str], at: datetim
         deciding.require(one, row.control, row.object, at=at)
 
 
-def _for_nobody_behind(actor: Person, row: ControlChange, at: datetime) -> None:
-    """Whoever stands in for a signer is no second person beside them."""
-    signers = set(Person.objects.filter(subject__in=[s["by"] for s in row.signatures]).values_list("pk", flat=True))
-    if actor.pk in deputies.stand_ins(signers | {row.proposer_id}, "manage_access", at):
-        raise SecondPersonRequired("You stand in for somebody who proposed or confirmed this: another must confirm it.")
-
-
 def _not_oneself(actor: Person, gains: Collection[str]) -> None:
     if str(actor.subject) in gains:
         raise SecondPersonRequired("Nobody grants to themselves: you would gain from this change.")
@@ -268,15 +272,8 @@ def _facts(change: ControlChange, gains: Collection[str]) -> dict[str, Any]:
     }
 
 
-def _deputy_for(change: ControlChange, actor: Person, at: datetime) -> dict[str, list[str]]:
-    """For whom this was decided too, who could have decided it."""
-    away = deputies.stood_in_for(actor, "manage_access", at)
-    could = [one for one in away if deciding.may(one, change.control, change.object, at=at).allowed]
-    return {"deputy_for": [str(one.subject) for one in could]} if could else {}
-
-
 def _put_in_force(change: ControlChange, actor: Person, gains: Collection[str], at: datetime) -> ControlChange:
-    facts = _facts(change, gains) | _deputy_for(change, actor, at)
+    facts = _facts(change, gains) | control_deputies.told_for(change, actor, at)
     event = record(
         "control.confirmed",
         actor=actor.subject,

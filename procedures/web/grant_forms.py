@@ -79,7 +79,11 @@ def labels(posted: QueryDict) -> Object:
 
 def space(posted: QueryDict) -> Object:
     """A space with its limits; or its end, which repeats what it was."""
+    more: Object = {name: found for name in ("labels", "targets") if (found := _lines(posted.get(name, "")))}
+    if posted.get("at_once"):
+        more["at_once"] = whole(posted, "at_once")
     return {
+        **more,
         "name": posted.get("name", "").strip(),
         "title": posted.get("title", "").strip(),
         **{name: posted.getlist(name) for name in ("leads", "procedures", "environments", "verbs")},
@@ -87,6 +91,10 @@ def space(posted: QueryDict) -> Object:
         "risk": posted.get("risk", ""),
         "action": posted.get("action", "set"),
     }
+
+
+def _lines(text: str) -> list[str]:
+    return [line.strip() for line in text.splitlines() if line.strip()]
 
 
 def terms(posted: QueryDict) -> Object:

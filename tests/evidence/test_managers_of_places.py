@@ -86,6 +86,48 @@ def test_what_a_lead_signed_stands_inside_the_limits_of_the_space_alone(
     assert asserted == ([] if stands else ["grant"])
 
 
+@pytest.mark.parametrize(
+    ("limits", "more", "stands"),
+    [
+        ({"labels": ["payments"]}, {}, True),
+        ({"labels": ["payments", "nightly"]}, {}, False),
+        ({"procedures": ["hello"], "targets": ["team=a", "team=b"]}, {"target_filter": "team=b"}, True),
+        ({"procedures": ["hello"], "targets": ["team=a"]}, {"target_filter": "team=a or team=b"}, False),
+        ({"procedures": ["hello"], "targets": ["team=a"]}, {}, False),
+        ({"procedures": ["hello"], "at_once": 3}, {}, True),
+        ({"procedures": ["hello"], "at_once": 2}, {}, False),
+    ],
+    ids=lambda value: str(value)[:40],
+)
+def test_labels_targets_and_the_number_of_grants_bind_the_issuer_and_the_verifier(
+    log: Log, limits: dict[str, Any], more: dict[str, Any], stands: bool
+) -> None:
+    lena, tina = log.world.person("lena", key=True), log.world.person("tina")
+    log.world.confirmed("labels", {"procedure": "hello", "labels": ["payments"]})
+    log.world.may(log.world.person("uma"), "view", procedure="hello", environments=["production"])
+    space = {"name": "payments", "title": "Payments", "leads": [f"person:{lena.subject}"], "action": "set"}
+    space |= {"verbs": ["run"], "environments": ["production"], "days": 7, "risk": "low", "procedures": [], **limits}
+    log.world.propose("space", space)
+    object = to(tina, **{"environments": ["production"], "procedure": "hello", **more})
+    statement = canon(controls.statement_for(actor=lena, control="grant", object=object))
+    change = written("grant", object, statement, (signed_by(log.world, lena, statement),))
+    assert replay().grants[change]["stands"] is stands
+    asserted = [row["control"] for row in verify.verify(log.pack(), log.key)["asserted"]]
+    assert asserted == ([] if stands else ["grant"])
+
+
+def test_who_leads_a_space_of_labels_signs_none_that_bring_it_a_procedure(log: Log) -> None:
+    nora = log.world.manager()
+    limits = {"verbs": ["run"], "environments": ["production"], "days": 7, "risk": "low", "procedures": []}
+    space = {"name": "payments", "title": "Payments", "leads": [f"person:{nora.subject}"], "action": "set", **limits}
+    log.world.propose("space", {**space, "labels": ["payments"]})
+    object = {"procedure": "hello", "labels": ["payments"]}
+    statement = canon(controls.statement_for(actor=nora, control="labels", object=object))
+    written("labels", object, statement, (signed_by(log.world, nora, statement),))
+    assert replay().labels.get("hello", set()) == set()
+    assert [row["control"] for row in verify.verify(log.pack(), log.key)["asserted"]] == ["labels"]
+
+
 def test_a_lead_may_sign_neither_for_a_procedure_of_higher_risk_nor_their_own_space(log: Log) -> None:
     lena, tina = log.world.person("lena", key=True), log.world.person("tina")
     limits = {"verbs": ["run"], "environments": ["production"], "days": 7, "risk": "low"}

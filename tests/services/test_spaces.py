@@ -13,7 +13,7 @@ from procedures.access.decision import decide
 from procedures.answers.drift import drift
 from procedures.domain.canonical import canon, moment
 from procedures.domain.clock import now
-from procedures.domain.errors import NotAllowed
+from procedures.domain.errors import InvalidInput, NotAllowed
 from procedures.models import Grant, Membership, Person, Procedure, Space
 from procedures.queries import access_requests, eligible, pages_shell, spaces
 from procedures.queries.deciding import OutsideSpace
@@ -22,6 +22,8 @@ from procedures.services.access_requests import Wish, ask_for_access
 from procedures.services.unit import SecondPersonRequired
 from tests.access.scene import BACKEND
 from tests.factories.portal import World, new_world
+from tests.fixtures.databases import FreshDatabase
+from tests.services.test_deputies import at_once
 
 pytestmark = pytest.mark.once
 
@@ -179,6 +181,62 @@ def test_what_is_asked_for_inside_the_limits_goes_to_the_leads_too(world: World,
     assert row.state == "granted"
 
 
+def test_a_space_owns_what_is_labelled_and_its_leads_sign_no_such_labels(world: World) -> None:
+    lena, nora, tina = world.person("lena", key=True), world.manager(), world.person("tina")
+    world.propose("space", of(lena, nora, procedures=[], labels=["payments"]))
+    with pytest.raises(NotAllowed):
+        world.propose("grant", to(tina), by=lena)
+    with pytest.raises(SecondPersonRequired, match="would gain"):
+        world.propose("labels", {"procedure": "hello", "labels": ["payments"]}, by=nora)
+    world.confirmed("labels", {"procedure": "hello", "labels": ["payments", "nightly"]})
+    assert world.propose("grant", to(tina), by=lena).state == "confirmed"
+    assert drift(now()) == []
+    world.confirmed("labels", {"procedure": "hello", "labels": []})
+    with pytest.raises(NotAllowed):
+        world.propose("grant", to(world.person("uma")), by=lena)
+    with pytest.raises(InvalidInput, match="name one, or labels"):
+        world.propose("space", of(lena, procedures=[]))
+
+
+def test_runs_are_given_on_the_targets_of_the_space_alone(world: World, lena: Person) -> None:
+    world.confirmed("space", of(lena, targets=["team=payments", "team=payments role=web"]))
+    tina = world.person("tina")
+    for text in ("team=other", "team=payments or team=other"):
+        with pytest.raises(OutsideSpace, match="must be one of the space payments: team=payments; team=payments role"):
+            world.propose("grant", to(tina, target_filter=text), by=lena)
+    with pytest.raises(OutsideSpace):
+        world.propose("grant", to(tina), by=lena)
+    asked = ask_for_access(actor=tina, wish=Wish("hello", ["run"], ["production"], 7, "on call"), at=now())
+    assert lena in access_requests.deciders(asked, now())
+    assert access_requests.decidable(lena, now()) == [asked]
+    world.propose("grant", to(tina, target_filter="team=payments role=web"), by=lena)
+    world.propose("grant", to(tina, verbs=["view"]), by=lena)
+    for text, why in (("team=", "comes a value"), ("team=${{ parameters.x }}", "names a parameter")):
+        with pytest.raises(InvalidInput, match=why):
+            world.propose("space", of(lena, targets=[text]))
+
+
+def test_a_space_holds_so_many_grants_at_once_whoever_gave_them(world: World, lena: Person) -> None:
+    world.confirmed("space", of(lena, at_once=2))
+    first = world.propose("grant", to(world.person("tina")), by=lena)
+    world.may(world.person("uma"), "view", procedure="hello", environments=["production"])
+    with pytest.raises(OutsideSpace, match="holds 2 grants at once"):
+        world.propose("grant", to(world.person("vera")), by=lena)
+    world.propose("grant_end", {"grant": str(first.pk), "reason": "over"}, by=lena)
+    assert world.propose("grant", to(Person.objects.get(username="vera")), by=lena).state == "confirmed"
+    assert world.propose("grant", to(world.person("wim"))).state == "confirmed", "managers of the portal are not bound"
+
+
+def test_two_leads_at_once_give_the_last_grant_once(fresh_database: FreshDatabase) -> None:
+    world = new_world()
+    world.accepted()
+    lena, omar = world.person("lena", key=True), world.person("omar", key=True)
+    world.propose("space", of(lena, omar, at_once=1))
+    wanted = [(lena, to(world.person("tina"))), (omar, to(world.person("uma")))]
+    acts = [lambda who=who, made=made: world.propose("grant", made, by=who).state for who, made in wanted]
+    assert at_once(*acts) == ["confirmed", "space.outside-its-limits"]
+
+
 def test_the_page_and_the_api_are_for_leads_and_managers(world: World, lena: Person, client: Client) -> None:
     world.propose("grant", to(world.person("tina")), by=lena)
     world.confirmed("space", of(lena, days=1))
@@ -192,7 +250,7 @@ def test_the_page_and_the_api_are_for_leads_and_managers(world: World, lena: Per
         ) is sees
         assert ("/access/spaces/" in client.get("/access/", HTTP_HOST="localhost").content.decode()) is sees
     client.force_login(world.mira, backend=BACKEND)
-    form = {**of(lena), "next": "/access/spaces/"}
+    form = {**of(lena), "labels": "payments\n", "targets": "team=a\nteam=b", "at_once": "9", "next": "/access/spaces/"}
     assert (
         "may give run, view, approve"
         in client.post("/changes/space/new/", form, HTTP_HOST="localhost").content.decode()

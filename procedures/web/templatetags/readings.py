@@ -124,6 +124,12 @@ def size(count: int) -> str:
 
 
 @register.filter
+def lines(texts: list[str]) -> str:
+    """One a line, as a form sends a list."""
+    return "\n".join(texts)
+
+
+@register.filter
 def words_of(text: str) -> list[str]:
     """`"low high"` as a list, to loop over in a template."""
     return text.split()

@@ -1,0 +1,23 @@
+"""Deputies and changes of what decides authority: no second person beside the one away, and both named."""
+
+from __future__ import annotations
+
+from datetime import datetime
+
+from procedures.models import ControlChange, Person
+from procedures.queries import deciding, deputies
+from procedures.services.unit import SecondPersonRequired
+
+
+def beside_nobody_behind(actor: Person, row: ControlChange, at: datetime) -> None:
+    """Whoever stands in for a signer is no second person beside them. Raises SecondPersonRequired."""
+    signers = set(Person.objects.filter(subject__in=[s["by"] for s in row.signatures]).values_list("pk", flat=True))
+    if actor.pk in deputies.stand_ins(signers | {row.proposer_id}, "manage_access", at):
+        raise SecondPersonRequired("You stand in for somebody who proposed or confirmed this: another must confirm it.")
+
+
+def told_for(change: ControlChange, actor: Person, at: datetime) -> dict[str, list[str]]:
+    """The part of the evidence that says for whom this was decided too, who could have decided it."""
+    away = deputies.stood_in_for(actor, "manage_access", at)
+    could = [one for one in away if deciding.may(one, change.control, change.object, at=at).allowed]
+    return {"deputy_for": [str(one.subject) for one in could]} if could else {}
