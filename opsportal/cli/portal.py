@@ -37,7 +37,9 @@ def client() -> Any:
         headers["Authorization"] = f"Bearer {token}"
     elif kept().exists():
         session = json.loads(kept().read_text())
-        if session["url"] == url():
+        if session["url"] == url() and "bearer" in session:
+            headers["Authorization"] = f"Bearer {session['bearer']}"
+        elif session["url"] == url():
             cookies, headers["X-CSRFToken"] = session["cookies"], session["csrf"]
     return httpx.Client(base_url=url(), headers=headers, cookies=cookies, timeout=60)
 
@@ -45,13 +47,22 @@ def client() -> Any:
 def kept_cookies() -> dict[str, str]:
     """The cookies of the kept session, if it is of this portal."""
     session = json.loads(kept().read_text()) if kept().exists() else {}
-    return dict(session["cookies"]) if session.get("url") == url() else {}
+    return dict(session.get("cookies", {})) if session.get("url") == url() else {}
 
 
 def keep(cookies: Mapping[str, str], csrf: str) -> None:
+    _keep({"url": url(), "cookies": dict(cookies), "csrf": csrf})
+
+
+def keep_bearer(token: str) -> None:
+    """A workload's short token in the place of a session, until it is over."""
+    _keep({"url": url(), "bearer": token})
+
+
+def _keep(session: Mapping[str, Any]) -> None:
     fd = os.open(kept(), os.O_WRONLY | os.O_CREAT | os.O_TRUNC, 0o600)
     with os.fdopen(fd, "w") as file:
-        json.dump({"url": url(), "cookies": dict(cookies), "csrf": csrf}, file)
+        json.dump(session, file)
 
 
 def ask(method: str, path: str, data: Any = None, **more: Any) -> Any:

@@ -4,9 +4,11 @@ from __future__ import annotations
 
 import sys
 from pathlib import Path
+from typing import Any
 
 import click
 
+from opsportal.cli import workloads
 from opsportal.cli.portal import FAILED, ask, client, keep, url
 
 
@@ -25,8 +27,30 @@ def password(from_stdin: bool, *, twice: bool = False) -> str:
 )
 @click.option("--key", help="With --step-up: SSH key file to sign with, instead of a code; a .pub asks the agent.")
 @click.option("--browser", is_flag=True, help="Sign in on the page, and paste the code that it shows.")
-def login(username: str | None, password_stdin: bool, step_up: bool, key: str | None, browser: bool) -> None:
-    """Sign in for 8 hours at most; the session is kept for its owner alone."""
+@click.option("--workload", is_flag=True, help="As a pipeline or pod: exchange the token of one's own platform.")
+@click.option(
+    "--token-file",
+    type=click.Path(exists=True, dir_okay=False, path_type=Path),
+    help="With --workload: its token. Default: GitHub's, a mounted one, or OPSPORTAL_WORKLOAD_TOKEN[_FILE].",
+)
+@click.option("--rule", default="", help="With --workload: the rule, where several would fit.")
+@click.option(
+    "--scope", default="", help="With --workload: less than the rule gives, as `verb:run environment:staging`."
+)
+@click.option("--audience", default="", help="With --workload: the portal's own address, if it is not OPSPORTAL_URL.")
+def login(
+    username: str | None,
+    password_stdin: bool,
+    step_up: bool,
+    key: str | None,
+    browser: bool,
+    workload: bool,
+    **more: Any,
+) -> None:
+    """Sign in for 8 hours at most, a workload for minutes; the session is kept for its owner alone."""
+    if workload:
+        workloads.enter(more["token_file"], more["rule"], more["scope"], more["audience"])
+        return
     if step_up:
         _step_up(key)
         return

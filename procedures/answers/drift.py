@@ -29,6 +29,8 @@ from procedures.models import (
     Runner,
     Space,
     Target,
+    TrustedIssuer,
+    WorkloadRule,
 )
 
 GRANT_FIELDS = ("not_before", "expires_at", "procedure", "constraint", "window")
@@ -59,6 +61,7 @@ def drift(at: datetime) -> list[Drift]:
         _targets,
         _labels,
         _spaces,
+        _workloads,
         _others,
     )
     return [one for check in checks for one in check(then, at)]
@@ -230,6 +233,17 @@ def _spaces(then: Standing, at: datetime) -> Iterator[Drift]:
     table = {row.name: {f: getattr(row, f) or None for f in (*fields, *more)} for row in rows}
     log = {name: {f: said.get(f) or None for f in (*fields, *more)} for name, said in then.authority.spaces.items()}
     yield from _both("space", table, log)
+
+
+def _workloads(then: Standing, at: datetime) -> Iterator[Drift]:
+    kinds = (("trusted_issuer", TrustedIssuer), ("workload_rule", WorkloadRule))
+    rows = [
+        (control, kind.objects.filter(ended_at__isnull=True).values_list("pk", "object")) for control, kind in kinds
+    ]
+    table = {f"{control} {name}": object for control, found in rows for name, object in found}
+    live = {key: row for key, row in then.authority.workloads.items() if row["stands"]}
+    log = {f"{control} {name}": {f: row[f] for f in row if f != "stands"} for (control, name), row in live.items()}
+    yield from _both("workload", table, log)
 
 
 def _others(then: Standing, at: datetime) -> Iterator[Drift]:

@@ -28,6 +28,22 @@ BUNDLE = {
     },
 }
 
+EXCHANGE = {
+    "type": "object",
+    "required": ["grant_type", "subject_token", "subject_token_type"],
+    "properties": {
+        "grant_type": {"const": "urn:ietf:params:oauth:grant-type:token-exchange"},
+        "subject_token": {"type": "string", "maxLength": 16_384},
+        "subject_token_type": {"enum": [f"urn:ietf:params:oauth:token-type:{name}" for name in ("jwt", "id_token")]},
+        "requested_token_type": {"const": "urn:ietf:params:oauth:token-type:access_token"},
+        **dict.fromkeys(("audience", "resource", "scope", "rule"), TEXT),
+    },
+}
+FORMS: Mapping[str, tuple[str, Shape]] = {
+    "versions.Versions": ("multipart/form-data", BUNDLE),
+    "exchange.Exchange": ("application/x-www-form-urlencoded", EXCHANGE),
+}
+
 
 def _named(shape: Shape, names: str) -> dict[str, Shape]:
     return dict.fromkeys(names.split(), shape)
@@ -64,8 +80,14 @@ RUN = inputs.shape(
         "draft": YES,
         "approvals_needed": {},
         "policy": POLICY,
-    }
+    },
+    {"workload": {"type": ["object", "null"]}},
 )
+GIVEN = {
+    "type": "object",
+    "properties": {**_named(TEXT, "access_token issued_token_type token_type scope"), "expires_in": NUMBER},
+}
+OAUTH_ERROR = "error error_description"
 PROBLEM = {
     "type": "object",
     "required": ["type", "title", "status", "detail", "request_id"],
@@ -170,12 +192,22 @@ ANSWERS: Mapping[tuple[str, str], tuple[Sequence[int], Shape]] = {
     ("campaigns.Campaigns", "POST"): ([201], OBJECT),
     ("campaigns.Keep", "POST"): ([201], OBJECT),
     ("campaigns.Narrow", "POST"): ([201, 202], OBJECT),
+    ("exchange.Exchange", "POST"): ([200], GIVEN),
+    ("exchange.Workloads", "GET"): ([200], OBJECT),
     ("session.Session", "POST"): ([204], {}),
     ("session.Welcome", "POST"): ([201], OBJECT),
     ("sources.Look", "POST"): ([202], OBJECT),
 }
 PROBLEMS = {
     "default": {"description": "A refusal (RFC 9457).", "content": {"application/problem+json": {"schema": PROBLEM}}}
+}
+
+OAUTH = {
+    status: {
+        "description": "A refusal (RFC 6749, 5.2).",
+        "content": {"application/json": {"schema": {"type": "object", "properties": _named(TEXT, OAUTH_ERROR)}}},
+    }
+    for status in ("400", "413", "415", "429", "503")
 }
 
 
@@ -197,15 +229,17 @@ class Described(AutoSchema):
     def _get_request_body(self, direction: str = "request") -> dict[str, Any] | None:
         if self.method != "POST":
             return None
-        if self._name == "versions.Versions":
-            return {"required": True, "content": {"multipart/form-data": {"schema": BUNDLE}}}
+        if self._name in FORMS:
+            kind, shape = FORMS[self._name]
+            return {"required": True, "content": {kind: {"schema": dict(shape)}}}
         taken = TAKES.get(self._name)
         return {"content": {"application/json": {"schema": dict(taken)}}} if taken is not None else None
 
     def _get_response_bodies(self, direction: str = "response") -> dict[str, Any]:
         statuses, shape = ANSWERS.get((self._name, self.method), ([200], OBJECT))
         body = {"content": {"application/json": {"schema": dict(shape)}}} if shape else {}
-        return {str(status): {"description": "It went well.", **body} for status in statuses} | PROBLEMS
+        found = {str(status): {"description": "It went well.", **body} for status in statuses} | PROBLEMS
+        return found | (OAUTH if self._name == "exchange.Exchange" else {})
 
 
 class Bearer(OpenApiAuthenticationExtension):  # type: ignore[no-untyped-call]

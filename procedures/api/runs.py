@@ -18,7 +18,7 @@ from procedures.domain.clock import now
 from procedures.domain.errors import NotAllowed
 from procedures.domain.states import RunState
 from procedures.models import Run
-from procedures.queries import pages_runs
+from procedures.queries import pages_runs, workloads
 from procedures.services import approvals, artifacts, endings, runs
 
 PAGE = 50
@@ -57,7 +57,8 @@ class Runs(RunDoor):
 
 class OneRun(RunDoor):
     def get(self, request: Request, pk: str) -> Response:
-        return Response(shapes.run(self.run(pk), url=self.url))
+        row = self.run(pk)
+        return Response({**shapes.run(row, url=self.url), "workload": workloads.behind(row.pk)})
 
 
 class Plan(RunDoor):

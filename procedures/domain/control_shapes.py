@@ -8,7 +8,7 @@ from typing import Any
 
 import jsonschema_rs
 
-from procedures.domain import campaigns, grants, providers, software, spaces, windows
+from procedures.domain import campaigns, grants, providers, software, spaces, windows, workloads
 from procedures.domain.canonical import NotCanonical, canon
 from procedures.domain.controls import CONTROLS
 from procedures.domain.definition import DUTIES, RISKS
@@ -225,6 +225,8 @@ SCHEMAS: Mapping[str, dict[str, Any]] = {
         }
     ),
     "identity_provider": providers.SCHEMA,
+    "trusted_issuer": workloads.ISSUER,
+    "workload_rule": workloads.RULE,
     "local_sign_in": _object({"local": {"enum": list(providers.LOCAL)}}),
     "policy": _object(
         {

@@ -10,7 +10,7 @@ from dataclasses import dataclass, field
 from datetime import timedelta
 from typing import Any
 
-from procedures.domain import grants, spaces
+from procedures.domain import grants, spaces, workloads
 
 CONTROLS = (
     "grant",
@@ -38,6 +38,7 @@ CONTROLS = (
     "campaign",
     "campaign_keep",
     "space",
+    *workloads.CONTROLS,
 )
 ENDS = frozenset({"grant_end", "key_end", "campaign"})  # taking authority away needs one manager, at once
 ALONE = ENDS | {"campaign_keep"}  # so does leaving it as it was given
@@ -146,6 +147,7 @@ class Authority:
     secrets: dict[tuple[str, str], dict[str, Any]] = field(default_factory=dict)
     runners: dict[str, dict[str, Any]] = field(default_factory=dict)
     actions: dict[str, dict[str, Any]] = field(default_factory=dict)
+    workloads: dict[tuple[str, str], dict[str, Any]] = field(default_factory=dict)  # (issuer or rule, its name)
     policies: dict[str, dict[str, Any]] = field(default_factory=dict)
     agents: dict[str, dict[str, Any]] = field(default_factory=dict)
     accounts: dict[str, dict[str, Any]] = field(default_factory=dict)  # service accounts by subject

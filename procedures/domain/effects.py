@@ -6,7 +6,7 @@ from collections.abc import Mapping
 from functools import partial
 from typing import Any
 
-from procedures.domain import campaigns, providers
+from procedures.domain import campaigns, providers, workloads
 from procedures.domain.canonical import moment, parse_moment
 from procedures.domain.controls import REPLACED_COUNTS_AFTER, Authority
 
@@ -65,7 +65,7 @@ def apply(authority: Authority, control: str, object: Mapping[str, Any], *, id: 
         _keep(authority.secrets, (object["environment"], object["name"]), fact)
     elif control == "policy":
         _keep(authority.policies, object["name"], fact)
-    elif control in {"runner", "agent", "service_account"}:
+    elif control in {"runner", "agent", "service_account", *workloads.CONTROLS}:
         _keep_machine(authority, control, fact)
     elif stands:
         campaigns.CHANGES.get(control, partial(_apply_standing, control=control))(authority, object=object)
@@ -81,6 +81,9 @@ def _keep_machine(authority: Authority, control: str, fact: dict[str, Any]) -> N
     """A change of hands that stands ends the former owner's gain; one that does not stand ends nobody's."""
     if control == "runner":
         _keep(authority.runners, fact["runner"], fact)
+        return
+    if control in workloads.CONTROLS:
+        workloads.changed(authority.workloads, control, fact)
         return
     table, key = (authority.agents, "agent") if control == "agent" else (authority.accounts, "account")
     _keep(table, fact[key], fact)

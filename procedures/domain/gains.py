@@ -23,6 +23,8 @@ def gains_from(control: str, object: Mapping[str, Any], authority: Authority, *,
         found = {object["owner"]}
     elif control == "key":
         found = {object["subject"]}
+    elif control == "workload_rule" and object["action"] == "set":
+        found = {object["account"]}
     elif control == "campaign_keep":
         rows = [authority.grants[grant] for grant in object["grants"] if grant in authority.grants]
         found = {who for row in rows for who in authority.holders(row["principal"])}

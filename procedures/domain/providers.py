@@ -158,7 +158,7 @@ def problems(object: Mapping[str, Any]) -> list[tuple[str, str]]:
         (f"/object/settings/{name}", "is not an https address (http is for this machine alone)")
         for name, value in settings.items()
         if name.endswith(("_endpoint", "_uri", "_url")) or (name == "issuer" and protocol == "oidc")
-        if not _encrypted(str(value))
+        if not encrypted(str(value))
     ]
     for index, text in enumerate(settings.get("certificates", [])):
         try:
@@ -168,7 +168,8 @@ def problems(object: Mapping[str, Any]) -> list[tuple[str, str]]:
     return found
 
 
-def _encrypted(url: str) -> bool:
+def encrypted(url: str) -> bool:
+    """Whether an address is https, or http to this machine, without credentials or a fragment."""
     parts = urlsplit(url)
     if parts.username or parts.password or parts.fragment or not parts.hostname:
         return False

@@ -29,6 +29,8 @@ KINDS: Mapping[str, tuple[str, ...]] = {
     "token.made": ("token", "subject", "days"),
     "token.revoked": ("token",),
     "token.rotated": ("token", "by", "overlap_h"),
+    "workload.exchanged": ("exchange", "issuer", "sub", "rule", "subject", "token", "scope", "claims", "expires_at"),
+    "workload.refused": ("issuer", "sub", "rule", "reason", "proved"),
     "totp.enrolled": ("subject",),
     "totp.removed": ("subject", "by"),
     "access.denied": ("what", "code", "reason", "door"),

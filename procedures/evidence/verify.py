@@ -437,6 +437,7 @@ ALONE = ENDS | {"campaign_keep"}
 PORTAL_WIDE = {"membership", "duty", "profile", "key", "runner", "redaction", "source", "action"}
 PORTAL_WIDE |= {"identity_provider", "local_sign_in", "policy", "agent", "service_account", "labels", "terms", "space"}
 SOFTWARE = {"agent": "agent", "service_account": "account"}
+PORTAL_WIDE |= {"trusted_issuer", "workload_rule"}
 OPERATED = {"binding", "target", "secret", "runner"}
 
 
@@ -550,6 +551,8 @@ class Authority:
             found = {who for lead in thing["leads"] for who in self.holders(lead)}
         elif control == "key":
             found = {thing["subject"]}
+        elif control == "workload_rule" and thing["action"] == "set":
+            found = {thing["account"]}
         elif control in SOFTWARE:
             found = {thing["owner"]}
         elif control == "campaign_keep":

@@ -19,7 +19,7 @@ from procedures.domain.profiles import approvals_missing, approvals_union, missi
 from procedures.domain.software import with_a_person
 from procedures.domain.statements import strong_enough
 from procedures.evidence.queries import Fact, authority_facts, facts_of_run, version_facts
-from procedures.issuer import glass, policies
+from procedures.issuer import glass, policies, workloads
 from procedures.issuer.delegation import asked_by_software
 from procedures.issuer.refusals import LeaseRefused
 from procedures.issuer.replay import by_now, checked, replay, statement_of
@@ -41,6 +41,7 @@ def judge_run(authority: Authority, run: Run, plan: Mapping[str, Any], *, at: da
     _callees(plan, submitted, judge)
     _grant(authority, run, str(submitted["procedure"]), facts, plan, at)
     software = asked_by_software(authority, run, facts)
+    workloads.judge(authority, str(run.requester.subject), facts)
     risk = highest_told(version_facts(run.version_id), told)
     wanted = policies.required(authority, run, plan, facts)
     name, begun = str(submitted["procedure"]), _begun(facts, at)

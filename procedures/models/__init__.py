@@ -50,6 +50,7 @@ from procedures.models.spaces import Space
 from procedures.models.tokens import ApiToken, OpenSession
 from procedures.models.trials import Trial
 from procedures.models.versions import VERBS, Procedure, Review, Version, VersionAuthor, VersionFile
+from procedures.models.workloads import Exchange, TrustedIssuer, WorkloadRule
 
 __all__ = [
     "VERBS",
@@ -78,6 +79,7 @@ __all__ = [
     "EnrolledKey",
     "Entity",
     "Environment",
+    "Exchange",
     "GlassBreak",
     "Grant",
     "GrantRight",
@@ -116,7 +118,9 @@ __all__ = [
     "Target",
     "Task",
     "Trial",
+    "TrustedIssuer",
     "Version",
     "VersionAuthor",
     "VersionFile",
+    "WorkloadRule",
 ]

@@ -23,6 +23,7 @@ from procedures.services import (
     policy_controls,
     redactions,
     spaces,
+    workloads,
 )
 
 
@@ -126,6 +127,8 @@ CHECKS: Mapping[str, Callable[[Mapping[str, Any]], list[tuple[str, str]]]] = {
     "labels": _labels_problems,
     "environment": _environment_problems,
     "space": spaces.problems,
+    "trusted_issuer": workloads.issuer_problems,
+    "workload_rule": workloads.rule_problems,
 }
 
 

@@ -44,6 +44,7 @@ from procedures.services import (
     redactions,
     spaces,
     terms,
+    workloads,
 )
 from procedures.services.control_checks import principal
 
@@ -275,4 +276,6 @@ EFFECTS: Mapping[str, Callable[[ControlChange, Mapping[str, Any], datetime, UUID
     "labels": labels.take_effect,
     "terms": terms.take_effect,
     "space": spaces.take_effect,
+    "trusted_issuer": workloads.take_issuer,
+    "workload_rule": workloads.take_rule,
 }

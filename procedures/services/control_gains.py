@@ -31,6 +31,8 @@ def _gains(control: str, object: Mapping[str, Any]) -> set[str]:
         return {str(object["person"])}
     if control == "space" and object["action"] == "set":
         return {str(who.subject) for lead in object["leads"] for who in labels.holders(lead)}
+    if control == "workload_rule" and object["action"] == "set":
+        return {str(object["account"])}
     if control in {"agent", "service_account"}:
         return {str(object["owner"])}
     if control == "campaign_keep":

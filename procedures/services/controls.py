@@ -12,6 +12,7 @@ from django.conf import settings
 from procedures.domain import control_shapes, controls, statements
 from procedures.domain.canonical import canon
 from procedures.domain.errors import NotAllowed, NotFound
+from procedures.domain.workloads import CONTROLS
 from procedures.evidence.record import record
 from procedures.models import ControlChange, Person
 from procedures.queries import deciding
@@ -32,6 +33,8 @@ from procedures.services.portal import profile_in_force
 from procedures.services.signing import Decided, decided
 from procedures.services.target_changes import confirmers_for_many
 from procedures.services.unit import SecondPersonRequired, thing
+
+CHANGEABLE = ("grant", *CONTROLS)  # what these name may have changed since they were proposed
 
 
 def statement_for(*, actor: Person, control: str, object: Mapping[str, Any]) -> dict[str, Any]:
@@ -135,9 +138,9 @@ def confirm(
         raise NotFound("There is no such proposed change.")
     if row.state != ControlChange.State.PROPOSED:
         raise NothingToConfirm(f"This change is already {row.state}.")
-    if row.control == "grant":
+    if row.control in CHANGEABLE:
         spaces.hold(row.control)
-        control_checks.check(row.control, row.object)  # labels and terms may have changed since
+        control_checks.check(row.control, row.object)
     gains = who_gains(row.control, row.object, at=at)
     deciding.require(actor, row.control, row.object, at=at)
     if actor.pk == row.proposer_id or any(s["by"] == str(actor.subject) for s in row.signatures):

@@ -81,7 +81,7 @@ def make_token(
         raise InvalidInput(problems)
     scope = {part: sorted(set(getattr(reach, part))) for part in ("procedures", "environments", "verbs")}
     door = {"audience": reach.audience}
-    token, secret = _store(owner, actor, name.strip(), at, at + timedelta(days=days), scope, **door)
+    token, secret = store(owner, actor, name.strip(), at, at + timedelta(days=days), scope, **door)
     facts = {"token": str(token.id), "subject": str(owner.subject), "days": days, "scope": scope, **door}
     record("token.made", actor=actor.subject, at=at, facts=facts)
     return token, secret
@@ -104,7 +104,7 @@ def make_directory_token(
         raise InvalidInput(problems)
     scope: dict[str, list[str]] = {"procedures": [], "environments": [], "verbs": []}
     door = {"audience": ApiToken.Audience.SCIM.value}
-    token, secret = _store(owner, actor, name.strip(), at, at + timedelta(days=days), scope, **door)
+    token, secret = store(owner, actor, name.strip(), at, at + timedelta(days=days), scope, **door)
     facts = {"token": str(token.id), "subject": str(owner.subject), "days": days, "scope": scope, **door}
     record("token.made", actor=actor.subject, at=at, facts={**facts, "provider": provider})
     return token, secret
@@ -142,9 +142,10 @@ def _problems(name: str, days: int, reach: Reach, owner: Person, at: datetime) -
     return problems
 
 
-def _store(
+def store(
     owner: Person, maker: Person, name: str, at: datetime, until: datetime, scope: dict[str, list[str]], **more: Any
 ) -> tuple[ApiToken, str]:
+    """The row and the text of a fresh token, for a service that has decided on it, within its transaction."""
     secret = new_token()
     row = ApiToken.objects.create(
         person=owner,
@@ -174,6 +175,8 @@ def rotate_token(
         raise NotFound("You have no such token.")
     if old.audience == ApiToken.Audience.SCIM:
         access.require(actor, "manage_access", at=at)
+    if hasattr(old, "exchange"):
+        raise TokenOver("A workload's token is never changed for another: it exchanges a fresh one of its issuer.")
     longest = int(OVERLAP.total_seconds() // 3600)
     if not 0 <= overlap_h <= longest:
         raise InvalidInput([("/overlap_hours", f"0 to {longest}")])
@@ -184,7 +187,7 @@ def rotate_token(
     lived = min(old.expires_at - old.created_at, LONGEST)
     scope = {"procedures": old.procedures, "environments": old.environments, "verbs": old.verbs}
     more = {"replaces": old, "audience": old.audience}
-    fresh, secret = _store(old.person, actor, old.name, at, at + lived, scope, **more)
+    fresh, secret = store(old.person, actor, old.name, at, at + lived, scope, **more)
     until = min(old.expires_at, at + timedelta(hours=overlap_h))
     dead = {"expires_at": until} if until > old.created_at and overlap_h else {"revoked_at": at}
     ApiToken.objects.filter(pk=old.pk).update(**dead)
@@ -216,9 +219,13 @@ def directory_tokens(provider: str, at: datetime) -> QuerySet[ApiToken]:
 
 
 def tokens_of(person: Person) -> QuerySet[ApiToken]:
-    """Every token that this person may end as its owner, maker or account's owner, newest first."""
+    """Every token that this person may end as its owner, maker or account's owner, newest first; none of workloads."""
     mine = Q(person=person) | Q(made_by=person) | Q(person__owner=person)
-    return ApiToken.objects.filter(mine).select_related("person", "made_by").order_by("-created_at")[:MOST]
+    return (
+        ApiToken.objects.filter(mine, exchange__isnull=True)
+        .select_related("person", "made_by")
+        .order_by("-created_at")[:MOST]
+    )
 
 
 def end_tokens(person: Person, at: datetime) -> int:
@@ -232,7 +239,7 @@ def bearer(secret: str, *, at: datetime, audience: str = ApiToken.Audience.API.v
     A token that comes to another door than its own is evidence (H33).
     """
     row = (
-        ApiToken.objects.select_related("person__owner", "made_by")
+        ApiToken.objects.select_related("person__owner", "made_by", "exchange")
         .filter(token_sha256=_mark(secret), revoked_at__isnull=True, expires_at__gt=at, person__is_active=True)
         .first()
     )
@@ -255,7 +262,7 @@ def caller_of(row: ApiToken) -> access.Caller:
         environments=frozenset(row.environments),
         verbs=frozenset(row.verbs),
     )
-    return access.Caller(person=row.person_id, scope=scope)
+    return access.Caller(person=row.person_id, scope=scope, workload=hasattr(row, "exchange"))
 
 
 def _mark(secret: str) -> str:

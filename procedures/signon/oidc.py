@@ -9,8 +9,6 @@ import base64
 import hashlib
 import hmac
 import secrets
-import threading
-import time
 from collections.abc import Mapping
 from typing import Any
 from urllib.parse import quote, urlencode
@@ -18,12 +16,10 @@ from urllib.parse import quote, urlencode
 import jwt
 
 from procedures.domain.providers import ProviderUnreachable, Said, SignInRefused, attributes
-from procedures.signon import outbound
+from procedures.signon import keys, outbound
 
-KEYS_LIVE_S, KEYS_AGAIN_S, LEEWAY_S = 600, 10, 30
+LEEWAY_S = 30
 Settings = Mapping[str, Any]
-_keys: dict[str, tuple[float, Any]] = {}
-_lock = threading.Lock()
 
 
 def begun(provider: Settings, *, redirect_uri: str) -> tuple[str, dict[str, str]]:
@@ -99,7 +95,7 @@ def verified(settings: Settings, token: str, *, nonce: str) -> dict[str, Any]:
             raise SignInRefused("The identity token is not signed as it was agreed.")
         claims: dict[str, Any] = jwt.decode(
             token,
-            _key(settings["jwks_uri"], str(head.get("kid", ""))),
+            keys.shown(settings["jwks_uri"], str(head.get("kid", ""))),
             algorithms=allowed,
             audience=settings["client_id"],
             issuer=settings["issuer"],
@@ -116,28 +112,6 @@ def verified(settings: Settings, token: str, *, nonce: str) -> dict[str, Any]:
     if not claims["sub"] or len(claims["sub"]) > 255:
         raise SignInRefused("The identity token names nobody.")
     return claims
-
-
-def _key(url: str, kid: str) -> Any:
-    """The provider's key of this id; an unknown one is looked for again, but not more often than every ten seconds."""
-    with _lock:
-        at, found = _keys.get(url, (0.0, None))
-        now = time.monotonic()
-        if found is None or now - at > KEYS_LIVE_S or (not _named(found, kid) and now - at > KEYS_AGAIN_S):
-            try:
-                found = jwt.PyJWKSet.from_dict(outbound.get(url))
-            except (jwt.PyJWTError, AttributeError, TypeError, KeyError) as problem:
-                raise ProviderUnreachable("The identity provider shows no keys.") from problem
-            _keys[url] = (now, found)
-    fitting = _named(found, kid)
-    if not fitting:
-        raise SignInRefused("The identity token is signed by a key that the identity provider does not show.")
-    return fitting[0]
-
-
-def _named(found: Any, kid: str) -> list[Any]:
-    keys = [key for key in found.keys if key.public_key_use in {None, "sig"}]
-    return [key for key in keys if key.key_id == kid] if kid else keys[:1] if len(keys) == 1 else []
 
 
 def said(provider: Settings, claims: Mapping[str, Any]) -> Said:

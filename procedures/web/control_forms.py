@@ -14,7 +14,7 @@ from procedures.domain.sealing import secret_object
 from procedures.domain.sshkeys import fingerprint
 from procedures.models import Person
 from procedures.queries import pages_environments, pages_people
-from procedures.web import grant_forms, identity_forms
+from procedures.web import grant_forms, identity_forms, workload_forms
 from procedures.web.form_texts import json_object, until, whole, words
 
 Object = dict[str, Any]
@@ -165,4 +165,6 @@ MAKERS: dict[str, Callable[[QueryDict], Object]] = {
     "local_sign_in": identity_forms.local,
     "agent": _agent,
     "service_account": _service_account,
+    "trusted_issuer": workload_forms.issuer,
+    "workload_rule": workload_forms.rule,
 }

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable, Mapping
 from typing import Any
 
-from procedures.web import identity_forms
+from procedures.web import identity_forms, workload_forms
 
 Object = dict[str, Any]
 Names = Mapping[str, str]
@@ -24,6 +24,7 @@ def subjects_in(made: Object) -> list[str]:
         made.get("person", ""),
         made.get("subject", ""),
         made.get("owner", ""),
+        made.get("account", ""),
         str(made.get("principal", "")).removeprefix("person:"),
         *(str(lead).removeprefix("person:") for lead in made.get("leads", [])),
     ]
@@ -143,6 +144,8 @@ SENTENCES: Mapping[str, Callable[[Object, Names], str]] = {
     "action": _action,
     "identity_provider": lambda made, _: identity_forms.told_provider(made),
     "local_sign_in": lambda made, _: identity_forms.told_local(made),
+    "trusted_issuer": lambda made, _: workload_forms.told_issuer(made),
+    "workload_rule": workload_forms.told_rule,
     "agent": _agent,
     "service_account": _service_account,
     "labels": _labels,

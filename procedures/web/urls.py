@@ -36,6 +36,7 @@ from procedures.web.views import (
     sources,
     spaces,
     ways_in,
+    workloads,
 )
 
 app_name = "web"
@@ -105,6 +106,7 @@ urlpatterns = [
     path("sources/<slug:name>/", sources.one, name="source"),
     path("access/", access.listing, name="access"),
     path("access/spaces/", spaces.listing, name="spaces"),
+    path("access/workloads/", workloads.listing, name="workloads"),
     path("policies/", policies.listing, name="policies"),
     path("policies/<slug:name>/", policies.one, name="policy"),
     path("access/campaigns/", campaigns.listing, name="campaigns"),

@@ -85,6 +85,7 @@ NEVER = {
 WITHOUT_A_TOKEN = {
     "post v1/session/": "a password opens a session",
     "delete v1/session/": "closes the own session",
+    "post v1/token/exchange/": "a token that a trusted issuer signed, once, for a short one; tests/workloads",
     "post v1/session/code/": "a code from the page, which needs a signed-in person, opens a session once",
     "post v1/welcome/": "the first link, once",
     "post v1/join/": "an invitation, once",

@@ -39,6 +39,7 @@ DOORS = {
     "api.notices.Notices.get": OWN,
     "api.notices.Read.post": OWN,
     "api.tokens.Tokens.get": OWN,
+    "api.exchange.Exchange.post": "a signed workload gets a token that narrows its account; each use of it is decided",
     "api.health.healthz": PUBLIC,
     "api.health.metrics": "counts alone, from the machine itself",
     "api.health.readyz": PUBLIC,

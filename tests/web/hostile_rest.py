@@ -25,6 +25,23 @@ def provider(name: str = "evil") -> models.IdentityProvider:
     return models.IdentityProvider.objects.create(name=name, object=said, since_at=now())
 
 
+def workloads(maker: Person) -> str:
+    """An issuer, a rule and an exchange whose names, claims and subjects want more; the page that lists them."""
+    at = now()
+    said = {"name": "evil", "title": ALL, "kind": "other", "issuer": ALL, "jwks_uri": ALL, "algorithms": [ALL]}
+    issuer, _ = models.TrustedIssuer.objects.get_or_create(
+        name="evil", defaults={"url": ALL[:500], "object": said, "since_at": at}
+    )
+    rule = {"claims": {text: text for text in PAYLOADS}, "verbs": list(PAYLOADS), "procedures": list(PAYLOADS)}
+    rule |= {"environments": list(PAYLOADS), "seconds": 600}
+    made = {"account": maker, "made_by": maker, "object": rule, "issuer": issuer, "since_at": at}
+    row, _ = models.WorkloadRule.objects.get_or_create(name="evil", defaults=made)
+    for token in models.ApiToken.objects.filter(exchange__isnull=True):
+        kept = {"issuer": issuer, "rule": row, "subject": ALL[:255], "claims": {}, "at": at}
+        models.Exchange.objects.create(token=token, mark=str(token.pk), **kept)
+    return "/access/workloads/"
+
+
 def requests_for_access(asker: Person, decider: Person) -> list[models.AccessRequest]:
     """One that waits and one that was refused."""
     at = now()

@@ -15,7 +15,7 @@ from procedures.domain.errors import OpsError
 from procedures.domain.profiles import approvals_missing
 from procedures.domain.states import RunState
 from procedures.models import Approval, Person, Run
-from procedures.queries import deputies, pages_runs, pages_shell, passed_on, policies
+from procedures.queries import deputies, pages_runs, pages_shell, passed_on, policies, workloads
 from procedures.queries.agents import asked_by
 from procedures.services import approvals, step_up
 from procedures.web import signing
@@ -69,6 +69,7 @@ def _context(request: HttpRequest, me: Person, run: Run) -> dict[str, Any]:
         "breaks": waits and not run.waiting_gate and access.decide(me, "break_glass", at=now(), **_place(run)).allowed,
         "why_not": _why_not(me, run, waits=waits),
         "software": asked_by(run),
+        "workload": workloads.behind(run.pk),
         "chain": run.chain.select_related("person"),
         "given": run.approvals.select_related("approver").order_by("at"),
         "usual": pages_runs.usual_s(run.procedure_id, run.environment_id),

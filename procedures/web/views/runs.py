@@ -13,7 +13,7 @@ from procedures.domain.clock import now
 from procedures.domain.errors import NotAllowed
 from procedures.domain.states import RunState
 from procedures.models import Environment, Run
-from procedures.queries import pages_evidence, pages_log, pages_runs
+from procedures.queries import pages_evidence, pages_log, pages_runs, workloads
 from procedures.services import artifacts, endings
 from procedures.web import timeline, words
 from procedures.web.doors import page, person_of, show
@@ -103,6 +103,7 @@ def _live(request: HttpRequest, run: Run) -> dict[str, Any]:
         "approvals": run.approvals.select_related("approver").order_by("at"),
         "me": person_of(request),
         "now": at,
+        "workload": workloads.behind(run.pk),
         "step": request.GET.get("step", "")[:100],
         "target": request.GET.get("target", "")[:200],
         "waits": run.state in {RunState.AWAITING_APPROVAL, RunState.WAITING},

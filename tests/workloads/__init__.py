@@ -1,0 +1,1 @@
+"""Workload identity: tokens of trusted issuers, exchanged."""

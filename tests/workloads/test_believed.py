@@ -1,0 +1,148 @@
+"""What stands behind a workload's run: who may not approve it, what the issuer lends it, and what pages say of it."""
+
+from __future__ import annotations
+
+import pytest
+from django.test import Client
+
+from procedures.answers.drift import drift
+from procedures.domain.canonical import parse
+from procedures.domain.clock import now
+from procedures.domain.errors import InvalidInput, NotAllowed
+from procedures.evidence.models import Event
+from procedures.issuer.judgement import judge_run
+from procedures.issuer.refusals import LeaseRefused
+from procedures.issuer.replay import replay
+from procedures.models import Environment, PortalSetting, Run, TrustedIssuer, WorkloadRule
+from procedures.services import approvals, controls
+from procedures.services.unit import SecondPersonRequired
+from tests.evidence.test_asserted import written
+from tests.fixtures.token_issuer import GITHUB
+from tests.workloads.conftest import Plant, ask, said
+
+pytestmark = pytest.mark.once
+
+
+def asked_by(plant: Plant, environment: str = "development") -> Run:
+    answer = ask(plant.as_workload(), environment)
+    assert answer.status_code in {201, 202}, answer.content
+    return Run.objects.get(pk=answer.json()["id"])
+
+
+def lent(run: Run) -> tuple[str, ...]:
+    return judge_run(replay(), run, parse(bytes(run.plan)), at=now())
+
+
+def test_a_run_of_a_standing_rule_is_lent_what_it_needs(trusted: Plant) -> None:
+    assert lent(asked_by(trusted)) == ()
+
+
+def test_an_issuer_and_a_rule_that_sql_wrote_with_their_events_lend_nothing(plant: Plant) -> None:
+    """The door believes the tables; the issuer believes signatures (H1)."""
+    issuer, rule = plant.issuer.object(), plant.made()
+    row = TrustedIssuer.objects.create(name="ci", url=issuer["issuer"], object=issuer, since_at=now())
+    named = {"account": plant.robot, "made_by": plant.olga}
+    WorkloadRule.objects.create(name="deploy", issuer=row, object=rule, since_at=now(), **named)
+    run = asked_by(plant)
+    with pytest.raises(LeaseRefused, match=r"The rule .* is in force no more"):
+        lent(run)
+    written("workload_rule", rule)
+    with pytest.raises(LeaseRefused, match=r"The rule .* asserted by the platform alone"):
+        lent(run)
+    assert {one.kind for one in drift(now())} == {"workload", "asserted"}
+    plant.world.confirmed("trusted_issuer", issuer)
+    plant.world.confirmed("workload_rule", rule)
+    assert lent(run) == ()
+
+
+def test_a_rule_or_an_issuer_that_ended_or_was_narrowed_lends_nothing_more(trusted: Plant) -> None:
+    run, rule = asked_by(trusted), trusted.made()
+    trusted.rule(claims={**rule["claims"], "ref": "refs/heads/release"})
+    with pytest.raises(LeaseRefused, match="does not fit the workload repo:octo-org"):
+        lent(run)
+    trusted.rule()
+    assert lent(run) == ()
+    trusted.world.confirmed("trusted_issuer", trusted.issuer.object(action="end"))
+    with pytest.raises(LeaseRefused, match="in force no more"):
+        lent(run)
+    assert not WorkloadRule.objects.filter(ended_at=None).exists()
+    trusted.trust("other")
+    assert trusted.exchange(trusted.issuer.token(GITHUB)).status_code == 400, "its rules do not come back with it"
+
+
+def test_neither_the_owner_nor_the_maker_of_the_rule_approves(trusted: Plant) -> None:
+    Environment.objects.filter(pk="staging").update(min_strength="session", approvals={"low": {"operations": 1}})
+    run = asked_by(trusted, "staging")
+    pat = trusted.world.person("pat", "operations")
+    for one in (trusted.olga, pat):
+        trusted.world.may(one, "approve", "view")
+    common = {"run": run.pk, "verdict": "approve", "plan_digest": run.plan_digest, "comment": "", "signature": None}
+    for one in (trusted.olga, trusted.world.mira, trusted.robot):
+        with pytest.raises(NotAllowed):
+            approvals.decide_run(actor=one, at=now(), **common)
+    assert set(run.chain.values_list("role", flat=True)) == {"requester", "owner", "rule_maker"}
+
+
+def test_in_separate_whoever_confirmed_the_rule_stands_behind_it_too(trusted: Plant) -> None:
+    PortalSetting.objects.filter(pk="profile").update(value="separate")
+    WorkloadRule.objects.update(confirmed_by=trusted.world.person("carl"))
+    roles = asked_by(trusted).chain.values_list("person__username", "role")
+    assert ("carl", "rule_confirmer") in set(roles)
+
+
+def test_whoever_gains_from_a_rule_neither_proposes_nor_confirms_it(trusted: Plant) -> None:
+    trusted.world.may(trusted.olga, "manage_access")
+    with pytest.raises(SecondPersonRequired):
+        trusted.world.propose("workload_rule", trusted.made("mine"), by=trusted.olga)
+    ned = trusted.world.person("ned")
+    with pytest.raises(NotAllowed):
+        controls.propose(actor=ned, control="workload_rule", object=trusted.made("x"), signature=None, at=now())
+
+
+@pytest.mark.parametrize(
+    ("more", "pointer"),
+    [
+        ({"issuer": "nobody"}, "/object/issuer"),
+        ({"account": "0198c0de-0000-7000-8000-000000000000"}, "/object/account"),
+        ({"procedures": ["nothing"]}, "/object/procedures/0"),
+        ({"environments": ["nowhere"]}, "/object/environments/0"),
+        ({"claims": {"repository": "octo-org/octo-repo"}}, "/object/claims"),
+        ({"name": "other", "action": "end"}, "/object/name"),
+    ],
+)
+def test_a_rule_names_what_is_there(trusted: Plant, more: dict[str, object], pointer: str) -> None:
+    with pytest.raises(InvalidInput) as refused:
+        trusted.world.propose("workload_rule", trusted.made() | more)
+    assert pointer in dict(refused.value.problems)
+
+
+def test_an_issuer_is_trusted_once_and_stays_what_its_rules_were_made_for(trusted: Plant) -> None:
+    for more, pointer in (
+        ({"name": "again"}, "/object/issuer"),
+        ({"kind": "other"}, "/object/kind"),
+        ({"issuer": "https://elsewhere.example.com"}, "/object/issuer"),
+        ({"name": "none", "action": "end"}, "/object/name"),
+    ):
+        with pytest.raises(InvalidInput) as refused:
+            trusted.world.propose("trusted_issuer", trusted.issuer.object() | more)
+        assert pointer in dict(refused.value.problems)
+    weak = {"kty": "RSA", "kid": "x", "n": "AQAB", "e": "AQAB"}
+    with pytest.raises(InvalidInput, match="no public key"):
+        trusted.world.propose("trusted_issuer", trusted.issuer.pinned(keys=[weak]))
+    with pytest.raises(InvalidInput, match="one kid"):
+        trusted.world.propose(
+            "trusted_issuer",
+            trusted.issuer.pinned(keys=[*trusted.issuer.keys[:1], {**trusted.issuer.keys[1], "kid": "one"}]),
+        )
+
+
+def test_the_run_says_which_workload_asked(trusted: Plant) -> None:
+    run = asked_by(trusted)
+    browser = Client()
+    browser.force_login(trusted.world.mira, backend="procedures.access.backend.PasswordBackend")
+    page = browser.get(f"/runs/{run.pk}/").content.decode()
+    assert GITHUB["sub"] in page
+    assert GITHUB["sub"] in browser.get(f"/runs/{run.pk}/live/").content.decode()
+    told = browser.get(f"/api/v1/runs/{run.pk}/").json()["workload"]
+    assert (told["sub"], told["rule"]) == (GITHUB["sub"], "deploy")
+    assert Event.objects.filter(kind="workload.exchanged").count() == len(said("workload.exchanged")) == 1
