@@ -5,6 +5,7 @@ from __future__ import annotations
 import re
 from collections.abc import Iterable
 from datetime import timedelta
+from typing import Any
 from urllib.parse import urlencode
 from uuid import UUID, uuid4
 
@@ -23,6 +24,13 @@ def provider(name: str = "evil") -> models.IdentityProvider:
     said = {"name": name, "title": ALL, "protocol": "ldap", "action": "set", "authority": False, "provision": False}
     said["groups"] = {text: text for text in PAYLOADS}
     return models.IdentityProvider.objects.create(name=name, object=said, since_at=now())
+
+
+WORKLOAD_FORMS: list[tuple[str, str, dict[str, Any]]] = [
+    ("/changes/trusted_issuer/new/", "jonas", {"name": ALL, "title": ALL, "issuer": ALL, "keys": ALL}),
+    ("/changes/workload_rule/new/", "jonas", {"name": ALL, "claims": ALL, "verbs": ALL, "minutes": "5"}),
+    ("/changes/workload_rule/new/", "jonas", {"object_text": ALL}),
+]
 
 
 def workloads(maker: Person) -> str:
