@@ -13,7 +13,7 @@ from django.db import migrations, models
 class Migration(migrations.Migration):
 
     dependencies = [
-        ('procedures', "0029_connections"),
+        ('procedures', "0030_spaces_hold_more"),
     ]
 
     operations = [
