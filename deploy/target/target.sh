@@ -1,5 +1,6 @@
 #!/bin/sh
-# An sshd on port 2222 for the account `deploy`. TARGET is this target's name, CARD the card of its environment's runner.
+# An sshd on port 2222 (or PORT) for the account `deploy`. TARGET is this target's name, CARD the card of its
+# environment's runner.
 set -eu
 place=/var/lib/target
 if [ "${1:-}" = alive ]; then
@@ -12,7 +13,7 @@ sed -n 's/^ *"authority": "\(ssh-ed25519 [A-Za-z0-9+\/=]*\)",\{0,1\}$/\1/p' "$CA
 printf 'deploy@%s\n' "$TARGET" > /tmp/principals
 : > /tmp/revoked
 cat > /tmp/sshd_config <<END
-Port 2222
+Port ${PORT:-2222}
 HostKey $place/hostkey
 PidFile /tmp/sshd.pid
 UsePAM no

@@ -9,7 +9,8 @@ from pathlib import Path
 
 import pytest
 
-from tests.deploy.composed import ROOT, services
+from tests.deploy.composed import ROOT, mounts, services
+from tests.deploy.contained import SHARED
 
 HADOLINT = Path(sys.executable).with_name("hadolint")
 
@@ -49,6 +50,25 @@ def test_every_user_of_compose_is_made_with_a_place_of_its_own() -> None:
             assert user in made.values(), name
             shared = name in {"backup", "restore"}  # they read the log's public key where web does
             assert shared or made[place] == user, f"{name}: {place} belongs to {made[place]}"
+
+
+def test_folders_of_several_roles_belong_to_who_writes_them() -> None:
+    """A new volume takes owner and mode from the image's folder at its place, whichever role comes first."""
+    made: dict[str, tuple[int, int]] = {}
+    rows = re.findall(
+        r"install -d -m (\d+) -o (\w+) -g 10000 ((?:/var/lib/opsportal/[a-z/]+ ?)+)", (ROOT / "Dockerfile").read_text()
+    )
+    for mode, owner, places in rows:
+        made |= {place: (0 if owner == "root" else int(owner), int(mode, 8)) for place in places.split()}
+    for volume, wanted in SHARED.items():
+        places = {
+            mounts(name)[volume][0]
+            for name in services()
+            if volume in mounts(name) and "opsportal" in services()[name]["image"]
+        }
+        places = {place for place in places if place.startswith("/var/lib/opsportal/")}
+        assert places, volume
+        assert {made[place] for place in places} == {wanted}, volume
 
 
 def test_the_build_context_holds_what_the_image_is_made_of_and_nothing_else() -> None:
