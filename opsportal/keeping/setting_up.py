@@ -15,6 +15,7 @@ from procedures.runner import cards, installing
 from procedures.services.bootstrap import first_link
 
 LOCK = 0x0B5_5E7
+LOCK_S = 10
 
 
 @dataclass(frozen=True, slots=True)
@@ -31,7 +32,7 @@ class SetUp:
 def set_up(card_files: Sequence[Path]) -> SetUp:
     """Migrate, install from cards, ship runbooks; safe to repeat, and one at a time. Raises CardsDoNotFit."""
     given = [cards.read(file) for file in card_files]
-    with _alone():
+    with alone():
         executor = MigrationExecutor(connection)
         plan = executor.migration_plan(executor.loader.graph.leaf_nodes())
         if plan:
@@ -41,14 +42,21 @@ def set_up(card_files: Sequence[Path]) -> SetUp:
 
 
 @contextmanager
-def _alone() -> Iterator[None]:
-    """Of two that come at once the second waits; with SQLite the file's own lock has to do."""
+def alone() -> Iterator[None]:
+    """Of two that come at once the second waits. With SQLite the file's own lock has to do.
+
+    A statement that does not get its lock within LOCK_S gives up, and with it its migration: while it waited, everybody
+    who reads that table would wait behind it. Run it again at a calmer hour.
+    """
     if connection.vendor != "postgresql":
         yield
         return
     with connection.cursor() as cursor:
         cursor.execute("SELECT pg_advisory_lock(%s)", [LOCK])
-        try:
-            yield
-        finally:
+        cursor.execute(f"SET lock_timeout = '{LOCK_S}s'")
+    try:
+        yield
+    finally:
+        with connection.cursor() as cursor:
+            cursor.execute("RESET lock_timeout")
             cursor.execute("SELECT pg_advisory_unlock(%s)", [LOCK])

@@ -5,6 +5,7 @@ from __future__ import annotations
 import os
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
 
 import pytest
 from django.db import connection, connections
@@ -20,11 +21,9 @@ from tests.fixtures.databases import FreshDatabase
 
 
 @dataclass(slots=True)
-class Kept:
-    """A portal. `key` is where its log's key lies."""
+class Place:
+    """Where a portal is kept. `key` is where its log's key lies."""
 
-    world: World
-    quinn: Person
     key: Path
     folder: Path
     database: FreshDatabase
@@ -35,13 +34,6 @@ class Kept:
         while sequencer.step(now()):
             continue
         return sequencer
-
-    def run(self) -> None:
-        run = self.world.ask(self.quinn)
-        drive(run.id)
-        run.refresh_from_db()
-        assert run.state == "succeeded"
-        self.sequence()
 
     def empty(self) -> None:
         """The database is lost: a fresh one without a table takes its place."""
@@ -55,8 +47,8 @@ class Kept:
             databases._administer(f'CREATE DATABASE "{name}"')
 
     def pack(self) -> bytes:
-        """A pack of the whole log as it stands; the sequencer goes on beside the export."""
-        sequencer = self.sequence()
+        """A pack of the whole log as it stands, for Mira; the sequencer goes on beside the export."""
+        sequencer, mira = self.sequence(), Person.objects.get(username="mira").subject
         proof = export._proof
 
         def stepped(event: object) -> bytes:
@@ -66,24 +58,42 @@ class Kept:
 
         export._proof = stepped  # type: ignore[assignment]
         try:
-            data, _ = export.export_pack(
-                wanted={}, exporter=self.world.mira.subject, log_key=sequencer.key.verifier, at=now(), separation="none"
-            )
+            key = sequencer.key.verifier
+            return export.export_pack(wanted={}, exporter=mira, log_key=key, at=now(), separation="none")[0]
         finally:
             export._proof = proof
-        return data
+
+
+@dataclass(slots=True)
+class Kept(Place):
+    """A portal whose QA may run a procedure."""
+
+    world: World
+    quinn: Person
+
+    def run(self) -> None:
+        run = self.world.ask(self.quinn)
+        drive(run.id)
+        run.refresh_from_db()
+        assert run.state == "succeeded"
+        self.sequence()
 
 
 @pytest.fixture
-def kept(fresh_database: FreshDatabase, tmp_path: Path, settings: object, monkeypatch: pytest.MonkeyPatch) -> Kept:
-    keys, public = tmp_path / "log" / "keys", tmp_path / "log" / "public"
+def bare(fresh_database: FreshDatabase, tmp_path: Path, settings: Any, monkeypatch: pytest.MonkeyPatch) -> Place:
+    keys = tmp_path / "log" / "keys"
     keys.mkdir(parents=True)
-    settings.OPSPORTAL_EVIDENCE_KEY_FILE = keys / "evidence"  # type: ignore[attr-defined]
-    settings.OPSPORTAL_PUBLIC_DIR = public  # type: ignore[attr-defined]
+    settings.OPSPORTAL_EVIDENCE_KEY_FILE = keys / "evidence"
+    settings.OPSPORTAL_PUBLIC_DIR = tmp_path / "log" / "public"
     if fresh_database.vendor == "postgresql":
         monkeypatch.setenv("PATH", os.pathsep.join([str(postgres.binaries()), os.environ["PATH"]]))
+    return Place(keys / "evidence", tmp_path, fresh_database)
+
+
+@pytest.fixture
+def kept(bare: Place) -> Kept:
     world = new_world()
     world.accepted()
     quinn = world.person("quinn")
     world.may(quinn, "run", procedure="hello")
-    return Kept(world, quinn, keys / "evidence", tmp_path, fresh_database)
+    return Kept(bare.key, bare.folder, bare.database, world, quinn)
