@@ -1,8 +1,8 @@
 """Runs a service of docker-compose.yml as the file describes it, without a container engine.
 
-The image was never built here, since no base image can be had. What a container would be is made by bubblewrap: a
-root of bind mounts that may not be written, this checkout at its place, fresh /tmp and /run, the volumes and secrets
-of the service and no others, its user, no capability.
+The image's own base cannot be had where tests run. What a container would be is made by bubblewrap: a root of bind
+mounts that may not be written, this checkout at its place, fresh /tmp and /run, the volumes and secrets of the service
+and no others, its user, no capability.
 """
 
 from __future__ import annotations
