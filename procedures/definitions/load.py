@@ -174,6 +174,8 @@ def _targets(raw: Mapping[str, Any] | None) -> Targets | None:
         batch=given.get("batch", "100%"),
         max_failures=given.get("maxFailures", 0),
         order=given.get("order", "name"),
+        canary=given.get("canary", 0),
+        ramp=given.get("ramp", 1),
     )
     return Targets(raw["filter"], strategy)
 

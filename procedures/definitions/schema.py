@@ -69,6 +69,19 @@ FORM = {
     "type": "object",
     "properties": {"properties": OPEN, "required": {"type": "array", "items": {"type": "string"}}},
 }
+STRATEGY = {
+    **closed(
+        {
+            "mode": {"enum": ["parallel", "sequential", "rolling"]},
+            "batch": SHARE,
+            "maxFailures": SHARE,
+            "order": {"enum": ["name", "random", "reverse"]},
+            "canary": SHARE,
+            "ramp": {"type": "number", "exclusiveMinimum": 1, "maximum": 10},
+        }
+    ),
+    "dependentSchemas": {"ramp": {"properties": {"mode": {"const": "rolling"}}, "required": ["mode"]}},
+}
 STEPS = {"type": "array", "items": STEP, "maxItems": limits.STEPS}
 SPEC = closed(
     {
@@ -81,14 +94,7 @@ SPEC = closed(
         "targets": closed(
             {
                 "filter": {"type": "string", "minLength": 1, "maxLength": 4000},
-                "strategy": closed(
-                    {
-                        "mode": {"enum": ["parallel", "sequential", "rolling"]},
-                        "batch": SHARE,
-                        "maxFailures": SHARE,
-                        "order": {"enum": ["name", "random"]},
-                    }
-                ),
+                "strategy": STRATEGY,
             },
             ("filter",),
         ),

@@ -57,12 +57,18 @@ class Step:
 
 @dataclass(frozen=True, slots=True)
 class Strategy:
-    """`batch` is a number of targets or a percentage such as "25%"; `max_failures` likewise."""
+    """`batch` is a number of targets or a percentage such as "25%"; `max_failures` and `canary` likewise.
+
+    A `canary` is a first batch of its own, of which none may fail; 0 means none. In `rolling` each batch is `ramp` times
+    the size of the one before it.
+    """
 
     mode: Literal["parallel", "sequential", "rolling"] = "parallel"
     batch: int | str = "100%"
     max_failures: int | str = 0
-    order: Literal["name", "random"] = "name"
+    order: Literal["name", "random", "reverse"] = "name"
+    canary: int | str = 0
+    ramp: float = 1
 
 
 @dataclass(frozen=True, slots=True)

@@ -11,7 +11,7 @@ from procedures.domain import filters
 from procedures.domain.bundle import PHASES
 from procedures.domain.definition import CredentialNeed, Definition, Strategy
 from procedures.domain.difference import Bound, Difference, Note, Side, by_amount, by_set, listed, seconds, told, words
-from procedures.domain.plan import share
+from procedures.domain.plan import share, sizes
 
 HOST = re.compile(r"^[a-zA-Z][a-zA-Z0-9+.-]*://(?:[^/?#@]*@)?([^/?#]*)")
 SUDO = {"": 0, "none": 0, "list": 1, "all": 2}
@@ -202,11 +202,13 @@ def _spread(strategy: Strategy | None, count: int) -> tuple[str, int, int]:
     """(in words, at once, failures let pass) for today's number of targets."""
     if strategy is None:
         return ("none", 0, 0)
-    once = {"sequential": 1, "rolling": share(strategy.batch, count)}.get(strategy.mode, count)
+    once = max(sizes(strategy, count), default=0)
     fails = share(strategy.max_failures, count, least=0)
     batch = f", {strategy.batch} a batch" if strategy.mode == "rolling" else ""
-    text = f"{strategy.mode}{batch}, by {strategy.order}, {strategy.max_failures} may fail"
-    return (f"{text} (today {min(once, count)} of {count})", min(once, count) if count else once, fails)
+    batch += f", each {strategy.ramp:g} times the last" if strategy.ramp != 1 else ""
+    first = f", {strategy.canary} before all others" if strategy.canary else ""
+    text = f"{strategy.mode}{first}{batch}, by {strategy.order}, {strategy.max_failures} may fail"
+    return (f"{text} (today {once} of {count})", once, fails)
 
 
 def _at_once(one: tuple[str, int, int], two: tuple[str, int, int], first: bool) -> Iterator[Note]:

@@ -76,7 +76,7 @@ def _order(frame: Frame) -> dict[str, Any]:
     strategy = frame.definition.targets.strategy if frame.definition.targets else Strategy()
     return {
         "batches": batches(strategy, frame.ask.targets, seed=f"{frame.ask.run}{frame.prefix}"),
-        "strategy": {"mode": strategy.mode, "max_failures": strategy.max_failures},
+        "strategy": {"mode": strategy.mode, "max_failures": strategy.max_failures, "canary": strategy.canary},
     }
 
 

@@ -111,13 +111,24 @@ def units(step: Step, action: Action, targets: Sequence[Target], scope: Mapping[
 
 def batches(strategy: Strategy, targets: Sequence[Target], *, seed: str) -> list[list[str]]:
     """Names of targets, in the order and groups in which the run takes them. Always at least one group."""
-    names = sorted(t.name for t in targets)
+    names = sorted((t.name for t in targets), reverse=strategy.order == "reverse")
     if strategy.order == "random":
         random.Random(seed).shuffle(names)  # noqa: S311 - an order that anybody can make again
-    if not names or strategy.mode == "parallel":
-        return [names]
-    size = 1 if strategy.mode == "sequential" else share(strategy.batch, len(names))
-    return [names[i : i + size] for i in range(0, len(names), size)]
+    found, begun = [], 0
+    for size in sizes(strategy, len(names)) or [0]:
+        found.append(names[begun : begun + size])
+        begun += size
+    return found
+
+
+def sizes(strategy: Strategy, count: int) -> list[int]:
+    """How many of `count` targets each batch takes; together all of them."""
+    found = [min(count, share(strategy.canary, count))] if strategy.canary and count else []
+    size = {"parallel": float(count), "sequential": 1.0}.get(strategy.mode, float(share(strategy.batch, count)))
+    while (left := count - sum(found)) > 0:
+        found.append(min(left, int(size)))
+        size *= strategy.ramp if strategy.mode == "rolling" else 1
+    return found
 
 
 def share(amount: int | str, of: int, *, least: int = 1) -> int:

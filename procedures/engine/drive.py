@@ -47,7 +47,7 @@ class Drive:
         self.batches: list[list[str]] = _planned(tools)["batches"]
         self.done = {(t.phase, t.step, t.batch, t.target): t for t in self._finished()}
         self.lost_targets: set[str] = set()
-        self.failures = 0
+        self.failures = self.batch = 0
         self.message = ""
 
     def _finished(self) -> list[Task]:
@@ -97,7 +97,7 @@ class Drive:
         return RunState.SUCCEEDED
 
     def _batch(self, index: int, names: list[str]) -> RunState:
-        wants_rollback = False
+        wants_rollback, self.batch = False, index
         outcome, inside = RunState.SUCCEEDED, self.tools.watch.sheltered
         for position, step in enumerate(self.definition.steps):
             if self._stopped():
@@ -138,8 +138,10 @@ class Drive:
     def _too_many(self) -> bool:
         if self.definition.targets is None or not self.lost_targets:
             return self.failures > 0
-        allowed = plan.share(self.definition.targets.strategy.max_failures, len(self.targets), least=0)
-        return self.failures > allowed
+        strategy = self.definition.targets.strategy
+        if strategy.canary and self.batch == 0:
+            return True
+        return self.failures > plan.share(strategy.max_failures, len(self.targets), least=0)
 
     def branch(self, phase: str, index: int, names: list[str]) -> None:
         """Rollback or always, on targets where a step of this batch began. After a stop only safe ones run."""

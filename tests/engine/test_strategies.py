@@ -31,6 +31,13 @@ def target(name: str) -> Target:
         (Strategy("rolling", 0), [1] * 8),
         (Strategy("sequential", "50%"), [1] * 8),
         (Strategy("parallel", "25%"), [8]),
+        (Strategy("parallel", canary=1), [1, 7]),
+        (Strategy("parallel", canary="100%"), [8]),
+        (Strategy("parallel", canary="1%"), [1, 7]),
+        (Strategy("sequential", canary=3), [3, 1, 1, 1, 1, 1]),
+        (Strategy("rolling", 1, ramp=2), [1, 2, 4, 1]),
+        (Strategy("rolling", "25%", ramp=1.5), [2, 3, 3]),
+        (Strategy("rolling", 3, canary=1, ramp=10), [1, 3, 4]),
     ],
 )
 def test_a_batch_is_a_number_or_a_share_rounded_down_and_at_least_one(strategy: Strategy, sizes: list[int]) -> None:
@@ -46,6 +53,12 @@ def test_a_random_order_is_one_that_the_same_run_finds_again() -> None:
     assert once == plan.batches(random, here[::-1], seed="a")
     assert len({str(plan.batches(random, here, seed=str(n))) for n in range(9)}) > 1
     assert sorted(name for batch in once for name in batch) == list(NAMES)
+
+
+def test_no_target_is_one_batch_of_nobody_and_reverse_is_the_name_from_behind() -> None:
+    assert plan.batches(Strategy("rolling", 2, canary=1), [], seed="x") == [[]]
+    back = plan.batches(Strategy("rolling", 4, order="reverse"), [target(name) for name in NAMES], seed="x")
+    assert [name for batch in back for name in batch] == list(reversed(NAMES))
 
 
 def town(world: World, *names: str) -> None:
@@ -79,6 +92,17 @@ def test_more_failures_than_allowed_leave_the_next_batch_alone(
     run = run_it(world, quinn, "rolls")
     assert (run.state, len(states(run))) == (state, seen)
     assert states(run)["web-1"] == "failed"
+
+
+@pytest.mark.parametrize(("broken", "state", "seen"), [("web-1", "failed", 1), ("web-2", "succeeded", 4)])
+def test_of_a_canary_none_may_fail_and_of_the_others_as_many_as_allowed(
+    world: World, broken: str, state: str, seen: int
+) -> None:
+    town(world, *NAMES[:4])
+    quinn = rolling(world, f"test $AT != {broken}", "mode: rolling, canary: 1, batch: 1, maxFailures: 2")
+    run = run_it(world, quinn, "rolls")
+    assert (run.state, len(states(run))) == (state, seen)
+    assert states(run)[broken] == "failed"
 
 
 def test_a_rollback_waits_for_more_failures_than_allowed(world: World) -> None:
