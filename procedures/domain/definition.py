@@ -59,8 +59,8 @@ class Step:
 class Strategy:
     """`batch` is a number of targets or a percentage such as "25%"; `max_failures` and `canary` likewise.
 
-    A `canary` is a first batch of its own, of which none may fail; 0 means none. In `rolling` each batch is `ramp` times
-    the size of the one before it.
+    A `canary` is a first batch of its own, of which none may fail; 0 means none. In `rolling` each batch is
+    `ramp` times as large as the one before it.
     """
 
     mode: Literal["parallel", "sequential", "rolling"] = "parallel"

@@ -89,7 +89,11 @@ MISTAKES: list[tuple[str, Spoil, str]] = [
     ("two credentials of a step", put("spec", "steps", 0, "credentials")(["a", "b"]), f"{STEP}/credentials"),
     ("a batch over the whole", put("spec", "targets", "strategy", "batch")("101%"), "/spec/targets/strategy/batch"),
     ("a ramp without batches", put("spec", "targets", "strategy")({"ramp": 2}), "/spec/targets/strategy"),
-    ("a ramp that shrinks", put("spec", "targets", "strategy")({"mode": "rolling", "ramp": 1}), "/spec/targets/strategy/ramp"),
+    (
+        "a ramp that shrinks",
+        put("spec", "targets", "strategy")({"mode": "rolling", "ramp": 1}),
+        "/spec/targets/strategy/ramp",
+    ),
     ("a canary over the whole", put("spec", "targets", "strategy", "canary")("101%"), "/spec/targets/strategy/canary"),
     ("an unknown order", put("spec", "targets", "strategy", "order")("age"), "/spec/targets/strategy/order"),
     (
