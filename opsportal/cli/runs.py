@@ -145,11 +145,23 @@ def run(
     data |= {"secrets": dict(map(secret, secrets))} if secrets else {}
     data |= {"targets": list(targets)} if targets else {}
     found = ask("POST", "/api/v1/runs/", data)
+    if found["state"] == "awaiting_approval" and breaks:
+        tell(found, as_json=as_json)
+        glass.break_it(found["id"], reason, key, yes=False)
+        stay = True
+    see_through(found, stay=stay, detach=detach, as_json=as_json, told=breaks)
+
+
+def tell(found: dict[str, Any], *, as_json: bool) -> None:
     if not as_json:
         click.echo(f"Run #{found['no']} is {found['state'].replace('_', ' ')}: {found['url']}", err=True)
-    if found["state"] == "awaiting_approval" and breaks:
-        glass.break_it(found["id"], reason, key, yes=False)
-    elif found["state"] == "awaiting_approval" and not stay:
+
+
+def see_through(found: dict[str, Any], *, stay: bool, detach: bool, as_json: bool, told: bool = False) -> None:
+    """Say where a new run stands and follow it to its end; ends 4 where it waits for approval and nobody stays."""
+    if not told:
+        tell(found, as_json=as_json)
+    if found["state"] == "awaiting_approval" and not stay:
         show(found, as_json=as_json, rows=[])
         raise SystemExit(WAITING)
     if detach:

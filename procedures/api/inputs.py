@@ -70,6 +70,15 @@ RUN = shape(
         "break_glass": {"type": "boolean"},
     },
 )
+RERUN = shape(
+    {},
+    {
+        "reason": {"type": "string"},
+        "secrets": {"type": "object", "additionalProperties": {"type": "string"}},
+        "failed_only": {"type": "boolean"},
+        "latest": {"type": "boolean"},
+    },
+)
 OPTIONS = shape({"environment": NAME, "parameter": NAME}, {"parameters": OBJECT})
 REVIEW = shape(
     {"version": {"type": "string", "format": "uuid"}, "digest": NAME, "verdict": NAME},

@@ -19,7 +19,7 @@ from procedures.domain.errors import NotAllowed
 from procedures.domain.states import RunState
 from procedures.models import Run
 from procedures.queries import pages_runs, workloads
-from procedures.services import approvals, artifacts, endings, runs
+from procedures.services import approvals, artifacts, endings, reruns, runs
 
 PAGE = 50
 SOON = {RunState.PLANNING, RunState.AWAITING_APPROVAL}
@@ -115,6 +115,21 @@ class Cancel(RunDoor):
         data = inputs.checked(inputs.REASON, request.data or {})
         row = endings.cancel_run(actor=self.actor, run=self.run(pk).pk, reason=data.get("reason", ""), at=now())
         return Response(shapes.run(row, url=self.url))
+
+
+class Rerun(RunDoor):
+    """The same again, or only where it went wrong."""
+
+    by_token: ClassVar[Mapping[str, str]] = {"post": "run"}
+
+    def post(self, request: Request, pk: str) -> Response:
+        data = inputs.checked(inputs.RERUN, request.data or {})
+
+        def act() -> tuple[int, dict[str, Any]]:
+            row = reruns.rerun(actor=self.actor, run=uuid(pk), again=reruns.Again(door="api", **data), at=now())
+            return (202 if row.state in SOON else 201), shapes.run(row, url=self.url)
+
+        return once(request, self.actor, act)
 
 
 class Tasks(RunDoor):

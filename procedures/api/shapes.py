@@ -121,6 +121,7 @@ def run(row: Run, *, url: str) -> dict[str, Any]:
         "started_at": at(row.started_at),
         "ended_at": at(row.ended_at),
         "waiting_gate": row.waiting_gate,
+        "again_of": str(row.again_of_id) if row.again_of_id else None,
         "min_strength": row.min_strength,
         "url": f"{url}/runs/{row.id}/",
         "links": {"self": link, "plan": f"{link}plan/", "tasks": f"{link}tasks/", "log": f"{link}log/"},

@@ -52,6 +52,7 @@ class Run(models.Model):
     cancel_requested_at = models.DateTimeField(null=True)
     cancel_requested_by = models.ForeignKey(Person, on_delete=models.PROTECT, null=True, related_name="+")
     continues = models.ForeignKey("self", on_delete=models.PROTECT, null=True, related_name="continued_by")
+    again_of = models.ForeignKey("self", on_delete=models.PROTECT, null=True, related_name="asked_again")
     concurrency_group = models.CharField(max_length=500, blank=True)
     waiting_gate = models.CharField(max_length=400, blank=True)
     waiting_until_at = models.DateTimeField(null=True)

@@ -55,6 +55,7 @@ class Wish:
     door: str = "api"
     draft: bool = False
     break_glass: bool = False
+    again_of: Run | None = None
 
 
 @thing
@@ -99,6 +100,7 @@ def request_run(*, actor: Person, wish: Wish, at: datetime, chain: Sequence[tupl
         parameters=resolved,
         sealed_secrets=sealed,
         narrowed_to=list(wish.targets),
+        again_of=wish.again_of,
         grant=decision.grant.id,
         risk=version.risk,
         state=RunState.REQUESTED.value,
@@ -231,6 +233,7 @@ def _record_request(run: Run, grant: Any, more: Mapping[str, Any], said: Decisio
             "chain": chains.told(run),
             "risk": run.risk,
             **({"draft": True} if run.draft else {}),
+            **({"again_of": str(run.again_of_id)} if run.again_of_id else {}),
             **chains.through(run.requester),
             **more,
             **run_policies.told(said),

@@ -132,6 +132,7 @@ API = [
     Row("POST", "/api/v1/runs/{waiting}/approve/", plain(plan_digest="{plan_digest}")),
     Row("POST", "/api/v1/runs/{waiting}/reject/", plain(plan_digest="{plan_digest}", comment="no")),
     Row("POST", "/api/v1/runs/{waiting}/cancel/", REASON),
+    Row("POST", "/api/v1/runs/{done}/rerun/", REASON),
     *gets("/api/v1/break-glass/", "/api/v1/break-glass/{use}/review/", "/api/v1/runs/{waiting}/break-glass/"),
     Row("POST", "/api/v1/runs/{waiting}/break-glass/", glass_broken),
     Row("POST", "/api/v1/break-glass/{use}/review/", glass_reviewed),

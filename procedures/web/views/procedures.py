@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
+from dataclasses import replace
 from typing import Any
 from uuid import UUID
 
@@ -19,7 +20,7 @@ from procedures.models import Environment, Person, Procedure, Run, Version
 from procedures.queries import pages_procedures, pages_runs
 from procedures.queries.drafts import without_others
 from procedures.queries.due import moved_on
-from procedures.services import runs, step_up
+from procedures.services import reruns, runs, step_up
 from procedures.web import prose
 from procedures.web.asking import Asking, asked, is_conditional, refilled
 from procedures.web.doors import page, person_of, show, status_of
@@ -109,17 +110,18 @@ def _with_form(
         "readme": prose.html(pages_procedures.readme_of(version)),
         "reason": asking.posted.get("reason", ""),
         "narrowed": asking.posted.get("targets", ""),
+        "earlier": _earlier(me, asking.posted.get("from", "")),
         "usual": pages_runs.usual_s(procedure.id, chosen or None),
     }
     status = 200
     attach(asking, actor=me, environment=chosen, at=now())
     if request.method == "GET":
-        _prefill(me, request.GET.get("from", ""), asking, context)
+        _prefill(me, request.GET.get("from", ""), asking, context, failed=request.GET.get("failed") == "1")
     elif asking.on_the_spot:
         status = 200 if "go" not in asking.posted or asking.step() else 422
     else:
         try:
-            wish = asking.wish(procedure.name)
+            wish = replace(asking.wish(procedure.name), again_of=context["earlier"])
             if "preview" not in asking.posted:
                 return redirect("web:run", runs.request_run(actor=me, wish=wish, at=now()).pk)
             context["preview"] = _preview(me, wish)
@@ -184,16 +186,22 @@ def _preview(me: Person, wish: runs.Wish) -> dict[str, Any]:
     }
 
 
-def _prefill(me: Person, run: str, asking: Asking, context: dict[str, Any]) -> None:
+def _prefill(me: Person, run: str, asking: Asking, context: dict[str, Any], *, failed: bool) -> None:
     """Fill the form as an earlier run was, which this person may see."""
-    if not run:
+    earlier = _earlier(me, run)
+    if earlier is None:
         return
+    refilled(asking, earlier.parameters)
+    targets = reruns.went_wrong(earlier) if failed else earlier.narrowed_to
+    context |= {"chosen": earlier.environment_id, "narrowed": " ".join(targets), "earlier": earlier}
+
+
+def _earlier(me: Person, run: str) -> Run | None:
+    """The run that this one is to repeat, which this person may see; None where none is named. Raises NotFound."""
     try:
-        earlier: Run = pages_runs.one_run(me, UUID(run), now())
+        return pages_runs.one_run(me, UUID(run), now()) if run else None
     except ValueError as problem:
         raise NotFound("There is no such run.") from problem
-    refilled(asking, earlier.parameters)
-    context |= {"chosen": earlier.environment_id, "narrowed": " ".join(earlier.narrowed_to), "earlier": earlier}
 
 
 def _refused(asking: Asking, problem: OpsError, context: dict[str, Any]) -> None:

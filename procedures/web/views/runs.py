@@ -14,7 +14,7 @@ from procedures.domain.errors import NotAllowed
 from procedures.domain.states import RunState
 from procedures.models import Environment, Run
 from procedures.queries import pages_evidence, pages_log, pages_runs, workloads
-from procedures.services import artifacts, endings
+from procedures.services import artifacts, endings, reruns
 from procedures.web import timeline, words
 from procedures.web.doors import page, person_of, show
 
@@ -100,6 +100,7 @@ def _live(request: HttpRequest, run: Run) -> dict[str, Any]:
         "took": pages_runs.took_s(run, at),
         "usual": pages_runs.usual_s(run.procedure_id, run.environment_id),
         "over": run.state in pages_runs.ENDED,
+        "wrong": len(reruns.went_wrong(run)) if run.state in pages_runs.ENDED else 0,
         "approvals": run.approvals.select_related("approver").order_by("at"),
         "me": person_of(request),
         "now": at,
