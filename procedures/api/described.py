@@ -74,7 +74,7 @@ VERSION = inputs.shape(
 RUN = inputs.shape(
     {
         **_named(TEXT, "id procedure digest environment requester asked_by reason risk state message url"),
-        **_named(MAYBE, "created_at started_at ended_at plan_digest waiting_gate min_strength"),
+        **_named(MAYBE, "created_at started_at ended_at plan_digest waiting_gate again_of min_strength"),
         **_named(OBJECT, "parameters output links"),
         "no": NUMBER,
         "draft": YES,
@@ -123,6 +123,7 @@ TAKES: Mapping[str, Shape] = {
     "runs.Cancel": inputs.REASON,
     "deputies.Deputies": inputs.DEPUTY,
     "decisions.PassOn": inputs.PASS,
+    "runs.Rerun": inputs.RERUN,
     "notices.Read": inputs.SEEN,
     "glass.Break": inputs.BREAK,
     "glass.ReviewGlass": inputs.FOUND,
