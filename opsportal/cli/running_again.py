@@ -6,8 +6,8 @@ from typing import Any
 
 import click
 
-from opsportal.cli.runs import run_id, secret, see_through
-from opsportal.cli.session import ask
+from opsportal.cli.portal import ask, run_id
+from opsportal.cli.runs import secret, see_through
 
 
 @click.command()

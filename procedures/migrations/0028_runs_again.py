@@ -7,7 +7,7 @@ from django.db import migrations, models
 class Migration(migrations.Migration):
 
     dependencies = [
-        ('procedures', '0026_grant_windows_index'),
+        ('procedures', '0027_directories'),
     ]
 
     operations = [
