@@ -7,7 +7,7 @@ from django.db import migrations, models
 class Migration(migrations.Migration):
 
     dependencies = [
-        ('procedures', '0028_deputies'),
+        ('procedures', "0029_connections"),
     ]
 
     operations = [
