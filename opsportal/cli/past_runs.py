@@ -1,0 +1,54 @@
+"""`opsportal runs`, `logs` and `cancel`: what was asked for before."""
+
+from __future__ import annotations
+
+import json
+from typing import Any
+
+import click
+
+from opsportal.cli.portal import ask, run_id, show
+from opsportal.cli.runs import finish, follow
+
+
+@click.command()
+@click.option("--json", "as_json", is_flag=True)
+def runs(as_json: bool) -> None:
+    """The newest runs you may see."""
+    found = ask("GET", "/api/v1/runs/")
+    rows = [
+        f"#{r['no']:<6} {r['state'].replace('_', ' '):<18} {r['environment']:<12} {r['procedure']:<24} {r['asked_by']}"
+        for r in found["results"]
+    ]
+    show(found, as_json=as_json, rows=rows or ["No runs yet."])
+
+
+@click.command()
+@click.argument("run")
+@click.option("--follow", "stay", is_flag=True)
+@click.option("--json", "as_json", is_flag=True, help="One JSON object a line; not with --follow.")
+def logs(run: str, stay: bool, as_json: bool) -> None:
+    """The log of a run."""
+    if stay and as_json:
+        raise click.UsageError("Give --follow or --json, not both.")
+    if stay:
+        finish(follow(run_id(run)), as_json=False)
+        return
+    seen: Any = 0
+    while seen is not None:
+        page = ask("GET", f"/api/v1/runs/{run_id(run)}/log/", params={"cursor": seen})
+        for chunk in page["results"]:
+            click.echo(json.dumps(chunk) if as_json else chunk["text"], nl=as_json)
+        seen = page["next"]
+
+
+@click.command()
+@click.argument("run")
+@click.option("--reason", default="")
+def cancel(run: str, reason: str) -> None:
+    """Stop a run."""
+    found = ask("POST", f"/api/v1/runs/{run_id(run)}/cancel/", {"reason": reason})
+    click.echo(
+        f"Run #{found['no']} is {found['state']}"
+        + ("; its runner was told to stop." if found["state"] == "running" else ".")
+    )
