@@ -7,7 +7,7 @@ from django.db import migrations, models
 class Migration(migrations.Migration):
 
     dependencies = [
-        ('procedures', "0029_connections"),
+        ('procedures', "0031_workloads"),
     ]
 
     operations = [
