@@ -113,6 +113,7 @@ TOKEN = shape(
         "verbs": NAMES,
     },
 )
+DIRECTORY = shape({"provider": NAME, "name": NAME}, {"days": {"type": "integer"}})
 SUBJECT = {"type": "string", "format": "uuid"}
 PAST = shape({"policy": {"type": "object"}, "days": {"type": "integer", "minimum": 1, "maximum": 90}})
 ROTATE = shape({}, {"overlap_hours": {"type": "integer"}})

@@ -8,6 +8,7 @@ from typing import Any
 
 from procedures.domain.limits import DIRECTORY_MEMBERS, DIRECTORY_OPERATIONS
 
+ACCOUNT = "system:scim-"  # what the account that acts for a provider is called, before the provider's name
 WORK = 50_000  # operations of a PATCH times members of its group: what each costs grows with both
 
 

@@ -11,11 +11,10 @@ from uuid import UUID
 from django.conf import settings
 
 from procedures.domain import providers
+from procedures.domain.directories import ACCOUNT
 from procedures.domain.errors import NotFound
 from procedures.domain.ids import uuid7
 from procedures.models import ControlChange, IdentityProvider, Person
-
-DIRECTORY = "system:scim-"
 
 
 def problems(object: Mapping[str, Any]) -> list[tuple[str, str]]:
@@ -77,14 +76,14 @@ def directory(provider: IdentityProvider, at: datetime) -> Person:
 
     It is another one: what a sign-in does not say any more takes away what sign-ins gave, and nothing of this.
     """
-    return _acting(f"{DIRECTORY}{provider.name}", f"Directory {provider.title}", at)
+    return _acting(f"{ACCOUNT}{provider.name}", f"Directory {provider.title}", at)
 
 
 def of_directory(account: Person) -> IdentityProvider | None:
     """The provider for which this account pushes, while signed changes let it."""
-    if account.kind != Person.Kind.SYSTEM or not account.username.startswith(DIRECTORY):
+    if account.kind != Person.Kind.SYSTEM or not account.username.startswith(ACCOUNT):
         return None
-    row: IdentityProvider | None = live().filter(pk=account.username.removeprefix(DIRECTORY)).first()
+    row: IdentityProvider | None = live().filter(pk=account.username.removeprefix(ACCOUNT)).first()
     return row if row is not None and providers.is_directory(row.object) else None
 
 

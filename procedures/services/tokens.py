@@ -211,13 +211,6 @@ def _owns(actor: Person, row: ApiToken) -> bool:
     return actor.pk in {row.person_id, row.made_by_id, row.person.owner_id}
 
 
-def directory_tokens(provider: str, at: datetime) -> QuerySet[ApiToken]:
-    """Tokens by which a provider pushes people now, for access managers; the one that ends last is first."""
-    name = f"{identity_providers.DIRECTORY}{provider}"
-    rows = ApiToken.objects.filter(person__username=name, revoked_at__isnull=True, expires_at__gt=at)
-    return rows.select_related("person", "made_by").order_by("-expires_at")
-
-
 def tokens_of(person: Person) -> QuerySet[ApiToken]:
     """Every token that this person may end as its owner, maker or account's owner, newest first; none of workloads."""
     mine = Q(person=person) | Q(made_by=person) | Q(person__owner=person)

@@ -60,7 +60,8 @@ def what_it_says(made: dict[str, Any]) -> str:
         else f"and says who is in {groups}; what decides or reaches production a manager confirms"
     )
     new = "newcomers get an account without rights" if made["provision"] else "newcomers need an invitation"
-    return f"vouches for people ({made['protocol'].upper()}), {new}, {word}"
+    pushes = ", pushes them and their groups over SCIM" if made.get("directory") else ""
+    return f"vouches for people ({made['protocol'].upper()}){pushes}, {new}, {word}"
 
 
 def told_local(made: dict[str, Any]) -> str:

@@ -92,6 +92,7 @@ urlpatterns = [
     path("evidence/<uuid:event>/", evidence.event, name="event"),
     path("people/", people.listing, name="people"),
     path("people/sign-in/", ways_in.listing, name="ways-in"),
+    path("people/sign-in/token/", ways_in.directory_token, name="directory-token"),
     path("cli-login/", ways_in.command_line, name="command-line"),
     path("people/invite/", people.invite, name="invite"),
     path("people/let-in/", people.let_in, name="let-in"),

@@ -20,6 +20,7 @@ from procedures.models import (
     ControlChange,
     Environment,
     Grant,
+    IdentityProvider,
     OpenSession,
     Person,
     Run,
@@ -34,6 +35,7 @@ from tests.factories import agents
 from tests.factories.access_requests import ask
 from tests.factories.campaigns import opened
 from tests.factories.connections import program_asking
+from tests.factories.directories import provider
 from tests.factories.portal import RUNBOOKS, World, new_world
 from tests.trials.hostile import bundle
 
@@ -102,6 +104,7 @@ def play(folder: Path) -> Scene:
     )
     _name(scene, done=done, waiting=waiting, version=version, hello=hello, draft=draft)
     scene.ids |= {"asker": "asker", "thread": str(thread.pk), "change": str(change.pk), "source": "repo"}
+    IdentityProvider.objects.create(name="corp", object=provider(), since_at=now())
     Target.objects.create(
         environment_id="staging",
         name="web-1",

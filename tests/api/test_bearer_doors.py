@@ -79,6 +79,7 @@ NEVER = {
     "post v1/agents/<str:pk>/stop/",
     "post v1/agents/<str:pk>/start/",
     "post v1/tokens/",
+    "post v1/directories/",
     "delete v1/tokens/<str:pk>/",
     "post v1/tokens/<str:pk>/rotate/",
     "get v1/sources/<str:name>/hook/",

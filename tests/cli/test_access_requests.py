@@ -6,8 +6,11 @@ import json
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 
+import httpx
+
 from procedures.domain.canonical import moment
 from tests.cli.conftest import Office
+from tests.factories.directories import provider
 
 
 def test_max_asks_jonas_grants_less_and_it_is_told(office: Office, accepted: str) -> None:
@@ -76,3 +79,26 @@ def test_a_space_is_set_and_its_lead_told_the_limits_on_the_command_line(
     refused = office.type("petra", "control", "propose", "grant", str(wish))
     assert refused.returncode == 1
     assert "is longer than the 9 days of the space greeters" in refused.stderr
+
+
+def test_a_directory_is_let_in_and_gets_its_token_on_the_command_line(office: Office, tmp_path: Path) -> None:
+    (tmp_path / "corp.json").write_text(json.dumps(provider()))
+    words = ["control", "propose", "identity_provider", str(tmp_path / "corp.json"), "--json"]
+    proposed = office.type("mira", *words, "--key", office.key("mira"))
+    change = json.loads(proposed.stdout[proposed.stdout.index("{") :])
+    if change["state"] == "proposed":
+        done = office.type("jonas", "control", "confirm", change["id"], "--key", office.key("jonas"))
+        assert done.returncode == 0, done.stderr
+    refused = office.type("petra", "directory", "token", "corp")
+    assert refused.returncode == 3, refused.stderr
+    made = office.type("mira", "directory", "token", "corp", "--name", "Okta", "--days", "9", "--json")
+    assert made.returncode == 0, made.stderr
+    row = json.loads(made.stdout)
+    answer = httpx.get(f"{office.portal.url}/scim/v2/Users", headers={"Authorization": f"Bearer {row['token']}"})
+    assert (answer.status_code, answer.json()["totalResults"]) == (200, 0)
+    told = office.type("jonas", "directory", "list").stdout
+    assert "0 people, 0 groups" in told
+    assert row["id"] in told
+    assert row["token"] not in told
+    assert office.type("jonas", "token", "revoke", row["id"]).returncode == 0
+    assert row["id"] not in office.type("jonas", "directory", "list").stdout

@@ -14,28 +14,12 @@ from procedures.domain.clock import now
 from procedures.models import DirectoryEntry, Membership, Person
 from procedures.scim import door
 from procedures.services import tokens
+from tests.factories.directories import provider
 from tests.factories.portal import World, new_world
 
 USER = "urn:ietf:params:scim:schemas:core:2.0:User"
 GROUP = "urn:ietf:params:scim:schemas:core:2.0:Group"
 PATCH = "urn:ietf:params:scim:api:messages:2.0:PatchOp"
-
-
-def provider(name: str = "corp", **more: Any) -> dict[str, Any]:
-    """The control object of a provider that pushes people, too."""
-    settings = {"entity_id": f"https://{name}.example.com", "sso_url": f"https://{name}.example.com/sso"}
-    object = {
-        "name": name,
-        "title": name.title(),
-        "protocol": "saml",
-        "settings": {**settings, "certificates": ["AA=="]},
-        "groups": {"eng": "developers", "sec": "security"},
-        "authority": False,
-        "provision": False,
-        "directory": True,
-        "action": "set",
-    }
-    return {**object, **more}
 
 
 @dataclass(frozen=True)

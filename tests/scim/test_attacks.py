@@ -17,8 +17,9 @@ from procedures.evidence.models import Event
 from procedures.models import ApiToken, DirectoryEntry, Identity, Person
 from procedures.scim import door
 from procedures.services import identities, tokens
+from tests.factories.directories import provider
 from tests.factories.portal import PASSWORD, World
-from tests.scim.conftest import GROUP, PATCH, USER, Directory, groups_of, person_of, provider
+from tests.scim.conftest import GROUP, PATCH, USER, Directory, groups_of, person_of
 
 pytestmark = pytest.mark.once
 

@@ -11,8 +11,9 @@ from procedures.domain.providers import Said
 from procedures.issuer.replay import replay
 from procedures.models import ControlChange, DirectoryGroup, Membership, Person
 from procedures.services import controls, identities
+from tests.factories.directories import provider
 from tests.factories.portal import World
-from tests.scim.conftest import Directory, groups_of, person_of, provider
+from tests.scim.conftest import Directory, groups_of, person_of
 
 pytestmark = pytest.mark.ordinary
 

@@ -16,8 +16,9 @@ from procedures.issuer.replay import replay
 from procedures.models import ApiToken, Grant, Identity, OpenSession, Person, Run
 from procedures.runner.drive import drive
 from procedures.services import identities, leavers, tokens
+from tests.factories.directories import provider
 from tests.factories.portal import World
-from tests.scim.conftest import Directory, person_of, provider
+from tests.scim.conftest import Directory, person_of
 
 pytestmark = pytest.mark.ordinary
 MAIL = [{"value": "old@example.com"}, {"value": "ann@example.com", "primary": True, "type": "work"}]

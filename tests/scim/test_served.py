@@ -19,10 +19,11 @@ from procedures.domain.clock import now
 from procedures.models import DirectoryEntry, Grant, Person, Run
 from procedures.runner.drive import drive
 from procedures.services import tokens
+from tests.factories.directories import provider
 from tests.factories.portal import World, new_world
 from tests.fixtures.databases import FreshDatabase
 from tests.fixtures.serving import free_port, served
-from tests.scim.conftest import groups_of, provider
+from tests.scim.conftest import groups_of
 
 pytestmark = pytest.mark.once
 IN_GATE = {"discovery", "misc", "crud"}

@@ -22,6 +22,7 @@ from tests.web.hostile import ALL, PAYLOADS
 def provider(name: str = "evil") -> models.IdentityProvider:
     """A directory whose title wants more, and its groups too."""
     said = {"name": name, "title": ALL, "protocol": "ldap", "action": "set", "authority": False, "provision": False}
+    said["directory"] = True
     said["groups"] = {text: text for text in PAYLOADS}
     return models.IdentityProvider.objects.create(name=name, object=said, since_at=now())
 
