@@ -18,6 +18,8 @@ from procedures.queries import passed_on
 from procedures.services.connections import resource
 from tests.web.hostile import ALL, PAYLOADS
 
+TOKEN = {"provider": "evil", "name": ALL[:100], "days": "3"}  # of a directory, as a form sends it
+
 
 def provider(name: str = "evil") -> models.IdentityProvider:
     """A directory whose title wants more, and its groups too."""

@@ -146,11 +146,7 @@ FORMS: dict[str, Callable[[Others], list[tuple[str, str, dict[str, Any]]]]] = {
         ("/settings/logins/", "mira", {"provider": "evil", "password": PASSWORD}),
         ("/settings/logins/", "mira", {"provider": ALL, "password": ALL}),
     ],
-    "directory-token": lambda o: [
-        ("/people/sign-in/token/", "jonas", {"provider": "evil", "name": ALL[:100], "days": "3"}),
-        ("/people/sign-in/token/", "jonas", {"provider": ALL, "name": ALL, "days": ALL}),
-        ("/people/sign-in/token/", "jonas", {"revoke": ALL}),
-    ],
+    "directory-token": lambda o: [("/people/sign-in/token/", "jonas", hostile_rest.TOKEN)],
     "agent-switch": lambda o: [("/agents/switch/", "jonas", {"agent": ALL, "person": ALL, "on": ALL, "reason": ALL})],
     "agent-connect": lambda o: [
         (hostile_rest.connecting(o.mira, pieces(60))[0], "mira", {"agent": ALL, "days": ALL}),
