@@ -31,10 +31,8 @@ Rows = list[tuple[str, str]]
 
 
 def versions(o: Others) -> Rows:
-    return [
-        (f"/reviews/{pk}/", "aisha")
-        for pk in Version.objects.filter(procedure__name="evil").values_list("pk", flat=True)
-    ]
+    rows = Version.objects.filter(procedure__name="evil")
+    return [(f"/reviews/{row.pk}/", "aisha") for row in rows]
 
 
 def joined(o: Others) -> Rows:
