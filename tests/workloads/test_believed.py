@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import json
+
 import pytest
 from django.test import Client
 
@@ -99,21 +101,21 @@ def test_whoever_gains_from_a_rule_neither_proposes_nor_confirms_it(trusted: Pla
         controls.propose(actor=ned, control="workload_rule", object=trusted.made("x"), signature=None, at=now())
 
 
-@pytest.mark.parametrize(
-    ("more", "pointer"),
-    [
-        ({"issuer": "nobody"}, "/object/issuer"),
-        ({"account": "0198c0de-0000-7000-8000-000000000000"}, "/object/account"),
-        ({"procedures": ["nothing"]}, "/object/procedures/0"),
-        ({"environments": ["nowhere"]}, "/object/environments/0"),
-        ({"claims": {"repository": "octo-org/octo-repo"}}, "/object/claims"),
-        ({"name": "other", "action": "end"}, "/object/name"),
-    ],
-)
-def test_a_rule_names_what_is_there(trusted: Plant, more: dict[str, object], pointer: str) -> None:
-    with pytest.raises(InvalidInput) as refused:
-        trusted.world.propose("workload_rule", trusted.made() | more)
-    assert pointer in dict(refused.value.problems)
+WRONG: dict[str, dict[str, object]] = {
+    "/object/issuer": {"issuer": "nobody"},
+    "/object/account": {"account": "0198c0de-0000-7000-8000-000000000000"},
+    "/object/procedures/0": {"procedures": ["nothing"]},
+    "/object/environments/0": {"environments": ["nowhere"]},
+    "/object/claims": {"claims": {"repository": "octo-org/octo-repo"}},
+    "/object/name": {"name": "other", "action": "end"},
+}
+
+
+def test_a_rule_names_what_is_there(trusted: Plant) -> None:
+    for pointer, more in WRONG.items():
+        with pytest.raises(InvalidInput) as refused:
+            trusted.world.propose("workload_rule", trusted.made() | more)
+        assert pointer in dict(refused.value.problems)
 
 
 def test_an_issuer_is_trusted_once_and_stays_what_its_rules_were_made_for(trusted: Plant) -> None:
@@ -146,3 +148,29 @@ def test_the_run_says_which_workload_asked(trusted: Plant) -> None:
     told = browser.get(f"/api/v1/runs/{run.pk}/").json()["workload"]
     assert (told["sub"], told["rule"]) == (GITHUB["sub"], "deploy")
     assert Event.objects.filter(kind="workload.exchanged").count() == len(said("workload.exchanged")) == 1
+
+
+def test_the_page_says_what_a_rule_does_before_anybody_signs(trusted: Plant) -> None:
+    browser = Client()
+    browser.force_login(trusted.world.mira, backend="procedures.access.backend.PasswordBackend")
+    claims = "\n".join(f"{name} = {value}" for name, value in trusted.made()["claims"].items())
+    form = {"name": "x", "issuer": "ci", "account": str(trusted.robot.subject), "claims": claims, "minutes": "15"}
+    reach = {"procedures": ["hello"], "environments": ["staging"], "verbs": ["run"]}
+    shown = browser.post("/changes/workload_rule/new/", {**form, **reach}).content.decode()
+    assert (
+        "ref is refs/heads/main, repository_id is 74, repository_owner_id is 65 becomes Robot for 15 minutes" in shown
+    )
+    twice = browser.post("/changes/workload_rule/new/", {**form, **reach, "claims": "ref = a\nref = b"})
+    assert "each name once" in twice.content.decode()
+    wanted = {"name": "k8s", "title": "Shop", "kind": "kubernetes", "issuer": "https://k.example.com"}
+    keys = json.dumps({"keys": trusted.issuer.keys})
+    asked = browser.post("/changes/trusted_issuer/new/", {**wanted, "algorithms": ["RS256"], "keys": keys})
+    assert "vouches for workloads, by 2 keys that are signed here" in asked.content.decode()
+    listed = browser.get("/access/workloads/").content.decode()
+    assert "repository_id = 74" in listed
+    ned = Client()
+    ned.force_login(trusted.olga, backend="procedures.access.backend.PasswordBackend")
+    assert "End this rule" not in (own := ned.get("/access/workloads/").content.decode())
+    assert "repository_id = 74" in own, "an owner sees the rules of the own account"
+    ned.force_login(trusted.world.person("ned"), backend="procedures.access.backend.PasswordBackend")
+    assert "repository_id = 74" not in ned.get("/access/workloads/").content.decode()
