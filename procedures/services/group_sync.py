@@ -22,6 +22,7 @@ from procedures.models import (
     Membership,
     Person,
 )
+from procedures.queries import spaces
 from procedures.services import controls
 from procedures.services.identity_providers import stand_in
 
@@ -50,8 +51,10 @@ def in_line(person: Person, provider: IdentityProvider, wanted: set[str], *, act
 
 
 def weighs(group: str, at: datetime) -> bool:
-    """Whether being in this group decides something or reaches production."""
+    """Whether being in this group decides something, gives access in a space that it leads, or reaches production."""
     if DutyAssignment.objects.filter(group__name=group, ended_at__isnull=True).exists():
+        return True
+    if any(f"group:{group}" in space.leads for space in spaces.live()):
         return True
     production = Environment.objects.filter(production=True)
     rights = GrantRight.objects.filter(group__name=group, ends_at__gt=at)
