@@ -20,6 +20,7 @@ from procedures.evidence.record import record
 from procedures.models import DirectoryEntry, DirectoryMember, Identity, IdentityProvider, Person
 from procedures.services import directory_groups
 from procedures.services.bootstrap import make_person, name_problems
+from procedures.services.chains import through
 from procedures.services.identity_providers import directory
 from procedures.services.leavers import close_by_directory
 
@@ -238,13 +239,13 @@ def _note(
     values: Mapping[str, str] | None = None,
     **more: str,
 ) -> None:
-    person, provider = entry.person, entry.provider
+    person, provider, actor = entry.person, entry.provider, directory(entry.provider, at)
     facts = {"provider": provider.name, "subject": str(person.subject), "action": action, "fields": fields, **more}
     record(
         "directory.changed",
-        actor=directory(provider, at).subject,
+        actor=actor.subject,
         at=at,
-        facts=facts,
+        facts={**facts, **through(actor)},
         whose=person.subject,
         sensitive={pointer: visible(value) for pointer, value in (values or {}).items() if value},
     )

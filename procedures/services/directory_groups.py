@@ -23,6 +23,7 @@ from procedures.models import (
     Membership,
 )
 from procedures.services import group_sync
+from procedures.services.chains import through
 from procedures.services.identity_providers import directory, stand_in_name
 
 T = TypeVar("T")
@@ -140,6 +141,7 @@ def _parts(rows: Sequence[T]) -> Iterator[Sequence[T]]:
 def _note(
     row: DirectoryGroup, action: str, joined: list[DirectoryEntry], left: list[DirectoryEntry], at: datetime
 ) -> None:
+    actor = directory(row.provider, at)
     moves = [("joined", one) for one in joined] + [("left", one) for one in left]
     for some in _parts(moves) if moves else [[]]:
         told: dict[str, list[str]] = {"joined": [], "left": []}
@@ -147,9 +149,9 @@ def _note(
             told[way].append(str(entry.person.subject))
         record(
             "directory.grouped",
-            actor=directory(row.provider, at).subject,
+            actor=actor.subject,
             at=at,
-            facts={"provider": row.provider.name, "group": row.name, "action": action, **told},
+            facts={"provider": row.provider.name, "group": row.name, "action": action, **told, **through(actor)},
         )
 
 

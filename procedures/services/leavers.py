@@ -28,6 +28,7 @@ from procedures.models import (
 )
 from procedures.services import deputies, grant_rights, open_sessions, telling
 from procedures.services.accounts import suspend_owned
+from procedures.services.chains import through
 from procedures.services.unit import thing
 
 
@@ -83,6 +84,7 @@ def _close(actor: Person, person: UUID, at: datetime) -> Person:
             "ended": _end_everything(row, actor, at),
             "accounts": [str(one.subject) for one in accounts],
             "sources": sources,
+            **through(actor),
         },
     )
     telling.account_closed(row, actor, at=at)

@@ -8,12 +8,15 @@ import pytest
 
 from procedures.domain.clock import now
 from procedures.domain.providers import Said
+from procedures.evidence.queries import facts_of_kinds
 from procedures.issuer.replay import replay
-from procedures.models import ControlChange, DirectoryGroup, Membership, Person
+from procedures.models import ApiToken, ControlChange, DirectoryGroup, Membership, Person
+from procedures.queries import spaces
 from procedures.services import controls, identities
 from tests.factories.directories import provider
 from tests.factories.portal import World
 from tests.scim.conftest import Directory, groups_of, person_of
+from tests.services.test_spaces import of
 
 pytestmark = pytest.mark.ordinary
 
@@ -77,6 +80,26 @@ def test_a_group_that_decides_waits_for_a_manager_and_what_is_no_longer_said_is_
     corp.patch(f"/Groups/{sec['id']}", {"op": "remove", "path": "members"})
     assert groups_of(row) == set()
     assert str(row.subject) not in replay().members["security"]
+
+
+def test_a_group_that_leads_a_space_weighs_though_it_was_granted_nothing(world: World, corp: Directory) -> None:
+    world.accepted()
+    world.confirmed("membership", {"person": str(world.person("sue").subject), "group": "security", "action": "add"})
+    world.confirmed("space", of("group:security"))
+    friend = corp.user("friend")
+    corp.group("sec", friend)
+    assert (groups_of(person_of(friend)), spaces.led_by(person_of(friend))) == (set(), [])
+    assert [change.object["person"] for change in waiting()] == [str(person_of(friend).subject)]
+
+
+def test_what_a_directory_changes_names_the_token_that_it_came_with(corp: Directory) -> None:
+    ann = corp.user("ann")
+    eng = corp.group("eng", ann)
+    corp.patch(f"/Users/{ann['id']}", {"op": "replace", "path": "active", "value": False})
+    corp("DELETE", f"/Groups/{eng['id']}")
+    facts = facts_of_kinds("directory.changed", "directory.grouped", "person.closed")
+    assert {fact.kind for fact in facts} == {"directory.changed", "directory.grouped", "person.closed"}
+    assert {fact.facts.get("token") for fact in facts} == {str(ApiToken.objects.get(audience="scim").pk)}
 
 
 def test_a_group_renamed_to_one_that_weighs_gives_nothing_by_that(weighty: World, corp: Directory) -> None:
