@@ -9,6 +9,7 @@ from django.db.models import Q
 from procedures.models import (
     Approval,
     ControlChange,
+    Deputy,
     DutyAssignment,
     Person,
     Run,
@@ -42,11 +43,15 @@ def reviewers(version: Version, at: datetime) -> list[Person]:
 
 
 def confirmers(change: ControlChange, at: datetime, gains: set[str]) -> list[Person]:
-    """Who could confirm this change: neither proposed, nor signed, nor gaining."""
-    signed = {row["by"] for row in change.signatures}
+    """Who could confirm this change: neither proposed, nor signed, nor gaining, nor standing in for one of these."""
+    barred = gains | {str(change.proposer.subject)} | {row["by"] for row in change.signatures}
+    barred |= {str(row.deputy.subject) for row in deputies.in_force("manage_access", at) if _subject(row) in barred}
     rows = deciding.people(change.control, change.object, at=at)
-    rows = rows.exclude(pk__in=deputies.with_stand_ins([change.proposer_id], "manage_access", at))
-    return [person for person in rows[:MOST] if str(person.subject) not in signed | gains]
+    return [person for person in rows[:MOST] if str(person.subject) not in barred]
+
+
+def _subject(row: Deputy) -> str:
+    return str(row.person.subject)
 
 
 def managers(at: datetime) -> list[Person]:

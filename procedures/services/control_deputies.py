@@ -2,11 +2,18 @@
 
 from __future__ import annotations
 
+from collections.abc import Collection
 from datetime import datetime
 
 from procedures.models import ControlChange, Person
 from procedures.queries import deciding, deputies
 from procedures.services.unit import SecondPersonRequired
+
+
+def for_nobody_who_gains(actor: Person, gains: Collection[str], at: datetime) -> None:
+    """Whoever stands in for somebody gives them nothing. Raises SecondPersonRequired."""
+    if any(str(one.subject) in gains for one in deputies.stood_in_for(actor, "manage_access", at)):
+        raise SecondPersonRequired("You stand in for somebody who would gain from this: another must decide it.")
 
 
 def beside_nobody_behind(actor: Person, row: ControlChange, at: datetime) -> None:

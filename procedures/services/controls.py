@@ -34,7 +34,7 @@ from procedures.services.signing import Decided, decided
 from procedures.services.target_changes import confirmers_for_many
 from procedures.services.unit import SecondPersonRequired, thing
 
-CHANGEABLE = ("grant", *CONTROLS)  # what these name may have changed since they were proposed
+CHANGEABLE = ("grant", "agent", "service_account", "source", *CONTROLS)  # what these name may have changed since
 
 
 def statement_for(*, actor: Person, control: str, object: Mapping[str, Any]) -> dict[str, Any]:
@@ -90,7 +90,7 @@ def put_forward(
             raise NotAllowed("A key is enrolled by the person whose key it is.")
     else:
         deciding.require(actor, control, object, at=at)
-        _not_oneself(actor, gains)
+        _not_oneself(actor, gains, at)
     expected = statement_for(actor=actor, control=control, object=object)
     minimum = "session" if control == "key" else minimum_strength(control, object)
     production = production_names()
@@ -145,7 +145,7 @@ def confirm(
     deciding.require(actor, row.control, row.object, at=at)
     if actor.pk == row.proposer_id or any(s["by"] == str(actor.subject) for s in row.signatures):
         raise SecondPersonRequired("You proposed or confirmed this change already: another person must confirm it.")
-    _not_oneself(actor, gains)
+    _not_oneself(actor, gains, at)
     control_deputies.beside_nobody_behind(actor, row, at)
     _still_stands_behind(row, gains, at)
     decision = _decision(actor, row, signature, at=at, bearer=bearer)
@@ -251,9 +251,10 @@ def _still_stands_behind(row: ControlChange, gains: Collection[str], at: datetim
         deciding.require(one, row.control, row.object, at=at)
 
 
-def _not_oneself(actor: Person, gains: Collection[str]) -> None:
+def _not_oneself(actor: Person, gains: Collection[str], at: datetime) -> None:
     if str(actor.subject) in gains:
         raise SecondPersonRequired("Nobody grants to themselves: you would gain from this change.")
+    control_deputies.for_nobody_who_gains(actor, gains, at)
 
 
 def _needed(change: ControlChange, gains: Collection[str], at: datetime) -> int:

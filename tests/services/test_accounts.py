@@ -18,8 +18,9 @@ from procedures.domain.ids import uuid7
 from procedures.evidence.models import Event
 from procedures.issuer.replay import replay
 from procedures.models import ApiToken, Environment, Grant, Person, Run
-from procedures.services import approvals, controls, sessions, tokens
+from procedures.services import approvals, controls, leavers, sessions, tokens
 from procedures.services.unit import SecondPersonRequired
+from tests.factories.agents import new_agent
 from tests.factories.portal import PASSWORD, SOON, World
 
 
@@ -60,6 +61,25 @@ def test_in_separate_a_second_manager_confirms_who_owns_an_account(world: World,
     controls.confirm(actor=nora, change=change.id, signature=signed, at=now())
     assert Person.objects.get(username="bot").owner == rob
     assert replay().accounts[made["account"]]["stands"]
+
+
+def test_whoever_left_meanwhile_is_given_no_software_and_none_of_theirs_works_again(
+    world: World, rob: Person, robot: Person
+) -> None:
+    agent = new_agent(world, rob)
+    world.confirmed("profile", {"profile": "separate"})
+    nora = Person.objects.get(username="nora")
+    named = {"owner": str(rob.subject), "name": "Renamed"}
+    rows = [
+        world.propose("service_account", {"account": str(robot.subject), "username": robot.username, **named}),
+        world.propose("agent", {"agent": str(agent.subject), "username": agent.username, "runs_an_hour": 10, **named}),
+    ]
+    leavers.close_person(actor=world.mira, person=rob.subject, at=now())
+    for change in rows:
+        signed = world.signed("nora", bytes(change.statement))
+        with pytest.raises(InvalidInput, match="owner"):
+            controls.confirm(actor=nora, change=change.id, signature=signed, at=now())
+    assert not Person.objects.filter(owner=rob, is_active=True).exists()
 
 
 def test_an_account_signs_in_nowhere_even_with_a_password(world: World, robot: Person, rf: Any) -> None:

@@ -11,6 +11,7 @@ import pytest
 from django.db import connections
 
 from procedures import access
+from procedures.domain.canonical import moment
 from procedures.domain.clock import now
 from procedures.domain.errors import InvalidInput, NotAllowed, NotFound, OpsError
 from procedures.domain.ids import uuid7
@@ -19,7 +20,7 @@ from procedures.evidence.queries import facts_of_kinds
 from procedures.models import Approval, Deputy, Notice, Person, Procedure, Run
 from procedures.queries import deputies as queries
 from procedures.queries import eligible, pages_shell, passed_on
-from procedures.services import approvals, deputies, leavers, sweeping
+from procedures.services import approvals, controls, deputies, leavers, sweeping
 from procedures.services.approvals import NotWaiting
 from procedures.services.deputies import DeputyOver, NoChains
 from procedures.services.unit import SecondPersonRequired
@@ -133,6 +134,26 @@ def test_nobody_gains_a_right_by_standing_in(town: World) -> None:
     assert pages_shell.approvable(who("zoe"), now()) == []
     with pytest.raises((NotAllowed, NotFound)):
         approve("zoe", run)
+
+
+def test_the_deputy_of_who_gains_neither_gives_nor_confirms_it(town: World) -> None:
+    town.may(who("olga"), "manage_access", procedure="hello")
+    town.confirmed("profile", {"profile": "separate"})
+    olga, nora = who("olga"), who("nora")
+    row = name("olga", "nora", "manage_access")
+    gift = {"principal": f"person:{olga.subject}", "verbs": ["run"], "procedure": "hello"}
+    gift |= {"environments": ["production"], "reason": "on call"}
+    gift |= {"not_before": moment(now()), "expires_at": moment(now() + DAYS)}
+    with pytest.raises(SecondPersonRequired, match="stand in for somebody who would gain"):
+        town.propose("grant", gift, by=nora)
+    change = town.propose("grant", gift)
+    signed = town.signed("nora", bytes(change.statement))
+    assert nora not in eligible.confirmers(change, now(), {str(olga.subject)})
+    with pytest.raises(SecondPersonRequired, match="stand in for somebody who would gain"):
+        controls.confirm(actor=nora, change=change.pk, signature=signed, at=now())
+    deputies.end_deputy(actor=olga, deputy=row.pk, at=now())
+    assert nora in eligible.confirmers(change, now(), {str(olga.subject)})
+    assert controls.confirm(actor=nora, change=change.pk, signature=signed, at=now()).state == "confirmed"
 
 
 def test_software_tokens_and_oneself_stand_in_for_nobody(town: World) -> None:

@@ -87,6 +87,7 @@ def test_everything_ends_in_one_transaction_and_one_event_counts_it(world: World
         "duties": 1,
         "keys": 1,
         "code_apps": 0,
+        "deputies": 0,
         "proposals": 1,
         "reviews": 1,
     }
