@@ -57,9 +57,12 @@ def install(cards: tuple[Path, ...]) -> None:
 @click.command()
 @click.option("--host", default="127.0.0.1", show_default=True, help="Address to listen on.")
 @click.option("--port", type=click.IntRange(1, 65_535), help="Port [OPSPORTAL_PORT].")
-@click.option("--proxy", default="127.0.0.1", show_default=True, help="Addresses of proxies whose headers count.")
+@click.option("--proxy", default="127.0.0.1", show_default=True, help="Addresses or networks of believed proxies.")
 def web(host: str, port: int | None, proxy: str) -> None:
     """The pages and the API."""
+    if "*" in proxy:
+        why = "* believes what each caller says of its own address: name addresses or networks (10.0.0.0/8)."
+        raise click.BadParameter(why, param_hint="--proxy")
     from opsportal.settings import env
 
     listen = port or env.integer("OPSPORTAL_PORT", low=1, high=65_535)

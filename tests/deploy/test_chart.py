@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 from functools import cache
 from pathlib import Path
 from typing import Any
@@ -10,6 +11,10 @@ import helm_python as helm
 import kubernetes_validate
 import pytest
 import yaml
+from click.testing import CliRunner
+from uvicorn.middleware.proxy_headers import ProxyHeadersMiddleware
+
+from opsportal.cli.keeping import web
 
 CHART = Path(__file__).resolve().parent.parent.parent / "deploy" / "helm" / "opsportal"
 EVERYTHING: dict[str, Any] = {
@@ -63,6 +68,21 @@ def test_what_kubernetes_would_refuse_is_told() -> None:
         kubernetes_validate.validate(row, "1.27", strict=True)
 
 
+def test_no_caller_chooses_the_address_that_guessing_is_slowed_by() -> None:
+    args, seen = pods()["web"]["containers"][0]["args"], []
+
+    async def application(scope: Any, receive: Any, send: Any) -> None:
+        seen.append(scope["client"][0])
+
+    said = [(b"x-forwarded-for", b"198.51.100.9, 203.0.113.7")]  # the caller's own word, then the proxy's
+    scope: Any = {"type": "http", "scheme": "http", "client": ("10.1.2.3", 1), "headers": said}
+    believed = ProxyHeadersMiddleware(application, args[args.index("--proxy") + 1])
+    asyncio.run(believed(scope, None, None))  # type: ignore[arg-type]
+    assert seen == ["203.0.113.7"]
+    told = CliRunner().invoke(web, ["--proxy", "*"])
+    assert (told.exit_code, "name addresses or networks" in told.output) == (2, True)
+
+
 @pytest.mark.parametrize(
     ("wrong", "field"),
     [
@@ -73,6 +93,7 @@ def test_what_kubernetes_would_refuse_is_told() -> None:
         ({"runners": []}, "runners"),
         ({"runners": [{"environment": "Production!", "keys": "k"}]}, "environment"),
         ({"web": {"replicas": 0}}, "replicas"),
+        ({"web": {"proxy": "*"}}, "proxy"),
         ({"surprise": True}, "surprise"),
     ],
 )
