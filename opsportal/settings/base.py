@@ -38,6 +38,10 @@ OPSPORTAL_VERSION = "0.1.0"
 OPSPORTAL_DISPATCH = "procedures.runner.dispatch.send_run"
 OPSPORTAL_DRAFT_DISPATCH = "procedures.runner.dispatch.send_draft"
 OPSPORTAL_OPTIONS_DISPATCH = "procedures.runner.dispatch.send_options"
+OPSPORTAL_INVENTORY_DISPATCH = "procedures.runner.dispatch.send_inventory"
+OPSPORTAL_CONTACT_DISPATCH = "procedures.runner.dispatch.send_contact"
+OPSPORTAL_INVENTORIES_DIR = Path(env.text("OPSPORTAL_INVENTORIES_DIR") or OPSPORTAL_DATA_DIR / "inventories")
+OPSPORTAL_CONTACT_EVERY_S = env.integer("OPSPORTAL_CONTACT_EVERY_S", low=30, high=86_400)
 OPSPORTAL_OPTION_HOSTS = env.listing("OPSPORTAL_OPTION_HOSTS")
 OPSPORTAL_NOTIFIER = "procedures.notifiers.mail.Mail"
 OPSPORTAL_SMTP = mail.mail_server("OPSPORTAL_SMTP_URL")

@@ -125,6 +125,19 @@ VARIABLES = {
             "",
             "Address or network under which targets see this runner; certificates hold from there alone.",
         ),
+        Variable(
+            "OPSPORTAL_INVENTORIES_DIR",
+            "path",
+            "",
+            "Folder on a runner's host with files and programs of inventories. Default: inventories in the data "
+            "folder.",
+        ),
+        Variable(
+            "OPSPORTAL_CONTACT_EVERY_S",
+            "integer",
+            "300",
+            "How often runners look whether targets are in contact, in seconds.",
+        ),
         Variable("OPSPORTAL_OPTION_HOSTS", "list", "", "Hosts from which runners may fetch choices for forms."),
         Variable(
             "OPSPORTAL_SMTP_URL",

@@ -18,7 +18,7 @@ from procedures.api.door import Door, uuid
 from procedures.domain.canonical import canon, moment
 from procedures.domain.clock import now
 from procedures.domain.errors import InvalidInput
-from procedures.models import Environment, Grant, Person, PoolKey, PortalSetting, Target
+from procedures.models import Environment, Grant, Person, PoolKey, PortalSetting
 from procedures.queries import deciding, pages_people
 from procedures.queries.would_allow import would_allow
 from procedures.services import controls, people
@@ -191,23 +191,5 @@ class Environments(Door):
                 else None,
             }
             for e in Environment.objects.all()
-        ]
-        return Response({"results": rows, "next": None, "previous": None})
-
-
-class Targets(Door):
-    def get(self, request: Request) -> Response:
-        rows = [
-            {
-                "name": t.name,
-                "environment": t.environment_id,
-                "trust": t.trust,
-                "tags": t.tags,
-                "address": t.address,
-                "port": t.port,
-                "host_key": t.host_key_sha256,
-            }
-            for t in Target.objects.filter(ended_at__isnull=True)
-            if access.decide(self.actor, "operate", at=now(), environment=t.environment).allowed
         ]
         return Response({"results": rows, "next": None, "previous": None})

@@ -111,6 +111,7 @@ def _list(shape: Shape) -> dict[str, Any]:
 # The view's name in its module → what its POST takes; a test holds it against what the view checks.
 TAKES: Mapping[str, Shape] = {
     "versions.Options": inputs.OPTIONS,
+    "targets.Matching": inputs.MATCHING,
     "versions.Reviews": inputs.REVIEW,
     "versions.Revoke": inputs.REASON,
     "versions.Retire": inputs.REASON,
@@ -201,6 +202,9 @@ ANSWERS: Mapping[tuple[str, str], tuple[Sequence[int], Shape]] = {
     ("session.Session", "POST"): ([204], {}),
     ("session.Welcome", "POST"): ([201], OBJECT),
     ("sources.Look", "POST"): ([202], OBJECT),
+    ("targets.Targets", "GET"): ([200], _list(OBJECT)),
+    ("targets.Inventories", "GET"): ([200], _list(OBJECT)),
+    **{(f"targets.{name}", "POST"): ([202], OBJECT) for name in ("Contact", "Sync")},
 }
 PROBLEMS = {
     "default": {"description": "A refusal (RFC 9457).", "content": {"application/problem+json": {"schema": PROBLEM}}}

@@ -80,6 +80,7 @@ RERUN = shape(
     },
 )
 OPTIONS = shape({"environment": NAME, "parameter": NAME}, {"parameters": OBJECT})
+MATCHING = shape({"environment": NAME}, {"parameters": OBJECT})
 REVIEW = shape(
     {"version": {"type": "string", "format": "uuid"}, "digest": NAME, "verdict": NAME},
     {"comment": TEXT, "duties": {"type": "array", "items": NAME}, "signature": SIGNATURE},

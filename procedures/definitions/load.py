@@ -177,7 +177,7 @@ def _targets(raw: Mapping[str, Any] | None) -> Targets | None:
         canary=given.get("canary", 0),
         ramp=given.get("ramp", 1),
     )
-    return Targets(raw["filter"], strategy)
+    return Targets(raw["filter"], strategy, raw.get("narrow", False), raw.get("unreachable", ""))
 
 
 def _needs(raw: Mapping[str, Any]) -> dict[str, CredentialNeed]:

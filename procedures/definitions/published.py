@@ -29,6 +29,8 @@ SAYS = {
     "spec/secrets": "Parameters that are never stored in clear; they reach steps in env and stdin alone.",
     "spec/targets": "Which targets it acts on.",
     "spec/targets/filter": 'Tags: role=web service=${{ parameters.service }}. Side by side means "and".',
+    "spec/targets/narrow": "Whether a requester may name some of the targets that match; not unless true.",
+    "spec/targets/unreachable": "Targets are contacted before the first step; one away is left out or fails the run.",
     "spec/targets/strategy": "How many targets at once, and how many may fail.",
     "spec/credentials": "Names that steps refer to; the environment binds each to a provider.",
     "spec/concurrency": "Runs of one group do not overlap.",

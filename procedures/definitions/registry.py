@@ -15,6 +15,7 @@ import structlog
 from procedures.definitions import foreign, packages
 from procedures.domain.errors import OpsError
 from procedures.domain.importing import Carried
+from procedures.domain.inventory_sources import Source as InventorySource
 from procedures.domain.ports import Action, Provider
 
 OURS = {
@@ -40,6 +41,14 @@ OUR_PROVIDERS = {
     "ssh-key": ("procedures.credentials.ssh_key", "SshKey"),
     "git-token": ("procedures.credentials.git_token", "GitToken"),
     "git-key": ("procedures.credentials.git_key", "GitKey"),
+}
+OUR_INVENTORIES = {
+    "yaml": ("procedures.inventories.yaml_hosts", "YamlHosts"),
+    "ansible": ("procedures.inventories.ansible_source", "AnsibleFile"),
+    "script": ("procedures.inventories.ansible_source", "AnsibleProgram"),
+    "kubernetes": ("procedures.inventories.kubernetes", "KubernetesContexts"),
+    "catalogue": ("procedures.inventories.catalogue", "CatalogueHosts"),
+    "aws-ec2": ("procedures.inventories.aws_ec2", "Ec2Instances"),
 }
 CONTRACT = "1"
 OUR_MARK = "opsportal:"
@@ -99,6 +108,13 @@ def provider_kinds() -> dict[str, type[Provider]]:
             raise DuplicatePlugin(f"The provider {point.name} is offered twice, the second time by {point.value}.")
         found[point.name] = point.load()
     return found
+
+
+def inventory_source(kind: str) -> InventorySource:
+    """The source that reads one kind of inventory. Raises KeyError for a kind that nobody reads."""
+    module, name = OUR_INVENTORIES[kind]
+    source: InventorySource = getattr(import_module(module), name)()
+    return source
 
 
 def importer(kind: str, nearby: Callable[[str], tuple[str, bytes] | None] | None = None) -> Reader:

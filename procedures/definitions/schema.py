@@ -95,6 +95,8 @@ SPEC = closed(
             {
                 "filter": {"type": "string", "minLength": 1, "maxLength": 4000},
                 "strategy": STRATEGY,
+                "narrow": {"type": "boolean"},
+                "unreachable": {"enum": ["exclude", "fail"]},
             },
             ("filter",),
         ),

@@ -8,7 +8,7 @@ from typing import Any
 
 import jsonschema_rs
 
-from procedures.domain import campaigns, grants, providers, software, spaces, windows, workloads
+from procedures.domain import campaigns, grants, inventories, providers, software, spaces, windows, workloads
 from procedures.domain.canonical import NotCanonical, canon
 from procedures.domain.controls import CONTROLS
 from procedures.domain.definition import DUTIES, RISKS
@@ -26,6 +26,7 @@ MARK = {"type": "string", "pattern": r"^[a-z0-9]([a-z0-9._:/-]{0,61}[a-z0-9])?$"
 DAYS = {"type": "integer", "minimum": 1, "maximum": 3650}
 PRINCIPAL = {"type": "string", "pattern": "^(person:[0-9a-f-]{36}|group:.{1,150})$"}
 NETWORK = {"type": "string", "pattern": r"^[0-9a-fA-F.:]{2,43}/[0-9]{1,3}$"}
+HOST_KEY = {"type": "string", "pattern": "^(ssh-ed25519|ecdsa-sha2-nistp256|ssh-rsa|x509-ca) [A-Za-z0-9+/=]+$"}
 VERB = {
     "enum": [
         "discover",
@@ -160,18 +161,20 @@ SCHEMAS: Mapping[str, dict[str, Any]] = {
             "reach": {"type": "object"},
         }
     ),
+    "inventory": inventories.SCHEMA,
     "target": _object(
         {
             "environment": NAME,
             "name": {"type": "string", "pattern": "^[A-Za-z0-9]([A-Za-z0-9._-]{0,198})$"},
             "address": LABEL,
             "port": {"type": "integer", "minimum": 1, "maximum": 65_535},
-            "host_key": {"type": "string", "pattern": "^(ssh-ed25519|ecdsa-sha2-nistp256|ssh-rsa) [A-Za-z0-9+/=]+$"},
+            "host_key": HOST_KEY,
             "trust": {"enum": ["key", "restricted", "certificate"]},
             "tags": {"type": "object", "additionalProperties": {"type": "string", "maxLength": 200}},
             "attributes": {"type": "object", "additionalProperties": {"type": ["string", "integer", "boolean"]}},
             "action": {"enum": ["set", "end"]},
-        }
+        },
+        {"owner": {"type": "string", "maxLength": 200}, "inventory": NAME},
     ),
     "secret": _object(
         {

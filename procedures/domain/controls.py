@@ -20,6 +20,7 @@ CONTROLS = (
     "environment",
     "binding",
     "target",
+    "inventory",
     "secret",
     "profile",
     "key",
@@ -43,7 +44,7 @@ CONTROLS = (
 ENDS = frozenset({"grant_end", "key_end", "campaign"})  # taking authority away needs one manager, at once
 ALONE = ENDS | {"campaign_keep"}  # so does leaving it as it was given
 REPLACED_COUNTS_AFTER = timedelta(hours=24)
-PORTAL_WIDE = frozenset(CONTROLS) - {"grant", "environment", "binding", "target", "secret"} - ENDS
+PORTAL_WIDE = frozenset(CONTROLS) - {"grant", "environment", "binding", "target", "inventory", "secret"} - ENDS
 
 
 @dataclass(frozen=True, slots=True)

@@ -73,8 +73,12 @@ class Strategy:
 
 @dataclass(frozen=True, slots=True)
 class Targets:
+    """`narrow`: a requester may name some of the targets that match. `unreachable`: what the contact check does."""
+
     filter: str
     strategy: Strategy = Strategy()
+    narrow: bool = False
+    unreachable: Literal["", "exclude", "fail"] = ""
 
 
 @dataclass(frozen=True, slots=True)
@@ -145,7 +149,7 @@ def of_json(value: Mapping[str, Any]) -> Definition:
             **{key: tuple(value.get(key) or ()) for key in ("environments", "pages", "tags", "links", "callable_by")},
             **{phase: tuple(map(_step, value.get(phase) or ())) for phase in ("steps", "rollback", "always")},
         },
-        targets=Targets(targets["filter"], Strategy(**targets["strategy"])) if targets else None,
+        targets=Targets(**{**targets, "strategy": Strategy(**targets["strategy"])}) if targets else None,
         credentials={name: CredentialNeed(**need) for name, need in (value.get("credentials") or {}).items()},
         concurrency=Concurrency(**concurrency) if concurrency else None,
     )

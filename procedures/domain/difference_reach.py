@@ -9,7 +9,7 @@ from typing import Any
 
 from procedures.domain import filters
 from procedures.domain.bundle import PHASES
-from procedures.domain.definition import CredentialNeed, Definition, Strategy
+from procedures.domain.definition import CredentialNeed, Definition, Strategy, Targets
 from procedures.domain.difference import Bound, Difference, Note, Side, by_amount, by_set, listed, seconds, told, words
 from procedures.domain.plan import share, sizes
 
@@ -129,6 +129,18 @@ def targets(old: Side | None, new: Side) -> Rows:
     yield told("Targets", "matching", _places(then), _places(today), _matching(then, today, old))
     one, two = (_spread(t.strategy if t else None, len(today)) for t in (before, after))
     yield told("Targets", "at once", one[0], two[0], _at_once(one, two, before is None))
+    if any(t is not None and (t.narrow or t.unreachable) for t in (before, after)):
+        was, now = (_declared(t) for t in (before, after))
+        yield told("Targets", "declared", was, now, [] if was == now else [("changed", now)])
+
+
+def _declared(row: Targets | None) -> str:
+    """What an author declares of narrowing and of targets that are not in contact, in words."""
+    if row is None:
+        return "none"
+    narrow = "a requester may name some of them" if row.narrow else "always all that match"
+    lost = {"exclude": "left out", "fail": "fail the run"}.get(row.unreachable, "are found out by the steps")
+    return f"{narrow}; those without contact {lost}"
 
 
 def matched(side: Side | None) -> list[Mapping[str, Any]]:

@@ -73,10 +73,17 @@ def _target(target: Target) -> dict[str, Any]:
 
 def _order(frame: Frame) -> dict[str, Any]:
     """In which groups a frame takes its targets, and how many may fail."""
-    strategy = frame.definition.targets.strategy if frame.definition.targets else Strategy()
+    targets = frame.definition.targets
+    strategy = targets.strategy if targets else Strategy()
+    declared = {"unreachable": targets.unreachable} if targets and targets.unreachable else {}
     return {
         "batches": batches(strategy, frame.ask.targets, seed=f"{frame.ask.run}{frame.prefix}"),
-        "strategy": {"mode": strategy.mode, "max_failures": strategy.max_failures, "canary": strategy.canary},
+        "strategy": {
+            **declared,
+            "mode": strategy.mode,
+            "max_failures": strategy.max_failures,
+            "canary": strategy.canary,
+        },
     }
 
 

@@ -11,8 +11,8 @@ from typing import Any, Protocol
 
 from procedures.domain import grants
 
-OPERATED = frozenset({"binding", "target", "secret", "runner"})
-IN_ONE_ENVIRONMENT = frozenset({"binding", "target", "secret"})
+OPERATED = frozenset({"binding", "target", "inventory", "secret", "runner"})
+IN_ONE_ENVIRONMENT = frozenset({"binding", "target", "inventory", "secret"})
 
 
 @dataclass(frozen=True, slots=True)

@@ -32,6 +32,7 @@ class Target:
     trust: Literal["key", "restricted", "certificate"]
     tags: Mapping[str, str] = field(default_factory=dict)
     attributes: Mapping[str, Any] = field(default_factory=dict)
+    owner: str = ""
 
 
 @dataclass(slots=True)

@@ -9,6 +9,7 @@ import struct
 from dataclasses import dataclass
 from typing import Any
 
+from cryptography import x509
 from cryptography.exceptions import InvalidSignature as _Invalid
 from cryptography.exceptions import UnsupportedAlgorithm
 from cryptography.hazmat.primitives import hashes
@@ -18,6 +19,7 @@ from cryptography.hazmat.primitives.serialization import Encoding, PublicFormat,
 from procedures.domain.errors import OpsError
 
 MAGIC = b"SSHSIG"
+AUTHORITY = "x509-ca"
 BEGIN, END = "-----BEGIN SSH SIGNATURE-----", "-----END SSH SIGNATURE-----"
 
 
@@ -47,6 +49,22 @@ def fingerprint(public: str) -> str:
         blob = base64.b64decode(parts[1], validate=True)
     except (ValueError, UnsupportedAlgorithm, binascii.Error) as problem:
         raise InvalidSignature("This is not an OpenSSH public key.") from problem
+    return blob_fingerprint(blob)
+
+
+def target_fingerprint(key: str) -> str:
+    """`SHA256:…` of what a target is known by: its host key, or a cluster's authority as "x509-ca DER".
+
+    Raises InvalidSignature.
+    """
+    kind, _, text = key.partition(" ")
+    if kind != AUTHORITY:
+        return fingerprint(key)
+    try:
+        blob = base64.b64decode(text, validate=True)
+        x509.load_der_x509_certificate(blob)
+    except (ValueError, binascii.Error) as problem:
+        raise InvalidSignature("This is not a certificate of an authority.") from problem
     return blob_fingerprint(blob)
 
 

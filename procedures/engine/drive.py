@@ -17,6 +17,7 @@ from procedures.domain.errors import OpsError
 from procedures.domain.plan import Unit
 from procedures.domain.ports import ActionResult, Outcome
 from procedures.domain.states import RunState, TaskState
+from procedures.engine import contact
 from procedures.engine.outputs import outputs_of, run_output
 from procedures.engine.step import BEYOND_S, Place, Tools, record_task, refuse_step, run_step
 from procedures.engine.winding import wind_up
@@ -47,6 +48,7 @@ class Drive:
         self.batches: list[list[str]] = _planned(tools)["batches"]
         self.done = {(t.phase, t.step, t.batch, t.target): t for t in self._finished()}
         self.lost_targets: set[str] = set()
+        self.excluded: list[str] = []
         self.failures = self.batch = 0
         self.message = ""
 
@@ -54,7 +56,7 @@ class Drive:
         """Tasks of this frame that have ended, under the ids that its own definition gives them."""
         rows = Task.objects.filter(run=self.claimed.run, state__in=DONE, step__startswith=self.tools.prefix)
         mine = []
-        for row in rows.order_by("attempt"):
+        for row in rows.exclude(phase=contact.PHASE).order_by("attempt"):
             row.step = row.step.removeprefix(self.tools.prefix)
             if "/" not in row.step:
                 mine.append(row)
@@ -70,6 +72,9 @@ class Drive:
         if self.tools.watch.signal == "lost":
             return
         output = run_output(self.definition, self.claimed.ask, self.tools.secrets, self._steps())
+        if self.excluded:
+            output["excluded"] = self.excluded
+            self.message = contact.told(self, self.message)
         self.tools.output.flush()
         endings.finish_run(
             run=self.claimed.run.id,
@@ -88,6 +93,9 @@ class Drive:
         return ending
 
     def _all_batches(self) -> RunState:
+        if why := contact.refused(self):
+            self.message = why
+            return RunState.FAILED
         for index, names in enumerate(self.batches):
             outcome = self._batch(index, names)
             if outcome is not RunState.SUCCEEDED:
@@ -168,7 +176,8 @@ class Drive:
         once = not self._on_targets(step)
         if once and place.batch > 0 and place.phase == "steps":
             return []
-        here = [self.targets[n] for n in names if also_lost or n not in self.lost_targets]
+        out = set(self.excluded) if also_lost else self.lost_targets | set(self.excluded)
+        here = [self.targets[n] for n in names if n not in out]
         scope = plan.scope_for(self.definition, self.claimed.ask, steps=self._steps(), secrets=self.tools.secrets)
         wanted = plan.units(step, self.tools.actions[step.action], here, scope)
         old = [self.done[key] for unit in wanted if (key := self._key(step, place, unit)) in self.done]

@@ -21,7 +21,7 @@ def outputs_of(finished: Iterable[Task], prefix: str = "") -> dict[str, Any]:
     found: dict[str, dict[str, Any]] = {}
     for task in finished:
         name = task.step.removeprefix(prefix)
-        if not task.step.startswith(prefix) or "/" in name:
+        if not task.step.startswith(prefix) or "/" in name or task.phase == "contact":
             continue
         output = found.setdefault(name, {"output": {}})["output"]
         if task.target and task.state != "skipped":

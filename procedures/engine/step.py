@@ -234,6 +234,11 @@ def refuse_step(tools: Tools, step: Step, place: Place, units: Sequence[Unit], p
     return {unit.label: _recorded(tools, step, place, unit.label, does, result) for unit in units}
 
 
+def record_contact(tools: Tools, step: Step, place: Place, label: str, result: ActionResult) -> Task:
+    """The task of a target that was not in contact before the first step."""
+    return _recorded(tools, step, place, label, {"refused": "contact"}, result)
+
+
 def _recorded(
     tools: Tools, step: Step, place: Place, label: str, does: Mapping[str, str], result: ActionResult
 ) -> Task:

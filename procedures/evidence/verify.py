@@ -438,7 +438,7 @@ PORTAL_WIDE = {"membership", "duty", "profile", "key", "runner", "redaction", "s
 PORTAL_WIDE |= {"identity_provider", "local_sign_in", "policy", "agent", "service_account", "labels", "terms", "space"}
 SOFTWARE = {"agent": "agent", "service_account": "account"}
 PORTAL_WIDE |= {"trusted_issuer", "workload_rule"}
-OPERATED = {"binding", "target", "secret", "runner"}
+OPERATED = {"binding", "target", "inventory", "secret", "runner"}
 
 
 class Authority:
@@ -485,7 +485,7 @@ class Authority:
         """Who could decide it at that moment: by living grants over all that it weighs on, and never software."""
         grant = self.grants.get(thing["grant"], {}) if control == "grant_end" else thing if control == "grant" else {}
         procedure, where = grant.get("procedure"), grant.get("environments") or []
-        if control in ("binding", "target", "secret"):
+        if control in ("binding", "target", "inventory", "secret"):
             where = [thing["environment"]]
         if "replaces" in grant:  # it ends another one
             procedure, where, grant = None, [], {}

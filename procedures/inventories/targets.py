@@ -8,6 +8,7 @@ from dataclasses import dataclass, field
 from typing import Any
 
 from procedures.domain.inventory import ALL, UNGROUPED, Inventory
+from procedures.domain.inventory_sources import Found, Read, sound
 from procedures.inventories.known_hosts import keys_of
 
 SECRETS = re.compile(r"(^|_)(pass|password|passwd|secret|token|private_key|vault)(_|$)", re.IGNORECASE)
@@ -30,10 +31,37 @@ def wanted(inventory: Inventory, environment: str, known_hosts: str, trust: str)
     return [_one(inventory, host, environment, known_hosts, trust) for host in inventory.hosts]
 
 
+def found_in(inventory: Inventory, known_hosts: str) -> Read:
+    """The same hosts as an inventory's source gives them; a host whose key is not known is among them.
+
+    The variables `opsportal_host_key` and `opsportal_owner` of a host are its key and its owner.
+    """
+    found: list[Found] = []
+    notes: list[str] = []
+    for host in inventory.hosts:
+        variables = inventory.variables_of(host)
+        address, port = _place(host, variables)
+        if lacks := _lacks(host, address, port, variables):
+            notes.append(f"{host[:200]!r} is left out: {lacks}")
+            continue
+        told = " ".join(str(variables.pop("opsportal_host_key", "")).split()[:2])
+        keys = [told] if told else keys_of(known_hosts, address, int(port)) or keys_of(known_hosts, host, int(port))
+        owner = str(variables.pop("opsportal_owner", ""))
+        tags, left = _tags(inventory, host, variables)
+        notes += [f"{host}: {one}" for one in left]
+        found.append(Found(host, address, int(port), keys[0] if keys else "", owner, tags))
+    return sound(found, notes)
+
+
+def _place(host: str, variables: Mapping[str, Any]) -> tuple[str, Any]:
+    """Address and port, as Ansible's variables say them."""
+    address = str(variables.get("ansible_host") or variables.get("ansible_ssh_host") or host)
+    return address, variables.get("ansible_port") or variables.get("ansible_ssh_port") or 22
+
+
 def _one(inventory: Inventory, host: str, environment: str, known_hosts: str, trust: str) -> Wanted:
     variables = inventory.variables_of(host)
-    address = str(variables.get("ansible_host") or variables.get("ansible_ssh_host") or host)
-    port = variables.get("ansible_port") or variables.get("ansible_ssh_port") or 22
+    address, port = _place(host, variables)
     notes = [f"{name} is a secret and stays behind" for name in sorted(variables) if SECRETS.search(name)]
     lacks = _lacks(host, address, port, variables)
     keys = [] if lacks else keys_of(known_hosts, address, int(port)) or keys_of(known_hosts, host, int(port))

@@ -21,6 +21,7 @@ from procedures.models.environments import (
     Target,
 )
 from procedures.models.identities import Assertion, Identity, IdentityProvider
+from procedures.models.inventories import Inventory, InventorySync, TargetContact
 from procedures.models.manuscripts import Manuscript
 from procedures.models.notices import Notice, NoticeOff, Reminded
 from procedures.models.options import OptionList
@@ -87,6 +88,8 @@ __all__ = [
     "IdempotencyKey",
     "Identity",
     "IdentityProvider",
+    "Inventory",
+    "InventorySync",
     "LeaseRecord",
     "LogChunk",
     "Manuscript",
@@ -116,6 +119,7 @@ __all__ = [
     "SourceFinding",
     "Space",
     "Target",
+    "TargetContact",
     "Task",
     "Trial",
     "TrustedIssuer",

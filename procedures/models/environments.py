@@ -69,7 +69,11 @@ class CredentialBinding(models.Model):
 
 
 class Target(models.Model):
-    """A host a procedure may act on. One environment each, by unique host key and address (rule 18)."""
+    """A host a procedure may act on. One environment each, by unique host key and address (rule 18).
+
+    `inventory` names the source that it came from, empty where a person named it; `missing_since_at` says since when
+    that source no longer names it. `owner` informs, and decides nothing (rule 17).
+    """
 
     id = models.UUIDField(primary_key=True, default=uuid7)
     environment = models.ForeignKey(Environment, on_delete=models.PROTECT, related_name="targets")
@@ -81,6 +85,9 @@ class Target(models.Model):
     trust = models.CharField(max_length=12, default="key")
     tags = models.JSONField(default=dict)
     attributes = models.JSONField(default=dict)
+    owner = models.CharField(max_length=200, blank=True)
+    inventory = models.CharField(max_length=63, blank=True)
+    missing_since_at = models.DateTimeField(null=True)
     since_at = models.DateTimeField()
     ended_at = models.DateTimeField(null=True)
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 
 from procedures.domain.errors import NotFound
-from procedures.models import ControlChange, CredentialBinding, Environment, PoolKey, Runner, SealedSecret, Target
+from procedures.models import ControlChange, CredentialBinding, Environment, PoolKey, Runner, SealedSecret
 
 
 @dataclass(frozen=True, slots=True)
@@ -36,10 +36,6 @@ def one_environment(name: str) -> Environment:
     if row is None:
         raise NotFound(f"There is no environment {name}.")
     return row
-
-
-def targets_of(environment: Environment) -> list[Target]:
-    return list(environment.targets.filter(ended_at__isnull=True).order_by("name")[:2000])
 
 
 def target_changes_waiting(environment: Environment) -> list[ControlChange]:

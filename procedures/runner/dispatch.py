@@ -5,7 +5,14 @@ from __future__ import annotations
 from uuid import UUID
 
 from procedures.runner.identity import DISPOSABLE
-from procedures.runner.tasks import drive_draft, drive_run, fetch_options, try_version
+from procedures.runner.tasks import (
+    contact_targets,
+    drive_draft,
+    drive_run,
+    fetch_options,
+    sync_inventory,
+    try_version,
+)
 
 
 def send_run(run: UUID, environment: str) -> None:
@@ -26,3 +33,13 @@ def send_draft(run: UUID, environment: str) -> None:
 def send_options(list_id: UUID, environment: str) -> None:
     """A list of choices is to be fetched by a runner of that environment."""
     fetch_options.apply_async((str(list_id),), queue=f"environment.{environment}", retry=False)
+
+
+def send_inventory(inventory: str, environment: str) -> None:
+    """An inventory is to be synced by a runner of its environment."""
+    sync_inventory.apply_async((inventory,), queue=f"environment.{environment}", retry=False)
+
+
+def send_contact(environment: str) -> None:
+    """The targets of an environment are to be contacted by a runner of it."""
+    contact_targets.apply_async((environment,), queue=f"environment.{environment}", retry=False)

@@ -19,6 +19,7 @@ def main(argv: list[str] | None = None) -> None:
     from django.conf import settings
 
     from procedures.models import Environment
+    from procedures.runner.contacting import look_at
     from procedures.runner.enrolled import refuse_strangers
     from procedures.runner.watching import start
     from procedures.runner.worker import serve
@@ -27,6 +28,7 @@ def main(argv: list[str] | None = None) -> None:
     if settings.OPSPORTAL_PROFILE == "production":
         refuse_strangers(settings.OPSPORTAL_KEYS_DIR, served)
     start()
+    look_at(served)
     serve([f"environment.{name}" for name in served], at_once=settings.OPSPORTAL_RUNNER_THREADS)
 
 

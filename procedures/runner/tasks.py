@@ -20,6 +20,24 @@ def fetch_options(list_id: str) -> None:
 
 
 @shared_task(  # type: ignore[untyped-decorator]
+    acks_late=True, ignore_result=True, name="opsportal.sync_inventory"
+)
+def sync_inventory(name: str) -> None:
+    from procedures.runner.syncing import sync
+
+    sync(name)
+
+
+@shared_task(  # type: ignore[untyped-decorator]
+    acks_late=True, ignore_result=True, name="opsportal.contact_targets"
+)
+def contact_targets(environment: str) -> None:
+    from procedures.runner.contacting import contact_all
+
+    contact_all(environment)
+
+
+@shared_task(  # type: ignore[untyped-decorator]
     acks_late=True, ignore_result=True, name="opsportal.drive_run"
 )
 def drive_run(run_id: str) -> None:

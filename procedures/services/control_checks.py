@@ -8,7 +8,7 @@ from typing import Any
 from django.contrib.auth.models import Group
 
 from procedures.domain.clock import now
-from procedures.domain.errors import InvalidInput, OpsError
+from procedures.domain.errors import InvalidInput
 from procedures.domain.sshkeys import fingerprint
 from procedures.git.call import branch_problem, url_problem
 from procedures.models import ControlChange, EnrolledKey, Environment, Grant, Person, Procedure
@@ -18,11 +18,13 @@ from procedures.services import (
     campaign_effects,
     grant_checks,
     identity_providers,
+    inventory_controls,
     local_sign_in,
     passkeys,
     policy_controls,
     redactions,
     spaces,
+    targets,
     workloads,
 )
 
@@ -68,16 +70,6 @@ def _key_end_problems(object: Mapping[str, Any]) -> list[tuple[str, str]]:
     return [] if lives else [("/object/fingerprint", "there is no such live key")]
 
 
-def _texts(object: Mapping[str, Any]) -> list[tuple[str, str]]:
-    problems = []
-    if "host_key" in object:
-        try:
-            fingerprint(object["host_key"])
-        except (OpsError, ValueError) as problem:
-            problems.append(("/object/host_key", str(problem)))
-    return problems
-
-
 def _source_problems(object: Mapping[str, Any]) -> list[tuple[str, str]]:
     problems = []
     if not Person.objects.filter(subject=object["owner"], is_active=True).exists():
@@ -113,7 +105,8 @@ CHECKS: Mapping[str, Callable[[Mapping[str, Any]], list[tuple[str, str]]]] = {
     "duty": agents.duty_problems,
     "agent": agents.problems,
     "service_account": accounts.problems,
-    "target": _texts,
+    "target": targets.problems,
+    "inventory": inventory_controls.problems,
     "key": _key_problems,
     "grant_end": _grant_end_problems,
     "key_end": _key_end_problems,

@@ -14,7 +14,6 @@ from django.contrib.auth.models import Group
 from procedures.domain.canonical import digest, parse_moment
 from procedures.domain.controls import REPLACED_COUNTS_AFTER
 from procedures.domain.errors import InvalidInput, NotAllowed, OpsError
-from procedures.domain.sshkeys import fingerprint
 from procedures.models import (
     ControlChange,
     CredentialBinding,
@@ -30,7 +29,6 @@ from procedures.models import (
     Runner,
     SealedSecret,
     Source,
-    Target,
 )
 from procedures.services import (
     accounts,
@@ -38,22 +36,17 @@ from procedures.services import (
     campaign_effects,
     grant_rights,
     identity_providers,
+    inventory_controls,
     labels,
     local_sign_in,
     policy_controls,
     redactions,
     spaces,
+    targets,
     terms,
     workloads,
 )
 from procedures.services.control_checks import principal
-
-
-class TargetElsewhere(OpsError):
-    """A host key, address or name belongs to one environment only (rule 18)."""
-
-    code = "target.belongs-elsewhere"
-    next_step = "End the target in the other environment first; two environments never share a host."
 
 
 class SecretElsewhere(OpsError):
@@ -156,28 +149,6 @@ def _binding(change: ControlChange, object: Mapping[str, Any], at: datetime, eve
     )
 
 
-def _target(change: ControlChange, object: Mapping[str, Any], at: datetime, event: UUID) -> None:
-    live = Target.objects.filter(ended_at__isnull=True)
-    mark = fingerprint(object["host_key"])
-    clash = (
-        (
-            live.filter(host_key_sha256=mark)
-            | live.filter(address=object["address"], port=object["port"])
-            | live.filter(name=object["name"])
-        )
-        .exclude(environment_id=object["environment"], name=object["name"])
-        .first()
-    )
-    if clash is not None and object["action"] == "set":
-        raise TargetElsewhere(
-            f"This host is already the target {clash.name} of {clash.environment_id}.", pointer="/object/host_key"
-        )
-    live.filter(environment_id=object["environment"], name=object["name"]).update(ended_at=at)
-    if object["action"] == "set":
-        fields = {key: object[key] for key in ("name", "address", "port", "host_key", "trust", "tags", "attributes")}
-        Target.objects.create(environment_id=object["environment"], host_key_sha256=mark, since_at=at, **fields)
-
-
 def _secret(change: ControlChange, object: Mapping[str, Any], at: datetime, event: UUID) -> None:
     live = SealedSecret.objects.filter(ended_at__isnull=True)
     if live.filter(value_fingerprint=object["fingerprint"]).exclude(environment_id=object["environment"]).exists():
@@ -258,7 +229,8 @@ EFFECTS: Mapping[str, Callable[[ControlChange, Mapping[str, Any], datetime, UUID
     "duty": _duty,
     "environment": _environment,
     "binding": _binding,
-    "target": _target,
+    "target": targets.take_effect,
+    "inventory": inventory_controls.take_effect,
     "secret": _secret,
     "profile": _profile,
     "key": _key,

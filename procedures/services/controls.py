@@ -115,7 +115,7 @@ def put_forward(
     )
     by_older_key = control == "key" and decision.strength == "signed"  # decisions.md, 19
     if by_older_key or _needed(change, gains, at) == 0:
-        return _put_in_force(change, actor, gains, at)
+        return put_in_force(change, actor, gains, at)
     record(
         "control.proposed",
         actor=actor.subject,
@@ -153,7 +153,7 @@ def confirm(
     row.confirmer = actor
     row.save(update_fields=["signatures", "confirmer"])
     if len(row.signatures) - 1 >= _needed(row, gains, at):
-        return _put_in_force(row, actor, gains, at)
+        return put_in_force(row, actor, gains, at)
     record(
         "control.proposed",
         actor=actor.subject,
@@ -276,7 +276,8 @@ def _facts(change: ControlChange, gains: Collection[str]) -> dict[str, Any]:
     }
 
 
-def _put_in_force(change: ControlChange, actor: Person, gains: Collection[str], at: datetime) -> ControlChange:
+def put_in_force(change: ControlChange, actor: Person, gains: Collection[str], at: datetime) -> ControlChange:
+    """Record a change as confirmed and carry it out, inside a transaction; whoever calls has judged it."""
     facts = _facts(change, gains) | control_deputies.told_for(change, actor, at)
     event = record(
         "control.confirmed",

@@ -33,6 +33,16 @@ def options_after_commit(list_id: UUID, environment: str) -> None:
     transaction.on_commit(partial(_messengers().submit, nudge_options))
 
 
+def nudge_inventory(inventory: str, environment: str) -> bool:
+    """An inventory is to be synced by a runner of its environment; False if the broker is not there."""
+    return _sent(settings.OPSPORTAL_INVENTORY_DISPATCH, inventory, environment)
+
+
+def nudge_contact(environment: str) -> bool:
+    """The targets of an environment are to be contacted by a runner of it; False if the broker is not there."""
+    return _sent(settings.OPSPORTAL_CONTACT_DISPATCH, environment)
+
+
 @cache
 def _messengers() -> ThreadPoolExecutor:
     return ThreadPoolExecutor(max_workers=2, thread_name_prefix="nudge")

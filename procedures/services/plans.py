@@ -64,6 +64,7 @@ def as_port(target: Target) -> ports.Target:
         trust=target.trust,  # type: ignore[arg-type]
         tags=target.tags,
         attributes=target.attributes,
+        owner=target.owner,
     )
 
 
@@ -102,6 +103,14 @@ def targets_for(
             [("/targets", f"{len(chosen)} targets match; a run takes at most {limits.TARGETS_PER_RUN:,}")]
         )
     return chosen
+
+
+def require_narrowable(definition: Definition, names: Sequence[str]) -> None:
+    """A requester names some of the targets only where the author lets them. Raises InvalidInput."""
+    if names and definition.targets is not None and not definition.targets.narrow:
+        raise InvalidInput(
+            [("/targets", "this procedure acts on all targets that match: its author lets nobody narrow")]
+        )
 
 
 def bindings_for(definition: Definition, environment: Environment) -> dict[str, ports.Binding]:

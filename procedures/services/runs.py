@@ -82,6 +82,8 @@ def request_run(*, actor: Person, wish: Wish, at: datetime, chain: Sequence[tupl
     proof = {} if wish.draft else step_up.require(actor, environment=environment, risk=version.risk, at=at)
     resolved, marks, sealed = _inputs(definition, environment, wish)
     chosen = {} if wish.draft else _choices(actor, version, environment, definition, resolved, at)
+    if wish.again_of is None:  # what is run again on less was narrowed then, or went wrong there
+        plans.require_narrowable(definition, wish.targets)
     targets = plans.targets_for(definition, environment, resolved, wish.targets)
     what = {"resolved": resolved, "targets": targets, "secrets": wish.secrets}
     decision = access.require(actor, verb, at=at, procedure=procedure, environment=environment, **what)

@@ -14,6 +14,7 @@ from procedures.services.connection_keys import forget as forget_clients
 from procedures.services.deputies import end_deputies
 from procedures.services.endings import expire_overdue, interrupt_lost
 from procedures.services.grant_rights import sweep as sweep_rights
+from procedures.services.inventories import send_due
 from procedures.services.life import expire_acceptances
 from procedures.services.notices import forget
 from procedures.services.reminding import remind
@@ -30,6 +31,7 @@ def sweep(*, at: datetime) -> dict[str, int]:
         "expired": expire_overdue(at=at),
         "acceptances": expire_acceptances(at=at),
         "campaigns": end_campaigns(at=at),
+        "inventories": send_due(at=at),
         "access_requests": lapse_requests(at=at),
         "sent_again": send_again(at=at),
         "artifacts": erase_expired(at=at),

@@ -85,6 +85,16 @@ def begin(
         return task
 
 
+def contacted(
+    *, run: UUID, token: UUID, declared: str, reached: Sequence[str], lost: Mapping[str, str], at: datetime
+) -> None:
+    """Which targets were in contact before the first step, and in words why the others were not."""
+    with transaction.atomic(durable=True):
+        row = hold(run, token)
+        facts = {"declared": declared, "reached": list(reached), "lost": dict(lost)}
+        note("run.contacted", row, at=at, actor=None, facts=facts)
+
+
 def finish(
     *,
     run: UUID,

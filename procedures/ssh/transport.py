@@ -16,6 +16,7 @@ import paramiko
 from cryptography.hazmat.primitives.serialization import Encoding, NoEncryption, PrivateFormat, load_ssh_private_key
 
 from procedures.domain.errors import OpsError
+from procedures.domain.sshkeys import AUTHORITY
 from procedures.ssh.agent import NotHeld, held
 
 CONNECT_S = 10.0
@@ -86,11 +87,8 @@ def connect(
 
     Raises HostKeyRefused, Unreachable, NotHeld.
     """
-    kind, encoded = host_key.split()[:2]
-    transport = PinnedTransport(_socket(address, port))
-    transport.pinned, transport.pinned_type = base64.b64decode(encoded), kind
+    transport = greet(address=address, port=port, host_key=host_key)
     try:
-        transport.start_client(timeout=CONNECT_S)
         with held(agent_key) if agent_key else nullcontext(_key(private_key, certificate)) as key:
             transport.auth_publickey(account, key)
     except NotHeld:
@@ -101,9 +99,27 @@ def connect(
         raise Unreachable(f"{address} does not let {account} in with this credential.") from problem
     except (paramiko.SSHException, OSError, EOFError) as problem:
         transport.close()
+        raise Unreachable(f"{address} ended the connection: {problem}.") from problem
+    return transport
+
+
+def greet(*, address: str, port: int, host_key: str, seconds: float = CONNECT_S) -> PinnedTransport:
+    """A transport whose host showed its pinned key; nobody has logged in yet. Raises HostKeyRefused, Unreachable."""
+    kind, encoded = host_key.split()[:2]
+    if kind == AUTHORITY:
+        raise Unreachable(f"{address} is a cluster, which is not reached by SSH.")
+    transport = PinnedTransport(_socket(address, port, seconds))
+    transport.pinned, transport.pinned_type = base64.b64decode(encoded), kind
+    try:
+        transport.start_client(timeout=seconds)
+    except (paramiko.SSHException, OSError, EOFError) as problem:
+        transport.close()
         if "pinned" in str(problem) or "no acceptable host key" in str(problem).lower():
             raise HostKeyRefused(f"{address} shows another host key than the one confirmed for it.") from problem
         raise Unreachable(f"{address} ended the connection: {problem}.") from problem
+    if not transport.initial_kex_done:  # paramiko's time-out ends in silence
+        transport.close()
+        raise Unreachable(f"{address} port {port} shows no host key within {seconds:g} s.")
     return transport
 
 
@@ -124,9 +140,9 @@ def shown_key(address: str, port: int) -> str:
         transport.close()
 
 
-def _socket(address: str, port: int) -> _QuickSocket:
+def _socket(address: str, port: int, seconds: float = CONNECT_S) -> _QuickSocket:
     try:
-        return _QuickSocket(socket.create_connection((address, port), timeout=CONNECT_S))
+        return _QuickSocket(socket.create_connection((address, port), timeout=seconds))
     except OSError as problem:
         raise Unreachable(f"{address} port {port} does not answer: {problem}.") from problem
 

@@ -76,6 +76,10 @@ def _binding(posted: QueryDict) -> Object:
 
 
 def _target(posted: QueryDict) -> Object:
+    """As a form of fields, or whole as `as_json`, which is what an inventory's page offers."""
+    if "as_json" in posted:
+        return json_object(posted, "as_json")
+    owner = {"owner": owned} if (owned := posted.get("owner", "").strip()) else {}
     return {
         "environment": posted.get("environment", ""),
         "name": posted.get("name", "").strip(),
@@ -86,7 +90,15 @@ def _target(posted: QueryDict) -> Object:
         "tags": _pairs(posted, "tags"),
         "attributes": _pairs(posted, "attributes"),
         "action": posted.get("action", "set"),
+        **owner,
     }
+
+
+def _inventory(posted: QueryDict) -> Object:
+    made = {name: posted.get(name, "").strip() for name in ("name", "environment", "kind", "trust")}
+    every_s, settings = whole(posted, "every_s"), json_object(posted, "settings")
+    more = {"takes": "takes" in posted, "action": posted.get("action", "set")}
+    return {**made, "settings": settings, "every_s": every_s, **more}
 
 
 def _key(posted: QueryDict, actor: Person) -> Object:
@@ -156,6 +168,7 @@ MAKERS: dict[str, Callable[[QueryDict], Object]] = {
     "environment": _environment,
     "binding": _binding,
     "target": _target,
+    "inventory": _inventory,
     "profile": _plain("profile"),
     "redaction": _redaction,
     "secret": _secret,

@@ -71,6 +71,11 @@ def _target(made: Object, _: Names) -> str:
     return f"{made['name']} ({made['address']}:{made['port']}) {does} {made['environment']}"
 
 
+def _inventory(made: Object, _: Names) -> str:
+    read = "read no more" if made["action"] == "end" else f"read from {made['kind']}"
+    return f"The inventory {made['name']} of {made['environment']} is {read}"
+
+
 def _source(made: Object, names: Names) -> str:
     if _ends(made):
         return f"Procedures no longer come from {made['url']}"
@@ -136,6 +141,7 @@ SENTENCES: Mapping[str, Callable[[Object, Names], str]] = {
     "policy": lambda made, _: f"The policy {made['name']} is {MODES[made['mode']]}",
     "binding": lambda made, _: f"{made['environment']} binds {made['name']} to {made['provider']} as {made['role']}",
     "target": _target,
+    "inventory": _inventory,
     "secret": lambda made, _: f"A new value of {made['name']} in {made['environment']}",
     "profile": lambda made, _: f"The review profile becomes {made['profile']}",
     "source": _source,

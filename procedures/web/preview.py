@@ -28,6 +28,8 @@ def preview_run(*, actor: Person, wish: Wish, at: datetime) -> plans.Planned:
         raise NotRunnable(f"{procedure.name} has no accepted version.")
     files = stored_files(version)
     definition = definition_of(files)
+    if wish.again_of is None:
+        plans.require_narrowable(definition, wish.targets)
     resolved = parameters.resolve(definition.parameters, wish.parameters)
     run = Run(
         no=0,

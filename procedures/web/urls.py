@@ -35,6 +35,7 @@ from procedures.web.views import (
     signon,
     sources,
     spaces,
+    targets,
     ways_in,
     workloads,
 )
@@ -103,6 +104,9 @@ urlpatterns = [
     path("agents/connect/", connecting.ask, name="agent-connect"),
     path("environments/", environments.listing, name="environments"),
     path("environments/<slug:name>/", environments.one, name="environment"),
+    path("environments/<slug:environment>/contact/", targets.contact, name="contact"),
+    path("environments/<slug:environment>/target/", targets.one, name="target"),
+    path("environments/<slug:environment>/inventories/<slug:name>/", targets.inventory, name="inventory"),
     path("sources/", sources.listing, name="sources"),
     path("sources/<slug:name>/", sources.one, name="source"),
     path("access/", access.listing, name="access"),

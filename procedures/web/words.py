@@ -115,7 +115,21 @@ AGENT = {
     "stopped": Status("Stopped", "bad", "canceled"),
     "closed": Status("Closed", "idle", "canceled"),
 }
+CONTACT = {
+    "reached": Status("In contact", "ok", "succeeded"),
+    "unreachable": Status("Does not answer", "bad", "unreachable"),
+    "other_key": Status("Shows another key", "bad", "denied"),
+}
+DIFFERENCE = {
+    "new": Status("New", "warn", "awaiting"),
+    "changed": Status("Changed", "warn", "interrupted"),
+    "gone": Status("No longer named", "idle", "skipped"),
+    "incomplete": Status("Incomplete", "idle", "pending"),
+    "refused": Status("Cannot be taken", "bad", "denied"),
+}
 KINDS = {
+    "contact": CONTACT,
+    "difference": DIFFERENCE,
     "policy": POLICY,
     "mode": MODE,
     "tests": TESTS,

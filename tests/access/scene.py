@@ -6,6 +6,7 @@ from dataclasses import dataclass, field
 from datetime import timedelta
 from pathlib import Path
 from typing import Any
+from uuid import UUID
 
 from django.contrib.auth.models import Group
 from django.test import Client
@@ -21,6 +22,7 @@ from procedures.models import (
     Environment,
     Grant,
     IdentityProvider,
+    Inventory,
     OpenSession,
     Person,
     Run,
@@ -113,6 +115,8 @@ def play(folder: Path) -> Scene:
         host_key_sha256="SHA256:web-1",
         since_at=now(),
     )
+    fields = {"every_s": 300, "set_by": world.mira, "event": UUID(int=0), "since_at": now()}
+    Inventory.objects.create(name="hosts", environment_id="staging", kind="yaml", **fields)
     sequencer = Sequencer(load_key(folder / "log.key", "test/log"), folder / "log.published")
     while sequencer.step(now()):
         continue

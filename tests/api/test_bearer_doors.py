@@ -27,6 +27,7 @@ from tests.factories.portal import SOON, World, public_text
 CHANGES = {"post", "put", "patch", "delete"}
 MAY = {
     "post v1/procedures/<str:name>/options/": "asks a diagnostic for choices, as the form does; limits of the person",
+    "post v1/procedures/<str:name>/targets/": "tells what a filter finds; nothing is stored",
     "post v1/versions/": "hands bytes in; others review them",
     "post v1/versions/<str:pk>/comments/": "says something; a remark decides nothing",
     "post v1/versions/<str:pk>/test/": "plays tests in a cell that holds nothing",
@@ -74,6 +75,8 @@ NEVER = {
     "post v1/session/step-up/",
     "post v1/people/<str:pk>/close/",
     "post v1/people/<str:pk>/let-in/",
+    "post v1/inventories/<str:name>/sync/",
+    "post v1/environments/<str:name>/contact/",
     "delete v1/sessions/",
     "delete v1/sessions/<str:pk>/",
     "post v1/agents/<str:pk>/stop/",

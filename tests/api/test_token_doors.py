@@ -30,6 +30,7 @@ SHOWS_LESS = {
     "get v1/versions/",
     "get v1/runs/",
     "get v1/targets/",
+    "get v1/inventories/",
     "get v1/access-requests/",
 }  # lists, narrowed
 

@@ -2,7 +2,11 @@
 
 from __future__ import annotations
 
+from typing import Any
+
 import pytest
+from hypothesis import given
+from hypothesis import strategies as st
 
 from procedures.domain import filters
 from procedures.domain.filters import FilterRefused
@@ -95,3 +99,42 @@ def test_the_language_says_what_it_reads_like(text: str, matches: bool) -> None:
 )
 def test_wildcards_are_known(text: str, wild: bool) -> None:
     assert filters.parse(text).is_wildcard is wild
+
+
+KEYS = st.sampled_from(["role", "service", "name", "zone"])
+TESTS = st.one_of(
+    st.builds("{}={}".format, KEYS, st.sampled_from(["web", '"a b"', "${{ parameters.a }}", "${{ parameters.b }}"])),
+    st.builds("{}!={}".format, KEYS, st.sampled_from(["db", "${{ parameters.a }}", "${{ parameters.b }}"])),
+    st.builds("{}~{}".format, KEYS, st.sampled_from(["w*", '"?b"'])),
+    st.just("*"),
+)
+FILTERS = st.recursive(
+    TESTS,
+    lambda inner: st.one_of(
+        st.builds("({} and {})".format, inner, inner),
+        st.builds("({} or {})".format, inner, inner),
+        st.builds("({} {})".format, inner, inner),
+        st.builds("not {}".format, inner),
+    ),
+    max_leaves=8,
+)
+VALUES = st.one_of(st.text(max_size=60), st.sampled_from(HOSTILE), st.integers(-99, 99))
+
+
+def shape(node: Any) -> Any:
+    """A filter without its values."""
+    test = (node.test.key, node.test.op) if node.test else None
+    return (node.kind, test, tuple(shape(part) for part in node.parts))
+
+
+def values(node: Any) -> list[str]:
+    return [node.test.value] if node.test else [value for part in node.parts for value in values(part)]
+
+
+@given(text=FILTERS, a=VALUES, b=VALUES)
+def test_h6_no_value_ever_changes_the_shape_of_a_filter(text: str, a: str | int, b: str | int) -> None:
+    parsed = filters.parse(text)
+    bound = parsed.bind({"parameters": {"a": a, "b": b}})
+    assert shape(bound.root) == shape(parsed.root)
+    put = {"${{ parameters.a }}": str(a), "${{ parameters.b }}": str(b)}
+    assert values(bound.root) == [put.get(value, value) for value in values(parsed.root)]

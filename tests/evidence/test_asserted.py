@@ -80,6 +80,8 @@ def objects(intruder: Person, world: World) -> dict[str, dict[str, Any]]:
             "attributes": {},
             "action": "set",
         },
+        "inventory": {"name": "evil", "environment": "production", "kind": "yaml", "settings": {"file": "evil"}}
+        | {"trust": "key", "every_s": 60, "takes": False, "action": "set"},
         "secret": {
             "environment": "production",
             "name": "deploy-key",

@@ -84,7 +84,10 @@ SERVICES = {
     "notices.read": OWN,
     "step_up.step_up": OWN,
 }
-TASKS = {"fetch_options": "a runner fetches what a form's service let it fetch, by the id of that asking"}
+TASKS = {
+    "contact_targets": "greets hosts and logs in nowhere; what it finds decides nothing by itself",
+    "fetch_options": "a runner fetches what a form's service let it fetch, by the id of that asking",
+}
 CLIENT = "over the API, as whoever signed in there"
 LOCAL = "on the author's own machine, without a portal"
 MACHINE = "by whoever owns the machine and its data folder; it acts as no person"

@@ -17,7 +17,7 @@ from procedures.domain.clock import now
 from procedures.evidence.models import Disclosure, Event
 from procedures.models import Person, Run, Version
 from procedures.services import manuscripts, runs
-from tests.web import hostile_rest
+from tests.web import hostile_hosts, hostile_rest
 from tests.web.hostile import ALL, FILE, PAYLOADS, URLS
 from tests.web.town import Town
 
@@ -55,6 +55,7 @@ class Others:
         hostile_rest.notices(self.mira)
         hostile_rest.policy_said(self.version)
         hostile_rest.sessions(self.mira)
+        hostile_hosts.inventory(self.places[0], self.people[0], KEYS)
         self.glass = hostile_rest.broken_glass(self.approval, self.people[0])
         self.asked = hostile_rest.requests_for_access(self.mira, self.people[0])
 

@@ -19,7 +19,7 @@ from procedures.domain.clock import now
 from procedures.models import ApiToken, Grant, Version
 from procedures.services import drafts, people
 from procedures.web.urls import urlpatterns
-from tests.web import hostile_rest
+from tests.web import hostile_hosts, hostile_rest
 from tests.web.hostile import ALL, PAYLOADS, places, written
 from tests.web.hostile_town import Others, events, pieces
 from tests.web.test_hostile import acting
@@ -80,10 +80,9 @@ ROWS: dict[str, Callable[[Others], Rows]] = {
     "people": lambda o: [("/people/", "jonas")],
     "join": joined,
     "environments": lambda o: [("/environments/", "aisha")],
-    "environment": lambda o: [
-        *((f"/environments/{o.places[0].pk}/?tab={tab}", "aisha") for tab in ("targets", "bindings", "rules")),
-        *((f"/environments/{row.pk}/", "aisha") for row in o.places[1:]),
-    ],
+    "environment": lambda o: hostile_hosts.environments(o.places),
+    "target": lambda o: hostile_hosts.targets(o.places[0]),
+    "inventory": lambda o: [(f"/environments/{o.places[0].pk}/inventories/evil-hosts/", "aisha")],
     "sources": lambda o: [("/sources/", "mira")],
     "source": lambda o: [(f"/sources/{row.pk}/", "mira") for row in o.sources],
     "access": lambda o: [("/access/", "jonas"), ("/access/?ended=1&procedure=" + PAYLOADS[0], "jonas")],
@@ -165,6 +164,7 @@ FORMS: dict[str, Callable[[Others], list[tuple[str, str, dict[str, Any]]]]] = {
         ("/changes/binding/new/", "jonas", {"role": ALL, "ceiling": ALL, "max_ttl_s": "60"}),
         ("/changes/target/new/", "jonas", {"address": ALL, "tags": ALL, "port": "22"}),
         ("/changes/service_account/new/", "jonas", {"account": ALL, "username": ALL, "name": ALL, "owner": ALL}),
+        ("/changes/inventory/new/", "jonas", {"name": ALL, "settings": ALL, "every_s": "60"}),
         ("/changes/source/new/", "jonas", {"url": ALL, "branch": ALL, "group": ALL}),
     ],
     "passkey": lambda o: [("/settings/passkeys/", "mira", {"id": ALL, "response": ALL})],
@@ -205,7 +205,7 @@ WITHOUT = {
     "artifact": "a download with nosniff and its own policy",
     "log-text": "text/plain with nosniff",
     "log-events": "JSON lines in an event stream; the script sets textContent",
-    "test_again": "redirects",
+    **dict.fromkeys(("contact", "test_again"), "redirects"),
     "settle": "redirects to the discussion, which is on the review's page",
     "draft-of": "redirects to the draft's page",
     "bundle": "a download, application/zip",

@@ -5,16 +5,20 @@ from __future__ import annotations
 from django.http import HttpRequest, HttpResponse
 from django.views.decorators.http import require_safe
 
-from procedures import access
 from procedures.domain.clock import now
 from procedures.domain.definition import DUTIES, RISKS
+from procedures.domain.filters import FilterRefused
+from procedures.domain.inventories import SETTINGS
 from procedures.domain.statements import STRENGTHS
-from procedures.queries import pages_environments
+from procedures.models import Environment, Target
+from procedures.queries import pages_environments, targets
 from procedures.services.portal import profile_in_force
 from procedures.web import words
 from procedures.web.doors import page, person_of, show
 
 PROVIDERS = ("ssh-certificate", "ssh-key", "git-token", "git-key", "sealed-secret")
+
+TABS = frozenset({"targets", "inventories", "bindings", "rules"})
 
 
 @page
@@ -33,9 +37,9 @@ def listing(request: HttpRequest) -> HttpResponse:
 def one(request: HttpRequest, name: str) -> HttpResponse:
     row = pages_environments.one_environment(name)
     me, at = person_of(request), now()
-    sees = any(
-        access.decide(me, verb, at=at, environment=row).allowed for verb in ("operate", "manage_access", "audit")
-    )
+    sees = targets.sees(me, row, at)
+    chosen = request.GET.get("filter", "")[:4000]
+    shown, problem = _targets(row, chosen) if sees else ([], None)
     rules = [(risk, [(duty, row.approvals.get(risk, {}).get(duty, "")) for duty in DUTIES]) for risk in RISKS]
     tab = request.GET.get("tab", "targets")
     return show(
@@ -47,14 +51,27 @@ def one(request: HttpRequest, name: str) -> HttpResponse:
             "duties": DUTIES,
             "strengths": [(s, words.STRENGTH[s]) for s in STRENGTHS],
             "sees": sees,
-            "targets": pages_environments.targets_of(row) if sees else [],
             "moving": pages_environments.target_changes_waiting(row) if sees else [],
+            "targets": shown,
+            "filter": chosen,
+            "problem": problem,
+            "inventories": targets.inventories(me, at, environment=name),
+            "inventory_kinds": SETTINGS,
             "bindings": pages_environments.bindings_of(row) if sees else [],
             "secrets": pages_environments.secrets_of(row) if sees else [],
-            "tab": tab if tab in {"targets", "bindings", "rules"} else "targets",
+            "tab": tab if tab in TABS else "targets",
             "trusts": words.TRUST.items(),
             "providers": PROVIDERS,
             "hours": row.approval_expiry_s // 3600,
         },
         nav="environments",
     )
+
+
+def _targets(row: Environment, chosen: str) -> tuple[list[Target], FilterRefused | None]:
+    """The environment's targets that the filter matches; all of them, and why, if it does not parse."""
+    rows = targets.live([row])
+    try:
+        return targets.matching(rows, chosen), None
+    except FilterRefused as problem:
+        return targets.matching(rows, ""), problem

@@ -20,6 +20,7 @@ from procedures.models import Environment, Person, Procedure, Run, Version
 from procedures.queries import pages_procedures, pages_runs
 from procedures.queries.drafts import without_others
 from procedures.queries.due import moved_on
+from procedures.queries.matching import Matches, matches
 from procedures.services import reruns, runs, step_up
 from procedures.web import prose
 from procedures.web.asking import Asking, asked, is_conditional, refilled
@@ -115,6 +116,7 @@ def _with_form(
     }
     status = 200
     attach(asking, actor=me, environment=chosen, at=now())
+    context["matches"] = _matches(me, asking, chosen)
     if request.method == "GET":
         _prefill(me, request.GET.get("from", ""), asking, context, failed=request.GET.get("failed") == "1")
     elif asking.on_the_spot:
@@ -144,6 +146,7 @@ def preview(request: HttpRequest, name: str) -> HttpResponse:
         "may_run": True,
         "chosen": asking.environment,
         "usual": pages_runs.usual_s(asking.version.procedure_id, asking.environment),
+        "matches": _matches(me, asking, asking.environment),
     }
     try:
         context["preview"] = _preview(me, asking.wish(name))
@@ -184,6 +187,12 @@ def _preview(me: Person, wish: runs.Wish) -> dict[str, Any]:
         "proof": step_up.why_asked(me, environment, plan["risk"], now()),
         "largest": max((len(batch) for batch in plan["batches"]), default=0),
     }
+
+
+def _matches(me: Person, asking: Asking, environment: str) -> Matches | None:
+    """Which targets the filter finds with what is typed so far."""
+    where = Environment.objects.filter(name=environment).first()
+    return matches(me, asking.version, where, asking.typed, now())
 
 
 def _prefill(me: Person, run: str, asking: Asking, context: dict[str, Any], *, failed: bool) -> None:

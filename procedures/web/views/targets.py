@@ -1,0 +1,56 @@
+"""One target with where it came from, and one inventory with what differs from the targets."""
+
+from __future__ import annotations
+
+import json
+
+from django.contrib import messages
+from django.http import HttpRequest, HttpResponse
+from django.shortcuts import redirect
+from django.views.decorators.http import require_http_methods, require_POST, require_safe
+
+from procedures.domain.clock import now
+from procedures.queries import targets as queries
+from procedures.services import inventories, targets
+from procedures.web.doors import page, person_of, show
+
+SHOWN = 500
+
+
+@page
+@require_safe
+def one(request: HttpRequest, environment: str) -> HttpResponse:
+    """The target ?name= and the changes that made it what it is."""
+    row = queries.one_target(person_of(request), request.GET.get("name", ""), now(), environment=environment)
+    return show(request, "target.html", {"target": row, "changes": queries.changes_of(row)}, nav="environments")
+
+
+@page
+@require_POST
+def contact(request: HttpRequest, environment: str) -> HttpResponse:
+    """Have the environment's targets contacted now."""
+    targets.ask_for_contact(actor=person_of(request), environment=environment, at=now())
+    messages.success(request, "A runner looks at the hosts now; reload in a few seconds.")
+    return redirect("web:environment", environment)
+
+
+@page
+@require_http_methods(["GET", "POST"])
+def inventory(request: HttpRequest, environment: str, name: str) -> HttpResponse:
+    """What a source says against the targets as they stand; POST asks for a sync."""
+    me, at = person_of(request), now()
+    row = queries.one_inventory(me, name, at)
+    if request.method == "POST":
+        inventories.ask_for_a_sync(actor=me, inventory=name, at=at)
+        messages.success(request, "A runner reads the source now; reload in a few seconds.")
+        return redirect("web:inventory", row.environment_id, name)
+    syncs = queries.syncs_of(row)
+    found = inventories.compared(row, inventories.hosts_of(syncs[0])) if syncs else []
+    context = {
+        "inventory": row,
+        "syncs": syncs,
+        "notes": syncs[0].notes if syncs else [],
+        "rows": [(one, json.dumps(one.object) if one.kind in {"new", "changed"} else "") for one in found[:SHOWN]],
+        "more": len(found) - SHOWN,
+    }
+    return show(request, "inventory.html", context, nav="environments")

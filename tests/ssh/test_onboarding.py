@@ -1,0 +1,85 @@
+"""What a host needs: printed as a script, and looked at on a real sshd, each line with its state and the next step."""
+
+from __future__ import annotations
+
+import subprocess
+from pathlib import Path
+
+import click
+import pytest
+
+from opsportal.cli import onboarding
+from opsportal.cli.targets import looked
+from tests.inventories.conftest import host_key
+from tests.ssh.conftest import Place
+
+
+def need(place: Place, account: str = "") -> onboarding.Need:
+    authority = (place.keys / "ssh-ca-staging.pub").read_text().strip()
+    return onboarding.Need("web-01", account or place.host.account, authority)
+
+
+@pytest.fixture
+def own(place: Place, tmp_path: Path) -> Path:
+    """The key of somebody who may be root on the host."""
+    subprocess.run(["ssh-keygen", "-q", "-t", "ed25519", "-N", "", "-f", str(tmp_path / "own")], check=True)
+    etc = place.host.folder / "etc"
+    (etc / "authorized_keys").write_text((tmp_path / "own.pub").read_text())
+    return tmp_path / "own"
+
+
+def checked(place: Place, own: Path, wanted: onboarding.Need, who: str = "root") -> dict[str, onboarding.Line]:
+    target = {"port": place.host.port, "public_host_key": place.host.host_key}
+    text = onboarding.probe(wanted, config=str(place.host.folder / "etc" / "sshd_config"))
+    return {line.what: line for line in onboarding.read(looked(target, f"{who}@127.0.0.1", text, own), wanted)}
+
+
+def test_every_line_of_the_check_has_a_state_and_what_is_missing_a_next_step(place: Place, own: Path) -> None:
+    found = checked(place, own, need(place))
+    assert {line.state for line in found.values()} <= {"ok", "missing"}
+    for what in (
+        "AuthorizedPrincipalsFile holds deploy@web-01",
+        "RevokedKeys names a file that is there",
+        "PermitTTY no",
+    ):
+        assert found[what].state == "ok", found[what]
+    assert found["TrustedUserCAKeys holds the environment's authority"].state == "ok"
+    keys = found["AuthorizedKeysFile none"]
+    assert (keys.state, "opsportal target onboard web-01" in keys.next_step) == ("missing", True), (
+        "this host takes keys"
+    )
+    assert all(bool(line.next_step) == (line.state != "ok") for line in found.values())
+
+
+def test_another_authority_or_principal_is_seen(place: Place, own: Path) -> None:
+    other = onboarding.Need("web-02", place.host.account, f"{host_key()} x")
+    found = checked(place, own, other)
+    assert found["TrustedUserCAKeys holds the environment's authority"].state == "missing"
+    assert found["AuthorizedPrincipalsFile holds deploy@web-02"].state == "missing"
+    assert checked(place, own, need(place, "nobody-here"))["the account nobody-here"].state == "missing"
+
+
+def test_whoever_may_not_look_is_told_so_and_a_wrong_host_is_not_asked(place: Place, own: Path) -> None:
+    found = checked(place, own, need(place), who=place.host.account)
+    assert found["PermitTTY no"].state == "unknown"
+    assert "--as root@HOST" in found["PermitTTY no"].next_step
+    wrong = {"port": place.host.port, "public_host_key": host_key()}
+    with pytest.raises(click.ClickException, match="was not reached"):
+        looked(wrong, "root@127.0.0.1", "echo ok", own)
+
+
+def test_the_script_can_be_run_by_any_shell_and_says_everything_once(place: Place) -> None:
+    text = onboarding.script(
+        onboarding.Need("web-01", "deploy", need(place).authority, ("/usr/bin/systemctl restart x",))
+    )
+    for shell in ("sh", "bash"):
+        assert subprocess.run([shell, "-n"], input=text, text=True, check=False).returncode == 0
+    for part in (
+        "Match User deploy",
+        "deploy@web-01",
+        "NOPASSWD: /usr/bin/systemctl restart x",
+        "visudo -cqf",
+        "sshd -t",
+    ):
+        assert text.count(part) == 1, part
+    assert text.index("sshd -t") < text.index("systemctl reload")
