@@ -10,12 +10,12 @@ from datetime import datetime, timedelta
 from typing import Any
 
 from django.db import transaction
-from django.db.models import F, Sum
+from django.db.models import F, Q, Sum
 
 from procedures.domain.errors import IllegalState, NotFound
 from procedures.domain.providers import Said, SignInRefused
 from procedures.evidence.record import record
-from procedures.models import Assertion, DenialCount, Identity, IdentityProvider, OneTimeLink, Person
+from procedures.models import Assertion, DenialCount, Identity, IdentityProvider, OneTimeLink, OpenSession, Person
 from procedures.services import group_sync, identity_providers, sessions
 from procedures.services.bootstrap import make_person, take_link
 from procedures.services.unit import COALESCE_ABOVE, door
@@ -139,14 +139,33 @@ def refused(provider: IdentityProvider, reason: str, *, at: datetime, verb: str 
 
 
 def slowed(provider: IdentityProvider, username: str, address: str, *, at: datetime) -> str:
-    """The name under which wrong passwords of this name from this address are counted. Raises TooManyTries."""
-    mark = f"dir {hashlib.sha256(username.encode()).hexdigest()[:12]} {address}"[:60]
+    """The name under which wrong passwords of this name from this address are counted.
+
+    As at the portal's own passwords: few tries from one address, and a bound from all addresses together. Raises
+    TooManyTries, AccountSlowed.
+    """
+    whose = sessions.directory_mark(username)
     rows = DenialCount.objects.filter(
-        person__username=identity_providers.stand_in_name(provider), verb=mark, minute__gt=at - sessions.WINDOW
+        person__username=identity_providers.stand_in_name(provider), minute__gt=at - sessions.WINDOW
     )
-    if (rows.aggregate(sum=Sum("count"))["sum"] or 0) >= sessions.TRIES:
+    mark = f"{whose}{address}"[:60]
+    if (rows.filter(verb=mark).aggregate(sum=Sum("count"))["sum"] or 0) >= sessions.TRIES:
         raise sessions.TooManyTries("Too many wrong passwords for this name from this address.")
+    tries = rows.filter(verb__startswith=whose).aggregate(sum=Sum("count"))["sum"] or 0
+    if tries >= sessions.ACCOUNT_TRIES and not _is_expected(provider, username.strip(), address, at):
+        raise sessions.AccountSlowed(
+            "Too many wrong passwords for this name, and it was not signed in from this address before."
+        )
     return mark
+
+
+def _is_expected(provider: IdentityProvider, username: str, address: str, at: datetime) -> bool:
+    """Whether the person of this name signed in from this address before, or was let in by a manager just now."""
+    names = Q(username__iexact=username) | Q(username__iexact=f"{username}@{provider.name}")
+    people = Person.objects.filter(names, identities__provider=provider)
+    let_in = DenialCount.objects.filter(person__in=people, verb=sessions.LET_IN, minute__gt=at - sessions.WINDOW)
+    before = OpenSession.objects.filter(person__in=people, address=address, began_at__gt=at - sessions.KNOWN)
+    return before.exists() or let_in.exists()
 
 
 def taken(

@@ -6,6 +6,8 @@ access manager lets them in at once.
 
 from __future__ import annotations
 
+import hashlib
+import unicodedata
 from datetime import datetime, timedelta
 from uuid import UUID
 
@@ -99,6 +101,16 @@ def _is_slowed(person: Person, address: str, at: datetime) -> bool:
         return False
     before = OpenSession.objects.filter(person=person, address=address, began_at__gt=at - KNOWN)
     return not before.exists()
+
+
+def directory_mark(username: str) -> str:
+    """What counts of wrong passwords for this name at a directory begin with; an address follows.
+
+    A directory takes `ann` and ` ANN` for one name, so they count as one, and so does what it may ignore in a name.
+    """
+    letters = unicodedata.normalize("NFKD", unicodedata.normalize("NFKC", username).casefold())
+    plain = "".join(one for one in letters if unicodedata.category(one) not in {"Cf", "Mn"})
+    return f"dir {hashlib.sha256(' '.join(plain.split()).encode()).hexdigest()[:12]} "
 
 
 @thing

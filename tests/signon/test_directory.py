@@ -10,9 +10,11 @@ from typing import Any
 import pytest
 from django.test import Client
 
+from procedures.domain.clock import now
 from procedures.domain.errors import InvalidInput
-from procedures.models import Identity, Person
-from procedures.services.sessions import TRIES
+from procedures.models import Identity, IdentityProvider, Person
+from procedures.services import identities, sessions
+from procedures.services.sessions import ACCOUNT_TRIES, TRIES
 from tests.factories.portal import World
 from tests.fixtures import identity_providers
 from tests.signon.certificates import signed_by_itself
@@ -217,3 +219,33 @@ def test_guessing_is_slowed_for_the_address_that_guesses(trusted: Any) -> None:
     assert [sign_in("ann", f"guess {n}")[0] for n in range(TRIES + 1)] == [403] * (TRIES + 1)
     assert "Too many wrong passwords" in sign_in("ann", "ann's own password")[2]
     assert sign_in("ann", "ann's own password", address="192.0.2.10")[0] == 302
+
+
+def guesses(*names: str, count: int = ACCOUNT_TRIES) -> None:
+    """Wrong passwords, each from an address of its own, as the door counts them."""
+    provider = IdentityProvider.objects.get()
+    for number in range(count):
+        mark = identities.slowed(provider, names[number % len(names)], f"198.51.100.{number}", at=now())
+        identities.refused(provider, "wrong", at=now(), verb=mark)
+
+
+def test_a_name_has_a_bound_of_tries_from_all_addresses_together_however_it_is_written(trusted: Any) -> None:
+    trusted()
+    guesses("ann", "ANN", " ann", "\uff41nn", "a\u00adnn")
+    status, person, text = sign_in("aNn", "ann's own password", address="203.0.113.9")
+    assert (status, person) == (403, None)
+    assert "not signed in from this address before" in text
+    assert sign_in("bob, the (1st*)", "bob's own password", address="203.0.113.9")[0] == 302
+
+
+def test_a_storm_keeps_no_owner_from_a_known_address_and_a_manager_lets_them_in(world: World, trusted: Any) -> None:
+    trusted()
+    ann = sign_in("ann", "ann's own password", address="192.0.2.1")[1]
+    assert ann is not None
+    guesses("ann")
+    assert sign_in("ann", "ann's own password", address="192.0.2.1")[0] == 302
+    assert sign_in("ann", "ann's own password", address="203.0.113.9")[0] == 403
+    wanda = world.person("wanda")
+    world.may(wanda, "manage_access")
+    sessions.let_in(actor=wanda, person=ann.subject, at=now())
+    assert sign_in("ann", "ann's own password", address="203.0.113.9")[0] == 302
