@@ -74,7 +74,7 @@ class Portal:
         """Where a browser finds it: by name, since passkeys refuse addresses."""
         return f"http://localhost:{self.port}"
 
-    def start(self, *, timeout_s: float = 60.0) -> Self:
+    def start(self, *, timeout_s: float = 150.0) -> Self:
         """Migrate, start every part and wait until each serves.
 
         Raises: PortalAlreadyRuns, PortalDidNotStart (then nothing is left running).
