@@ -5,7 +5,6 @@ Its refusals are those of RFC 6749 (5.2): `error` and `error_description`, never
 
 from __future__ import annotations
 
-import ipaddress
 import re
 from collections.abc import Mapping
 from typing import Any, ClassVar
@@ -21,6 +20,7 @@ from rest_framework.views import APIView
 
 from procedures.api import shapes
 from procedures.api.door import Door
+from procedures.domain.addresses import network_of
 from procedures.domain.clock import now
 from procedures.domain.providers import ProviderUnreachable
 from procedures.domain.workloads import NAME, WorkloadRefused
@@ -44,12 +44,7 @@ class ByAddress(SimpleRateThrottle):
     rate = "120/min"
 
     def get_cache_key(self, request: Request, view: Any) -> str:
-        try:
-            address = ipaddress.ip_address(request.META.get("REMOTE_ADDR", "").partition("%")[0])
-        except ValueError:
-            return "exchange unknown"
-        wide = address if address.version == 4 else ipaddress.ip_network((address, 64), strict=False)
-        return f"exchange {wide}".replace(" ", "-")
+        return f"exchange {network_of(request.META.get('REMOTE_ADDR', '')) or 'unknown'}".replace(" ", "-")
 
 
 class Exchange(APIView):

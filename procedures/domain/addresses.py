@@ -23,6 +23,19 @@ NEVER = tuple(
 TUNNELS = tuple(ipaddress.ip_network(text) for text in ("64:ff9b::/32", "::ffff:0:0:0/96", "::/96"))
 
 
+def network_of(text: str, *, four: int = 32, six: int = 64) -> str:
+    """The network whose callers are counted as one: by default an address, of IPv6 its 64 bits, which one host has.
+
+    `text` is an address or a network; `four` and `six` are how many bits count. Empty for what is no address.
+    """
+    try:
+        address = ipaddress.ip_interface(text.partition("%")[0]).ip
+    except ValueError:
+        return ""
+    plain = getattr(address, "ipv4_mapped", None) or address
+    return str(ipaddress.ip_network((plain, four if plain.version == 4 else six), strict=False))
+
+
 def address_problem(text: str, networks: Iterable[str]) -> str:
     """Why this address may not be reached, or an empty string.
 

@@ -6,6 +6,7 @@ Whoever presents a key that was used already, or somebody else's, shows that two
 from __future__ import annotations
 
 import secrets
+from collections import Counter
 from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import datetime, timedelta
@@ -15,6 +16,7 @@ from django.db import transaction
 from django.db.models import Exists, OuterRef, Q, QuerySet
 
 from procedures.domain import clients
+from procedures.domain.addresses import network_of
 from procedures.domain.errors import InvalidInput, OpsError
 from procedures.domain.tokens import new_token
 from procedures.evidence.record import record
@@ -31,7 +33,7 @@ class TooManyClients(OpsError):
     """So many programs registered that the next one has to wait."""
 
     code = "connection.too-many-clients"
-    next_step = "Wait an hour; programs that nobody connected are forgotten after a day."
+    next_step = "Wait an hour, then register again."
 
 
 @dataclass(frozen=True, slots=True)
@@ -46,15 +48,34 @@ class Keys:
 
 @thing
 def register(*, name: str, redirects: Sequence[str], address: str, at: datetime) -> AgentClient:
-    """Take a program in, which may nothing by that. Raises InvalidInput, TooManyClients."""
+    """Take a program in, which may nothing by that. Raises InvalidInput, TooManyClients.
+
+    Where as many wait as may, one that nobody connected gives way: a flood takes its own places, not those of others.
+    """
     if why := clients.redirects_problem(redirects):
         raise InvalidInput([("/redirect_uris", why)])
     if why := clients.name_problem(name):
         raise InvalidInput([("/client_name", why)])
-    recent = AgentClient.objects.filter(address=address, registered_at__gt=at - timedelta(hours=1))
-    if recent.count() >= clients.AN_HOUR or _unused().count() >= clients.WAITING:
+    place = network_of(address)
+    recent = AgentClient.objects.filter(address=place, registered_at__gt=at - timedelta(hours=1))
+    if recent.count() >= clients.AN_HOUR:
         raise TooManyClients("Too many programs registered here lately.")
-    return AgentClient.objects.create(name=name, redirects=list(redirects), address=address, registered_at=at)
+    _make_room()
+    return AgentClient.objects.create(name=name, redirects=list(redirects), address=place, registered_at=at)
+
+
+def _make_room() -> None:
+    """Forget the oldest that wait from the neighbourhood with most of them, until one more may wait.
+
+    Neighbourhoods are wider than the places that are counted by the hour: whoever floods has many addresses at hand.
+    """
+    waiting = list(_unused().order_by("registered_at", "pk").values_list("pk", "address"))
+    near = {pk: network_of(place, four=24, six=48) for pk, place in waiting}
+    while len(near) >= clients.WAITING:
+        crowd = Counter(near.values()).most_common(1)[0][0]
+        oldest = next(pk for pk, place in near.items() if place == crowd)
+        _unused().filter(pk=oldest).delete()
+        del near[oldest]
 
 
 def _unused() -> QuerySet[AgentClient]:
