@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import json
+from collections.abc import Mapping
+from typing import Any
 
 from django.contrib import messages
 from django.http import HttpRequest, HttpResponse
@@ -10,6 +12,7 @@ from django.shortcuts import redirect
 from django.views.decorators.http import require_http_methods, require_POST, require_safe
 
 from procedures.domain.clock import now
+from procedures.domain.inventories import Difference
 from procedures.queries import targets as queries
 from procedures.services import inventories, targets
 from procedures.web.doors import page, person_of, show
@@ -50,7 +53,23 @@ def inventory(request: HttpRequest, environment: str, name: str) -> HttpResponse
         "inventory": row,
         "syncs": syncs,
         "notes": syncs[0].notes if syncs else [],
-        "rows": [(one, json.dumps(one.object) if one.kind in {"new", "changed"} else "") for one in found[:SHOWN]],
+        "rows": [(one, _shown(one), _offered(one)) for one in found[:SHOWN]],
         "more": len(found) - SHOWN,
     }
     return show(request, "inventory.html", context, nav="environments")
+
+
+def _shown(one: Difference) -> list[tuple[str, str, str]]:
+    """(field, before, after) as people read them: tags as name=value."""
+    return [(name.replace("_", " "), _text(before), _text(after)) for name, before, after in one.fields]
+
+
+def _text(value: Any) -> str:
+    if isinstance(value, Mapping):
+        return " ".join(f"{key}={text}" for key, text in value.items())
+    return "" if value is None else str(value)
+
+
+def _offered(one: Difference) -> str:
+    """The change that would make both agree, to be looked at and signed; empty where there is none to offer."""
+    return json.dumps(one.object) if one.kind in {"new", "changed"} else ""
