@@ -36,7 +36,7 @@ def list_deputies(as_json: bool) -> None:
 @click.option("--for", "verbs", type=click.Choice(VERBS), multiple=True, help="May repeat; else all that you may.")
 @JSON
 def name(username: str, first: datetime | None, last: datetime, verbs: tuple[str, ...], as_json: bool) -> None:
-    """Name a deputy, who decides by the own rights alone."""
+    """Name a deputy, who decides by the own rights alone, and has to agree before it counts."""
     wanted: dict[str, Any] = {"deputy": subject_of(username), **({"verbs": list(verbs)} if verbs else {})}
     wanted["until_at"] = _moment(last + timedelta(days=1))
     if first is not None:
@@ -48,8 +48,17 @@ def name(username: str, first: datetime | None, last: datetime, verbs: tuple[str
 @deputy.command()
 @click.argument("deputyship")
 @JSON
+def agree(deputyship: str, as_json: bool) -> None:
+    """Agree to stand in, as the one who was named."""
+    row = ask("POST", f"{ROOT}{deputyship}/agree/", {})
+    show(row, as_json=as_json, rows=[_line(row)])
+
+
+@deputy.command()
+@click.argument("deputyship")
+@JSON
 def end(deputyship: str, as_json: bool) -> None:
-    """End one now, as the one who is away or the one who stands in."""
+    """End one now, as the one who is away, or the one who was named and declines by it."""
     row = ask("POST", f"{ROOT}{deputyship}/end/", {})
     show(row, as_json=as_json, rows=[_line(row)])
 
@@ -82,7 +91,7 @@ def _moment(day: datetime) -> str:
 
 def _line(row: dict[str, Any]) -> str:
     days = f"{row['from_at'][:16]} until {row['until_at'][:16]}"
-    over = "  over" if row["over"] else ""
+    over = "  over" if row["over"] else "" if row["agreed_at"] else f"  {row['deputy']} has not agreed yet"
     return f"{row['id']}  {row['deputy']} for {row['person']}  {','.join(row['verbs'])}  {days}{over}"
 
 

@@ -30,8 +30,18 @@ class Deputies(Door):
         return once(request, self.actor, lambda: (201, told(_named(self.actor, data, bearer=self.bearer))))
 
 
+class Agree(Door):
+    """By whoever was named, once; before that it has no effect."""
+
+    by_token: ClassVar[Mapping[str, str]] = {}
+
+    def post(self, request: Request, pk: str) -> Response:
+        row = deputies.agree(actor=self.actor, deputy=uuid(pk), at=now(), bearer=self.bearer)
+        return Response(told(row))
+
+
 class End(Door):
-    """Now, by whoever is away or whoever stands in."""
+    """Now, by whoever is away or whoever was named, who declines by it."""
 
     by_token: ClassVar[Mapping[str, str]] = {}
 
@@ -61,6 +71,7 @@ def told(row: Deputy) -> dict[str, Any]:
         "verbs": row.verbs,
         "from_at": shapes.at(row.from_at),
         "until_at": shapes.at(row.until_at),
+        "agreed_at": shapes.at(row.agreed_at),
         "ended_at": shapes.at(row.ended_at),
         "over": queries.is_over(row, now()),
     }

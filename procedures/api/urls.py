@@ -124,6 +124,7 @@ urlpatterns = [
     path("v1/controls/<str:pk>/confirm/", control.Confirm.as_view()),
     path("v1/controls/<str:pk>/refuse/", control.Refuse.as_view()),
     path("v1/deputies/", deputies.Deputies.as_view()),
+    path("v1/deputies/<str:pk>/agree/", deputies.Agree.as_view()),
     path("v1/deputies/<str:pk>/end/", deputies.End.as_view()),
     path("v1/decisions/", decisions.Decisions.as_view()),
     path("v1/decisions/<str:what>/<str:pk>/", decisions.PassOn.as_view()),

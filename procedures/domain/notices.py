@@ -161,16 +161,23 @@ KINDS: Mapping[str, Kind] = {
         ),
         Kind(
             "deputy.named",
-            "Somebody stands in for me, or I for somebody",
+            "Somebody is to stand in for me, or I for somebody",
+            "{person} asks {deputy} to stand in",
+            "{deputy} is to look for {person} at what waits for {what}, from {from} until {until}. It has no effect "
+            "before {deputy} agrees; either can end it.",
+        ),
+        Kind(
+            "deputy.agreed",
+            "Somebody agreed to stand in",
             "{deputy} stands in for {person}",
-            "{deputy} looks for {person} at what waits for {what}, from {from} until {until}. Neither gains a right by "
-            "it, and either can end it.",
+            "{deputy} agreed, and looks for {person} at what waits for {what}, from {from} until {until}. Neither "
+            "gains a right by it, and either can end it.",
         ),
         Kind(
             "deputy.ended",
             "Standing in has ended",
-            "{deputy} stands in for {person} no longer",
-            "{deputy} no longer looks for {person} at what waits for {what}.",
+            "{deputy} does not stand in for {person}",
+            "{deputy} does not look for {person} at what waits for {what}, or no longer.",
         ),
         Kind(
             "decision.asked",

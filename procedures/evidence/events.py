@@ -48,6 +48,7 @@ KINDS: Mapping[str, tuple[str, ...]] = {
     "campaign.lapsed": ("campaign", "grants"),
     "campaign.closed": ("campaign", "counts", "decisions"),
     "deputy.named": ("deputyship", "person", "deputy", "verbs", "from_at", "until_at"),
+    "deputy.agreed": ("deputyship", "person", "deputy"),
     "deputy.ended": ("deputyship", "person", "deputy", "why"),
     "decision.passed_on": ("what", "about", "to", "reason"),
     "session.opened": ("subject",),

@@ -12,6 +12,7 @@ from procedures.models.people import Person
 class Deputy(models.Model):
     """`deputy` looks for `person` at what waits for decisions of these `verbs`, from `from_at` until `until_at`.
 
+    `agreed_at`: when the deputy agreed; before that it has no effect (decisions/0026).
     `ended_at`: earlier, or as a sweeper found it over; `why` says who or what ended it.
     """
 
@@ -22,6 +23,7 @@ class Deputy(models.Model):
     from_at = models.DateTimeField()
     until_at = models.DateTimeField()
     named_at = models.DateTimeField()
+    agreed_at = models.DateTimeField(null=True)
     ended_at = models.DateTimeField(null=True)
     why = models.CharField(max_length=10, blank=True)
 

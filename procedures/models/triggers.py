@@ -12,12 +12,12 @@ from django.db.backends.base.base import BaseDatabaseWrapper
 from procedures.models import triggers_software
 
 EVIDENCED = {
-    # table: (column whose change must be evidenced, kinds of event that may stand for it)
+    # table: (columns whose change must be evidenced, kinds of event that may stand for it)
     "procedures_version": ("state", ("version.",)),
     "procedures_review": (None, ("review.",)),
     "procedures_reviewcomment": (None, ("review.", "control.")),
     "procedures_accessrequest": ("state", ("access.",)),
-    "procedures_deputy": ("ended_at", ("deputy.",)),
+    "procedures_deputy": ("ended_at, agreed_at", ("deputy.",)),
     "procedures_decisionasked": (None, ("decision.",)),
     "procedures_campaign": ("state", ("campaign.",)),
     "procedures_grant": ("revoked_at", ("control.", "campaign.", "bootstrap.", "genesis", "person.closed")),

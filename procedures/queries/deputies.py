@@ -19,11 +19,17 @@ MOST = 100
 
 
 def in_force(verb: str, at: datetime) -> list[Deputy]:
-    """Every deputy for decisions of this verb at this moment, both of whom still have an account."""
-    rows = Deputy.objects.filter(
-        ended_at__isnull=True, from_at__lte=at, until_at__gt=at, person__is_active=True, deputy__is_active=True
-    )
+    """Every deputy for decisions of this verb at this moment who agreed; both still have an account."""
+    rows = Deputy.objects.filter(ended_at__isnull=True, agreed_at__lte=at, from_at__lte=at, until_at__gt=at)
+    rows = rows.filter(person__is_active=True, deputy__is_active=True)
     return [row for row in rows.select_related("person", "deputy").order_by("pk") if verb in row.verbs]
+
+
+def stood_in_since(person: Person, since: datetime, at: datetime) -> set[str]:
+    """Subjects of whoever agreed to stand in for this person, and did so at any time from `since` to `at`."""
+    rows = Deputy.objects.filter(person=person, agreed_at__lte=at, from_at__lte=at, until_at__gt=since)
+    rows = rows.filter(Q(ended_at__isnull=True) | Q(ended_at__gt=since))
+    return {str(subject) for subject in rows.values_list("deputy__subject", flat=True)}
 
 
 def stood_in_for(deputy: Person, verb: str, at: datetime) -> list[Person]:

@@ -9,6 +9,7 @@ from procedures import access
 from procedures.domain import break_glass
 from procedures.domain.errors import NotAllowed, NotFound
 from procedures.models import ControlChange, GlassBreak, Grant, Person
+from procedures.queries import deputies
 from procedures.queries.duties import duties_of
 
 MOST = 200
@@ -34,8 +35,10 @@ def grantors_of(use: GlassBreak) -> set[str]:
     return found | ({row["by"] for row in change.signatures} if change else set())
 
 
-def reviewers_barred(person: Person, use: GlassBreak) -> str:
+def reviewers_barred(person: Person, use: GlassBreak, at: datetime) -> str:
     """Why this person may not review that use, or an empty string."""
+    if str(person.subject) in deputies.stood_in_since(use.person, use.at, at):
+        return f"You stood in for {use.person} then or since, so somebody else must review this use."
     return break_glass.may_review(
         str(person.subject),
         user=str(use.person.subject),
@@ -61,7 +64,7 @@ def why_not_review(person: Person, use: GlassBreak, at: datetime) -> str:
         return f"{use.reviewer} found it {use.verdict}."
     if not may_judge(person, at):
         return "Break-glass is reviewed by holders of the security duty and by access managers."
-    return reviewers_barred(person, use)
+    return reviewers_barred(person, use, at)
 
 
 def unreviewed(person: Person, at: datetime) -> int:

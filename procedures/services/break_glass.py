@@ -19,6 +19,7 @@ from procedures.domain.errors import IllegalState, InvalidInput, NotAllowed, Not
 from procedures.domain.states import RunState
 from procedures.evidence.record import record
 from procedures.models import EnrolledKey, GlassBreak, Grant, Person, Run
+from procedures.queries import deputies
 from procedures.queries.glass import earlier_uses, may_judge, reviewers_barred
 from procedures.services import plans, telling
 from procedures.services.queueing import queue
@@ -169,7 +170,10 @@ def _broken(
             "procedure": run.procedure.name,
             "environment": run.environment_id,
             "grant": str(grant.pk),
-            "chain": sorted({str(link.person.subject) for link in run.chain.select_related("person")}),
+            "chain": sorted(
+                {str(link.person.subject) for link in run.chain.select_related("person")}
+                | deputies.stood_in_since(actor, at, at)
+            ),
         },
     )
     Run.objects.filter(pk=run.pk).update(approval_expires_at=until)
@@ -243,7 +247,7 @@ def review_glass(
         raise NotFound("There is no such use of break-glass.")
     if not may_judge(actor, at):
         raise NotAllowed("Break-glass is reviewed by holders of the security duty and by access managers.")
-    if why := reviewers_barred(actor, row):
+    if why := reviewers_barred(actor, row, at):
         raise SecondPersonRequired(why)
     if row.reviewed_at is not None:
         raise ReviewedAlready(f"This was found {row.verdict} already.")

@@ -1,4 +1,4 @@
-"""Deputies: named by the one who is away, ended by either or by time. Nobody gains a right by it (decisions/0026)."""
+"""Deputies: named by whoever is away, in force once they agree, ended by either or by time (decisions/0026)."""
 
 from __future__ import annotations
 
@@ -38,6 +38,13 @@ class DeputyOver(IllegalState):
     next_step = "Name a deputy anew."
 
 
+class AgreedBefore(IllegalState):
+    """The deputy has agreed already."""
+
+    code = "deputy.agreed-before"
+    next_step = "Nothing is left to do; either side can end it."
+
+
 @thing
 def name_deputy(
     *,
@@ -49,8 +56,9 @@ def name_deputy(
     at: datetime,
     bearer: bool = False,
 ) -> Deputy:
-    """From `from_at` (now, if that is past) until `until_at`, the deputy is told of and shown what waits for `actor`.
+    """Ask another to be told of and shown what waits for `actor`, from `from_at` (now, if that is past) to `until_at`.
 
+    Nothing follows from it before the other agrees, since nobody chooses by it who may not decide.
     The deputy decides by own rights alone: whoever has none where `actor` has cannot be named.
     Raises NotAllowed, InvalidInput, NoChains.
     """
@@ -64,20 +72,41 @@ def name_deputy(
     list(Person.objects.select_for_update().filter(pk__in=[actor.pk, other.pk]).order_by("pk"))
     if problems := _unable(actor, other, verbs, at):
         raise InvalidInput(problems)
-    _no_chain(actor, other, verbs, begins, until_at)
+    _no_chain(actor, other, verbs, begins, until_at, naming=True)
     row = Deputy.objects.create(
         person=actor, deputy=other, verbs=list(verbs), from_at=begins, until_at=until_at, named_at=at
     )
-    facts: dict[str, Any] = {"deputyship": str(row.pk), "person": str(actor.subject), "deputy": str(other.subject)}
-    facts |= {"verbs": list(verbs), "from_at": moment(begins), "until_at": moment(until_at)}
-    record("deputy.named", actor=actor.subject, at=at, facts=facts)
+    facts = {"verbs": list(verbs), "from_at": moment(begins), "until_at": moment(until_at)}
+    record("deputy.named", actor=actor.subject, at=at, facts={**_facts(row), **facts})
     telling.deputy_named(row, at=at)
     return row
 
 
 @thing
+def agree(*, actor: Person, deputy: UUID, at: datetime, bearer: bool = False) -> Deputy:
+    """As the one named, stand in from now on. Raises NotAllowed, NotFound, DeputyOver, AgreedBefore, NoChains."""
+    _person_signed_in(actor, bearer=bearer)
+    row = queries.one(actor, deputy)
+    if row.deputy_id != actor.pk:
+        raise NotAllowed(f"{row.deputy} agrees to stand in for you, and nobody else.")
+    list(Person.objects.select_for_update().filter(pk__in=[row.person_id, actor.pk]).order_by("pk"))
+    row = queries.one(actor, deputy)
+    if queries.is_over(row, at):
+        raise DeputyOver("This has ended already.")
+    if row.agreed_at is not None:
+        raise AgreedBefore("You agreed to this already.")
+    _no_chain(row.person, actor, row.verbs, max(row.from_at, at), row.until_at, naming=False)
+    if not Deputy.objects.filter(pk=row.pk, ended_at__isnull=True, agreed_at__isnull=True).update(agreed_at=at):
+        raise DeputyOver("This has ended already.")
+    record("deputy.agreed", actor=actor.subject, at=at, facts=_facts(row))
+    telling.deputy_agreed(row, at=at)
+    row.refresh_from_db()
+    return row
+
+
+@thing
 def end_deputy(*, actor: Person, deputy: UUID, at: datetime, bearer: bool = False) -> Deputy:
-    """End it now, as the one who is away or as the one who stands in. Raises NotAllowed, NotFound, DeputyOver."""
+    """End or decline it now, as the one away or the one named. Raises NotAllowed, NotFound, DeputyOver."""
     _person_signed_in(actor, bearer=bearer)
     row = queries.one(actor, deputy)
     if not _end(row, "person" if row.person_id == actor.pk else "deputy", actor, at):
@@ -111,9 +140,13 @@ def _end(row: Deputy, why: str, actor: Person | None, at: datetime) -> int:
     ended = min(at, row.until_at)
     moved = Deputy.objects.filter(pk=row.pk, ended_at__isnull=True).update(ended_at=ended, why=why)
     if moved:
-        facts = {"deputyship": str(row.pk), "person": str(row.person.subject), "deputy": str(row.deputy.subject)}
-        record("deputy.ended", actor=actor.subject if actor else None, at=at, facts={**facts, "why": why})
+        by = actor.subject if actor else None
+        record("deputy.ended", actor=by, at=at, facts={**_facts(row), "why": why})
     return moved
+
+
+def _facts(row: Deputy) -> dict[str, Any]:
+    return {"deputyship": str(row.pk), "person": str(row.person.subject), "deputy": str(row.deputy.subject)}
 
 
 def _person_signed_in(actor: Person, *, bearer: bool) -> None:
@@ -137,16 +170,24 @@ def _unable(actor: Person, other: Person, verbs: Sequence[str], at: datetime) ->
     return found
 
 
-def _no_chain(actor: Person, other: Person, verbs: Sequence[str], begins: datetime, until: datetime) -> None:
-    """Nobody stands in for somebody through a third, and one person is away to one deputy at a time."""
+def _no_chain(
+    person: Person, deputy: Person, verbs: Sequence[str], begins: datetime, until: datetime, *, naming: bool
+) -> None:
+    """Nobody stands in for somebody through a third, and one person is away to one deputy at a time.
+
+    What others named without a yes stands in nobody's way. `naming`: one's own earlier naming does.
+    """
     beside = Deputy.objects.filter(ended_at__isnull=True, from_at__lt=until, until_at__gt=begins)
-    concerned = beside.filter(Q(person=actor) | Q(deputy=actor) | Q(person=other)).select_related("person", "deputy")
-    for row in concerned.order_by("pk"):
+    in_the_way = Q(person=deputy) | Q(deputy=person) | Q(person=person)
+    concerned = beside.filter(in_the_way, agreed_at__isnull=False)
+    if naming:
+        concerned = beside.filter(Q(person=person) | (in_the_way & Q(agreed_at__isnull=False)))
+    for row in concerned.select_related("person", "deputy").order_by("pk"):
         if not set(row.verbs) & set(verbs):
             continue
         days = f"from {row.from_at:%Y-%m-%d} until {row.until_at:%Y-%m-%d}"
-        if row.person_id == actor.pk:
-            raise NoChains(f"You named {row.deputy} {days}: one deputy at a time.")
-        if row.deputy_id == actor.pk:
-            raise NoChains(f"You stand in for {row.person} {days}, and hand that on to nobody.")
-        raise NoChains(f"{other} named {row.deputy} {days}: who is away stands in for nobody.")
+        if row.person_id == person.pk:
+            raise NoChains(f"{person} named {row.deputy} {days}: one deputy at a time.")
+        if row.deputy_id == person.pk:
+            raise NoChains(f"{person} stands in for {row.person} {days}, and hands that on to nobody.")
+        raise NoChains(f"{deputy} is away to {row.deputy} {days}: who is away stands in for nobody.")

@@ -122,15 +122,24 @@ def glass_broken(use: GlassBreak, *, at: datetime) -> None:
 
 
 def deputy_named(row: Deputy, *, at: datetime) -> None:
-    """Both: who is away, and who stands in."""
-    facts = {"person": row.person, "deputy": row.deputy, "from": row.from_at, "until": row.until_at}
-    facts["what"] = _deputed(row)
+    """Both: who is away, and who is asked to stand in."""
+    facts = _days(row)
     tell("deputy.named", [row.person, row.deputy], key=f"deputy:{row.pk}", path=DEPUTIES, at=at, facts=facts)
+
+
+def deputy_agreed(row: Deputy, *, at: datetime) -> None:
+    facts = _days(row)
+    tell("deputy.agreed", [row.person, row.deputy], key=f"deputy-yes:{row.pk}", path=DEPUTIES, at=at, facts=facts)
 
 
 def deputy_ended(row: Deputy, *, at: datetime) -> None:
     facts = {"person": row.person, "deputy": row.deputy, "what": _deputed(row)}
     tell("deputy.ended", [row.person, row.deputy], key=f"deputy-end:{row.pk}", path=DEPUTIES, at=at, facts=facts)
+
+
+def _days(row: Deputy) -> dict[str, object]:
+    facts = {"person": row.person, "deputy": row.deputy, "from": row.from_at, "until": row.until_at}
+    return {**facts, "what": _deputed(row)}
 
 
 def _deputed(row: Deputy) -> str:

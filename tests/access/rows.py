@@ -277,6 +277,7 @@ ASIDE = {
     "api/v1/session/code/": "a code from the page; tests/signon/test_ways_in.py",
     "cli-login/": "a code for oneself; tests/signon/test_ways_in.py",
     "api/v1/notices/read/": "one's own alone, by ids that differ for each; tests/api/test_notices.py",
+    "api/v1/deputies/<str:pk>/agree/": "the one named alone, once; tests/web/test_deputies.py",
     "api/v1/deputies/<str:pk>/end/": "either of the two alone, once; tests/web/test_deputies.py",
     "api/v1/people/same/": "managers and auditors; tests/signon/test_ways_in.py",
     "people/sign-in/": "managers and auditors; tests/signon/test_ways_in.py",

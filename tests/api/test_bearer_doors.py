@@ -54,6 +54,7 @@ NEVER = {
     "post v1/runs/<str:pk>/reject/",
     "post v1/notices/read/",
     "post v1/deputies/",
+    "post v1/deputies/<str:pk>/agree/",
     "post v1/deputies/<str:pk>/end/",
     "post v1/decisions/<str:what>/<str:pk>/",
     "post v1/runs/<str:pk>/break-glass/",

@@ -106,6 +106,11 @@ def test_a_deputy_is_named_and_what_waits_is_passed_on(office: Office) -> None:
     assert named.returncode == DONE, named.stderr
     row = json.loads(named.stdout)
     assert (row["person"], row["deputy"], row["verbs"]) == ("olga", "sven", ["review"])
+    assert "also for" not in office.type("sven", "inbox").stdout
+    assert "sven has not agreed yet" in office.type("sven", "deputy", "list").stdout
+    assert office.type("olga", "deputy", "agree", row["id"]).returncode == DENIED
+    agreed = office.type("sven", "deputy", "agree", row["id"])
+    assert (agreed.returncode, "not agreed" in agreed.stdout) == (DONE, False), agreed.stderr
     waits = office.type("sven", "inbox").stdout
     assert ("of handed-on, asked for by" in waits, "also for" in waits) == (True, True), waits
     asked = office.type("olga", "pass-on", "version", pk, "sven", "--reason", "you know it")

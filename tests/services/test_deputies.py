@@ -52,10 +52,17 @@ def who(name: str) -> Person:
     return Person.objects.get(username=name)
 
 
-def name(person: str, deputy: str, *verbs: str, **more: Any) -> Deputy:
+def asked(person: str, deputy: str, *verbs: str, **more: Any) -> Deputy:
+    """Named, and not agreed to."""
     at = now()
     given: dict[str, Any] = {"from_at": at, "until_at": at + DAYS, "at": at, **more}
     return deputies.name_deputy(actor=who(person), deputy=who(deputy).subject, verbs=verbs or ["approve"], **given)
+
+
+def name(person: str, deputy: str, *verbs: str, **more: Any) -> Deputy:
+    """Named, and agreed to."""
+    row = asked(person, deputy, *verbs, **more)
+    return deputies.agree(actor=who(deputy), deputy=row.pk, at=now())
 
 
 def approve(person: str, run: Run) -> Run:

@@ -42,6 +42,16 @@ def test_a_deputy_is_named_seen_by_both_and_ended_on_the_page(town: World) -> No
     row = Deputy.objects.get()
     assert f"{row.until_at:%Y-%m-%d %H:%M}" == f"{now() + timedelta(days=4):%Y-%m-%d} 00:00", "to the end of that day"
     run = town.ask(who("quinn"))
+    assert "also for" not in as_("petra").get("/approvals/").content.decode()
+    offered = f'name="agree" value="{row.pk}"'
+    for username, offers in (("olga", False), ("petra", True)):
+        page = as_(username).get("/settings/deputies/").content.decode()
+        assert ("has not agreed yet" in page, offered in page) == (True, offers), username
+    assert as_("olga").post("/settings/deputies/", {"agree": str(row.pk)}).status_code == 403
+    assert as_("quinn").post("/settings/deputies/", {"agree": str(row.pk)}).status_code == 404
+    assert as_("petra").post("/settings/deputies/", {"agree": str(row.pk)}).status_code == 302
+    assert as_("petra").post("/settings/deputies/", {"agree": str(row.pk)}).status_code == 409
+    assert "has not agreed yet" not in as_("olga").get("/settings/deputies/").content.decode()
     for path in ("/", "/approvals/"):
         assert "also for Olga" in as_("petra").get(path).content.decode(), path
         assert "also for" not in as_("olga").get(path).content.decode(), path
@@ -73,6 +83,10 @@ def test_over_rest_a_deputy_is_named_once_listed_and_ended(town: World) -> None:
         assert client.post("/api/v1/deputies/", {**given, **bad}, format="json").status_code == 400, bad
     assert [row["id"] for row in as_("petra").get("/api/v1/deputies/").json()["results"]] == [first.json()["id"]]
     assert as_("quinn").get("/api/v1/deputies/").json()["results"] == []
+    assert first.json()["agreed_at"] is None
+    agree = f"/api/v1/deputies/{first.json()['id']}/agree/"
+    assert [as_(one).post(agree).status_code for one in ("mira", "olga", "petra", "petra")] == [404, 403, 200, 409]
+    assert as_("olga").get("/api/v1/deputies/").json()["results"][0]["agreed_at"]
     end = f"/api/v1/deputies/{first.json()['id']}/end/"
     assert as_("mira").post(end).status_code == 404
     assert as_("petra").post(end).json()["over"]

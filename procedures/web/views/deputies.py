@@ -25,7 +25,7 @@ A_DAY = timedelta(days=1)
 @page
 @require_http_methods(["GET", "POST"])
 def mine(request: HttpRequest) -> HttpResponse:
-    """POST names one, from the first day until the end of the last (UTC), or ends one."""
+    """POST names one, from the first day until the end of the last (UTC), agrees to one or ends one."""
     me, posted = person_of(request), request.POST
     if request.method == "GET":
         return show(request, "deputies.html", _context(me), nav="settings")
@@ -33,9 +33,12 @@ def mine(request: HttpRequest) -> HttpResponse:
         if "end" in posted:
             deputies.end_deputy(actor=me, deputy=_id(posted["end"]), at=now())
             messages.success(request, "Ended, and in the evidence.")
+        elif "agree" in posted:
+            row = deputies.agree(actor=me, deputy=_id(posted["agree"]), at=now())
+            messages.success(request, f"You stand in for {row.person}, who is told.")
         else:
             row = deputies.name_deputy(actor=me, at=now(), **_named(posted))
-            messages.success(request, f"{row.deputy} is told. You can still decide everything yourself.")
+            messages.success(request, f"{row.deputy} is told and has to agree. You can still decide everything.")
     except OpsError as problem:
         context = _context(me) | {"problem": problem, "filled": posted, "chosen": posted.getlist("verbs")}
         return show(request, "deputies.html", context, status=status_of(problem), nav="settings")
