@@ -10,7 +10,7 @@ from pathlib import Path
 
 import click
 
-BEHIND = 4
+BEHIND, DIFFERS = 4, 5
 FILE = click.Path(path_type=Path)
 
 
@@ -98,21 +98,32 @@ def backup(target: Path) -> None:
 @click.argument("archive", type=FILE)
 @click.option("--checkpoint", type=FILE, multiple=True, help="A note or pack that was kept elsewhere; may repeat.")
 def restore(archive: Path, checkpoint: tuple[Path, ...]) -> None:
-    """Bring a backup into an empty database and prove its evidence. Ends 4 if something newer was published."""
+    """Bring a backup into an empty database and prove its evidence.
+
+    Ends 4 if something newer was published, 5 if tables say something else than the evidence. Everybody signs in again.
+    """
     _django()
     from opsportal.keeping.restore import restore as bring_back
 
     done = bring_back(archive, checkpoints=checkpoint)
     click.echo(f"Restored: a log of {done.size} events; every leaf, body, tile and checkpoint agrees.")
+    ended = f"{done.ended.sessions} sessions, {done.ended.tokens} tokens and {done.ended.links} one-time links"
+    click.echo(f"Ended: {ended}, which no evidence proves.")
     for one in done.agreed:
         click.echo(f"It holds what {one.source} says of its first {one.size} events.")
     if done.pending:
         click.echo(f"{done.pending} migrations wait: run `opsportal install`.")
+        click.echo("Then look at `opsportal drift`: until then nothing says that tables and evidence agree.")
+    for row in done.differs or ():
+        click.echo(f"Tables and evidence differ: {row.kind} {row.what}: {row.says}")
     if done.behind:
         for one in done.behind:
             click.echo(f"{one.source}: {one.size} events were published, {one.size - done.size} of them are not here.")
         click.echo("The log cannot go on from here. Restore a newer backup, or open a new log: `opsportal recover`.")
         raise SystemExit(BEHIND)
+    if done.differs:
+        click.echo("Start no process on this database before somebody knows why; restore another backup.")
+        raise SystemExit(DIFFERS)
     if not done.agreed:
         click.echo("Nothing outside the backup says how far the log went; the sequencer's own memory decides.")
 

@@ -18,6 +18,9 @@ from django.db import connection
 from django.db.migrations.loader import MigrationLoader
 
 from opsportal.keeping import backup, dumping
+from opsportal.keeping.ending import Ended, end_what_opens
+from procedures.answers.drift import Drift, drift
+from procedures.domain.clock import now
 from procedures.domain.errors import OpsError
 from procedures.evidence import known, triggers
 from procedures.evidence.check import check
@@ -45,7 +48,8 @@ class EvidenceBroken(OpsError):
 @dataclass(frozen=True, slots=True)
 class Restored:
     """`size` of the log now; `behind` are checkpoints that were published and that this log does not reach; `agreed`
-    those that it holds; `pending` migrations of the newer software.
+    those that it holds; `pending` migrations of the newer software. `differs` is where tables and evidence differ, and
+    None where migrations wait, since only tables that are up to date can be held against it.
     """
 
     manifest: dict[str, Any]
@@ -53,6 +57,8 @@ class Restored:
     behind: Sequence[Known]
     agreed: Sequence[Known]
     pending: int
+    ended: Ended
+    differs: Sequence[Drift] | None
 
 
 def restore(archive: Path, *, checkpoints: Sequence[Path] = ()) -> Restored:
@@ -71,6 +77,7 @@ def restore(archive: Path, *, checkpoints: Sequence[Path] = ()) -> Restored:
     if connection.vendor == "postgresql":
         triggers.forget_transactions(connection)
     last = Checkpoint.objects.order_by("-size").first()
+    ended = end_what_opens(now())
     problems = [*check(), *_differs(manifest, last)]
     size = last.size if last else 0
     problems += [
@@ -82,7 +89,8 @@ def restore(archive: Path, *, checkpoints: Sequence[Path] = ()) -> Restored:
         raise EvidenceBroken("The restored evidence does not hold. " + " ".join(problems))
     behind = [one for one in noted if one.size > size]
     agreed = [one for one in noted if one.size <= size]
-    return Restored(manifest, size, behind, agreed, _pending())
+    pending = _pending()
+    return Restored(manifest, size, behind, agreed, pending, ended, None if pending else drift(now()))
 
 
 def kept_notes(given: Sequence[Path], verifiers: Sequence[str]) -> list[Known]:
