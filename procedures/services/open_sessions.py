@@ -8,6 +8,8 @@ from uuid import UUID
 
 from django.conf import settings
 from django.contrib.auth import login
+from django.contrib.sessions.backends.base import SessionBase
+from django.contrib.sessions.models import Session
 from django.db import transaction
 from django.db.models import QuerySet
 from django.http import HttpRequest
@@ -23,6 +25,7 @@ NAMED = "opsportal_session"  # in the cookie's session: which row it is
 BACKEND = "procedures.access.backend.PasswordBackend"
 SEEN_EVERY = timedelta(minutes=1)
 COMMAND_LINE = timedelta(hours=8)
+TRIES = 5  # of changing the row of a cookie's session that other requests write meanwhile
 
 
 def begin(
@@ -164,6 +167,22 @@ def _end(row: OpenSession, why: str, actor: Person, at: datetime) -> None:
 def end_all(person: Person, at: datetime) -> int:
     """End every session of a person who is closed, within that transaction, whose event tells how many."""
     return OpenSession.objects.filter(person=person, ended_at__isnull=True).update(ended_at=at)
+
+
+def taken_out(session: SessionBase, place: str) -> bool:
+    """Take what a request saw in its cookie's session at `place` out of that row; false where another one was first.
+
+    A session is read once and written whole, so only its row, changed where nobody changed it meanwhile, tells.
+    """
+    for _ in range(TRIES):
+        row = Session.objects.filter(pk=session.session_key).first()
+        there = row.get_decoded() if row else {}
+        if row is None or there.pop(place, None) != session.get(place):
+            return False
+        left = session.encode(there)
+        if Session.objects.filter(pk=row.pk, session_data=row.session_data).update(session_data=left):
+            return True
+    return False
 
 
 def leave(request: HttpRequest, *, at: datetime) -> None:

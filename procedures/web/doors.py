@@ -76,23 +76,27 @@ def _goes_on(request: HttpRequest, answer: Callable[[], HttpResponse]) -> HttpRe
     if not kept.waits(request, request.POST[STEP_UP], now()):
         raise kept.FormNotKept("This form waits no more: it was sent, is 15 minutes old, or another took its place.")
     _step_up(request)
-    request.POST = kept.take(request)  # type: ignore[assignment]
+    form = kept.take(request)
+    request.session.cycle_key()
+    request.POST = form  # type: ignore[assignment]
     shown = answer()
     shown.delete_cookie(kept.COOKIE, samesite="Strict")
     return shown
 
 
 def _step_up(request: HttpRequest) -> None:
-    """Take the second factor that the page asked for. Its nonce is used up whether the factor fits or not."""
+    """Take the second factor that the page asked for. Its nonce is used up whether the factor fits or not.
+
+    Raises FormNotKept where the same form came twice at once.
+    """
     me, call = person_of(request), access.calling(person_of(request))
-    fresh = request.session.pop(STEP_UP, "")
+    fresh = kept.take_out(request, STEP_UP) or ""
     try:
         if call is None or call.session is None or not fresh:
             raise NotAllowed("This page asked too long ago for a second factor.")
         step_up.step_up(actor=me, session=call.session, fresh=fresh, given=signing.given(request.POST), at=now())
     except OpsError as problem:
         raise _NotProved(problem) from problem
-    request.session.cycle_key()
 
 
 def _ask_for_proof(request: HttpRequest, problem: Exception) -> HttpResponse:

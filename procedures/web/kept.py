@@ -11,6 +11,7 @@ import secrets
 from binascii import Error as NotBase64
 from collections.abc import Sequence
 from datetime import datetime, timedelta
+from typing import Any
 
 from cryptography.exceptions import InvalidTag
 from cryptography.hazmat.primitives.ciphers.aead import AESGCM
@@ -20,6 +21,7 @@ from django.http import HttpRequest, HttpResponse, QueryDict
 from procedures.domain.canonical import moment, parse_moment
 from procedures.domain.errors import IllegalState
 from procedures.domain.limits import MIB
+from procedures.services import open_sessions
 
 PLACE = COOKIE = "kept_form"
 GOOD_FOR = timedelta(minutes=15)
@@ -66,8 +68,7 @@ def is_kept(request: HttpRequest) -> bool:
 
 def take(request: HttpRequest) -> QueryDict:
     """The form as it was sent, once. Raises FormNotKept."""
-    row = _row(request)
-    request.session.pop(PLACE, None)
+    row: dict[str, str] = take_out(request, PLACE) or {}
     try:
         key, box = base64.urlsafe_b64decode(request.COOKIES.get(COOKIE, "")), base64.b64decode(row["box"])
         data = AESGCM(key).decrypt(box[:12], box[12:], _context(row))
@@ -77,6 +78,18 @@ def take(request: HttpRequest) -> QueryDict:
     for field, values in json.loads(data):
         form.setlist(field, values)
     return form
+
+
+def take_out(request: HttpRequest, place: str) -> Any:
+    """What this session holds at `place`, for one request alone: of two at once the second finds it taken.
+
+    Raises FormNotKept; None where this request never saw anything there.
+    """
+    if not request.session.get(place):
+        return None
+    if not open_sessions.taken_out(request.session, place):
+        raise FormNotKept("This form was sent a second time at the same moment.")
+    return request.session.pop(place)
 
 
 def hand(answer: HttpResponse, key: bytes) -> HttpResponse:

@@ -4,18 +4,22 @@ from __future__ import annotations
 
 import base64
 import re
+from contextvars import copy_context
 from datetime import timedelta
 from html import unescape
+from http.cookies import SimpleCookie
 from typing import Any
 
 import pytest
+from django.contrib.sessions.backends.db import SessionStore
 from django.contrib.sessions.models import Session
 from django.core.files.uploadedfile import SimpleUploadedFile
+from django.http import HttpRequest
 from django.test import Client
 
 from procedures.domain.clock import now
 from procedures.models import OpenSession, Procedure, Run, Version
-from procedures.services import versions
+from procedures.services import step_up, versions
 from procedures.web import kept as waiting
 from tests.web.test_forms import PAGES
 from tests.web.test_proofs import code_of, set_up
@@ -116,6 +120,41 @@ def test_a_signature_counts_once_for_the_page_that_asked(town: Town, client: Cli
     replayed = client.post("/procedures/hello/", kept | proof)
     assert (replayed.status_code, "waits no more" in replayed.content.decode()) == (409, True)
     assert Run.objects.count() == 1
+
+
+def test_of_one_form_sent_twice_at_once_one_goes_on(
+    town: Town, client: Client, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    kept: dict[str, Any] = asked(client)
+    given = town.sign("mira", base64.b64decode(kept["statement"]))
+    sent = kept | {"statement": given["statement"], "signature": given["signature"]}
+    second: list[int] = []
+    twin, real = Client(HTTP_HOST="localhost"), step_up.step_up
+    twin.cookies = SimpleCookie({name: morsel.value for name, morsel in client.cookies.items()})
+
+    def at_once(**more: Any) -> Any:
+        if not second:
+            second.append(0)
+            second[0] = copy_context().run(twin.post, "/procedures/hello/", sent).status_code
+        return real(**more)
+
+    monkeypatch.setattr(step_up, "step_up", at_once)
+    first = client.post("/procedures/hello/", sent).status_code
+    assert (first, second) == (302, [403]), "the second is asked anew, and its form is gone"
+    assert Run.objects.count() == 1
+
+
+def test_what_a_session_holds_is_taken_by_one_of_two_requests_that_saw_it(client: Client) -> None:
+    asked(client)
+    requests = [HttpRequest(), HttpRequest()]
+    for request in requests:
+        request.session = SessionStore(client.cookies["sessionid"].value)
+        assert request.session["step_up"]
+    assert waiting.take_out(requests[0], "step_up")
+    with pytest.raises(waiting.FormNotKept, match="second time"):
+        waiting.take_out(requests[1], "step_up")
+    assert waiting.take_out(requests[1], "nothing") is None
+    assert waiting.take_out(requests[1], waiting.PLACE), "what nobody took is there"
 
 
 def test_a_form_goes_on_only_where_it_was_sent_in_time_and_in_the_browser_that_sent_it(
