@@ -19,7 +19,7 @@ from procedures.services import passing_on
 class Decisions(Door):
     """GET: everything that waits for the caller, with for whom they stand in and who asked them, by kind."""
 
-    by_token: ClassVar[Mapping[str, str]] = {"get": ""}
+    by_token: ClassVar[Mapping[str, str]] = {}  # people decide, signed in
 
     def get(self, request: Request) -> Response:
         rows = [told(one) for one in passed_on.inbox(self.actor, now())]
@@ -29,7 +29,7 @@ class Decisions(Door):
 class PassOn(Door):
     """GET: who else could decide this, and who was asked to. POST asks one of them."""
 
-    by_token: ClassVar[Mapping[str, str]] = {"get": ""}
+    by_token: ClassVar[Mapping[str, str]] = {}  # people decide, signed in
 
     def get(self, request: Request, what: str, pk: str) -> Response:
         at = now()

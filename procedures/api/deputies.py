@@ -19,7 +19,7 @@ from procedures.services import deputies
 class Deputies(Door):
     """GET: what concerns the caller, what is not over first. POST names one: for everything, or for `verbs` alone."""
 
-    by_token: ClassVar[Mapping[str, str]] = {"get": ""}
+    by_token: ClassVar[Mapping[str, str]] = {}  # who is away when is for nobody who holds a token
 
     def get(self, request: Request) -> Response:
         rows = [told(row) for row in queries.of(self.actor, now())]
