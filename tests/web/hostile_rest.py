@@ -9,6 +9,8 @@ from typing import Any
 from urllib.parse import urlencode
 from uuid import UUID, uuid4
 
+from django.db import transaction
+
 from procedures import models
 from procedures.domain.clock import now
 from procedures.domain.notices import KINDS
@@ -77,6 +79,7 @@ def requests_for_access(asker: Person, decider: Person) -> list[models.AccessReq
     ]
 
 
+@transaction.atomic
 def deputy(away: Person, stands_in: Person) -> str:
     """Somebody whose name wants more has a deputy. Returns the page."""
     at = now()
@@ -90,6 +93,7 @@ def deputy(away: Person, stands_in: Person) -> str:
     return "/settings/deputies/"
 
 
+@transaction.atomic
 def asked_to_decide(run: Run, by: Person) -> str:
     """Somebody was asked to approve a run, for a reason that wants more. Returns the page."""
     asked = Person.objects.exclude(pk=by.pk).filter(username="aisha").get()
