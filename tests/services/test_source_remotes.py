@@ -95,9 +95,7 @@ def test_two_sources_of_one_procedure_do_not_chase_each_other(forge: Forge, tmp_
     other.write("greet", "two")
     other.commit()
     other.push()
-    [version] = sources.look(name="second", at=now())
-    assert (version.number, version.origin["source"]) == (2, "second")
-    for _ in range(3):
+    for _ in range(3):  # a procedure has one home, and the second source takes nothing of it
         assert forge.look() == []
         assert sources.look(name="second", at=now()) == []
 

@@ -119,7 +119,8 @@ def test_a_token_leans_on_its_owner_s_proof_and_a_workload_s_on_none(world: Worl
     with pytest.raises(StepUpNeeded):
         world.ask(quinn, environment=PRODUCTION)
     access.caller.set(replace(call, workload=True))
-    assert said_of(world.ask(quinn, environment=PRODUCTION))["second_factor"]["strength"] == "workload"
+    proof = step_up.require(quinn, environment=Environment.objects.get(pk=PRODUCTION), risk="low", at=now())
+    assert proof["second_factor"]["strength"] == "workload"
 
 
 def test_what_proves_is_a_key_of_this_person_over_this_session_now(world: World, quinn: Person) -> None:

@@ -123,7 +123,7 @@ def _with_form(
         status = 200 if "go" not in asking.posted or asking.step() else 422
     else:
         try:
-            wish = replace(asking.wish(procedure.name), again_of=context["earlier"])
+            wish = _again(asking.wish(procedure.name), context["earlier"])
             if "preview" not in asking.posted:
                 return redirect("web:run", runs.request_run(actor=me, wish=wish, at=now()).pk)
             context["preview"] = _preview(me, wish)
@@ -203,6 +203,13 @@ def _prefill(me: Person, run: str, asking: Asking, context: dict[str, Any], *, f
     refilled(asking, earlier.parameters)
     targets = reruns.went_wrong(earlier) if failed else earlier.narrowed_to
     context |= {"chosen": earlier.environment_id, "narrowed": " ".join(targets), "earlier": earlier}
+
+
+def _again(wish: runs.Wish, earlier: Run | None) -> runs.Wish:
+    """The wish as a repetition of that run, if it is on the same targets or on those where that one went wrong."""
+    if earlier is None or set(wish.targets) not in (set(), set(earlier.narrowed_to), set(reruns.went_wrong(earlier))):
+        return wish
+    return replace(wish, again_of=earlier)
 
 
 def _earlier(me: Person, run: str) -> Run | None:
