@@ -9,7 +9,6 @@ from __future__ import annotations
 import asyncio
 import json
 import time
-from collections import deque
 from collections.abc import Callable
 from typing import Any, ParamSpec, TypeVar
 from urllib.parse import urlsplit
@@ -27,6 +26,7 @@ from procedures import access
 from procedures.domain.clock import now
 from procedures.domain.errors import OpsError
 from procedures.domain.limits import MIB
+from procedures.domain.pace import Pace
 from procedures.domain.software import CALLS_A_MINUTE, MAY
 from procedures.mcp import METADATA, OAUTH, answers, authorization, calls, tools
 from procedures.mcp.listening import Listening
@@ -110,7 +110,7 @@ class Gate:
     def __init__(self) -> None:
         self._started: tuple[asyncio.AbstractEventLoop, StreamableHTTPSessionManager, asyncio.Task[None]] | None = None
         self._starting = asyncio.Lock()
-        self._paces: dict[str, deque[float]] = {}
+        self._pace = Pace(CALLS_A_MINUTE)  # in this process; what is asked for has budgets of its own
         self._oauth = authorization.application(asked)
 
     async def __call__(self, scope: dict[str, Any], receive: Any, send: Any) -> None:
@@ -123,7 +123,7 @@ class Gate:
         token = await self._token(scope)
         if token is None:
             await _say(send, 401, {"error": "invalid_token"}, ("www-authenticate", challenge()))
-        elif not self._in_pace(str(token.pk)):
+        elif not self._pace.allows(str(token.pk), time.monotonic()):
             await _say(send, 429, {"error": "slow_down"}, ("retry-after", "60"))
         else:
             manager = await self._manager()
@@ -135,15 +135,6 @@ class Gate:
         if scheme.lower() != "bearer":
             return None
         return await asked(None, tokens.bearer, secret.strip(), at=now(), audience=ApiToken.Audience.MCP.value)
-
-    def _in_pace(self, token: str) -> bool:
-        """So many requests a minute in this process; what is asked for in them has budgets of its own."""
-        at = time.monotonic()
-        last = self._paces.setdefault(token, deque(maxlen=CALLS_A_MINUTE))
-        if len(last) == CALLS_A_MINUTE and at - last[0] < 60:
-            return False
-        last.append(at)
-        return True
 
     async def _manager(self) -> StreamableHTTPSessionManager:
         """The protocol's own machinery, started by the first request and ended with the loop."""

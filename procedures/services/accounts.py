@@ -34,11 +34,17 @@ def problems(object: Mapping[str, Any]) -> list[tuple[str, str]]:
 
 
 def put_in_force(change: ControlChange, object: Mapping[str, Any], at: datetime, event: UUID) -> None:
-    """The account and who owns it, as a confirmed change says; in other hands its tokens end, and it works again."""
+    """The account and who owns it, as a confirmed change says."""
+    put_in_hands(change, Person.Kind.SERVICE, object["account"], object, at)
+
+
+def put_in_hands(
+    change: ControlChange, kind: Person.Kind, subject: str, object: Mapping[str, Any], at: datetime
+) -> Person:
+    """Software, made or given to the owner that a confirmed change names; in other hands its tokens end."""
     owner = Person.objects.get(subject=object["owner"])
-    row = Person.objects.select_for_update(of=("self",)).filter(subject=object["account"]).first()
+    row = Person.objects.select_for_update(of=("self",)).filter(subject=subject).first()
     if row is None:
-        kind = Person.Kind.SERVICE
         row = make_person(
             username=object["username"],
             name=object["name"],
@@ -46,13 +52,14 @@ def put_in_force(change: ControlChange, object: Mapping[str, Any], at: datetime,
             kind=kind,
             at=at,
             owner=owner,
-            subject=UUID(object["account"]),
+            subject=UUID(subject),
         )
-        facts = {"subject": object["account"], "kind": kind.value, "owner": object["owner"]}
+        facts = {"subject": subject, "kind": kind.value, "owner": object["owner"]}
         record("person.made", actor=change.proposer.subject, at=at, facts=facts)
     elif row.owner_id != owner.pk or not row.is_active:
         end_tokens(row, at)  # whoever owned it knows them
     Person.objects.filter(pk=row.pk).update(owner=owner, name=object["name"], is_active=True)
+    return row
 
 
 def suspend_owned(person: Person, actor: Person, at: datetime) -> list[Person]:

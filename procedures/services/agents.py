@@ -13,8 +13,7 @@ from procedures.domain import software
 from procedures.domain.errors import IllegalState, InvalidInput, NotAllowed, NotFound
 from procedures.evidence.record import record
 from procedures.models import Agent, ControlChange, Person, PortalSetting, Run
-from procedures.services.bootstrap import make_person
-from procedures.services.tokens import end_tokens
+from procedures.services.accounts import put_in_hands
 from procedures.services.unit import thing
 
 EVERY = "*"
@@ -82,24 +81,7 @@ def _is_agent(principal: str) -> bool:
 
 def put_in_force(change: ControlChange, object: Mapping[str, Any], at: datetime, event: UUID) -> None:
     """The account and its budget, as a confirmed change says. Called by control_effects alone."""
-    owner = Person.objects.get(subject=object["owner"])
-    person = Person.objects.filter(subject=object["agent"]).first()
-    if person is None:
-        kind = Person.Kind.AGENT
-        person = make_person(
-            username=object["username"],
-            name=object["name"],
-            email="",
-            kind=kind,
-            at=at,
-            owner=owner,
-            subject=UUID(object["agent"]),
-        )
-        facts = {"subject": object["agent"], "kind": kind.value, "owner": object["owner"]}
-        record("person.made", actor=change.proposer.subject, at=at, facts=facts)
-    elif person.owner_id != owner.pk or not person.is_active:
-        end_tokens(person, at)  # whoever owned it knows them
-    Person.objects.filter(pk=person.pk).update(owner=owner, name=object["name"], is_active=True)
+    person = put_in_hands(change, Person.Kind.AGENT, object["agent"], object, at)
     Agent.objects.update_or_create(
         person=person,
         defaults={"runs_an_hour": object["runs_an_hour"]},
