@@ -2,39 +2,31 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
 from dataclasses import replace
 from datetime import timedelta
 from typing import Any
 
-from procedures.domain import expressions, plan
-from procedures.domain.calls import CALL
+from procedures.domain import plan
 from procedures.domain.canonical import parse
 from procedures.domain.clock import now
 from procedures.domain.definition import Step
-from procedures.domain.duration import seconds
-from procedures.domain.errors import OpsError
-from procedures.domain.plan import Unit
 from procedures.domain.ports import ActionResult, Outcome
 from procedures.domain.states import RunState, TaskState
 from procedures.engine import contact
+from procedures.engine.gates import Parked
 from procedures.engine.outputs import outputs_of, run_output
-from procedures.engine.step import BEYOND_S, Place, Tools, record_task, refuse_step, run_step
+from procedures.engine.perform import on_targets, perform
+from procedures.engine.step import BEYOND_S, Place, Tools
 from procedures.engine.winding import wind_up
-from procedures.models import Approval, Task
-from procedures.services import endings, tasks
+from procedures.models import Task
+from procedures.services import endings
 
 DONE = {s.value for s in TaskState} - {"pending", "running"}
-GOOD = {"succeeded", "skipped"}
 OUTCOMES: dict[RunState, Outcome] = {
     RunState.SUCCEEDED: "succeeded",
     RunState.CANCELED: "canceled",
     RunState.TIMED_OUT: "timed_out",
 }
-
-
-class _Parked(Exception):
-    """The run waits at a gate; this runner lets go of it."""
 
 
 class Drive:
@@ -65,13 +57,13 @@ class Drive:
     def go(self) -> None:
         try:
             outcome = self._wound_up() if self.claimed.run.ending else self._all_batches()
-        except _Parked:
+        except Parked:
             return
         finally:
             self.tools.workspaces.close()
         if self.tools.watch.signal == "lost":
             return
-        output = run_output(self.definition, self.claimed.ask, self.tools.secrets, self._steps())
+        output = run_output(self.definition, self.claimed.ask, self.tools.secrets, self.outputs())
         if self.excluded:
             output["excluded"] = self.excluded
             self.message = contact.told(self, self.message)
@@ -110,7 +102,7 @@ class Drive:
         for position, step in enumerate(self.definition.steps):
             if self._stopped():
                 break
-            bad = self._step(step, Place("steps", position, index), names)
+            bad = perform(self, step, Place("steps", position, index), names)
             if bad and step.on_failure != "continue":
                 self._fail(step, bad)
                 if self._too_many():
@@ -159,80 +151,17 @@ class Drive:
         if not begun:
             return
         for position, step in enumerate(self.definition.branch(phase)):  # type: ignore[arg-type]
-            if self._on_targets(step) and not here:
+            if on_targets(self, step) and not here:
                 continue
             if not self.tools.watch.shelter(safe=step.safe_after_stop):
                 continue
-            bad = self._step(step, Place(phase, position, index), here, also_lost=True)
+            bad = perform(self, step, Place(phase, position, index), here, also_lost=True)
             if bad and step.on_failure != "continue":
                 self.failures += len(bad)
                 self.message = self.message or f"{step.name or step.id} failed."
 
-    def _on_targets(self, step: Step) -> bool:
-        return plan.on_targets(step, self.tools.actions[step.action])
-
-    def _step(self, step: Step, place: Place, names: list[str], *, also_lost: bool = False) -> list[Task]:
-        """Run one step where it has not run yet; the tasks that went wrong."""
-        once = not self._on_targets(step)
-        if once and place.batch > 0 and place.phase == "steps":
-            return []
-        out = set(self.excluded) if also_lost else self.lost_targets | set(self.excluded)
-        here = [self.targets[n] for n in names if n not in out]
-        scope = plan.scope_for(self.definition, self.claimed.ask, steps=self._steps(), secrets=self.tools.secrets)
-        wanted = plan.units(step, self.tools.actions[step.action], here, scope)
-        old = [self.done[key] for unit in wanted if (key := self._key(step, place, unit)) in self.done]
-        left = [unit for unit in wanted if self._key(step, place, unit) not in self.done]
-        fresh = self._fresh(step, place, left, scope) if left else {}
-        return [task for task in [*old, *fresh.values()] if task.state not in GOOD]
-
-    @staticmethod
-    def _key(step: Step, place: Place, unit: Unit) -> tuple[str, str, int, str]:
-        return (place.phase, step.id, place.batch, unit.label)
-
-    def _fresh(self, step: Step, place: Place, units: list[Unit], scope: Mapping[str, Any]) -> dict[str, Task]:
-        try:
-            wanted = step.condition is None or bool(expressions.evaluate(step.condition, scope))
-        except OpsError as problem:
-            return self._kept(step, place, refuse_step(self.tools, step, place, units, problem))
-        if not wanted:
-            for unit in units:
-                tasks.skip(
-                    run=self.claimed.run.id,
-                    token=self.claimed.token,
-                    phase=place.phase,
-                    step=self.tools.prefix + step.id,
-                    target=unit.label,
-                    position=place.position,
-                    batch=place.batch,
-                    why="its condition is false",
-                    at=now(),
-                )
-                self.done[self._key(step, place, unit)] = Task(
-                    step=step.id, target=unit.label, state=TaskState.SKIPPED.value, output={}
-                )
-            return {}
-        if self.tools.actions[step.action].gate:
-            self._gate(step, place, scope)
-            return {}
-        if step.action == CALL:
-            fresh = {"": self._call(step, place)}
-        else:
-            fresh = run_step(self.tools, step, place, units, scope)
-        return self._kept(step, place, fresh)
-
-    def _kept(self, step: Step, place: Place, fresh: dict[str, Task]) -> dict[str, Task]:
-        for name, task in fresh.items():
-            task.step = step.id
-            self.done[place.phase, step.id, place.batch, name] = task
-        return fresh
-
-    def _call(self, step: Step, place: Place) -> Task:
-        """Drive what a step calls, under its own limits; its ending is this step's. Raises _Parked at a gate."""
-        inner = Drive(self.tools.within(f"{self.tools.prefix}{step.id}/"))
-        return record_task(self.tools, step, place, inner.as_step())
-
     def as_step(self) -> ActionResult:
-        """Drive this frame within its own timeout, and tell its ending as a step's result. Raises _Parked."""
+        """Drive this frame within its own timeout, and tell its ending as a step's result. Raises Parked."""
         began = min((t.started_at for t in self.done.values() if t.started_at), default=now())
         outer = self.claimed.deadline
         if self.tools.watch.sheltered:
@@ -243,45 +172,11 @@ class Drive:
         outcome = OUTCOMES.get(self._all_batches(), "failed")
         if outcome == "failed" and now() >= limit:
             outcome = "timed_out"
-        said = run_output(self.definition, self.claimed.ask, self.tools.secrets, self._steps())
+        said = run_output(self.definition, self.claimed.ask, self.tools.secrets, self.outputs())
         return ActionResult(outcome, output=said.get("values", {}), message=self.message[:2000])
 
-    def _gate(self, step: Step, place: Place, scope: Mapping[str, Any]) -> None:
-        """Wait without a runner, unless the gate was passed already."""
-        run = self.claimed.run
-        timed = step.action == "gate:wait"
-        gate = self.tools.prefix + step.id
-        begun = run.tasks.filter(phase=place.phase, step=gate).exists()
-        passed = begun if timed else Approval.objects.filter(run=run, gate=gate, verdict="approve").exists()
-        if passed:
-            return
-        asked = expressions.render(dict(step.input), scope)
-        length = _gate_length(asked)
-        if timed:
-            tasks.skip(
-                run=run.id,
-                token=self.claimed.token,
-                phase=place.phase,
-                step=gate,
-                target="",
-                position=place.position,
-                batch=place.batch,
-                why=f"waited {length} s",
-                at=now(),
-            )
-        self.tools.output.flush()
-        endings.wait_at_gate(
-            run=run.id,
-            token=self.claimed.token,
-            step=gate,
-            message=str(asked.get("message", "")),
-            expires_s=length,
-            wakes=timed,
-            at=now(),
-        )
-        raise _Parked
-
-    def _steps(self) -> dict[str, Any]:
+    def outputs(self) -> dict[str, Any]:
+        """What finished steps of this frame said, as expressions read it."""
         return outputs_of(self.done.values())
 
 
@@ -292,8 +187,3 @@ def _planned(tools: Tools) -> dict[str, Any]:
         return approved
     found: dict[str, Any] = next(call for call in approved["calls"] if call["at"] == tools.prefix)
     return found
-
-
-def _gate_length(asked: Mapping[str, Any]) -> int:
-    """How long a gate waits: `expires` or `for`, an hour unless set."""
-    return seconds(str(asked.get("expires") or asked.get("for") or "1h"))
