@@ -33,6 +33,7 @@ def prepare(argv: Sequence[str]) -> None:
         return
     environment = Environment(Path(os.environ.get("OPSPORTAL_VENV") or ROOT / ".venv").absolute())
     environment.require(NEEDS.get(argv[1] if len(argv) > 1 else "", "run"))
+    environment.keep_bytecode()
     if Path(sys.prefix).resolve() != environment.path.resolve():
         sys.stdout.flush()
         os.execv(environment.python, [str(environment.python), str(ROOT / "manage.py"), *argv[1:]])
@@ -52,6 +53,16 @@ class Environment:
         with self._only_one():
             if not self._is_fresh(packages):
                 self._install(packages)
+
+    def keep_bytecode(self) -> None:
+        """Keep compiled modules in the environment, for this process and all that it starts.
+
+        Where PYTHONDONTWRITEBYTECODE is set each process would compile a thousand modules anew: seconds at every
+        start. The checkout itself stays as clean as who set it wants it.
+        """
+        sys.dont_write_bytecode, sys.pycache_prefix = False, str(self.path / "bytecode")
+        os.environ.pop("PYTHONDONTWRITEBYTECODE", None)
+        os.environ["PYTHONPYCACHEPREFIX"] = sys.pycache_prefix
 
     def _stamp(self, packages: str) -> Path:
         return self.path / f".opsportal-{packages}"

@@ -125,3 +125,17 @@ def test_no_bootstrap_leaves_everything_as_it_is(
     monkeypatch.setenv("OPSPORTAL_VENV", str(tmp_path / "venv"))
     bootstrap.prepare(["manage.py", "check"])
     assert not (tmp_path / "venv").exists()
+
+
+def test_compiled_modules_are_kept_in_the_environment_and_never_beside_the_sources(
+    project: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(sys, "dont_write_bytecode", True)
+    monkeypatch.setattr(sys, "pycache_prefix", None)
+    monkeypatch.setenv("PYTHONDONTWRITEBYTECODE", "1")
+    monkeypatch.setenv("PYTHONPYCACHEPREFIX", "")
+    monkeypatch.setenv("PYTHONPATH", str(project))
+    Environment(tmp_path / "venv").keep_bytecode()
+    run(sys.executable, "-c", "import greeting")
+    assert [path.name for path in (tmp_path / "venv/bytecode").rglob("greeting.*.pyc")]
+    assert not (project / "__pycache__").exists()
