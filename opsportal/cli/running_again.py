@@ -1,4 +1,4 @@
-"""`opsportal rerun`: the same again, whole or only where it went wrong."""
+"""`opsportal rerun` and `opsportal continue`: the same again, or on from where it ended."""
 
 from __future__ import annotations
 
@@ -33,4 +33,16 @@ def rerun(
     data: dict[str, Any] = {"reason": reason, "failed_only": failed_only, "latest": latest}
     data |= {"secrets": dict(map(secret, secrets))} if secrets else {}
     found = ask("POST", f"/api/v1/runs/{run_id(run)}/rerun/", data)
+    see_through(found, stay=stay, detach=detach, as_json=as_json)
+
+
+@click.command(name="continue")
+@click.argument("run")
+@click.option("--reason", default="", help="Why it goes on.")
+@click.option("--detach", is_flag=True, help="Do not follow.")
+@click.option("--wait", "stay", is_flag=True, help="Wait for the approval too.")
+@click.option("--json", "as_json", is_flag=True)
+def go_on(run: str, reason: str, detach: bool, stay: bool, as_json: bool) -> None:
+    """Ask for a run that skips what a failed or lost one has done; its approval goes along once, while it lasts."""
+    found = ask("POST", f"/api/v1/runs/{run_id(run)}/continue/", {"reason": reason})
     see_through(found, stay=stay, detach=detach, as_json=as_json)

@@ -74,7 +74,7 @@ VERSION = inputs.shape(
 RUN = inputs.shape(
     {
         **_named(TEXT, "id procedure digest environment requester asked_by reason risk state message url"),
-        **_named(MAYBE, "created_at started_at ended_at plan_digest waiting_gate again_of min_strength"),
+        **_named(MAYBE, "created_at started_at ended_at plan_digest waiting_gate again_of continues min_strength"),
         **_named(OBJECT, "parameters output links"),
         "no": NUMBER,
         "draft": YES,
@@ -125,6 +125,7 @@ TAKES: Mapping[str, Shape] = {
     "deputies.Deputies": inputs.DEPUTY,
     "decisions.PassOn": inputs.PASS,
     "runs.Rerun": inputs.RERUN,
+    "runs.Continue": inputs.REASON,
     "notices.Read": inputs.SEEN,
     "glass.Break": inputs.BREAK,
     "glass.ReviewGlass": inputs.FOUND,
@@ -170,6 +171,7 @@ ANSWERS: Mapping[tuple[str, str], tuple[Sequence[int], Shape]] = {
     ("runs.Runs", "GET"): ([200], _list(RUN)),
     ("runs.Runs", "POST"): ([201, 202], RUN),
     ("runs.OneRun", "GET"): ([200], RUN),
+    ("runs.Continue", "POST"): ([201, 202], RUN),
     ("glass.Register", "GET"): ([200], _list(OBJECT)),
     ("glass.Break", "POST"): ([201], OBJECT),
     ("control.Changes", "POST"): ([201, 202], OBJECT),

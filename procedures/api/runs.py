@@ -19,7 +19,7 @@ from procedures.domain.errors import NotAllowed
 from procedures.domain.states import RunState
 from procedures.models import Run
 from procedures.queries import pages_runs, workloads
-from procedures.services import approvals, artifacts, endings, reruns, runs
+from procedures.services import approvals, artifacts, continuing, endings, reruns, runs
 
 PAGE = 50
 SOON = {RunState.PLANNING, RunState.AWAITING_APPROVAL}
@@ -127,6 +127,22 @@ class Rerun(RunDoor):
 
         def act() -> tuple[int, dict[str, Any]]:
             row = reruns.rerun(actor=self.actor, run=uuid(pk), again=reruns.Again(door="api", **data), at=now())
+            return (202 if row.state in SOON else 201), shapes.run(row, url=self.url)
+
+        return once(request, self.actor, act)
+
+
+class Continue(RunDoor):
+    """A new run that skips what this one has done."""
+
+    by_token: ClassVar[Mapping[str, str]] = {"post": "run"}
+
+    def post(self, request: Request, pk: str) -> Response:
+        data = inputs.checked(inputs.REASON, request.data or {})
+
+        def act() -> tuple[int, dict[str, Any]]:
+            how = continuing.GoOn(reason=data.get("reason", ""), door="api")
+            row = continuing.continue_run(actor=self.actor, run=uuid(pk), how=how, at=now())
             return (202 if row.state in SOON else 201), shapes.run(row, url=self.url)
 
         return once(request, self.actor, act)

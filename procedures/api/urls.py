@@ -101,6 +101,7 @@ urlpatterns = [
     path("v1/runs/<str:pk>/reject/", runs.Reject.as_view()),
     path("v1/runs/<str:pk>/cancel/", runs.Cancel.as_view()),
     path("v1/runs/<str:pk>/rerun/", runs.Rerun.as_view()),
+    path("v1/runs/<str:pk>/continue/", runs.Continue.as_view()),
     path("v1/runs/<str:pk>/break-glass/", glass.Break.as_view()),
     path("v1/break-glass/", glass.Register.as_view()),
     path("v1/break-glass/<str:pk>/review/", glass.ReviewGlass.as_view()),

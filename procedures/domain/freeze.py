@@ -47,6 +47,8 @@ def build(
         "timeout_s": definition.timeout_s,
         "steps": _steps(root, below, actions),
     }
+    if ask.continues:
+        value["continues"] = dict(ask.continues)
     if ask.uploads:
         value["uploads"] = {name: dict(facts) for name, facts in ask.uploads.items()}
     if below:
@@ -75,9 +77,10 @@ def _order(frame: Frame) -> dict[str, Any]:
     """In which groups a frame takes its targets, and how many may fail."""
     targets = frame.definition.targets
     strategy = targets.strategy if targets else Strategy()
+    first = frame.ask.continues.get("first", frame.ask.run)  # a run that goes on keeps the order
     declared = {"unreachable": targets.unreachable} if targets and targets.unreachable else {}
     return {
-        "batches": batches(strategy, frame.ask.targets, seed=f"{frame.ask.run}{frame.prefix}"),
+        "batches": batches(strategy, frame.ask.targets, seed=f"{first}{frame.prefix}"),
         "strategy": {
             **declared,
             "mode": strategy.mode,
@@ -148,6 +151,7 @@ def _step(frame: Frame, step: Step, phase: str, action: Action, scope: Mapping[s
         "safe_after_stop": step.safe_after_stop,
         "effects": _folded(effects),
     }
+    row |= {"idempotent": True} if step.idempotent else {}
     return row | ({"artifacts": [asdict(need) for need in step.artifacts]} if step.artifacts else {})
 
 

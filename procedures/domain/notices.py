@@ -205,6 +205,13 @@ KINDS: Mapping[str, Kind] = {
             "Your run {no} of {procedure} in {environment} ended: {state}.",
         ),
         Kind(
+            "run.goes_on",
+            "A run of mine goes on after a lost contact",
+            "Run {no} of {procedure} in {environment} goes on",
+            "Contact was lost in your run {earlier} of {procedure} in {environment}. Run {no} goes on with it: what "
+            "was done is skipped, and all that is done again is declared idempotent.",
+        ),
+        Kind(
             "grant.ends",
             "Access of mine ends soon",
             "Access of yours ends in {left}",

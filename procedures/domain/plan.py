@@ -42,6 +42,7 @@ class Ask:
     profile: str
     networks: tuple[str, ...] = ()
     uploads: Mapping[str, Mapping[str, Any]] = field(default_factory=dict)
+    continues: Mapping[str, Any] = field(default_factory=dict)  # run, first, plan_digest, kept
 
 
 @dataclass(frozen=True, slots=True)

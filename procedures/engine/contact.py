@@ -30,7 +30,7 @@ def refused(drive: Drive) -> str:
         return ""
     rows = Task.objects.filter(run=drive.claimed.run, phase=PHASE, step=drive.tools.prefix + STEP.id)
     missing = set(rows.values_list("target", flat=True))
-    if not drive.done:
+    if all(task.carried_id for task in drive.done.values()):
         missing |= _contacted(drive, missing, declared.unreachable)
     drive.excluded = sorted(missing)
     if missing and declared.unreachable == "fail":

@@ -14,7 +14,7 @@ from procedures.domain.ports import ActionResult, Outcome
 from procedures.domain.states import RunState, TaskState
 from procedures.engine import contact
 from procedures.engine.gates import Parked
-from procedures.engine.outputs import outputs_of, run_output
+from procedures.engine.outputs import outputs_of, run_output, state_of
 from procedures.engine.perform import on_targets, perform
 from procedures.engine.step import BEYOND_S, Place, Tools
 from procedures.engine.winding import wind_up
@@ -146,7 +146,7 @@ class Drive:
     def branch(self, phase: str, index: int, names: list[str]) -> None:
         """Rollback or always, on targets where a step of this batch began. After a stop only safe ones run."""
         rows = Task.objects.filter(run=self.claimed.run, phase="steps", step__startswith=self.tools.prefix)
-        begun = {t.target for t in rows.exclude(state="skipped")}
+        begun = {t.target for t in rows if state_of(t) != "skipped"}
         here = [name for name in names if name in begun]
         if not begun:
             return

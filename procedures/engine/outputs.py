@@ -24,12 +24,18 @@ def outputs_of(finished: Iterable[Task], prefix: str = "") -> dict[str, Any]:
         if not task.step.startswith(prefix) or "/" in name or task.phase == "contact":
             continue
         output = found.setdefault(name, {"output": {}})["output"]
-        if task.target and task.state != "skipped":
+        state = state_of(task)
+        if task.target and state != "skipped":
             counts = output.setdefault("targets", {"succeeded": 0, "failed": 0})
-            counts["succeeded" if task.state == "succeeded" else "failed"] += 1
-        if task.state == "succeeded":
+            counts["succeeded" if state == "succeeded" else "failed"] += 1
+        if state == "succeeded":
             output.update({k: v for k, v in task.output.items() if k != "targets"})
     return found
+
+
+def state_of(task: Task) -> str:
+    """How a task ended, or how it had ended in the run that this one goes on with."""
+    return str(task.facts.get("was", task.state)) if task.carried_id else task.state
 
 
 def run_output(

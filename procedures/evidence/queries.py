@@ -22,7 +22,7 @@ AUTHORITY = (*GIVEN, "version.accepted", *OWNED)  # an acceptance says the risk 
 class Fact:
     """An event's kind and body. `statement` are the signed bytes, `signatures` their rows, `at` the header's moment.
 
-    `index` is its place in the log, None as long as it is not sequenced.
+    `index` is its place in the log, None as long as it is not sequenced; `outcome` how a seal says that its run ended.
     """
 
     id: str
@@ -34,14 +34,16 @@ class Fact:
     run: UUID | None = None
     at: str = ""
     index: int | None = None
+    outcome: str = ""
 
 
 def fact(event: Event) -> Fact:
     body = json.loads(bytes(event.body))
     statement = base64.b64decode(body["statement"]) if "statement" in body else None
-    at = json.loads(bytes(event.header))["at"]
+    header = json.loads(bytes(event.header))
     sigs, index = body.get("sigs", []), event.leaf.index if hasattr(event, "leaf") else None
-    return Fact(str(event.id), event.kind, body.get("actor", ""), body, statement, sigs, event.run, at, index)
+    actor, at, outcome = body.get("actor", ""), header["at"], header.get("o", "")
+    return Fact(str(event.id), event.kind, actor, body, statement, sigs, event.run, at, index, outcome)
 
 
 def _facts(events: QuerySet[Event]) -> list[Fact]:

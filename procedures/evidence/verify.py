@@ -457,6 +457,7 @@ class Authority:
         self.drafts: dict[tuple[str, str], set[str]] = {}
         self.duties: dict[str, set[str]] = {}
         self.approvals: dict[str, Row] = {}
+        self.carried: set[str] = set()
         self.frozen: dict[str, tuple[str, str]] = {}
         self.members: dict[str, set[str]] = {}
         self.owners: dict[str, set[str]] = {}
@@ -945,6 +946,10 @@ class Story:
             if begun <= header["at"] < until and not run["thawed"]:
                 why["freeze"] = "was claimed while its environment was frozen"
             authority.asserted += [(index, what, text) for what, text in why.items() if text]
+        if kind == "run.approval_carried" and self.runs[header["run"]]["production"]:
+            authority.asserted.append(
+                (index, "approval", "was carried over: that both plans say the same is not in it")
+            )
         if "dsse" in body:
             _dsse(authority, self.chains, body["dsse"], header, body, member)
 
@@ -1087,7 +1092,7 @@ def _run_event(
     if kind == "run.requested":
         run["chain"] = {link["by"] for link in body["chain"]} | {body["requester"]}
         run["chain"] |= {authority.behind[who] for who in run["chain"] & set(authority.behind)}
-        run["digest"] = body["digest"]
+        run["digest"], run["before"] = body["digest"], body.get("continues")
         run["software"] = body["requester"] in authority.agents or any(
             link["role"] == "delegator" for link in body["chain"]
         )
@@ -1109,6 +1114,8 @@ def _run_event(
         counts = body["actor"] in authority.signed_by(body, authority.signed_at)
         strength = "session" if body["strength"] == "signed" and not counts else body["strength"]
         run["approved"].append((body["plan_digest"], body["actor"], body["gate"], strength))
+    elif kind == "run.approval_carried":
+        _carried(authority, run, strengths, header, body, member)
     elif kind == "run.claimed":
         fine = run["drafted"] if run["draft"] else accepted.get(body["digest"], [False])[-1]
         if body["digest"] != run["digest"] or not fine:
@@ -1121,6 +1128,24 @@ def _run_event(
             raise Failed(member, "it was claimed without the approvals that its plan needs")
         if run["software"] and run["production"] and not people:
             raise Failed(member, "software had an effect in production that no person approved")
+
+
+def _carried(authority: Authority, run: Row, strengths: dict[str, int], header: Row, body: Row, member: str) -> None:
+    """An approval of the run before this one, which counts here too: once, in time, of the plan that it names."""
+    statement = _proven(authority, body, member, strengths)
+    if body["actor"] in run["chain"]:
+        raise Failed(member, "somebody in the chain of the request approved it")
+    same = (statement["run"], statement["plan_digest"], statement["approver"], statement["verdict"], statement["gate"])
+    if same != (body["from"], body["was_plan_digest"], body["actor"], "approve", "") or body["from"] != run["before"]:
+        raise Failed(member, "the signed statement is about another run or plan")
+    if not header["at"] <= statement["not_after"]:
+        raise Failed(member, "an approval was carried over after it had expired")
+    if statement["nonce"] in authority.carried:
+        raise Failed(member, "an approval was carried over twice")
+    authority.carried.add(statement["nonce"])
+    counts = body["actor"] in authority.signed_by(body, authority.signed_at)
+    strength = "session" if body["strength"] == "signed" and not counts else body["strength"]
+    run["approved"].append((body["plan_digest"], body["actor"], "", strength))
 
 
 def _dsse(

@@ -12,17 +12,16 @@ from uuid import UUID
 from procedures.definitions import registry
 from procedures.domain import grants
 from procedures.domain.canonical import moment, parse_moment
-from procedures.domain.controls import Authority, Signature
+from procedures.domain.controls import Authority
 from procedures.domain.definition import RISKS
 from procedures.domain.ports import Binding, Target
-from procedures.domain.profiles import approvals_missing, approvals_union, missing_reviews, review_requirement
-from procedures.domain.software import with_a_person
-from procedures.domain.statements import strong_enough
-from procedures.evidence.queries import Fact, authority_facts, facts_of_run, version_facts
-from procedures.issuer import glass, policies, workloads
+from procedures.domain.profiles import approvals_union, missing_reviews, review_requirement
+from procedures.evidence.queries import Fact, facts_of_run, version_facts
+from procedures.issuer import glass, going_on, policies, workloads
+from procedures.issuer.approvals import after_leaving, approvals_of
 from procedures.issuer.delegation import asked_by_software
 from procedures.issuer.refusals import LeaseRefused
-from procedures.issuer.replay import by_now, checked, replay, statement_of
+from procedures.issuer.replay import by_now, checked, statement_of
 from procedures.models import Run
 
 
@@ -40,6 +39,7 @@ def judge_run(authority: Authority, run: Run, plan: Mapping[str, Any], *, at: da
     submitted = judge(run.version_id, run.digest, told)
     _callees(plan, submitted, judge)
     _grant(authority, run, str(submitted["procedure"]), facts, plan, at)
+    going_on.judge(run, plan, facts)
     software = asked_by_software(authority, run, facts)
     workloads.judge(authority, str(run.requester.subject), facts)
     risk = highest_told(version_facts(run.version_id), told)
@@ -51,7 +51,7 @@ def judge_run(authority: Authority, run: Run, plan: Mapping[str, Any], *, at: da
 
     glass.through_freeze(authority, run, covers, begun=begun, at=at)
     try:
-        return _approvals(authority, run, risk, facts, wanted, software=software)
+        return approvals_of(authority, run, plan, risk, facts, wanted, at=begun, software=software)
     except LeaseRefused as refusal:
         if software:
             raise  # no glass is broken for software: a person approves, who does not stand behind it (H38)
@@ -123,7 +123,7 @@ def _signed_reviews(authority: Authority, facts: list[Fact], submitted: Fact, di
         statement = statement_of(fact)
         rows = checked(authority, fact.statement, fact.signatures, at=by_now(fact.at), index=fact.index)
         proven = {s.by for s in rows if s.valid}
-        if not wanted.items() <= statement.items() or _after_leaving(authority, fact):
+        if not wanted.items() <= statement.items() or after_leaving(authority, fact):
             continue
         if fact.actor in proven - authors and statement.get("reviewer") == fact.actor:
             held = authority.duties_of(fact.actor)
@@ -200,56 +200,6 @@ def _covers(
 
 def target_port(row: Mapping[str, Any]) -> Mapping[str, Any]:
     return {"name": row["name"], "tags": row.get("tags", {})}
-
-
-def _approvals(
-    authority: Authority, run: Run, risk: str, facts: list[Fact], more: Mapping[str, int], *, software: bool
-) -> tuple[str, ...]:
-    rules = authority.environments.get(run.environment_id)
-    if rules is None:
-        raise LeaseRefused(f"The log knows no environment {run.environment_id}.")
-    needed = dict(rules["approvals"].get(risk, {}))
-    if authority.profile == "pair" and risk == "high" and not needed:
-        needed = {"operations": 1}
-    needed = with_a_person(needed, production=run.environment_id in authority.production, software=software)
-    needed = approvals_union(needed, more)
-    requested = next(f for f in facts if f.kind == "run.requested")
-    chain = {link["by"] for link in requested.facts["chain"]} | {requested.facts["requester"]}
-    chain |= {owner for who in chain for owner in authority.behind(who)}
-    then = replay(authority_facts(before=requested.id)) if needed else authority
-    given: dict[str, list[str]] = {}
-    for fact in facts:
-        if fact.kind != "run.approved" or fact.facts["gate"]:
-            continue
-        statement = statement_of(fact)
-        same = statement.get("run") == str(run.id) and statement.get("plan_digest") == run.plan_digest
-        if not same or statement.get("verdict") != "approve" or fact.actor in chain | authority.owners.keys():
-            continue
-        if _after_leaving(authority, fact):
-            continue
-        when = by_now(fact.at) if run.environment_id in authority.production else None
-        rows = checked(authority, fact.statement, fact.signatures, at=when, index=fact.index)
-        strength = _strength(rows, fact.actor)
-        if strong_enough(strength, rules["min_strength"]):
-            held = authority.duties_of(fact.actor) & then.duties_of(fact.actor)  # at the request and now (H26)
-            given[fact.actor] = [duty for duty in fact.facts["duties"] if duty in held]
-    lacking = approvals_missing(needed, given)
-    if lacking:
-        raise LeaseRefused(f"Approvals are missing: {', '.join(f'{n} × {duty}' for duty, n in lacking.items())}.")
-    return tuple(sorted(given))
-
-
-def _after_leaving(authority: Authority, fact: Fact) -> bool:
-    """Whether a decision was written down after its person had left; ids are in order of time."""
-    return fact.actor in authority.closed and fact.id > authority.closed[fact.actor]
-
-
-def _strength(rows: Sequence[Signature], approver: str) -> str:
-    """What the approver's rows support: `signed` if a signature holds, else at most what the portal alone can say."""
-    own = [row for row in rows if row.by == approver]
-    if any(row.valid for row in own):
-        return "signed"
-    return "totp" if any(row.strength == "totp" for row in own) else "session"
 
 
 def judge_binding(authority: Authority, binding: Binding, planned: Mapping[str, Any]) -> None:

@@ -52,6 +52,7 @@ class Run(models.Model):
     cancel_requested_at = models.DateTimeField(null=True)
     cancel_requested_by = models.ForeignKey(Person, on_delete=models.PROTECT, null=True, related_name="+")
     continues = models.ForeignKey("self", on_delete=models.PROTECT, null=True, related_name="continued_by")
+    resume_at = models.DateTimeField(null=True)  # when the sweeper goes on with it by itself; empty once it tried
     again_of = models.ForeignKey("self", on_delete=models.PROTECT, null=True, related_name="asked_again")
     concurrency_group = models.CharField(max_length=500, blank=True)
     waiting_gate = models.CharField(max_length=400, blank=True)
@@ -131,6 +132,7 @@ class Approval(models.Model):
     at = models.DateTimeField()
     not_after_at = models.DateTimeField()
     used_at = models.DateTimeField(null=True)
+    carried_to = models.ForeignKey(Run, on_delete=models.PROTECT, null=True, related_name="approvals_carried")
 
     class Meta:
         constraints = [
@@ -158,6 +160,7 @@ class Task(models.Model):
     facts = models.JSONField(default=dict)
     message = models.TextField(blank=True)
     remote = models.CharField(max_length=8, blank=True)
+    carried = models.ForeignKey(Run, on_delete=models.PROTECT, null=True, related_name="+")  # where it was done
 
     class Meta:
         ordering = ("position", "batch", "target", "attempt")

@@ -23,7 +23,7 @@ from procedures.domain.statements import strong_enough
 from procedures.domain.states import RunState, VersionState
 from procedures.evidence.queries import accepted_digests
 from procedures.models import Approval, Claim, Environment, GlassBreak, Run, Runner, Version
-from procedures.services import agents, break_glass, drafts, drifts, letting_in, plans, run_policies
+from procedures.services import agents, break_glass, carried, drafts, drifts, letting_in, plans, run_policies
 from procedures.services.calls import CalleeChanged
 from procedures.services.policies import PolicyDenied
 from procedures.services.run_states import end, move, note
@@ -200,16 +200,17 @@ def _use_approvals(run: Run, at: datetime, glass: GlassBreak | None) -> None:
     needed, broken = plans.approvals_at_claim(run), break_glass.taken(glass, at)
     if not needed or (broken and not plans.by_software(run)):
         return
-    rows = Approval.objects.filter(
-        run=run, gate="", plan_digest=run.plan_digest, verdict=Approval.Verdict.APPROVE
-    ).select_related("approver")
+    own = Q(run=run, plan_digest=run.plan_digest)
+    if carried.approval_speaks_of(run):
+        own |= Q(carried_to=run, run=run.continues, plan_digest=run.continues.plan_digest)  # type: ignore[union-attr]
+    rows = Approval.objects.filter(own, gate="", verdict=Approval.Verdict.APPROVE).select_related("approver")
     chain = set(run.chain.values_list("person_id", flat=True)) | {run.requester_id}
     counted = {
         str(row.approver.subject): row.duties
         for row in rows
         if row.approver_id not in chain
         and strong_enough(row.strength, run.min_strength)
-        and (row.used_at is not None or row.not_after_at > at)
+        and (row.not_after_at > at or (row.used_at if row.run_id == run.pk else run.started_at) is not None)
     }
     lacking = approvals_missing(needed, counted)
     if lacking:
@@ -226,6 +227,7 @@ def _take(
     deadline = run.deadline_at or started + timedelta(seconds=longest)
     move(run, RunState.RUNNING, at=at, who=runner.name, started_at=started, deadline_at=deadline)
     Claim.objects.create(run=run, runner=runner, token=token, claimed_at=at, heartbeat_at=at)
+    carried.take_tasks(run, at)
     note(
         "run.claimed",
         run,

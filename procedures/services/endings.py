@@ -16,6 +16,7 @@ from procedures.domain.states import TERMINAL_RUN_STATES, RunState, TaskState
 from procedures.models import Claim, LeaseRecord, Person, Run, Task
 from procedures.services import telling
 from procedures.services.claims import hold
+from procedures.services.continuing import goes_on_by_itself
 from procedures.services.queueing import queue
 from procedures.services.run_states import end, move, note
 from procedures.services.tasks import Signer, close, sign
@@ -140,6 +141,7 @@ def _interrupt(run: UUID, token: UUID, limit: datetime, at: datetime) -> bool:
             message="Lost contact with the runner: the outcome is unknown.",
             facts={"runner": str(claim.runner_id)},
         )
+        Run.objects.filter(pk=run).update(resume_at=goes_on_by_itself(row, at))
         return True
 
 

@@ -22,7 +22,7 @@ from procedures.domain.software import DELEGATOR, with_a_person
 from procedures.domain.statements import STRENGTHS
 from procedures.evidence.queries import facts_of_run
 from procedures.models import CredentialBinding, Environment, Person, Run, Target
-from procedures.services import calls, run_policies
+from procedures.services import calls, carried, run_policies
 from procedures.services.portal import profile_in_force
 
 
@@ -183,6 +183,7 @@ def make(
         risk=run.risk,
         profile=profile,
         networks=tuple(environment.networks),
+        continues=carried.told(run),
     )
     below = _frames(run, definition, ask, at=at)
     data = freeze.build(definition, files, ask, registry.actions(), below)

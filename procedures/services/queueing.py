@@ -11,10 +11,11 @@ from procedures.services import dispatch, telling
 from procedures.services.run_states import end, move, note
 
 
-def await_or_queue(run: Run, *, at: datetime, breaks: bool = False) -> None:
+def await_or_queue(run: Run, *, at: datetime, breaks: bool = False, approved: bool = False) -> None:
     """The step after planning: approvals, if the environment asks for any, else the queue.
 
-    `breaks`: whoever asks means to break the glass, so in a freeze the run waits for that.
+    `breaks`: whoever asks means to break the glass, so in a freeze the run waits for that. `approved`: an approval
+    was carried over from the run that this one goes on with.
     """
     frozen = run.environment.frozen_until_at is not None and run.environment.frozen_until_at > at
     if run.environment.stopped_at is not None:
@@ -26,7 +27,7 @@ def await_or_queue(run: Run, *, at: datetime, breaks: bool = False) -> None:
             who="stop switch",
             message=f"{run.environment_id} is stopped: no run starts.",
         )
-    elif run.approvals_needed or (breaks and frozen):
+    elif (run.approvals_needed and not approved) or (breaks and frozen):
         ask_for_approval(run, at=at, who="planning")
     else:
         queue(run, at=at, who="planning")

@@ -2,36 +2,25 @@
 
 from __future__ import annotations
 
-import hashlib
-import secrets as random_bytes
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, field
 from datetime import datetime, timedelta
 from typing import Any
 
 from procedures import access
 from procedures.definitions.load import definition_of
-from procedures.domain import limits, parameters
-from procedures.domain.canonical import NotCanonical, canon
+from procedures.domain import limits
 from procedures.domain.definition import Definition
-from procedures.domain.errors import IllegalState, InvalidInput, NotAllowed, OpsError
+from procedures.domain.errors import NotAllowed, OpsError
 from procedures.domain.policies import Decision
-from procedures.domain.sealing import seal as seal_to_pool
 from procedures.domain.states import RunState, VersionState
 from procedures.evidence.record import next_run_number, pseudonym
-from procedures.models import Environment, Person, PoolKey, Procedure, Run, RunGroup, Version
-from procedures.services import agents, chains, drafts, options, plans, run_groups, run_policies, step_up
+from procedures.models import Environment, Person, Procedure, Run, RunGroup, Version
+from procedures.services import agents, carried, chains, drafts, options, plans, run_groups, run_policies, step_up
 from procedures.services.queueing import await_or_queue
+from procedures.services.run_inputs import NotRunnable, Wish, inputs_of
 from procedures.services.run_states import note
 from procedures.services.unit import thing
 from procedures.services.versions import stored_files
-
-
-class NotRunnable(IllegalState):
-    """No accepted version, or not the one that was named."""
-
-    code = "run.not-accepted"
-    next_step = "Wait for the reviewers, or run the version that is accepted now."
 
 
 class TooManyRuns(OpsError):
@@ -41,23 +30,6 @@ class TooManyRuns(OpsError):
     next_step = "Wait a minute and ask again."
 
 
-@dataclass(frozen=True, slots=True)
-class Wish:
-    """What a door hands in. `secrets` are plain values, sealed before anything is stored."""
-
-    procedure: str
-    environment: str
-    parameters: Mapping[str, Any] = field(default_factory=dict)
-    secrets: Mapping[str, str] = field(default_factory=dict)
-    targets: Sequence[str] = ()
-    reason: str = ""
-    digest: str | None = None
-    door: str = "api"
-    draft: bool = False
-    break_glass: bool = False
-    again_of: Run | None = None
-
-
 @thing
 def request_run(*, actor: Person, wish: Wish, at: datetime, chain: Sequence[tuple[Person, str]] = ()) -> Run:
     """Ask for a run. The run is recorded before it is sent (rule 8).
@@ -65,6 +37,11 @@ def request_run(*, actor: Person, wish: Wish, at: datetime, chain: Sequence[tupl
     Raises NotAllowed, StepUpNeeded, InvalidInput, NotRunnable, TooManyRuns, NoTarget, NotBound, GroupBusy,
     PolicyDenied.
     """
+    return asked(actor=actor, wish=wish, at=at, chain=chain)
+
+
+def asked(*, actor: Person, wish: Wish, at: datetime, chain: Sequence[tuple[Person, str]]) -> Run:
+    """The same for a service that is in its own transaction already."""
     verb = "author" if wish.draft else "run"
     procedure = Procedure.objects.filter(name=wish.procedure).first()
     environment = Environment.objects.filter(name=wish.environment).first()
@@ -80,12 +57,12 @@ def request_run(*, actor: Person, wish: Wish, at: datetime, chain: Sequence[tupl
     version, definition = _what_runs(actor, procedure, environment, wish, at)
     agents.no_secrets(actor, procedure.name, definition.secrets, wish.secrets)
     proof = {} if wish.draft else step_up.require(actor, environment=environment, risk=version.risk, at=at)
-    resolved, marks, sealed = _inputs(definition, environment, wish)
+    resolved, marks, sealed = inputs_of(definition, environment, wish)
     chosen = {} if wish.draft else _choices(actor, version, environment, definition, resolved, at)
-    if wish.again_of is None:  # what is run again on less was narrowed then, or went wrong there
+    if wish.again_of is None and wish.continues is None:  # what is run again on less was narrowed then, or went wrong
         plans.require_narrowable(definition, wish.targets)
     targets = plans.targets_for(definition, environment, resolved, wish.targets)
-    what = {"resolved": resolved, "targets": targets, "secrets": wish.secrets}
+    what = {"resolved": resolved, "targets": targets, "secrets": sealed}
     decision = access.require(actor, verb, at=at, procedure=procedure, environment=environment, **what)
     if decision.grant is None:
         raise NotAllowed("No grant decided this request.")
@@ -103,6 +80,7 @@ def request_run(*, actor: Person, wish: Wish, at: datetime, chain: Sequence[tupl
         sealed_secrets=sealed,
         narrowed_to=list(wish.targets),
         again_of=wish.again_of,
+        continues=wish.continues,
         grant=decision.grant.id,
         risk=version.risk,
         state=RunState.REQUESTED.value,
@@ -114,6 +92,7 @@ def request_run(*, actor: Person, wish: Wish, at: datetime, chain: Sequence[tupl
     chains.link(run, actor, chain)
     said = run_policies.request_said(run, definition, targets, list(marks), at=at)
     _record_request(run, decision.grant.id, proof | ({"options": dict(chosen)} if chosen else {}), said, at)
+    carried.note_start(run, wish.why_on, at)
     run_groups.allow(run, definition, at)
     _plan_and_go(run, definition, stored_files(version), marks, at, breaks=wish.break_glass)
     return run
@@ -167,55 +146,6 @@ def _accepted(procedure: Procedure, digest: str | None, at: datetime) -> Version
     return version
 
 
-def _inputs(
-    definition: Definition, environment: Environment, wish: Wish
-) -> tuple[dict[str, Any], dict[str, str], dict[str, Any]]:
-    """(resolved parameters, salted marks of secrets, sealed secrets). Raises InvalidInput."""
-    problems: list[tuple[str, str]] = []
-    if environment.name not in definition.environments:
-        problems.append(("/environment", f"{definition.name} does not run in {environment.name}"))
-    if environment.reason_required and not wish.reason.strip():
-        problems.append(("/reason", "say why: this environment asks for a reason"))
-    if len(wish.reason) > 2000:
-        problems.append(("/reason", "is longer than 2,000 characters"))
-    if "\x00" in wish.reason:
-        problems.append(("/reason", "contains a NUL character"))
-    resolved: dict[str, Any] = {}
-    try:
-        canon(wish.reason)
-    except NotCanonical as problem:
-        problems.append(("/reason", str(problem)))
-    for name, schema, given in (
-        ("parameters", definition.parameters, wish.parameters),
-        ("secrets", definition.secrets or {}, wish.secrets),
-    ):
-        try:
-            value = parameters.resolve(schema, given, prefix=f"/{name}", secret=name == "secrets")
-            resolved = value if name == "parameters" else resolved
-        except InvalidInput as problem:
-            problems += problem.problems
-    if problems:
-        raise InvalidInput(problems)
-    marks, sealed = _seal_secrets(environment, wish.secrets)
-    return resolved, marks, sealed
-
-
-def _seal_secrets(environment: Environment, given: Mapping[str, str]) -> tuple[dict[str, str], dict[str, Any]]:
-    """Salted hashes for the plan, and values sealed to the pool so that the web tier can open none of them."""
-    if not given:
-        return {}, {}
-    key = PoolKey.objects.filter(environment=environment, ended_at__isnull=True).order_by("-since_at").first()
-    if key is None:
-        raise NotRunnable(f"No runner pool of {environment.name} has a key yet, so secrets cannot be handed over.")
-    marks, sealed = {}, {}
-    for name, value in given.items():
-        salt = random_bytes.token_bytes(16)
-        marks[name] = hashlib.sha256(salt + value.encode()).hexdigest()
-        box = seal_to_pool(key.public, canon({"salt": salt.hex(), "value": value}), info=f"run-secret/{marks[name]}")
-        sealed[name] = {"key": key.key_id, "box": box.hex(), "mark": marks[name]}
-    return marks, sealed
-
-
 def _record_request(run: Run, grant: Any, more: Mapping[str, Any], said: Decision, at: datetime) -> None:
     event = note(
         "run.requested",
@@ -236,6 +166,7 @@ def _record_request(run: Run, grant: Any, more: Mapping[str, Any], said: Decisio
             "risk": run.risk,
             **({"draft": True} if run.draft else {}),
             **({"again_of": str(run.again_of_id)} if run.again_of_id else {}),
+            **({"continues": str(run.continues_id)} if run.continues_id else {}),
             **chains.through(run.requester),
             **more,
             **run_policies.told(said),
@@ -281,4 +212,7 @@ def _plan_and_go(
         },
     )
     run_policies.keep(run, planned.said, event.id, at)
-    await_or_queue(run, at=at, breaks=breaks)
+    await_or_queue(run, at=at, breaks=breaks, approved=carried.take_approval(run, at))
+
+
+__all__ = ["NotRunnable", "TooManyRuns", "Wish", "asked", "request_run"]

@@ -11,6 +11,7 @@ from procedures.services.access_answers import lapse_requests
 from procedures.services.artifacts import erase_expired
 from procedures.services.campaign_ends import end_campaigns
 from procedures.services.connection_keys import forget as forget_clients
+from procedures.services.continuing import go_on_by_itself
 from procedures.services.deputies import end_deputies
 from procedures.services.endings import expire_overdue, interrupt_lost
 from procedures.services.grant_rights import sweep as sweep_rights
@@ -28,6 +29,7 @@ def sweep(*, at: datetime) -> dict[str, int]:
     """One round; how many of each. Every part is safe to repeat and to run beside another sweeper."""
     return {
         "interrupted": len(interrupt_lost(at=at)),
+        "gone_on": go_on_by_itself(at=at),
         "expired": expire_overdue(at=at),
         "acceptances": expire_acceptances(at=at),
         "campaigns": end_campaigns(at=at),

@@ -54,6 +54,15 @@ def run_ended(run: Run, state: RunState, *, at: datetime) -> None:
     tell("run.ended_badly", [person], key=f"ended:{run.id}", path=f"/runs/{run.id}/", at=at, facts=facts)
 
 
+def goes_on(later: Run, earlier: Run, *, at: datetime) -> None:
+    """The requester of a run that was interrupted, with which the portal goes on by itself; for software its owner."""
+    person = later.requester if later.requester.kind == Person.Kind.PERSON else later.requester.owner
+    if person is None or not person.is_active:
+        return
+    facts = {**_of(later), "earlier": earlier.no}
+    tell("run.goes_on", [person], key=f"goes-on:{later.id}", path=f"/runs/{later.id}/", at=at, facts=facts)
+
+
 def review_waits(version: Version, actor: Person, *, at: datetime) -> None:
     """Whoever could review this version."""
     facts = {"procedure": version.procedure.name, "number": version.number, "risk": version.risk, "actor": asker(actor)}

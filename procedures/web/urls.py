@@ -67,6 +67,7 @@ urlpatterns = [
     path("runs/<uuid:run>/", runs.one, name="run"),
     path("runs/<uuid:run>/live/", runs.live, name="run-live"),
     path("runs/<uuid:run>/cancel/", runs.cancel, name="cancel"),
+    path("runs/<uuid:run>/continue/", runs.go_on, name="continue"),
     path("runs/<uuid:run>/artifacts/<uuid:artifact>/", runs.artifact, name="artifact"),
     path("runs/<uuid:run>/log.txt", runs.text, name="log-text"),
     path("runs/<uuid:run>/log/events", log.events, name="log-events"),

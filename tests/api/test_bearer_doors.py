@@ -38,6 +38,7 @@ MAY = {
     "post v1/runs/": "asks for a run within the person's grants; approvals stay with people",
     "post v1/runs/<str:pk>/cancel/": "stops",
     "post v1/runs/<str:pk>/rerun/": "asks for a run as any other is asked for",
+    "post v1/runs/<str:pk>/continue/": "asks for a run as any other is asked for",
     "post v1/access-requests/": "asks; others decide, signed in",
     "post v1/access-requests/<str:pk>/withdraw/": "takes an own wish back: it narrows",
     "post v1/sources/<str:name>/look/": "has the portal look at what was pushed anyway",

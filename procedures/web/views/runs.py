@@ -14,7 +14,7 @@ from procedures.domain.errors import NotAllowed
 from procedures.domain.states import RunState
 from procedures.models import Environment, Run
 from procedures.queries import pages_evidence, pages_log, pages_runs, workloads
-from procedures.services import artifacts, endings, reruns
+from procedures.services import artifacts, continuing, endings, reruns
 from procedures.web import timeline, words
 from procedures.web.doors import page, person_of, show
 
@@ -100,6 +100,10 @@ def _live(request: HttpRequest, run: Run) -> dict[str, Any]:
         "took": pages_runs.took_s(run, at),
         "usual": pages_runs.usual_s(run.procedure_id, run.environment_id),
         "over": run.state in pages_runs.ENDED,
+        "refused": continuing.refusal(run) if run.state in continuing.FROM else None,
+        "goes_on": run.state in continuing.FROM and not run.draft,
+        "before": list(continuing.chain_of(run)),
+        "after": run.continued_by.order_by("id"),
         "wrong": len(reruns.went_wrong(run)) if run.state in pages_runs.ENDED else 0,
         "approvals": run.approvals.select_related("approver").order_by("at"),
         "me": person_of(request),
@@ -116,6 +120,13 @@ def _live(request: HttpRequest, run: Run) -> dict[str, Any]:
 def cancel(request: HttpRequest, run: UUID) -> HttpResponse:
     endings.cancel_run(actor=person_of(request), run=run, reason=request.POST.get("reason", "")[:2000], at=now())
     return redirect("web:run", run)
+
+
+@page
+@require_POST
+def go_on(request: HttpRequest, run: UUID) -> HttpResponse:
+    how = continuing.GoOn(reason=request.POST.get("reason", "")[:2000], door="web")
+    return redirect("web:run", continuing.continue_run(actor=person_of(request), run=run, how=how, at=now()).pk)
 
 
 @page
