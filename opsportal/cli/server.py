@@ -65,7 +65,9 @@ def doctor(as_json: bool) -> None:
         "setpriv (sandbox users)": (shutil.which("setpriv"), "apt-get install util-linux"),
     }
     checks["cells (tests at submission, drafts)"] = (_cells(), "allow user namespaces, or run the pool as root")
-    checks["the portal answers"] = (_answers(), "start it with `opsportal up`, or set OPSPORTAL_URL")
+    answers, clocks = _answers()
+    checks["the portal answers"] = (answers, "start it with `opsportal up`, or set OPSPORTAL_URL")
+    checks["the clocks agree"] = (not clocks, f"{'; '.join(clocks)}: set that machine's clock")
     found = [(name, "ok" if fine else "MISS", "" if fine else mend) for name, (fine, mend) in checks.items()]
     mail = ("notices by mail", *_mail())
     if as_json:
@@ -103,15 +105,20 @@ def _cells() -> bool:
         return tier_of(cells) != "D"
 
 
-def _answers() -> bool:
+def _answers() -> tuple[bool, list[str]]:
+    """Whether the portal is ready, and which runners' clocks are off."""
     import httpx
 
     from opsportal.cli.portal import url
 
     try:
-        return httpx.get(url() + "/readyz", timeout=5).status_code == 200
-    except httpx.HTTPError:
-        return False
+        answer = httpx.get(url() + "/readyz", timeout=5)
+        said = answer.json()
+        clocks = [str(one) for one in said.get("clocks", [])]
+        missing = {name for name, fine in said.get("checks", {}).items() if not fine}
+    except (httpx.HTTPError, ValueError, AttributeError):
+        return False, []
+    return answer.status_code == 200 or missing == {"clocks"}, clocks
 
 
 __all__ = ["config", "doctor", "runner", "scheduler", "sequencer", "up"]

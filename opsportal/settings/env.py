@@ -151,6 +151,8 @@ VARIABLES = {
         Variable("OPSPORTAL_MAIL_FROM", "text", "", "Sender of notices. Default: opsportal@ the portal's host."),
         Variable("OPSPORTAL_HEARTBEAT_S", "integer", "1", "Seconds between two signs of life of a run's runner."),
         Variable("OPSPORTAL_HEARTBEAT_LOST_S", "integer", "10", "Silence after which a runner counts as lost."),
+        Variable("OPSPORTAL_DATABASE_BOUND_S", "integer", "600", "How long a runner tries its writes again."),
+        Variable("OPSPORTAL_DRAIN_S", "integer", "10", "What a runner that is to stop lets a step have."),
         Variable(
             "OPSPORTAL_REVIEW_PROFILE",
             "text",

@@ -7,9 +7,9 @@ from datetime import timedelta
 from django.db import DatabaseError
 from django.http import HttpRequest, HttpResponse, JsonResponse
 
-from procedures.domain.clock import now
 from procedures.evidence.models import Outbox
 from procedures.models import Environment, Run, Runner
+from procedures.services.moments import SKEW, database_now
 
 SILENT = timedelta(seconds=30)
 LOOPBACK = {"127.0.0.1", "::1"}
@@ -21,15 +21,26 @@ def healthz(request: HttpRequest) -> JsonResponse:
 
 
 def readyz(request: HttpRequest) -> JsonResponse:
-    """Database and a runner that was heard of lately; 503 with what is missing."""
+    """Database, a runner that was heard of lately, and clocks that agree; 503 with what is missing."""
     checks: dict[str, bool] = {}
+    skewed: list[tuple[str, float | None]] = []
     try:
         checks["database"] = Environment.objects.exists()
-        checks["runner"] = Runner.objects.filter(heartbeat_at__gt=now() - SILENT).exists()
+        heard = Runner.objects.filter(heartbeat_at__gt=database_now() - SILENT)
+        checks["runner"] = heard.exists()
+        skewed = [(row.name, row.skew_s) for row in heard.filter(ended_at__isnull=True) if off(row.skew_s)]
+        checks["clocks"] = not skewed
     except DatabaseError:
         checks["database"] = False
     ready = all(checks.values())
-    return JsonResponse({"status": "ready" if ready else "not ready", "checks": checks}, status=200 if ready else 503)
+    said: dict[str, object] = {"status": "ready" if ready else "not ready", "checks": checks}
+    if skewed:
+        said["clocks"] = [f"{name} is {skew:+.0f} s off the database and claims nothing" for name, skew in skewed]
+    return JsonResponse(said, status=200 if ready else 503)
+
+
+def off(skew_s: float | None) -> bool:
+    return skew_s is not None and abs(skew_s) > SKEW.total_seconds()
 
 
 def metrics(request: HttpRequest) -> HttpResponse:
@@ -40,6 +51,11 @@ def metrics(request: HttpRequest) -> HttpResponse:
     lines += [
         f'opsportal_runs{{state="{state}"}} {Run.objects.filter(state=state).count()}'
         for state in ("queued", "running", "waiting", "awaiting_approval")
+    ]
+    lines += ["# TYPE opsportal_runner_skew_seconds gauge"]
+    lines += [
+        f'opsportal_runner_skew_seconds{{runner="{row.id}"}} {row.skew_s:.3f}'
+        for row in Runner.objects.filter(skew_s__isnull=False, ended_at__isnull=True)
     ]
     lines += ["# TYPE opsportal_outbox gauge", f"opsportal_outbox {Outbox.objects.count()}", ""]
     return HttpResponse("\n".join(lines), content_type="text/plain; version=0.0.4")

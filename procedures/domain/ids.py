@@ -5,6 +5,7 @@ from __future__ import annotations
 import os
 import threading
 import time
+from datetime import datetime
 from uuid import UUID
 
 _lock = threading.Lock()
@@ -23,3 +24,8 @@ def uuid7() -> UUID:
     noise = int.from_bytes(os.urandom(8), "big") & ((1 << 62) - 1)
     value = (stamp >> 12) << 80 | 0x7 << 76 | (stamp & 0xFFF) << 64 | 0x2 << 62 | noise
     return UUID(int=value)
+
+
+def since(at: datetime) -> UUID:
+    """What is not greater than any id made at that moment or later: where a search by key begins."""
+    return UUID(int=int(at.timestamp() * 1000) << 80)

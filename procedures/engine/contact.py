@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Collection
 from typing import TYPE_CHECKING
 
 from procedures.domain.clock import now
@@ -34,7 +35,7 @@ def refused(drive: Drive) -> str:
         missing |= _contacted(drive, missing, declared.unreachable)
     drive.excluded = sorted(missing)
     if missing and declared.unreachable == "fail":
-        return f"{_counted(drive)} not in contact: {_names(drive)}. No step ran."
+        return f"{_counted(drive, missing)} not in contact: {_names(missing)}. No step ran."
     if len(missing) == len(drive.targets):
         return "None of the targets was in contact. No step ran."
     return ""
@@ -60,16 +61,17 @@ def _contacted(drive: Drive, missing: set[str], declared: str) -> set[str]:
 
 def told(drive: Drive, message: str) -> str:
     """What a run's last words say of targets that were left out: they did not succeed."""
-    if drive.definition.targets is None or drive.definition.targets.unreachable != "exclude":
+    missing = [name for name in drive.excluded if name not in drive.moved]
+    if not missing or drive.definition.targets is None or drive.definition.targets.unreachable != "exclude":
         return message
-    return f"{message} {_counted(drive)} left out, not being in contact: {_names(drive)}.".strip()
+    return f"{message} {_counted(drive, missing)} left out, not being in contact: {_names(missing)}.".strip()
 
 
-def _counted(drive: Drive) -> str:
-    count = len(drive.excluded)
+def _counted(drive: Drive, missing: Collection[str]) -> str:
+    count = len(missing)
     return f"{count} of {len(drive.targets)} targets {'was' if count == 1 else 'were'}"
 
 
-def _names(drive: Drive) -> str:
-    more = len(drive.excluded) - NAMED
-    return ", ".join(drive.excluded[:NAMED]) + (f" and {more} more" if more > 0 else "")
+def _names(missing: Collection[str]) -> str:
+    more = len(missing) - NAMED
+    return ", ".join(sorted(missing)[:NAMED]) + (f" and {more} more" if more > 0 else "")

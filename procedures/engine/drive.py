@@ -12,7 +12,7 @@ from procedures.domain.clock import now
 from procedures.domain.definition import Step
 from procedures.domain.ports import ActionResult, Outcome
 from procedures.domain.states import RunState, TaskState
-from procedures.engine import contact
+from procedures.engine import contact, draining, moved
 from procedures.engine.gates import Parked
 from procedures.engine.outputs import outputs_of, run_output, state_of
 from procedures.engine.perform import on_targets, perform
@@ -41,6 +41,7 @@ class Drive:
         self.done = {(t.phase, t.step, t.batch, t.target): t for t in self._finished()}
         self.lost_targets: set[str] = set()
         self.excluded: list[str] = []
+        self.moved: dict[str, str] = {}
         self.failures = self.batch = 0
         self.message = ""
 
@@ -61,12 +62,12 @@ class Drive:
             return
         finally:
             self.tools.workspaces.close()
-        if self.tools.watch.signal == "lost":
-            return
+        if outcome is RunState.INTERRUPTED:  # whoever holds no claim any more is refused when it says so
+            self.message = self.tools.watch.why
         output = run_output(self.definition, self.claimed.ask, self.tools.secrets, self.outputs())
         if self.excluded:
             output["excluded"] = self.excluded
-            self.message = contact.told(self, self.message)
+            self.message = moved.told(self, contact.told(self, self.message))
         self.tools.output.flush()
         endings.finish_run(
             run=self.claimed.run.id,
@@ -89,9 +90,14 @@ class Drive:
             self.message = why
             return RunState.FAILED
         for index, names in enumerate(self.batches):
+            if self.targets and not moved.leave_out(self, index, names):
+                continue
             outcome = self._batch(index, names)
             if outcome is not RunState.SUCCEEDED:
                 return outcome
+        if self.targets and len(self.moved) == len(self.targets):
+            self.message = "None of the targets is still the one that was approved. No step ran."
+            return RunState.FAILED
         if self.failures:
             return RunState.FAILED if self._too_many() else RunState.SUCCEEDED
         return RunState.SUCCEEDED
@@ -102,6 +108,7 @@ class Drive:
         for position, step in enumerate(self.definition.steps):
             if self._stopped():
                 break
+            self._let_go()
             bad = perform(self, step, Place("steps", position, index), names)
             if bad and step.on_failure != "continue":
                 self._fail(step, bad)
@@ -115,6 +122,13 @@ class Drive:
         if not inside:
             self.tools.watch.leave()
         return outcome if outcome is RunState.FAILED else self._stopped_outcome(outcome)
+
+    def _let_go(self) -> None:
+        """Between two steps: a runner that is to stop hands the run to another. Raises Parked."""
+        if draining.wanted.is_set() and not self.tools.watch.sheltered:
+            self.tools.output.flush()
+            endings.hand_over(run=self.claimed.run.id, token=self.claimed.token, at=now())
+            raise Parked
 
     def _stopped(self) -> bool:
         return bool(self.tools.watch.word)

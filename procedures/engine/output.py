@@ -12,33 +12,44 @@ from dataclasses import dataclass, field, replace
 from typing import Any, Literal
 from uuid import UUID
 
+import structlog
+from django.db import InterfaceError, OperationalError, connection
+
 from procedures.domain import limits
 from procedures.domain.clock import now
 from procedures.domain.masking import Masker
 from procedures.domain.ports import ActionIO
 from procedures.domain.secrets import Secret
+from procedures.engine.spool import Spool
 from procedures.evidence.tree import root_of
+from procedures.services.steady import steadily
 from procedures.services.tasks import Line
 
 FLUSH_EVERY_S = 0.2
+RETRY_EVERY_S = 2.0
 FLUSH_BYTES = 65_536
 CHUNK = 65_536
 FULL = "The output of this run has reached its limit: what follows is hashed, but no longer kept.\n"
+DROPPED = "{} characters of output were not kept: the database was away, and there was no room left to wait in.\n"
 
 Stream = Literal["stdout", "stderr", "system"]
-Store = Callable[[Sequence[Line], int], None]
+Store = Callable[[Sequence[Line], int, int], int]  # lines, masked bytes, last line known → last line stored
+log = structlog.get_logger(__name__)
 
 
 class RunOutput:
-    """Buffers the masked output of all tasks of a run and writes it every 200 ms or 64 KiB."""
+    """Buffers the masked output of all tasks of a run and writes it every 200 ms or 64 KiB.
 
-    def __init__(self, store: Store, masker: Masker, limit: int = limits.LOG_BYTES) -> None:
+    While the database is away it waits in a spool, and is written in its order once the database is back.
+    """
+
+    def __init__(self, store: Store, masker: Masker, limit: int = limits.LOG_BYTES, *, seq: int = 0) -> None:
         self.masker = masker
-        self._store = store
-        self._lines: list[Line] = []
+        self._store, self._seq = store, seq
+        self._spool = Spool()
         self._pending = 0
         self._lock = threading.Lock()
-        self._flushed_at = time.monotonic()
+        self._due_at = time.monotonic() + FLUSH_EVERY_S
         self._masked_before = 0
         self._limit = limit
         self.total_bytes = 0
@@ -51,24 +62,45 @@ class RunOutput:
                 return
             if self.total_bytes > self._limit:
                 line = replace(line, stream="system", text=FULL)
-            self._lines.append(line)
+            self._spool.add(line)
             self._pending += len(line.text)
-            due = self._pending >= FLUSH_BYTES or time.monotonic() - self._flushed_at >= FLUSH_EVERY_S
+            moment = time.monotonic()
+            due = moment >= self._due_at or (self._pending >= FLUSH_BYTES and moment > self._due_at - FLUSH_EVERY_S)
         if due:
-            self.flush()
+            self._try()
 
     def flush(self) -> None:
-        """Write what is buffered. A failed write keeps it for the next try: shown output is never lost."""
+        """Write what waits; returns when it is stored, or raises what the database said to the last try in time."""
+        steadily(self._write)
+
+    def close(self) -> None:
+        self._spool.close()
+
+    def _try(self) -> None:
+        """One try: who prints does not wait for the database."""
+        try:
+            self._write()
+        except (OperationalError, InterfaceError) as problem:
+            log.warning("output.waits", problem=str(problem).strip()[:300])
+            self._due_at = time.monotonic() + RETRY_EVERY_S
+            if not connection.in_atomic_block:
+                connection.close()
+
+    def _write(self) -> None:
         with self._lock:
-            lines, self._lines, self._pending = self._lines, [], 0
-            masked = self.masker.masked_bytes - self._masked_before
-            self._flushed_at = time.monotonic()
-            try:
-                self._store(lines, masked)
+            self._pending, self._due_at = 0, time.monotonic() + FLUSH_EVERY_S
+            while self._spool:
+                lines = self._spool.take()
+                masked = self.masker.masked_bytes - self._masked_before
+                try:
+                    self._seq = self._store(lines, masked, self._seq)
+                except Exception:
+                    self._spool.put_back(lines)
+                    raise
                 self._masked_before += masked
-            except Exception:
-                self._lines = lines + self._lines
-                raise
+            if self._spool.dropped:
+                lost, self._spool.dropped = self._spool.dropped, 0
+                self._seq = self._store([Line("", "", "system", now(), DROPPED.format(lost))], 0, self._seq)
 
 
 @dataclass(slots=True)

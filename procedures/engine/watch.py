@@ -12,6 +12,7 @@ import structlog
 from django.db import DatabaseError, connections
 
 from procedures.domain.clock import now
+from procedures.engine import draining
 from procedures.services.claims import ClaimLost
 
 log = structlog.get_logger(__name__)
@@ -24,6 +25,7 @@ class Watch:
 
     def __init__(self, beat: Beat, deadline: datetime, *, every_s: float, lost_after_s: float) -> None:
         self.signal: Signal = ""
+        self.why = ""
         self.cancelled = threading.Event()
         self._beat, self._deadline = beat, deadline
         self._every, self._lost_after = every_s, lost_after_s
@@ -71,7 +73,11 @@ class Watch:
                     word = "lost"
                 except DatabaseError as problem:
                     log.warning("heartbeat.database", problem=str(problem))
-                    word = "lost" if time.monotonic() - heard > self._lost_after else ""
+                    silent = time.monotonic() - heard
+                    word = "lost" if silent > self._lost_after else ""
+                    self.why = f"The database did not answer for {silent:.0f} s: what was under way was stopped."
+                if draining.over() and word != "lost":
+                    word, self.why = "lost", "Its runner was stopped before the step that was under way had ended."
                 self._hear(word)
         finally:
             connections.close_all()

@@ -10,9 +10,8 @@ from pathlib import Path
 import structlog
 from django.db import DatabaseError, connection, transaction
 
-from procedures.domain.clock import now
 from procedures.domain.errors import OpsError
-from procedures.evidence import known
+from procedures.evidence import known, moments
 from procedures.evidence.models import Checkpoint, Event, Leaf, Outbox, Tile
 from procedures.evidence.notes import LogKey, checkpoint_text
 from procedures.evidence.record import record
@@ -56,6 +55,7 @@ class Sequencer:
             events = [row.event for row in Outbox.objects.select_related("event").order_by("id")[:BATCH]]
             if not events:
                 return 0
+            moments.flag(events, at)
             frontier = load_frontier(last.size if last else 0)
             self._append(frontier, events)
             Outbox.objects.filter(event__in=events).delete()
@@ -169,8 +169,8 @@ def run_forever(
     """
     while not stop.is_set():
         try:
-            beat(now())
-            while sequencer.step(now()) == BATCH:
+            beat(moments.database_now())
+            while sequencer.step(moments.database_now()) == BATCH:
                 continue
             alive()
         except DatabaseError as problem:

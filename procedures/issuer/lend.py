@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
-from datetime import datetime, timedelta
+from datetime import timedelta
 from typing import Any
 from uuid import UUID
 
@@ -23,6 +23,8 @@ from procedures.issuer.replay import replay
 from procedures.models import CredentialBinding, Run, Runner, SealedSecret
 from procedures.services import leases, plans
 from procedures.services.claims import Claimed, secrets_of
+from procedures.services.moments import database_now
+from procedures.services.steady import steadily
 
 Open = Callable[[Run], Mapping[str, Secret]]
 Scope = Callable[[Claimed, str], Mapping[str, Any]]
@@ -46,12 +48,16 @@ class Issuer:
     @contextmanager
     def lend(self, *, claimed: Claimed, step: str, target: str, attempt: int, credential: str) -> Iterator[Lease]:
         """A lease for one (run, step, target, attempt). Raises LeaseRefused; nothing is lent then."""
+        lease_id = uuid7()
         try:
-            lease, provider = self._issue(claimed, step, target, attempt, credential, at=now())
+            lease, provider = steadily(lambda: self._issue(claimed, step, target, attempt, credential, lease_id))
         except LeaseRefused as refusal:
             leases.refused(
                 run=claimed.run.id, step=step, target=target, credential=credential, why=refusal.message, at=now()
             )
+            raise
+        except Exception:
+            leases.unissued(lease=lease_id, at=now())
             raise
         try:
             yield lease
@@ -60,9 +66,10 @@ class Issuer:
             leases.revoked(lease=lease.id, how=how, why="the step has ended", at=now())
 
     def _issue(
-        self, claimed: Claimed, step_id: str, target_name: str, attempt: int, credential: str, *, at: datetime
+        self, claimed: Claimed, step_id: str, target_name: str, attempt: int, credential: str, lease_id: UUID
     ) -> tuple[Lease, Provider]:
-        run = self._running(claimed)
+        """Safe to repeat for one lease: what was recorded before the database went away is recorded once."""
+        at, run = database_now(), self._running(claimed)
         approved = parse(bytes(run.plan))
         row = self._planned_step(approved, step_id, target_name, attempt, credential)
         authority = replay()
@@ -86,7 +93,6 @@ class Issuer:
         ttl = min(need.ttl_s, binding.max_ttl_s, left)
         if ttl < provider.min_ttl_s or ttl <= 0:
             raise LeaseRefused("The run's time is nearly over: no credential is lent any more.")
-        lease_id = uuid7()
         leases.intended(
             id=lease_id,
             run=run.id,
@@ -114,6 +120,8 @@ class Issuer:
             timeout_s=row["timeout_s"],
         )
         lease = provider.issue(context, need, binding, lease_id, at=at, ttl_s=ttl)
+        if context.command_sha256 is not None:  # the mark by which what is lost can be found on its target
+            lease.evidence["command_sha256"] = context.command_sha256
         leases.issued(lease=lease, at=at)
         return lease, provider
 

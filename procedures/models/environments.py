@@ -147,6 +147,7 @@ class Runner(models.Model):
     software = models.CharField(max_length=100, blank=True)
     enrolled_at = models.DateTimeField()
     heartbeat_at = models.DateTimeField(null=True)
+    skew_s = models.FloatField(null=True)  # its clock against the database's at that moment; ahead is positive
     statements = models.BigIntegerField(default=0)
     last_statement_sha256 = models.CharField(max_length=64, blank=True)
     ended_at = models.DateTimeField(null=True)

@@ -94,17 +94,15 @@ class NoLender:
 def drive_draft(run: UUID) -> None:
     """Claim a draft's run and drive it, each step in a cell. Nothing to claim, or no pool: nothing happens."""
     from procedures.definitions import registry
-    from procedures.domain.clock import now
     from procedures.models import Runner
-    from procedures.runner.drive import carry_out
-    from procedures.services import claims
+    from procedures.runner.drive import carry_out, claim
     from procedures.services.drafts import ACTIONS
 
     if not here:
         log.warning("draft.refused", run=str(run), why="this is not the disposable pool")
         return
     pool = here[0]
-    claimed = claims.claim_run(run=run, runner=Runner.objects.get(pk=pool.me.id), at=now())
+    claimed = claim(run, Runner.objects.get(pk=pool.me.id))
     if claimed is not None:
         known = registry.actions()
         actions = {name: InCell(known[name], pool.cells) for name in ACTIONS}

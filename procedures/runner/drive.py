@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from functools import cache, partial
 from pathlib import Path
 from uuid import UUID
@@ -17,6 +17,7 @@ from procedures.domain.masking import Masker
 from procedures.domain.ports import Action
 from procedures.domain.sealing import unseal
 from procedures.domain.secrets import Secret
+from procedures.engine import draining
 from procedures.engine.drive import Drive
 from procedures.engine.output import RunOutput
 from procedures.engine.outputs import outputs_of
@@ -28,6 +29,8 @@ from procedures.runner.identity import Identity, load_identity, pool_key
 from procedures.runner.providers import providers
 from procedures.services import claims, tasks
 from procedures.services.claims import Claimed
+from procedures.services.moments import ClockSkewed
+from procedures.services.tasks import Line
 
 log = structlog.get_logger(__name__)
 
@@ -44,11 +47,22 @@ def identity() -> Identity:
 def drive(run: UUID) -> None:
     """Claim a run and drive it until it ends or waits. Nothing to claim: nothing happens."""
     me = Runner.objects.get(pk=identity().id)
-    claimed = claims.claim_run(run=run, runner=me, at=now())
+    claimed = claim(run, me)
     if claimed is None:
         return
     issuer = Issuer(providers(keys()), registry.actions(), me, open_secrets=open_secrets, outputs=_outputs)
     carry_out(claimed, registry.actions(), issuer, identity(), open_secrets(claimed.run))
+
+
+def claim(run: UUID, runner: Runner) -> Claimed | None:
+    """Claim a run, if there is anything to claim, this host's clock is right, and the runner is not to stop."""
+    if draining.wanted.is_set():
+        return None
+    try:
+        return claims.claim_run(run=run, runner=runner, at=now())
+    except ClockSkewed as problem:
+        log.warning(problem.code, run=str(run), problem=problem.message, next_step=problem.next_step)
+        return None
 
 
 def carry_out(
@@ -63,16 +77,21 @@ def carry_out(
     called = [frame.version for frame in claimed.frames.values()]
     beat = partial(claims.beat, run=run, token=claimed.token, calls=called)
     watch = Watch(
-        lambda at: beat(at=at),
+        lambda _: beat(),
         claimed.deadline,
         every_s=settings.OPSPORTAL_HEARTBEAT_S,
         lost_after_s=settings.OPSPORTAL_HEARTBEAT_LOST_S / 2,
     )
-    output = RunOutput(
-        lambda lines, masked: tasks.append(run=run, token=claimed.token, lines=lines, masked_bytes=masked), masker
-    )
-    with watch:
-        Drive(Tools(claimed, actions, lender, me, output, watch, secrets)).go()
+
+    def store(lines: Sequence[Line], masked: int, after: int) -> int:
+        return tasks.append(run=run, token=claimed.token, lines=lines, after=after, masked_bytes=masked)
+
+    output = RunOutput(store, masker, seq=tasks.last_line(run))
+    try:
+        with watch:
+            Drive(Tools(claimed, actions, lender, me, output, watch, secrets)).go()
+    finally:
+        output.close()
 
 
 def _outputs(claimed: Claimed, prefix: str) -> Mapping[str, object]:

@@ -7,6 +7,7 @@ import signal
 import subprocess
 import sys
 import threading
+import time
 from types import FrameType
 
 import django
@@ -53,24 +54,25 @@ def _sweep_until(stop: threading.Event, child: subprocess.Popen[bytes] | None) -
     from django.conf import settings
     from django.db import DatabaseError, connections
 
-    from procedures.domain.clock import now
     from procedures.runner.notifying import Notifying
     from procedures.runner.watching_sources import Watching
+    from procedures.services.moments import database_now
     from procedures.services.sweeping import sweep
 
-    sources, mail = Watching(), Notifying()
+    sources, mail, deaf_until = Watching(), Notifying(), 0.0
     while not stop.wait(1.0):
         if child is not None and child.poll() is not None:
             log.error("sequencer.ended", status=child.returncode)
             sys.exit(1)
         try:
-            sweep(at=now())
+            sweep(at=database_now(), deaf=time.monotonic() < deaf_until)
             sources.nudge()
             mail.nudge()
             alive.touch(settings.OPSPORTAL_ALIVE_FILE)
         except DatabaseError as problem:
             log.warning("sweeper.database", problem=str(problem))
             connections.close_all()
+            deaf_until = time.monotonic() + settings.OPSPORTAL_HEARTBEAT_LOST_S
 
 
 if __name__ == "__main__":

@@ -21,6 +21,7 @@ def main(argv: list[str] | None = None) -> None:
     from procedures.models import Environment
     from procedures.runner.contacting import look_at
     from procedures.runner.enrolled import refuse_strangers
+    from procedures.runner.reconciling import start as start_reconciling
     from procedures.runner.watching import start
     from procedures.runner.worker import serve
 
@@ -29,6 +30,7 @@ def main(argv: list[str] | None = None) -> None:
         refuse_strangers(settings.OPSPORTAL_KEYS_DIR, served)
     start()
     look_at(served)
+    start_reconciling(served)
     serve([f"environment.{name}" for name in served], at_once=settings.OPSPORTAL_RUNNER_THREADS)
 
 

@@ -23,7 +23,7 @@ from procedures.domain.statements import strong_enough
 from procedures.domain.states import RunState, VersionState
 from procedures.evidence.queries import accepted_digests
 from procedures.models import Approval, Claim, Environment, GlassBreak, Run, Runner, Version
-from procedures.services import agents, break_glass, carried, drafts, drifts, letting_in, plans, run_policies
+from procedures.services import agents, break_glass, carried, drafts, drifts, letting_in, moments, plans, run_policies
 from procedures.services.calls import CalleeChanged
 from procedures.services.policies import PolicyDenied
 from procedures.services.run_states import end, move, note
@@ -72,8 +72,12 @@ class _Drifted(Exception):
 
 
 def claim_run(*, run: UUID, runner: Runner, at: datetime) -> Claimed | None:
-    """Take a queued run, or None if there is nothing to take (claimed already, refused, drifted, group busy)."""
+    """Take a queued run, or None if there is nothing to take (claimed already, refused, drifted, group busy).
+
+    The database's time decides; `at` is the runner's own. Raises ClockSkewed where they are too far apart (H35).
+    """
     with transaction.atomic(durable=True):
+        at = moments.agreed(at)
         row = (
             Run.objects.select_for_update(of=("self",))
             .select_related("environment", "procedure", "version", "requester")
@@ -246,13 +250,13 @@ def _take(
     return Claimed(run, token, definition, planned.files, planned.ask, deadline, planned.frames)
 
 
-def beat(*, run: UUID, token: UUID, at: datetime, calls: Sequence[str] = ()) -> Literal["", "cancel", "stop"]:
+def beat(*, run: UUID, token: UUID, calls: Sequence[str] = ()) -> Literal["", "cancel", "stop"]:
     """Say that the runner lives; hear whether the run must stop. Raises ClaimLost.
 
     `stop` (rule 20): its version, or one of those it `calls`, was revoked with all that runs, or the stop switch of its
     environment or of the agent that asked was thrown.
     """
-    if not Claim.objects.filter(pk=run, token=token).update(heartbeat_at=at):
+    if not Claim.objects.filter(pk=run, token=token).update(heartbeat_at=moments.database_now()):
         raise ClaimLost("This run is claimed by somebody else, or has ended.")
     asked, version, stopped, agent = Run.objects.values_list(
         "cancel_requested_at", "version_id", "environment__stopped_at", "requester__agent"

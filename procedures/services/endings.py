@@ -19,6 +19,7 @@ from procedures.services.claims import hold
 from procedures.services.continuing import goes_on_by_itself
 from procedures.services.queueing import queue
 from procedures.services.run_states import end, move, note
+from procedures.services.steady import steadily
 from procedures.services.tasks import Signer, close, sign
 from procedures.services.unit import thing
 from procedures.services.winding import end_or_wind_up, stop
@@ -35,6 +36,12 @@ def finish_run(
     *, run: UUID, token: UUID, outcome: RunState, message: str, output: Mapping[str, Any], signer: Signer, at: datetime
 ) -> None:
     """The runner says how the run ended; its statement over every task is in the seal."""
+    steadily(lambda: _finish_run(run, token, outcome, message, output, signer, at))
+
+
+def _finish_run(
+    run: UUID, token: UUID, outcome: RunState, message: str, output: Mapping[str, Any], signer: Signer, at: datetime
+) -> None:
     with transaction.atomic(durable=True):
         row = hold(run, token)
         tasks = [
@@ -62,10 +69,39 @@ def finish_run(
             message=message,
             facts={"runner": str(signer.id), "dsse": envelope, "tasks": len(tasks), "plan_digest": row.plan_digest},
         )
+        if outcome is RunState.INTERRUPTED:
+            Run.objects.filter(pk=run).update(resume_at=goes_on_by_itself(row, at))
+
+
+def hand_over(*, run: UUID, token: UUID, at: datetime) -> None:
+    """Let go of a run between two steps, so that another runner goes on with it: nobody has to answer anything."""
+    steadily(lambda: _hand_over(run, token, at))
+
+
+def _hand_over(run: UUID, token: UUID, at: datetime) -> None:
+    with transaction.atomic(durable=True):
+        row = hold(run, token)
+        move(row, RunState.WAITING, at=at, who="runner", waiting_gate="", waiting_until_at=at)
+        Claim.objects.filter(run=row).delete()
+        message = "Its runner was told to stop and let it go between two steps."
+        note("run.waiting", row, at=at, actor=None, facts={"gate": "", "message": message, "expires_s": 0})
+        queue(row, at=at, who="runner")
 
 
 def wait_at_gate(*, run: UUID, token: UUID, step: str, message: str, expires_s: int, wakes: bool, at: datetime) -> None:
     """Park a run at a gate: no runner is held (decisions.md, 8). `wakes`: go on by itself when the time has come."""
+    steadily(lambda: _wait_at_gate(run, token, step, message, expires_s, wakes, at))
+
+
+def _wait_at_gate(
+    run: UUID,
+    token: UUID,
+    step: str,
+    message: str,
+    expires_s: int,
+    wakes: bool,
+    at: datetime,
+) -> None:
     with transaction.atomic(durable=True):
         row = hold(run, token)
         move(

@@ -10,13 +10,17 @@ from django.db import transaction
 from procedures.domain.ports import Lease
 from procedures.models import LeaseRecord, Run
 from procedures.services.run_states import note
+from procedures.services.steady import steadily
 
 
 def intended(
     *, id: UUID, run: UUID, step: str, target: str, attempt: int, credential: str, provider: str, at: datetime
 ) -> None:
+    """Written down before the side effect; once, however often it is said."""
     with transaction.atomic(durable=True):
         row = Run.objects.get(pk=run)
+        if LeaseRecord.objects.filter(pk=id).exists():
+            return
         LeaseRecord.objects.create(
             id=id,
             run=row,
@@ -47,6 +51,8 @@ def intended(
 def issued(*, lease: Lease, at: datetime) -> None:
     with transaction.atomic(durable=True):
         row = LeaseRecord.objects.select_related("run").get(pk=lease.id)
+        if row.state != LeaseRecord.State.INTENT:
+            return
         LeaseRecord.objects.filter(pk=lease.id).update(
             state=LeaseRecord.State.ISSUED,
             handle=lease.handle,
@@ -74,6 +80,16 @@ def issued(*, lease: Lease, at: datetime) -> None:
 
 def revoked(*, lease: UUID, how: str, why: str, at: datetime) -> None:
     """Give a lease back; nothing happens if the sweeper did so before."""
+    steadily(lambda: _revoked(lease, how, why, at))
+
+
+def unissued(*, lease: UUID, at: datetime) -> None:
+    """What was meant to be lent and never was, for whatever reason: nothing stays open."""
+    if LeaseRecord.objects.filter(pk=lease, state=LeaseRecord.State.INTENT).exists():
+        revoked(lease=lease, how="never-issued", why="it was not issued", at=at)
+
+
+def _revoked(lease: UUID, how: str, why: str, at: datetime) -> None:
     with transaction.atomic(durable=True):
         row = LeaseRecord.objects.select_for_update(of=("self",)).select_related("run").get(pk=lease)
         if row.state == LeaseRecord.State.REVOKED or row.run.ended_at is not None:

@@ -11,6 +11,7 @@ from uuid import UUID
 from django.db import transaction
 from django.db.models import F, Max
 
+from procedures.domain.ids import uuid7
 from procedures.domain.ports import ActionResult
 from procedures.domain.states import TASK_MOVES, TaskState, require_move
 from procedures.evidence.dsse import runner_statement
@@ -18,6 +19,7 @@ from procedures.models import LogChunk, Run, Runner, Task
 from procedures.services.artifacts import Kept, store
 from procedures.services.claims import hold
 from procedures.services.run_states import note
+from procedures.services.steady import steadily
 
 
 class Signer(Protocol):
@@ -55,19 +57,17 @@ def begin(
     at: datetime,
 ) -> Task:
     """Record the intent of one task before anything happens. `does` is the digest of what the plan says it does."""
+    place = {"phase": phase, "step": step, "target": target, "attempt": attempt, "position": position, "batch": batch}
+    id = uuid7()
+    return steadily(lambda: _begin(id, run, token, place, does, at))
+
+
+def _begin(id: UUID, run: UUID, token: UUID, place: Mapping[str, Any], does: str, at: datetime) -> Task:
     with transaction.atomic(durable=True):
         row = hold(run, token)
-        task = Task.objects.create(
-            run=row,
-            phase=phase,
-            step=step,
-            target=target,
-            attempt=attempt,
-            position=position,
-            batch=batch,
-            state=TaskState.RUNNING.value,
-            started_at=at,
-        )
+        if (begun := Task.objects.filter(pk=id).first()) is not None:
+            return begun  # the answer was lost, not the commit
+        task = Task.objects.create(id=id, run=row, state=TaskState.RUNNING.value, started_at=at, **place)
         note(
             "step.intent",
             row,
@@ -75,10 +75,7 @@ def begin(
             actor=None,
             facts={
                 "task": str(task.id),
-                "step": step,
-                "phase": phase,
-                "target": target,
-                "attempt": attempt,
+                **{name: place[name] for name in ("step", "phase", "target", "attempt")},
                 "does": does,
             },
         )
@@ -107,9 +104,25 @@ def finish(
     artifacts: Sequence[Kept] = (),
 ) -> None:
     """Write how a task ended, signed by the runner in its own sequence."""
+    steadily(lambda: _finish(run, token, task, result, transcript, signer, at, artifacts))
+
+
+def _finish(
+    run: UUID,
+    token: UUID,
+    task: Task,
+    result: ActionResult,
+    transcript: Mapping[str, Any],
+    signer: Signer,
+    at: datetime,
+    artifacts: Sequence[Kept],
+) -> None:
     state = TaskState(result.outcome)
     with transaction.atomic(durable=True):
         row = hold(run, token)
+        if Task.objects.filter(pk=task.pk, state=state.value, ended_at=at).exists():
+            return  # the answer was lost, not the commit
+        task.refresh_from_db(fields=["state"])  # a try that was rolled back may have changed it here
         close(
             task,
             state,
@@ -152,22 +165,20 @@ def close(task: Task, state: TaskState, *, at: datetime, who: str, **fields: Any
 def skip(
     *, run: UUID, token: UUID, phase: str, step: str, target: str, position: int, batch: int, why: str, at: datetime
 ) -> None:
+    place = {"phase": phase, "step": step, "target": target, "position": position, "batch": batch}
+    id = uuid7()
+    steadily(lambda: _skip(id, run, token, place, why, at))
+
+
+def _skip(id: UUID, run: UUID, token: UUID, place: Mapping[str, Any], why: str, at: datetime) -> None:
     with transaction.atomic(durable=True):
         row = hold(run, token)
-        Task.objects.create(
-            run=row,
-            phase=phase,
-            step=step,
-            target=target,
-            attempt=1,
-            position=position,
-            batch=batch,
-            state=TaskState.SKIPPED.value,
-            started_at=at,
-            ended_at=at,
-            message=why,
-        )
-        note("task.skipped", row, at=at, actor=None, facts={"step": step, "phase": phase, "target": target, "why": why})
+        if Task.objects.filter(pk=id).exists():
+            return
+        state = TaskState.SKIPPED.value
+        Task.objects.create(id=id, run=row, state=state, attempt=1, started_at=at, ended_at=at, message=why, **place)
+        facts = {name: place[name] for name in ("step", "phase", "target")}
+        note("task.skipped", row, at=at, actor=None, facts={**facts, "why": why})
 
 
 def sign(signer: Signer, kind: str, facts: Mapping[str, Any]) -> dict[str, Any]:
@@ -188,13 +199,23 @@ def sign(signer: Signer, kind: str, facts: Mapping[str, Any]) -> dict[str, Any]:
     return envelope
 
 
-def append(*, run: UUID, token: UUID, lines: Sequence[Line], masked_bytes: int = 0) -> None:
-    """Store output that was already masked; `seq` goes on without a gap."""
-    if not lines:
-        return
+def last_line(run: UUID) -> int:
+    """The number of the last line of a run that is stored."""
+    return LogChunk.objects.filter(run=run).aggregate(last=Max("seq"))["last"] or 0
+
+
+def append(*, run: UUID, token: UUID, lines: Sequence[Line], after: int, masked_bytes: int = 0) -> int:
+    """Store output that was already masked; `seq` goes on without a gap. Returns the number of the last line.
+
+    `after` is the last line that the caller knows to be stored: what it sends again after a lost answer, with more
+    behind it, is there once.
+    """
     with transaction.atomic(durable=True):
         hold(run, token)
-        last = LogChunk.objects.filter(run=run).aggregate(last=Max("seq"))["last"] or 0
+        last = last_line(run)
+        stored, lines = last - after, lines[max(0, last - after) :]
+        if not lines:
+            return last
         LogChunk.objects.bulk_create(
             LogChunk(
                 run_id=run,
@@ -208,5 +229,6 @@ def append(*, run: UUID, token: UUID, lines: Sequence[Line], masked_bytes: int =
             )
             for i, line in enumerate(lines, 1)
         )
-        if masked_bytes:
+        if masked_bytes and stored <= 0:
             Run.objects.filter(pk=run).update(masked_bytes=F("masked_bytes") + masked_bytes)
+        return last + len(lines)

@@ -95,7 +95,7 @@ def test_an_output_file_over_its_limit_gives_nothing_and_says_so() -> None:
 
 def test_a_log_over_its_limit_is_marked_once_and_no_longer_kept() -> None:
     kept: list[Line] = []
-    output = RunOutput(lambda lines, masked: kept.extend(lines), Masker(), limit=10)
+    output = RunOutput(lambda lines, masked, after: kept.extend(lines) or after, Masker(), limit=10)
     for text in ("ö" * 4, "bbb", "ccc", "ddd"):
         output.add(Line("s", "", "stdout", datetime.now(UTC), text))
     output.flush()

@@ -147,9 +147,9 @@ def test_a_callee_revoked_while_it_runs_stops_the_run(world: World) -> None:
     claimed = claim_run(run=run.id, runner=Runner.objects.get(pk=identity().id), at=now())
     assert claimed is not None
     called = [frame.version for frame in claimed.frames.values()]
-    assert beat(run=run.id, token=claimed.token, at=now(), calls=called) == ""
+    assert beat(run=run.id, token=claimed.token, calls=called) == ""
     life.revoke_version(actor=world.mira, version=callee.id, reason="a hole", at=now(), cancel_running=True)
-    assert beat(run=run.id, token=claimed.token, at=now(), calls=called) == "stop"
+    assert beat(run=run.id, token=claimed.token, calls=called) == "stop"
 
 
 def test_an_edited_callee_is_refused_at_the_claim(world: World) -> None:

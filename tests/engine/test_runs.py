@@ -208,7 +208,7 @@ def test_a_lost_runner_leaves_an_interrupted_run_and_can_write_no_more(world: Wo
     run.refresh_from_db()
     assert run.state == "interrupted"
     with pytest.raises(ClaimLost):
-        beat(run=run.id, token=claimed.token, at=now())
+        beat(run=run.id, token=claimed.token)
 
 
 def test_an_illegal_move_names_state_change_and_who(world: World) -> None:

@@ -174,8 +174,8 @@ CASES: list[tuple[str, str, str, set[str], str, list[str]]] = [
     ("switch", "r1", "gate", {"c"}, "failed", [*AFTER_GATE, "r1", "r2", "w2"]),
     ("timeout", "a", "", set(), "timed_out", ["a", "w1", "w2"]),
     ("timeout", "r1", "gate", {"c"}, "failed", [*AFTER_GATE, "r1", "r2", "w1", "w2"]),
-    ("lost", "a", "", set(), "running", ["a"]),
-    ("lost", "w1", "gate", set(), "running", [*AFTER_GATE, "w1"]),
+    ("lost", "a", "", set(), "interrupted", ["a"]),
+    ("lost", "w1", "gate", set(), "interrupted", [*AFTER_GATE, "w1"]),
     ("nothing", "", "gate", {"c"}, "failed", [*AFTER_GATE, "r1", "r2", "w1", "w2"]),
     ("nothing", "", "gate", set(), "succeeded", [*AFTER_GATE, "w1", "w2"]),
 ]

@@ -26,7 +26,7 @@ from procedures.issuer.refusals import LeaseRefused
 from procedures.models import Environment, GlassBreak, Notice, Person, Run, Runner
 from procedures.runner.drive import drive
 from procedures.runner.identity import load_identity
-from procedures.services import break_glass, controls, deciding_late, life, runs
+from procedures.services import break_glass, controls, deciding_late, life, moments, runs
 from procedures.services.claims import claim_run
 from procedures.services.unit import SecondPersonRequired
 from tests.evidence.test_passkeys import Office, opened
@@ -249,10 +249,11 @@ def test_one_that_sql_wrote_gives_no_claim_and_no_lease_and_the_pack_names_it(
     assert found["break_glass"] == {"used": 1, "unreviewed": 1}
 
 
-def test_after_four_hours_it_is_over(office: Office) -> None:
+def test_after_four_hours_it_is_over(office: Office, monkeypatch: pytest.MonkeyPatch) -> None:
     broken(office)
     office.run.refresh_from_db()
     runner = Runner.objects.get(pk=load_identity(Path(settings.OPSPORTAL_KEYS_DIR)).id)
+    monkeypatch.setattr(moments, "agreed", lambda at: at)
     assert claim_run(run=office.run.id, runner=runner, at=now() + timedelta(hours=4, seconds=1)) is None
     office.run.refresh_from_db()
     assert office.run.state == "expired"

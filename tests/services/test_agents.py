@@ -224,9 +224,9 @@ def test_one_hand_stops_one_agent_or_all_and_only_a_manager_lets_them_go_on(worl
     running = asks(world, bot)
     claimed = claims.claim_run(run=running.pk, runner=Runner.objects.filter(disposable=False)[0], at=now())
     assert claimed is not None
-    assert claims.beat(run=running.pk, token=claimed.token, at=now()) == ""
+    assert claims.beat(run=running.pk, token=claimed.token) == ""
     agents.stop(actor=world.mira, agent=None, reason="all of them", at=now())
-    assert claims.beat(run=running.pk, token=claimed.token, at=now()) == "stop"
+    assert claims.beat(run=running.pk, token=claimed.token) == "stop"
     with pytest.raises(NotAllowed, match="All agents are stopped"):
         asks(world, bot)
     with pytest.raises(LeaseRefused, match="All agents are stopped"):

@@ -1,0 +1,117 @@
+"""Finds out what lost runs left on their targets: the next runner of the environment looks, ends it, and says so."""
+
+from __future__ import annotations
+
+import threading
+import time
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Literal
+from uuid import UUID
+
+import structlog
+from django.conf import settings
+from django.db import DatabaseError, connections
+
+from procedures.domain import lost
+from procedures.domain.clock import now
+from procedures.domain.errors import OpsError
+from procedures.domain.ports import Lease, Provider, Target
+from procedures.issuer.looking import lend_to_look
+from procedures.models import Runner, Task
+from procedures.runner.drive import identity
+from procedures.runner.providers import providers
+from procedures.services import remotes
+from procedures.ssh.session import drive
+from procedures.ssh.stub import command
+from procedures.ssh.transport import connect
+
+log = structlog.get_logger(__name__)
+EVERY_S = 2.0
+LONGEST_S = 300.0  # between two tries at a host that does not answer
+
+
+@dataclass(slots=True)
+class Reconciler:
+    """Which tasks this process has looked for, and when it tries each again."""
+
+    environments: Sequence[str]
+    providers: Mapping[str, Provider]
+    runner: Runner
+    due: dict[UUID, tuple[float, float]] = field(default_factory=dict)
+
+    def round(self) -> int:
+        """Look for each task that is due; of how many it is known now that they are dead."""
+        dead = 0
+        for task in remotes.unknown(self.environments, at=now()):
+            wait, next_at = self.due.get(task.pk, (EVERY_S, 0.0))
+            if time.monotonic() < next_at:
+                continue
+            remote, why = self.look_for(task)
+            remotes.tell(task=task.pk, remote=remote, why=why, runner=self.runner.pk, at=now())
+            self.due[task.pk] = min(wait * 2, LONGEST_S), time.monotonic() + wait
+            dead += remote == "dead"
+        return dead
+
+    def look_for(self, task: Task) -> tuple[Literal["dead", "unknown"], str]:
+        """What is known of a lost task now, and how; raises nothing for what the world does."""
+        mark = remotes.mark_of(task)
+        if mark == "":
+            return "dead", "No credential was lent for it yet, so nothing was sent."
+        if mark is None:
+            return "unknown", "This step leaves no mark by which it could be found."
+        try:
+            with lend_to_look(self.providers, self.runner, task, mark, at=now()) as (lease, target):
+                return _on_host(task, target, lease, mark)
+        except OpsError as problem:
+            return "unknown", problem.message
+
+
+def _on_host(task: Task, target: Target, lease: Lease, mark: str) -> tuple[Literal["dead", "unknown"], str]:
+    wanted = lost.looking(mark=mark, run=task.run_id, host=target.name, salt=str(lease.id))
+    private, certificate, agent = (lease.material.get(name) for name in ("private_key", "certificate", "agent_key"))
+    transport = connect(
+        address=target.address,
+        port=target.port,
+        host_key=target.host_key,
+        account=str(lease.evidence["account"]),
+        private_key=private.reveal() if private else b"",
+        certificate=certificate.reveal().decode() if certificate else None,
+        agent_key=agent.reveal().decode() if agent else "",
+    )
+    try:
+        said = drive(
+            transport,
+            command(wanted.sha256, lost.SECONDS),
+            wanted,
+            seconds=lost.SECONDS,
+            cancelled=threading.Event(),
+            write=_unread,
+        )
+    finally:
+        transport.close()
+    return lost.found(said.output, said.status)
+
+
+def _unread(stream: str, data: bytes) -> None:
+    """What the look prints is no output of the run; what it found is in its file."""
+
+
+def start(environments: Sequence[str]) -> None:
+    """From now on look for what lost runs of these environments left behind."""
+    threading.Thread(target=_keep_looking, args=(list(environments),), name="reconciling", daemon=True).start()
+
+
+def _keep_looking(environments: Sequence[str]) -> None:
+    stop, mine = threading.Event(), None
+    while not stop.wait(EVERY_S):
+        try:
+            if mine is None:
+                me = Runner.objects.get(pk=identity().id)
+                mine = Reconciler(environments, providers(Path(settings.OPSPORTAL_KEYS_DIR)), me)
+            mine.round()
+        except DatabaseError as problem:
+            log.warning("reconciling.database", problem=str(problem))
+        finally:
+            connections.close_all()
