@@ -141,7 +141,7 @@ class Company:
                     {
                         "environment": environment,
                         "name": host.name,
-                        "address": "127.0.0.1",
+                        "address": host.address,
                         "port": host.port,
                         "host_key": host.host_key,
                         "trust": "certificate",

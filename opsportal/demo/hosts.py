@@ -59,12 +59,17 @@ def _unpacked() -> str | None:
 
 @dataclass(slots=True)
 class Host:
-    """One practice target. `account` is the name to log in as; `home` its home folder."""
+    """One practice target. `account` is the name to log in as; `home` its home folder.
+
+    `address` is where it listens; `within` are the words before its program, such as those of a network namespace.
+    """
 
     name: str
     folder: Path
     number: int
     port: int = 0
+    address: str = "127.0.0.1"
+    within: tuple[str, ...] = ()
     process: subprocess.Popen[bytes] | None = field(default=None, repr=False)
 
     @property
@@ -110,7 +115,7 @@ class Host:
             command = self._as_root(command)
         log = (etc / "sshd.log").open("ab")
         self.process = subprocess.Popen(
-            command, stdout=log, stderr=log, stdin=subprocess.DEVNULL, start_new_session=True
+            [*self.within, *command], stdout=log, stderr=log, stdin=subprocess.DEVNULL, start_new_session=True
         )
         log.close()
         _wait_for(self.port, self)
@@ -135,7 +140,7 @@ class Host:
         return "\n".join(
             [
                 f"Port {self.port}",
-                "ListenAddress 127.0.0.1",
+                f"ListenAddress {self.address}",
                 f"HostKey {etc}/hostkey",
                 "PidFile none",
                 "UsePAM no",
@@ -202,7 +207,7 @@ def _wait_for(port: int, host: Host) -> None:
     end = time.monotonic() + 10
     while time.monotonic() < end:
         try:
-            with socket.create_connection(("127.0.0.1", port), timeout=1):
+            with socket.create_connection((host.address, port), timeout=1):
                 return
         except OSError:
             if host.process is not None and host.process.poll() is not None:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from datetime import UTC, datetime
 from pathlib import Path
 
@@ -95,7 +95,12 @@ def test_an_output_file_over_its_limit_gives_nothing_and_says_so() -> None:
 
 def test_a_log_over_its_limit_is_marked_once_and_no_longer_kept() -> None:
     kept: list[Line] = []
-    output = RunOutput(lambda lines, masked, after: kept.extend(lines) or after, Masker(), limit=10)
+
+    def store(lines: Sequence[Line], masked: int, after: int) -> int:
+        kept.extend(lines)
+        return after + len(lines)
+
+    output = RunOutput(store, Masker(), limit=10)
     for text in ("ö" * 4, "bbb", "ccc", "ddd"):
         output.add(Line("s", "", "stdout", datetime.now(UTC), text))
     output.flush()
