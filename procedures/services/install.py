@@ -122,17 +122,19 @@ def _told(runner: Mapping[str, str], environments: list[str]) -> dict[str, Any]:
 
 def submit_shipped(folder: Path, *, at: datetime) -> list[str]:
     """Put each shipped runbook that this portal has never seen into review, author `vendor:opsportal`."""
-    shipper = Person.objects.get(username="system:shipped")
-    done = []
-    for path in sorted(p for p in folder.iterdir() if (p / "procedure.yaml").is_file()):
-        if Procedure.objects.filter(name=path.name).exists():
-            continue
-        versions.submit_version(
-            actor=shipper,
-            files=read_folder(path),
-            note="Shipped with OpsPortal.",
-            at=at,
-            author_label="vendor:opsportal",
-        )
-        done.append(path.name)
-    return done
+    new = sorted(path for path in folder.iterdir() if (path / "procedure.yaml").is_file())
+    return [path.name for path in new if submit_runbook(path, at=at)]
+
+
+def submit_runbook(path: Path, *, at: datetime) -> bool:
+    """The same for one of them; False if its name is known here."""
+    if Procedure.objects.filter(name=path.name).exists():
+        return False
+    versions.submit_version(
+        actor=Person.objects.get(username="system:shipped"),
+        files=read_folder(path),
+        note="Shipped with OpsPortal.",
+        at=at,
+        author_label="vendor:opsportal",
+    )
+    return True

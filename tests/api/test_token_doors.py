@@ -45,6 +45,7 @@ def doors() -> Iterator[tuple[str, str, type[Door]]]:
 @pytest.fixture
 def run(world: World) -> Run:
     """A run of `hello` by Mira, who may everything and owns the token that comes."""
+    world.shipped()
     world.accepted()
     world.may(world.person("nora", key=True), "manage_access")
     made = world.ask(world.mira)

@@ -35,6 +35,7 @@ class Scene:
 
 @pytest.fixture
 def scene(world: World) -> Scene:
+    world.shipped()
     version = world.accepted()
     quinn, stranger, viewer = world.person("quinn"), world.person("sam"), world.person("vera")
     world.may(quinn, "run", procedure="hello")

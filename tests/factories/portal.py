@@ -18,7 +18,7 @@ from procedures.domain.canonical import canon, moment
 from procedures.domain.clock import now
 from procedures.domain.ids import uuid7
 from procedures.domain.sshkeys import fingerprint, sign_sshsig
-from procedures.models import DutyAssignment, Grant, Person, Procedure, Run, Version
+from procedures.models import DutyAssignment, Grant, Person, Run, Version
 from procedures.runner.identity import DISPOSABLE, load_identity, pool_key
 from procedures.services import bootstrap, controls, install, reviews, runs, versions
 
@@ -138,10 +138,13 @@ class World:
             at=now(),
         )
 
+    def shipped(self) -> None:
+        """All shipped runbooks, in review."""
+        install.submit_shipped(RUNBOOKS, at=now())
+
     def accepted(self, name: str = "hello") -> Version:
         """The shipped runbook, accepted by Mira, who holds every duty and wrote none of it."""
-        if not Procedure.objects.filter(name=name).exists():
-            install.submit_shipped(RUNBOOKS, at=now())
+        install.submit_runbook(RUNBOOKS / name, at=now())
         version = Version.objects.get(procedure__name=name, state="in_review")
         self.review(self.mira, version, "operations", "security", signed=True)
         version.refresh_from_db()

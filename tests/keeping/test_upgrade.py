@@ -16,6 +16,7 @@ from typing import Any
 import pytest
 from django.db import connection
 from django.db.migrations.executor import MigrationExecutor
+from django.db.migrations.loader import MigrationLoader
 
 from opsportal.keeping import dumping
 from opsportal.keeping.setting_up import set_up
@@ -27,13 +28,17 @@ from procedures.evidence.models import Event, Leaf
 from procedures.evidence.sequence import beat
 from procedures.models import Person, Run
 from tests.keeping.conftest import Place
+from tests.keeping.schema import schema
 
 EARLIER = Path(__file__).parent / "earlier"
+FRESH: dict[str, Any] = {}
 
 
 @pytest.fixture
 def earlier(bare: Place, tmp_path: Path) -> Path:
     """The earlier portal in the place of this test's."""
+    assert ("procedures", "0014_code_apps") not in MigrationLoader(None).graph.nodes, "a new one is made at once"
+    FRESH.update(schema())
     bare.empty()
     folder = tmp_path / "earlier"
     with zipfile.ZipFile(EARLIER / f"0014-{connection.vendor}.zip") as file:
@@ -64,6 +69,7 @@ def test_an_earlier_portal_comes_up_to_date_and_its_evidence_is_the_same(
     assert done.migrated >= 12
     assert (done.fresh, done.link) == (False, None)
     assert set_up([]).migrated == 0, "a second time there is nothing to do"
+    assert schema() == FRESH, "step by step and at once lead to the same"
     assert bodies()[: len(before)] == before
     assert check() == []
     assert drift(now()) == []

@@ -130,6 +130,7 @@ def _write_sql(url: str, folder: Path) -> None:
     there = ConnectionHandler({"default": described})["default"]
     try:
         executor = MigrationExecutor(there)
+        executor.loader = MigrationLoader(there, replace_migrations=False)
         state = ProjectState(real_apps=executor.loader.unmigrated_apps)
         for migration, _ in executor.migration_plan(executor.loader.graph.leaf_nodes()):
             with there.schema_editor(collect_sql=True, atomic=migration.atomic) as editor:

@@ -202,10 +202,7 @@ def test_the_same_bytes_are_one_draft_and_new_ones_take_its_place_until_it_is_su
 
 
 def test_whoever_may_author_tries_a_shipped_runbook_before_anybody_accepts_it(world: World, pool: Runner) -> None:
-    from procedures.services.install import submit_shipped
-    from tests.factories.portal import RUNBOOKS
-
-    submit_shipped(RUNBOOKS, at=now())
+    world.shipped()
     shipped = Version.objects.get(procedure__name="hello", state="in_review")
     drafts.draft_of(actor=world.mira, version=shipped.id, at=now())
     run = world.ask(world.mira, procedure="hello", draft=True, parameters={"name": "Ada"})

@@ -82,7 +82,7 @@ def test_a_version_is_reminded_of_to_reviewers_and_not_to_its_author(world: Worl
 
 
 def test_what_came_with_the_product_reminds_nobody(world: World) -> None:
-    world.accepted()
+    world.shipped()
     assert Version.objects.filter(state="in_review").exists()
     deciding_late.remind_deciders(at=now() + REVIEW_WITHIN * 0.9)
     assert told("review.late") == set()

@@ -59,6 +59,7 @@ def test_a_token_for_staging_is_refused_production_by_its_name(quinn: Person) ->
 
 
 def test_a_token_tells_no_hidden_procedure_from_one_that_is_not_there(world: World, quinn: Person) -> None:
+    world.shipped()
     _, client = token_of(quinn, procedures=["hello"])
     Procedure.objects.exclude(name="hello").update(hidden=True)
     hidden = Procedure.objects.exclude(name="hello").values_list("name", flat=True)[0]
@@ -67,6 +68,7 @@ def test_a_token_tells_no_hidden_procedure_from_one_that_is_not_there(world: Wor
 
 
 def test_what_a_token_is_for_narrows_even_its_owners_own_runs(world: World, quinn: Person) -> None:
+    world.shipped()
     run = world.ask(quinn)
     _, other = token_of(quinn, procedures=["disk-cleanup"])
     path = f"/api/v1/runs/{run.pk}/"

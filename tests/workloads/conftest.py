@@ -89,6 +89,7 @@ def issuer(running: Issuer) -> Issuer:
 @pytest.fixture
 def plant(db: None, issuer: Issuer) -> Iterator[Plant]:
     world = new_world()
+    world.shipped()
     world.accepted()
     olga = world.person("olga", key=True)
     robot = world.account(olga, "robot")
