@@ -21,6 +21,8 @@ from procedures.models import AgentClient, Connection, Person
 from procedures.services.step_up import RECENT, StepUpNeeded, strength_of_caller
 from procedures.services.unit import thing
 
+NOT_HERE = "is no program that is registered here, or not any more"
+
 
 class AskedWrongly(InvalidInput):
     """A program's request to be connected is not one that could be granted; nobody is sent anywhere."""
@@ -68,7 +70,7 @@ def wish_of(query: Mapping[str, list[str]]) -> Wish:
     given = {name: values[0] for name, values in query.items() if values}
     client = client_of(given.get("client_id", ""))
     if problems or client is None:
-        raise AskedWrongly(problems or [("/client_id", "is no program that is registered here, or not any more")])
+        raise AskedWrongly(problems or [("/client_id", NOT_HERE)])
     redirect = given.get("redirect_uri", "")
     if not clients.is_registered(client.redirects, redirect):
         raise AskedWrongly([("/redirect_uri", "is not an address that this program registered")])
@@ -105,6 +107,8 @@ def consent(*, actor: Person, wish: Wish, agent: UUID, days: int, at: datetime, 
     Raises NotAllowed, StepUpNeeded, InvalidInput.
     """
     row = _own(actor, agent, bearer=bearer)
+    if not AgentClient.objects.select_for_update().filter(pk=wish.client.pk).exists():
+        raise AskedWrongly([("/client_id", NOT_HERE)])
     if not 1 <= days <= clients.DAYS:
         raise InvalidInput([("/days", f"1 to {clients.DAYS}")])
     proof = strength_of_caller(actor, at)

@@ -42,11 +42,24 @@ def check(control: str, object: Mapping[str, Any]) -> None:
         problems.append(("/object/procedure", f"there is no procedure {object['procedure']!r}"))
     if "principal" in object and principal(object["principal"]) is None:
         problems.append(("/object/principal", f"there is no {object['principal']}"))
-    if control == "membership" and not Person.objects.filter(subject=object["person"]).exists():
-        problems.append(("/object/person", "there is no such person"))
+    problems += _closed_meanwhile(control, object)
     problems += CHECKS.get(control, _nothing)(object)
     if problems:
         raise InvalidInput(problems)
+
+
+def _closed_meanwhile(control: str, object: Mapping[str, Any]) -> list[tuple[str, str]]:
+    """Nobody without an open account is put into a group or given a duty; to take either away is never refused."""
+    if control == "membership":
+        pointer, row = "/object/person", Person.objects.filter(subject=object["person"]).first()
+        if row is None:
+            return [(pointer, "there is no such person")]
+    elif control == "duty" and object["principal"].startswith("person:"):
+        pointer, row = "/object/principal", Person.objects.filter(subject=object["principal"][7:]).first()
+    else:
+        return []
+    closed = row is not None and not row.is_active and object["action"] == "add"
+    return [(pointer, "has no open account any more")] if closed else []
 
 
 def _nothing(object: Mapping[str, Any]) -> list[tuple[str, str]]:

@@ -34,7 +34,8 @@ from procedures.services.signing import Decided, decided
 from procedures.services.target_changes import confirmers_for_many
 from procedures.services.unit import SecondPersonRequired, thing
 
-CHANGEABLE = ("grant", "agent", "service_account", "source", *CONTROLS)  # what these name may have changed since
+# What these name may have changed since.
+CHANGEABLE = ("grant", "membership", "duty", "agent", "service_account", "source", *CONTROLS)
 
 
 def statement_for(*, actor: Person, control: str, object: Mapping[str, Any]) -> dict[str, Any]:

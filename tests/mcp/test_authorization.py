@@ -6,7 +6,7 @@ import json
 from collections.abc import Callable
 from datetime import timedelta
 from typing import Any
-from urllib.parse import urlsplit
+from urllib.parse import parse_qs, urlsplit
 
 import pytest
 from rest_framework.test import APIClient
@@ -17,7 +17,7 @@ from procedures.domain.software import MAY
 from procedures.evidence.models import Event
 from procedures.mcp import METADATA, SERVER, TOKEN
 from procedures.models import AgentClient, ApiToken, Connection, Person, RefreshToken
-from procedures.services import agents, connection_keys, leavers, tokens
+from procedures.services import agents, connection_keys, connections, leavers, tokens
 from tests.factories.agents import agent_object, new_agent
 from tests.factories.connections import PORTAL, Program, connected, says, sent
 from tests.factories.portal import World
@@ -73,6 +73,16 @@ def test_an_owner_says_no_or_yes_and_the_whole_chain_is_evidence(world: World, b
     assert (made["actor"], made["agent"]) == (str(bot.owner.subject), str(bot.subject))
     assert (made["redirect"], made["second_factor"]["strength"]) == (program.redirect, "totp")
     assert told("token.made")[0]["connection"] == made["connection"]
+
+
+def test_a_program_that_is_forgotten_between_the_page_and_the_word_gets_nothing(world: World, bot: Person) -> None:
+    program = Program()
+    wish = connections.wish_of(parse_qs(program.asks().partition("?")[2]))
+    AgentClient.objects.all().delete()
+    caller = {"actor": bot.owner, "wish": wish, "agent": bot.subject, "days": 1, "at": now()}
+    with pytest.raises(connections.AskedWrongly, match="not any more"):
+        connections.consent(**caller)
+    assert not Connection.objects.exists()
 
 
 def test_a_code_is_good_once_and_the_second_time_ends_what_it_opened(world: World, bot: Person) -> None:

@@ -6,6 +6,7 @@ import json
 from typing import Any
 
 import pytest
+from django.contrib.auth.models import Group
 from django.test import Client
 from rest_framework.test import APIClient
 
@@ -17,7 +18,7 @@ from procedures.domain.gains import gains_from
 from procedures.domain.ids import uuid7
 from procedures.evidence.models import Event
 from procedures.issuer.replay import replay
-from procedures.models import ApiToken, Environment, Grant, Person, Run
+from procedures.models import ApiToken, DutyAssignment, Environment, Grant, Membership, Person, Run
 from procedures.services import approvals, controls, leavers, sessions, tokens
 from procedures.services.unit import SecondPersonRequired
 from tests.factories.agents import new_agent
@@ -80,6 +81,36 @@ def test_whoever_left_meanwhile_is_given_no_software_and_none_of_theirs_works_ag
         with pytest.raises(InvalidInput, match="owner"):
             controls.confirm(actor=nora, change=change.id, signature=signed, at=now())
     assert not Person.objects.filter(owner=rob, is_active=True).exists()
+
+
+def test_whoever_left_meanwhile_joins_no_group_and_takes_no_duty(world: World, rob: Person) -> None:
+    world.confirmed("profile", {"profile": "separate"})
+    who = str(rob.subject)
+    Group.objects.create(name="ops")
+    rows = [
+        world.propose("membership", {"person": who, "group": "ops", "action": "add"}),
+        world.propose("duty", {"principal": f"person:{who}", "duty": "security", "action": "add"}),
+    ]
+    leavers.close_person(actor=world.mira, person=rob.subject, at=now())
+    for change in rows:
+        signed = world.signed("nora", bytes(change.statement))
+        nora = Person.objects.get(username="nora")
+        with pytest.raises(InvalidInput, match="no open account"):
+            controls.confirm(actor=nora, change=change.id, signature=signed, at=now())
+    assert not Membership.objects.filter(person=rob).exists()
+    assert not DutyAssignment.objects.filter(person=rob, ended_at__isnull=True).exists()
+
+
+def test_two_changes_for_one_name_make_one_account(world: World, rob: Person) -> None:
+    world.confirmed("profile", {"profile": "separate"})
+    named = {"username": "bot", "name": "Bot", "owner": str(rob.subject)}
+    first, second = (world.propose("service_account", {"account": str(uuid7()), **named}) for _ in range(2))
+    nora = Person.objects.get(username="nora")
+    controls.confirm(actor=nora, change=first.id, signature=world.signed("nora", bytes(first.statement)), at=now())
+    with pytest.raises(InvalidInput, match="is taken"):
+        controls.confirm(
+            actor=nora, change=second.id, signature=world.signed("nora", bytes(second.statement)), at=now()
+        )
 
 
 def test_an_account_signs_in_nowhere_even_with_a_password(world: World, robot: Person, rf: Any) -> None:
