@@ -38,6 +38,7 @@ OPSPORTAL_ALIVE_FILE = env.text("OPSPORTAL_ALIVE_FILE")
 OPSPORTAL_ROOT_OK = env.yes("OPSPORTAL_ROOT_OK")
 OPSPORTAL_VERSION = "0.1.0"
 OPSPORTAL_DISPATCH = "procedures.runner.dispatch.send_run"
+OPSPORTAL_BATCH_DISPATCH = "procedures.runner.dispatch.send_batch"
 OPSPORTAL_DRAFT_DISPATCH = "procedures.runner.dispatch.send_draft"
 OPSPORTAL_OPTIONS_DISPATCH = "procedures.runner.dispatch.send_options"
 OPSPORTAL_INVENTORY_DISPATCH = "procedures.runner.dispatch.send_inventory"

@@ -12,6 +12,7 @@ PARAMETERS_BYTES = 256 * KIB
 STRING_BYTES = 64 * KIB
 TARGETS_PER_RUN = 5_000
 STEPS = 200
+BATCH = 64  # targets of a step that one runner works on at a time
 EACH_ITEMS = 1_000
 CALL_DEPTH = 5
 CALLS_PER_RUN = 50
@@ -37,6 +38,7 @@ TABLE: tuple[tuple[str, str], ...] = (
     ("one text among them", f"{STRING_BYTES // KIB} KiB, so a file has at most 48,000 bytes"),
     ("targets of a run", f"{TARGETS_PER_RUN:,}"),
     ("steps of a procedure, all branches", f"{STEPS}"),
+    ("targets of a step that one runner works on at a time", f"{BATCH}"),
     ("items of `each`", f"{EACH_ITEMS:,}"),
     ("depth of calls, calls of a run", f"{CALL_DEPTH}, {CALLS_PER_RUN}"),
     ("the output file of a script", f"{OUTPUT_BYTES // KIB} KiB"),

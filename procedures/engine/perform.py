@@ -13,6 +13,7 @@ from procedures.domain.errors import OpsError
 from procedures.domain.plan import Unit
 from procedures.domain.states import TaskState
 from procedures.engine.gates import pass_gate
+from procedures.engine.sharing import is_worth_sharing, run_shared
 from procedures.engine.step import Place, record_task, refuse_step, run_step
 from procedures.models import Task
 from procedures.services import tasks
@@ -75,7 +76,8 @@ def _fresh(drive: Drive, step: Step, place: Place, units: list[Unit], scope: Map
         return {}
     if step.action == CALL:
         return _kept(drive, step, place, {"": _call(drive, step, place)})
-    return _kept(drive, step, place, run_step(drive.tools, step, place, units, scope))
+    shared = is_worth_sharing(drive.tools, drive.tools.actions[step.action], units)
+    return _kept(drive, step, place, (run_shared if shared else run_step)(drive.tools, step, place, units, scope))
 
 
 def _kept(drive: Drive, step: Step, place: Place, fresh: dict[str, Task]) -> dict[str, Task]:

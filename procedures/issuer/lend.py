@@ -20,7 +20,7 @@ from procedures.domain.states import RunState
 from procedures.issuer.judgement import judge_binding, judge_run, judge_secret, judge_target
 from procedures.issuer.refusals import LeaseRefused
 from procedures.issuer.replay import replay
-from procedures.models import CredentialBinding, Run, Runner, SealedSecret
+from procedures.models import CredentialBinding, Run, Runner, SealedSecret, StepBatch
 from procedures.services import leases, plans
 from procedures.services.claims import Claimed, secrets_of
 from procedures.services.moments import database_now
@@ -69,7 +69,7 @@ class Issuer:
         self, claimed: Claimed, step_id: str, target_name: str, attempt: int, credential: str, lease_id: UUID
     ) -> tuple[Lease, Provider]:
         """Safe to repeat for one lease: what was recorded before the database went away is recorded once."""
-        at, run = database_now(), self._running(claimed)
+        at, run = database_now(), self._running(claimed, step_id, target_name)
         approved = parse(bytes(run.plan))
         row = self._planned_step(approved, step_id, target_name, attempt, credential)
         authority = replay()
@@ -125,14 +125,13 @@ class Issuer:
         leases.issued(lease=lease, at=at)
         return lease, provider
 
-    def _running(self, claimed: Claimed) -> Run:
-        """The run as it stands now, still running under this very claim."""
+    def _running(self, claimed: Claimed, step: str, target: str) -> Run:
+        """The run as it stands now, running under this very claim, or with this step and target handed out to us."""
         with transaction.atomic():
             run = Run.objects.select_related("environment", "procedure", "version", "requester", "claim").get(
                 pk=claimed.run.id
             )
-        mine = hasattr(run, "claim") and run.claim.token == claimed.token and run.claim.runner_id == self.runner.id
-        if run.state != RunState.RUNNING or not mine:
+        if run.state != RunState.RUNNING or not self._is_ours(run, claimed.token, step, target):
             raise LeaseRefused(f"Run #{run.no} is not running under this claim.")
         if run.environment_id not in self.runner.environments:
             raise LeaseRefused(f"The runner {self.runner.name} does not serve {run.environment_id}.")
@@ -141,6 +140,15 @@ class Issuer:
         if plan.plan_digest(bytes(run.plan)) != run.plan_digest:
             raise LeaseRefused("The stored plan is not the one that was approved.")
         return run
+
+    def _is_ours(self, run: Run, token: UUID, step: str, target: str) -> bool:
+        if not hasattr(run, "claim"):
+            return False
+        if run.claim.token == token:
+            return bool(run.claim.runner_id == self.runner.pk)
+        taken = StepBatch.objects.filter(run=run, claim=run.claim.token, token=token, runner=self.runner, step=step)
+        row = taken.filter(state=StepBatch.State.TAKEN).first()
+        return row is not None and target in row.labels
 
     @staticmethod
     def _planned_step(

@@ -4,6 +4,7 @@ from procedures.models.access import ControlChange, Grant, GrantRight, Procedure
 from procedures.models.access_requests import AccessRequest
 from procedures.models.agents import Agent
 from procedures.models.artifacts import Artifact
+from procedures.models.batches import StepBatch
 from procedures.models.break_glass import GlassBreak
 from procedures.models.campaigns import Campaign, CampaignItem
 from procedures.models.connections import AgentClient, Connection, RefreshToken
@@ -118,6 +119,7 @@ __all__ = [
     "Source",
     "SourceFinding",
     "Space",
+    "StepBatch",
     "Target",
     "TargetContact",
     "Task",

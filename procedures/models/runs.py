@@ -86,6 +86,7 @@ class Claim(models.Model):
     token = models.UUIDField()
     claimed_at = models.DateTimeField()
     heartbeat_at = models.DateTimeField()
+    lines = models.PositiveBigIntegerField(default=0, db_default=0)  # of output that its holder has stored
 
 
 class RunGroup(models.Model):

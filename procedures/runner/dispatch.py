@@ -10,6 +10,7 @@ from procedures.runner.tasks import (
     drive_draft,
     drive_run,
     fetch_options,
+    help_with,
     sync_inventory,
     try_version,
 )
@@ -18,6 +19,11 @@ from procedures.runner.tasks import (
 def send_run(run: UUID, environment: str) -> None:
     """Raises whatever the broker raises; the caller treats it as a lost nudge."""
     drive_run.apply_async((str(run),), queue=f"environment.{environment}", retry=False)
+
+
+def send_batch(batch: UUID, environment: str) -> None:
+    """Help is asked for with part of a step."""
+    help_with.apply_async((str(batch),), queue=f"environment.{environment}", retry=False)
 
 
 def send_trial(trial: UUID) -> None:

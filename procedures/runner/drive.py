@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from contextlib import contextmanager
 from functools import cache, partial
 from pathlib import Path
+from typing import Literal
 from uuid import UUID
 
 import structlog
@@ -50,8 +52,12 @@ def drive(run: UUID) -> None:
     claimed = claim(run, me)
     if claimed is None:
         return
-    issuer = Issuer(providers(keys()), registry.actions(), me, open_secrets=open_secrets, outputs=_outputs)
-    carry_out(claimed, registry.actions(), issuer, identity(), open_secrets(claimed.run))
+    carry_out(claimed, registry.actions(), issuer_of(me), identity(), open_secrets(claimed.run))
+
+
+def issuer_of(me: Runner) -> Issuer:
+    """The issuer of this process, which lends to this runner alone."""
+    return Issuer(providers(keys()), registry.actions(), me, open_secrets=open_secrets, outputs=_outputs)
 
 
 def claim(run: UUID, runner: Runner) -> Claimed | None:
@@ -71,11 +77,26 @@ def carry_out(
     """Drive what was claimed until it ends or waits."""
     run = claimed.run.id
     log.info("run.claimed", run=str(run), no=claimed.run.no, draft=claimed.run.draft)
+    called = [frame.version for frame in claimed.frames.values()]
+    beat = partial(claims.beat, run=run, token=claimed.token, calls=called)
+    with tools_for(claimed, actions, lender, me, secrets, beat) as tools:
+        Drive(tools).go()
+
+
+@contextmanager
+def tools_for(
+    claimed: Claimed,
+    actions: Mapping[str, Action],
+    lender: Lender,
+    me: Identity,
+    secrets: Mapping[str, Secret],
+    beat: Callable[[], Literal["", "cancel", "stop"]],
+) -> Iterator[Tools]:
+    """What a run, or a batch of it, is carried out with: output through a mask of its own, and a beating heart."""
+    run = claimed.run.id
     masker = Masker()
     for name, secret in secrets.items():
         masker.register(secret, name)
-    called = [frame.version for frame in claimed.frames.values()]
-    beat = partial(claims.beat, run=run, token=claimed.token, calls=called)
     watch = Watch(
         lambda _: beat(),
         claimed.deadline,
@@ -86,10 +107,10 @@ def carry_out(
     def store(lines: Sequence[Line], masked: int, after: int) -> int:
         return tasks.append(run=run, token=claimed.token, lines=lines, after=after, masked_bytes=masked)
 
-    output = RunOutput(store, masker, seq=tasks.last_line(run))
+    output = RunOutput(store, masker)
     try:
         with watch:
-            Drive(Tools(claimed, actions, lender, me, output, watch, secrets)).go()
+            yield Tools(claimed, actions, lender, me, output, watch, secrets)
     finally:
         output.close()
 

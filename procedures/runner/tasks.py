@@ -50,6 +50,18 @@ def drive_run(run_id: str) -> None:
 
 
 @shared_task(  # type: ignore[untyped-decorator]
+    acks_late=True, ignore_result=True, name="opsportal.help_with"
+)
+def help_with(batch_id: str) -> None:
+    from procedures.runner.helping import help_with as carry_out
+
+    try:
+        carry_out(UUID(batch_id))
+    except ClaimLost:
+        return
+
+
+@shared_task(  # type: ignore[untyped-decorator]
     acks_late=True, ignore_result=True, name="opsportal.try_version"
 )
 def try_version(trial_id: str) -> None:

@@ -11,7 +11,7 @@ from django.db import transaction
 from procedures.domain.errors import OpsError
 from procedures.domain.ports import Described
 from procedures.models import Entity
-from procedures.services.claims import hold
+from procedures.services.claims import hold_part
 from procedures.services.run_states import note
 
 
@@ -32,7 +32,7 @@ class EntityOfDraft(OpsError):
 def register(*, run: UUID, token: UUID, step: str, described: Sequence[Described], at: datetime) -> None:
     """Write every entity of one descriptor, or none. Raises ClaimLost, EntityElsewhere, EntityOfDraft."""
     with transaction.atomic(durable=True):
-        row = hold(run, token)
+        row = hold_part(run, token)
         if row.draft:
             raise EntityOfDraft("A draft's run registers nothing.")
         for one in described:

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from datetime import datetime, timedelta
-from typing import Any, Literal
+from typing import Any
 from uuid import UUID, uuid4
 
 from django.db import transaction
@@ -23,8 +23,9 @@ from procedures.domain.statements import strong_enough
 from procedures.domain.states import RunState, VersionState
 from procedures.evidence.queries import accepted_digests
 from procedures.models import Approval, Claim, Environment, GlassBreak, Run, Runner, Version
-from procedures.services import agents, break_glass, carried, drafts, drifts, letting_in, moments, plans, run_policies
+from procedures.services import break_glass, carried, drafts, drifts, letting_in, moments, plans, run_policies
 from procedures.services.calls import CalleeChanged
+from procedures.services.holding import ClaimLost, beat, hold, hold_part, word_for
 from procedures.services.policies import PolicyDenied
 from procedures.services.run_states import end, move, note
 from procedures.services.versions import recomputed
@@ -50,13 +51,6 @@ class Claimed:
             return self
         frame = self.frames[prefix]
         return replace(self, definition=frame.definition, files=frame.files, ask=frame.ask)
-
-
-class ClaimLost(OpsError):
-    """Another runner, the sweeper or a cancel ended this claim."""
-
-    code = "claim.lost"
-    next_step = "Nothing: the runner stops what it was doing."
 
 
 class _Refused(Exception):
@@ -250,29 +244,15 @@ def _take(
     return Claimed(run, token, definition, planned.files, planned.ask, deadline, planned.frames)
 
 
-def beat(*, run: UUID, token: UUID, calls: Sequence[str] = ()) -> Literal["", "cancel", "stop"]:
-    """Say that the runner lives; hear whether the run must stop. Raises ClaimLost.
-
-    `stop` (rule 20): its version, or one of those it `calls`, was revoked with all that runs, or the stop switch of its
-    environment or of the agent that asked was thrown.
-    """
-    if not Claim.objects.filter(pk=run, token=token).update(heartbeat_at=moments.database_now()):
-        raise ClaimLost("This run is claimed by somebody else, or has ended.")
-    asked, version, stopped, agent = Run.objects.values_list(
-        "cancel_requested_at", "version_id", "environment__stopped_at", "requester__agent"
-    ).get(pk=run)
-    revoked = Version.objects.filter(pk__in=[version, *calls], state=VersionState.REVOKED.value, stops_runs=True)
-    if stopped is not None or revoked.exists() or (agent is not None and agents.stopped(agent)):
-        return "stop"
-    return "cancel" if asked is not None else ""
-
-
-def hold(run: UUID, token: UUID) -> Run:
-    """The run, locked, if this claim still holds it. Call inside a transaction. Raises ClaimLost."""
-    claim = Claim.objects.select_for_update().filter(pk=run, token=token).first()
-    if claim is None:
-        raise ClaimLost("This run is claimed by somebody else, or has ended.")
-    return Run.objects.select_related("environment", "procedure", "version", "requester").get(pk=run)
+def join(run: Run, runner: Runner, token: UUID, at: datetime) -> Claimed | str:
+    """What another runner needs to help with a run under way, everything decided again; or why it may not."""
+    try:
+        glass = break_glass.standing(run, at)
+        definition, files = _decide_again(run, runner, at, glass.skips if glass else ())
+        planned = _same_plan(run, definition, files, at)
+    except (_Refused, _Drifted) as refusal:
+        return str(refusal)
+    return Claimed(run, token, definition, planned.files, planned.ask, run.deadline_at or at, planned.frames)
 
 
 def secrets_of(claimed: Claimed, prefix: str, opened: Mapping[str, Secret]) -> dict[str, Secret]:
@@ -282,4 +262,4 @@ def secrets_of(claimed: Claimed, prefix: str, opened: Mapping[str, Secret]) -> d
     return {inner: opened[name] for inner, name in claimed.frames[prefix].secrets.items() if name in opened}
 
 
-__all__ = ["ClaimLost", "Claimed", "beat", "claim_run", "hold", "secrets_of"]
+__all__ = ["ClaimLost", "Claimed", "beat", "claim_run", "hold", "hold_part", "join", "secrets_of", "word_for"]

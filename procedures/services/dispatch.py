@@ -22,6 +22,12 @@ def after_commit(run: UUID, environment: str, *, draft: bool = False) -> None:
     transaction.on_commit(partial(_messengers().submit, nudge, run, environment, draft=draft))
 
 
+def batch_after_commit(batch: UUID, environment: str) -> None:
+    """Ask other runners of the environment for help once the batch is committed; losing it costs only their help."""
+    send = partial(_sent, settings.OPSPORTAL_BATCH_DISPATCH, batch, environment)
+    transaction.on_commit(partial(_messengers().submit, send))
+
+
 def tests_after_commit(trial: UUID) -> None:
     """Nudge the disposable pool once the trial's row is committed."""
     transaction.on_commit(partial(_messengers().submit, nudge_tests, trial))

@@ -17,7 +17,7 @@ from procedures.domain.states import TASK_MOVES, TaskState, require_move
 from procedures.evidence.dsse import runner_statement
 from procedures.models import LogChunk, Run, Runner, Task
 from procedures.services.artifacts import Kept, store
-from procedures.services.claims import hold
+from procedures.services.holding import hold, hold_part, holder_of
 from procedures.services.run_states import note
 from procedures.services.steady import steadily
 
@@ -64,7 +64,7 @@ def begin(
 
 def _begin(id: UUID, run: UUID, token: UUID, place: Mapping[str, Any], does: str, at: datetime) -> Task:
     with transaction.atomic(durable=True):
-        row = hold(run, token)
+        row = hold_part(run, token)
         if (begun := Task.objects.filter(pk=id).first()) is not None:
             return begun  # the answer was lost, not the commit
         task = Task.objects.create(id=id, run=row, state=TaskState.RUNNING.value, started_at=at, **place)
@@ -119,7 +119,7 @@ def _finish(
 ) -> None:
     state = TaskState(result.outcome)
     with transaction.atomic(durable=True):
-        row = hold(run, token)
+        row = hold_part(run, token)
         if Task.objects.filter(pk=task.pk, state=state.value, ended_at=at).exists():
             return  # the answer was lost, not the commit
         task.refresh_from_db(fields=["state"])  # a try that was rolled back may have changed it here
@@ -199,23 +199,18 @@ def sign(signer: Signer, kind: str, facts: Mapping[str, Any]) -> dict[str, Any]:
     return envelope
 
 
-def last_line(run: UUID) -> int:
-    """The number of the last line of a run that is stored."""
-    return LogChunk.objects.filter(run=run).aggregate(last=Max("seq"))["last"] or 0
-
-
 def append(*, run: UUID, token: UUID, lines: Sequence[Line], after: int, masked_bytes: int = 0) -> int:
-    """Store output that was already masked; `seq` goes on without a gap. Returns the number of the last line.
+    """Store output that was already masked; `seq` goes on without a gap, whoever else writes to the same run.
 
-    `after` is the last line that the caller knows to be stored: what it sends again after a lost answer, with more
-    behind it, is there once.
+    `after` is how many lines the caller knows to be stored of its own: what it sends again after a lost answer, with
+    more behind it, is there once. Returns how many are stored now.
     """
     with transaction.atomic(durable=True):
-        hold(run, token)
-        last = last_line(run)
-        stored, lines = last - after, lines[max(0, last - after) :]
+        holder = holder_of(run, token)
+        stored, lines = holder.lines - after, lines[max(0, holder.lines - after) :]
         if not lines:
-            return last
+            return holder.lines
+        last = LogChunk.objects.filter(run=run).aggregate(last=Max("seq"))["last"] or 0
         LogChunk.objects.bulk_create(
             LogChunk(
                 run_id=run,
@@ -231,4 +226,6 @@ def append(*, run: UUID, token: UUID, lines: Sequence[Line], after: int, masked_
         )
         if masked_bytes and stored <= 0:
             Run.objects.filter(pk=run).update(masked_bytes=F("masked_bytes") + masked_bytes)
-        return last + len(lines)
+        holder.lines += len(lines)
+        holder.save(update_fields=["lines"])
+        return holder.lines

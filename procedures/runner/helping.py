@@ -1,0 +1,46 @@
+"""One batch of a step of another runner's run, from the message to its end."""
+
+from __future__ import annotations
+
+from functools import partial
+from uuid import UUID
+
+import structlog
+
+from procedures.definitions import registry
+from procedures.domain.clock import now
+from procedures.engine import draining
+from procedures.engine.sharing import help_out
+from procedures.models import Runner
+from procedures.runner.drive import identity, issuer_of, open_secrets, tools_for
+from procedures.services import batches
+from procedures.services.claims import Claimed
+from procedures.services.moments import ClockSkewed
+
+log = structlog.get_logger(__name__)
+
+
+def help_with(batch: UUID) -> None:
+    """Take a batch if it is still open and carry it out. Nothing to take: nothing happens. Raises ClaimLost."""
+    me = Runner.objects.get(pk=identity().id)
+    try:
+        taken = None if draining.wanted.is_set() else batches.take(batch=batch, runner=me, at=now())
+    except ClockSkewed as problem:
+        log.warning(problem.code, batch=str(batch), problem=problem.message, next_step=problem.next_step)
+        return
+    if taken is None:
+        return
+    claimed, row = taken.claimed, taken.row
+    log.info("batch.taken", run=str(row.run_id), batch=str(batch), targets=len(row.labels))
+    beat = partial(batches.beat, batch=batch, token=claimed.token, calls=_called(claimed))
+    with tools_for(claimed, registry.actions(), issuer_of(me), identity(), open_secrets(claimed.run), beat) as tools:
+        above, slash, _ = row.step.rpartition("/")
+        try:
+            help_out(tools.within(above + slash) if above else tools, row)
+        finally:
+            tools.workspaces.close()
+    batches.done(batch=batch, token=claimed.token)
+
+
+def _called(claimed: Claimed) -> list[str]:
+    return [frame.version for frame in claimed.frames.values()]
