@@ -100,7 +100,6 @@ class Host:
         (etc / "authorized_keys").write_text(keys)
 
     def start(self) -> None:
-        sshd = find_sshd()
         etc = self.folder / "etc"
         etc.mkdir(parents=True, exist_ok=True)
         self.home.mkdir(exist_ok=True)
@@ -110,9 +109,9 @@ class Host:
             (etc / name).touch()
         self.port = self.port or _free_port()
         (etc / "sshd_config").write_text(self._config())
-        command = [sshd, "-D", "-e", "-f", str(etc / "sshd_config")]
         if os.geteuid() == 0:
-            command = self._as_root(command)
+            self._make_accounts()
+        command = self.command("-D", "-e", "-f", str(etc / "sshd_config"))
         log = (etc / "sshd.log").open("ab")
         self.process = subprocess.Popen(
             [*self.within, *command], stdout=log, stderr=log, stdin=subprocess.DEVNULL, start_new_session=True
@@ -120,8 +119,17 @@ class Host:
         log.close()
         _wait_for(self.port, self)
 
-    def _as_root(self, command: list[str]) -> list[str]:
-        """sshd in a mount namespace with accounts of its own."""
+    def command(self, *words: str) -> list[str]:
+        """sshd with these words, where the host's account is known."""
+        command = [find_sshd(), *words]
+        if os.geteuid() != 0:
+            return command
+        etc = self.folder / "etc"
+        mounts = " && ".join(f"mount --bind {etc}/{name} /etc/{name}" for name in ("passwd", "group", "shadow"))
+        return ["unshare", "--mount", "sh", "-c", f'{mounts} && exec "$@"', "sshd", *command]
+
+    def _make_accounts(self) -> None:
+        """Accounts of its own, for the mount namespace of an sshd that root starts."""
         etc = self.folder / "etc"
         Path("/run/sshd").mkdir(mode=0o755, exist_ok=True)
         row = f"deploy:x:{self.uid}:{self.uid}:practice:{self.home}:/bin/sh\n"
@@ -132,8 +140,6 @@ class Host:
         for part in [self.folder, *self.folder.parents]:
             if part.stat().st_mode & 0o001 == 0 and str(part).startswith(str(self.folder.parent)):
                 part.chmod(0o711)
-        mounts = " && ".join(f"mount --bind {etc}/{name} /etc/{name}" for name in ("passwd", "group", "shadow"))
-        return ["unshare", "--mount", "sh", "-c", f'{mounts} && exec "$@"', "sshd", *command]
 
     def _config(self) -> str:
         etc = self.folder / "etc"

@@ -105,14 +105,14 @@ class Engine:
         for path in SYSTEM:
             words += ["--symlink", str(Path(path).readlink()), path] if Path(path).is_symlink() else []
             words += ["--ro-bind", path, path] if Path(path).is_dir() and not Path(path).is_symlink() else []
+        for path in ("/tmp", "/var/tmp"):
+            words += [*_open_way(Path(path)), "--perms", "1777", "--tmpfs", path]
         # As the image has them: whoever is in it reads Python and the packages, wherever they lie on this machine.
         for path in dict.fromkeys([sys.base_prefix, sys.prefix]):
             words += _bound("--ro-bind", path, path)
         for name in ("manage.py", "opsportal", "procedures", "runbooks", "pyproject.toml", "staticfiles"):
             source = self.folder / "image" / name if name == "staticfiles" else ROOT / name
             words += _bound("--ro-bind", source, f"{PLACE}/{name}")
-        for path in ("/tmp", "/var/tmp"):
-            words += [*_open_way(Path(path)), "--perms", "1777", "--tmpfs", path]
         for path in self.binds:
             words += _bound("--bind", path, path)
         return words
