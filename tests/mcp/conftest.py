@@ -23,8 +23,7 @@ URL = "http://localhost:8000/mcp/"
 
 
 @pytest.fixture
-def world(db: None, settings: Any) -> World:
-    settings.OPSPORTAL_HEARTBEAT_S = 60
+def world(db: None) -> World:
     world = new_world()
     world.accepted()
     return world

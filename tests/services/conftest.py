@@ -41,8 +41,7 @@ def panel(world: World) -> dict[str, Any]:
 
 @pytest.fixture
 def pool(world: World, monkeypatch: pytest.MonkeyPatch, settings: Any) -> Iterator[Runner]:
-    """This process as the disposable pool; its heartbeat thread sees nothing uncommitted, and stays silent."""
-    settings.OPSPORTAL_HEARTBEAT_S = 60
+    """This process as the disposable pool."""
     me = load_identity(Path(settings.OPSPORTAL_KEYS_DIR), name=DISPOSABLE)
     with Cells(disposable.hidden()) as cells:
         monkeypatch.setattr(disposable, "here", [disposable.Pool(me, cells)])

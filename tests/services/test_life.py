@@ -21,12 +21,6 @@ from procedures.services.versions import ProcedureRetired
 from tests.factories.portal import World
 
 
-@pytest.fixture(autouse=True)
-def _quiet(settings: object) -> None:
-    """The heartbeat's thread sees only what is committed, and here nothing is."""
-    settings.OPSPORTAL_HEARTBEAT_S = 60  # type: ignore[attr-defined]
-
-
 def kinds(version: Version) -> list[str]:
     rows = Event.objects.filter(procedure=version.procedure_id, kind__startswith="version.").order_by("id")
     return [row.kind for row in rows]

@@ -5,7 +5,6 @@ from __future__ import annotations
 import json
 from html.parser import HTMLParser
 from pathlib import Path
-from typing import Any
 
 import pytest
 
@@ -64,8 +63,7 @@ def acting(page: str) -> list[str]:
 
 
 @pytest.fixture
-def town(db: None, tmp_path: Path, settings: Any) -> Town:
-    settings.OPSPORTAL_HEARTBEAT_S = 60  # its thread sees only what is committed, and here nothing is
+def town(db: None, tmp_path: Path) -> Town:
     return found(tmp_path)
 
 

@@ -223,8 +223,7 @@ TEMPLATES_WITHOUT = {
 
 
 @pytest.fixture
-def town(db: None, tmp_path: Path, settings: Any) -> Town:
-    settings.OPSPORTAL_HEARTBEAT_S = 60
+def town(db: None, tmp_path: Path) -> Town:
     return found(tmp_path)
 
 
