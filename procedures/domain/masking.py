@@ -25,15 +25,22 @@ class _Stream:
     patterns: list[bytes] = field(default_factory=list)
 
 
+@dataclass(frozen=True, slots=True)
+class _Part:
+    patterns: list[bytes]
+    automaton: ahocorasick_rs.BytesAhoCorasick
+
+
 class Masker:
     """Knows a run's secrets from the moment they exist. Safe from several threads; streams are told apart by id."""
 
     def __init__(self) -> None:
         self._lock = threading.RLock()
-        self._patterns: list[bytes] = []
-        self._firsts: frozenset[int] = frozenset()
+        self._known: set[bytes] = set()
+        self._patterns: list[bytes] = []  # in order
+        self._firsts: set[int] = set()
         self._longest = 0
-        self._automaton: ahocorasick_rs.BytesAhoCorasick | None = None
+        self._parts: list[_Part] = []
         self._streams: dict[str, _Stream] = {}
         self.masked_bytes = 0
         self.names: list[str] = []
@@ -41,14 +48,24 @@ class Masker:
     def register(self, secret: Secret, name: str = "") -> None:
         """Mask this value from now on, in all its forms."""
         with self._lock:
-            more = forms(secret.reveal()) - set(self._patterns)
+            more = sorted(forms(secret.reveal()) - self._known)
             if not more:
                 return
-            self._patterns = sorted({*self._patterns, *more})
-            self._firsts = frozenset(pattern[0] for pattern in self._patterns)
-            self._longest = max(map(len, self._patterns))
-            self._automaton = ahocorasick_rs.BytesAhoCorasick(self._patterns)
+            self._known.update(more)
+            self._patterns += more
+            self._patterns.sort()  # two runs in order: they are merged
+            self._firsts.update(pattern[0] for pattern in more)
+            self._longest = max(self._longest, *map(len, more))
+            self._look_for(more)
             self.names.append(name)
+
+    def _look_for(self, more: list[bytes]) -> None:
+        """An automaton for these patterns and for every smaller one's, so that a run over many hosts, each with its own
+        credential, builds each pattern in a handful of times, and not anew for every host.
+        """
+        while self._parts and len(self._parts[-1].patterns) <= len(more):
+            more = self._parts.pop().patterns + more
+        self._parts.append(_Part(more, ahocorasick_rs.BytesAhoCorasick(more)))
 
     def feed(self, stream: str, data: bytes) -> bytes:
         """What of the stream may be shown now."""
@@ -79,7 +96,7 @@ class Masker:
             return WITHHELD
 
     def _mask(self, state: _Stream, data: bytes, *, final: bool) -> bytes:
-        if self._automaton is None:
+        if not self._parts:
             state.held = b""
             return data
         hold = len(data) if final else self._hold(data)
@@ -98,10 +115,13 @@ class Masker:
 
     def _regions(self, data: bytes) -> list[tuple[int, int]]:
         """Places of patterns; overlapping ones merged, touching ones not."""
-        assert self._automaton is not None  # noqa: S101 - checked by the caller
         merged: list[tuple[int, int]] = []
-        found = self._automaton.find_matches_as_indexes(data, overlapping=True)
-        for start, end in sorted((start, end) for _, start, end in found):
+        found = [
+            (start, end)
+            for part in self._parts
+            for _, start, end in part.automaton.find_matches_as_indexes(data, overlapping=True)
+        ]
+        for start, end in sorted(found):
             if merged and start < merged[-1][1]:
                 merged[-1] = (merged[-1][0], max(merged[-1][1], end))
             else:

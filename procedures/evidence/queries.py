@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import base64
+import hashlib
 import json
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
@@ -60,12 +61,21 @@ def authority_facts(*, before: str = "") -> list[Fact]:
 
     `before`: only what stands in that order before the event of this id.
     """
-    events = Event.objects.filter(kind__in=AUTHORITY).select_related("leaf")
-    rows = sorted(events, key=_place)
+    rows = authority_events()
     if before:
         end = _place(Event.objects.select_related("leaf").get(pk=before))
         rows = [event for event in rows if _place(event) < end]
     return [fact(event) for event in rows]
+
+
+def authority_events() -> list[Event]:
+    """The same as events, unread."""
+    return sorted(Event.objects.filter(kind__in=AUTHORITY).select_related("leaf"), key=_place)
+
+
+def mark_of(event: Event) -> bytes:
+    """A digest of all that a fact is read from: another byte, or another place in the log, is another mark."""
+    return hashlib.sha256(b"%d %d %s %s" % (*_place(event), event.header, event.body)).digest()
 
 
 def _place(event: Event) -> tuple[int, int]:
