@@ -8,7 +8,7 @@ from typing import Any
 import click
 
 from opsportal.cli.portal import ask, run_id, show
-from opsportal.cli.runs import finish, follow
+from opsportal.cli.runs import finish, follow, tell_waiting
 
 
 @click.command()
@@ -28,15 +28,17 @@ def runs(as_json: bool) -> None:
 @click.option("--follow", "stay", is_flag=True)
 @click.option("--json", "as_json", is_flag=True, help="One JSON object a line; not with --follow.")
 def logs(run: str, stay: bool, as_json: bool) -> None:
-    """The log of a run."""
+    """The log of a run, and what it waits for if it does."""
     if stay and as_json:
         raise click.UsageError("Give --follow or --json, not both.")
     if stay:
         finish(follow(run_id(run)), as_json=False)
         return
     seen: Any = 0
+    pk = run_id(run)
+    tell_waiting(ask("GET", f"/api/v1/runs/{pk}/"))
     while seen is not None:
-        page = ask("GET", f"/api/v1/runs/{run_id(run)}/log/", params={"cursor": seen})
+        page = ask("GET", f"/api/v1/runs/{pk}/log/", params={"cursor": seen})
         for chunk in page["results"]:
             click.echo(json.dumps(chunk) if as_json else chunk["text"], nl=as_json)
         seen = page["next"]

@@ -16,7 +16,7 @@ from opsportal.cli.portal import DENIED, FAILED, WAITING, ask, json_of, show
 from procedures.domain import forms
 
 OWN = {"local", "draft", "environment", "reason", "parameters", "secret", "target", "detach", "wait", "json", "help"}
-OWN |= {"break-glass", "key"}
+OWN |= {"break-glass", "key", "priority"}
 ENDED = {"succeeded", "failed", "timed_out", "canceled", "denied", "rejected", "expired", "interrupted"}
 
 
@@ -100,6 +100,7 @@ def described(schema: dict[str, Any]) -> list[tuple[str, str]]:
 @click.option("--parameters", type=click.Path(exists=True, dir_okay=False, path_type=Path), help="A JSON file.")
 @click.option("--secret", "secrets", multiple=True, help="NAME=@FILE, or NAME to be asked; never on the command line.")
 @click.option("--target", "targets", multiple=True, help="Narrow to these targets.")
+@click.option("--priority", type=click.Choice(["low", "normal", "high"]), help="High is for operators.")
 @click.option("--break-glass", "breaks", is_flag=True, help="Skip approval or freeze; signed, loud, reviewed later.")
 @click.option("--key", help="SSH key file to sign break-glass with; a .pub asks the agent.")
 @click.option("--detach", is_flag=True, help="Do not follow.")
@@ -118,6 +119,7 @@ def run(
     parameters: Path | None,
     secrets: tuple[str, ...],
     targets: tuple[str, ...],
+    priority: str | None,
     breaks: bool,
     key: str | None,
     detach: bool,
@@ -144,6 +146,7 @@ def run(
     data |= {name: True for name, on in flagged.items() if on}
     data |= {"secrets": dict(map(secret, secrets))} if secrets else {}
     data |= {"targets": list(targets)} if targets else {}
+    data |= {"priority": priority} if priority else {}
     found = ask("POST", "/api/v1/runs/", data)
     if found["state"] == "awaiting_approval" and breaks:
         tell(found, as_json=as_json)
@@ -238,9 +241,10 @@ def secret(word: str) -> tuple[str, str]:
 
 def follow(run: str, *, quiet: bool = False) -> dict[str, Any]:
     """Print the log as it comes until the run has ended."""
-    seen, step = 0, ""
+    seen, step, told = 0, "", ""
     while True:
         found: dict[str, Any] = ask("GET", f"/api/v1/runs/{run}/")
+        told = tell_waiting(found, told, quiet=quiet)
         log = ask("GET", f"/api/v1/runs/{run}/log/", params={"cursor": seen})
         for chunk in log["results"]:
             seen = chunk["seq"]
@@ -254,6 +258,14 @@ def follow(run: str, *, quiet: bool = False) -> dict[str, Any]:
         if found["state"] in ENDED and not log["results"]:
             return found
         time.sleep(0.3)
+
+
+def tell_waiting(found: dict[str, Any], before: str = "", *, quiet: bool = False) -> str:
+    """Say why a run waits if that is not what was said last; gives what is said now."""
+    said = "\n".join(str(why["text"]) for why in found.get("waiting_for") or [])
+    if said and said != before and not quiet:
+        click.echo(said, err=True)
+    return said
 
 
 def finish(found: dict[str, Any], *, as_json: bool) -> None:

@@ -28,6 +28,7 @@ from procedures.models import (
     ProcedureUserPermission,
     Runner,
     Space,
+    Stop,
     Target,
     TrustedIssuer,
     WorkloadRule,
@@ -35,6 +36,7 @@ from procedures.models import (
 
 GRANT_FIELDS = ("not_before", "expires_at", "procedure", "constraint", "window")
 RULES = ("production", "drafts", "approvals", "min_strength", "approval_expiry_s", "reason_required")
+UNSAID: Mapping[str, Any] = {"queue": {}}  # rules that a change need not name, and what they are then
 
 
 @dataclass(frozen=True, slots=True)
@@ -61,6 +63,7 @@ def drift(at: datetime) -> list[Drift]:
         _targets,
         _labels,
         _spaces,
+        _stops,
         _workloads,
         _others,
     )
@@ -190,9 +193,12 @@ def _keys(then: Standing, at: datetime) -> Iterator[Drift]:
 
 
 def _environments(then: Standing, at: datetime) -> Iterator[Drift]:
-    table = {row.name: {rule: getattr(row, rule) for rule in RULES} | _freeze(row) for row in Environment.objects.all()}
-    rules = (*RULES, "frozen_until")
-    log = {name: {rule: said.get(rule) for rule in rules} for name, said in then.authority.environments.items()}
+    rows = Environment.objects.all()
+    table = {row.name: {rule: getattr(row, rule) for rule in (*RULES, *UNSAID)} | _freeze(row) for row in rows}
+    rules = (*RULES, *UNSAID, "frozen_until")
+    log = {
+        n: {rule: said.get(rule, UNSAID.get(rule)) for rule in rules} for n, said in then.authority.environments.items()
+    }
     yield from _both("environment", table, log)
 
 
@@ -244,6 +250,12 @@ def _workloads(then: Standing, at: datetime) -> Iterator[Drift]:
     live = {key: row for key, row in then.authority.workloads.items() if row["stands"]}
     log = {f"{control} {name}": {f: row[f] for f in row if f != "stands"} for (control, name), row in live.items()}
     yield from _both("workload", table, log)
+
+
+def _stops(then: Standing, at: datetime) -> Iterator[Drift]:
+    table = {str(row.pk): row.what for row in Stop.objects.filter(lifted_at__isnull=True).select_related("procedure")}
+    log = {id: row["environment"] or row["procedure"] or "the whole portal" for id, row in then.authority.stops.items()}
+    yield from _both("stop", table, log)
 
 
 def _others(then: Standing, at: datetime) -> Iterator[Drift]:

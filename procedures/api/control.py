@@ -186,6 +186,7 @@ class Environments(Door):
                 "reason_required": e.reason_required,
                 "networks": e.networks,
                 "frozen_until": shapes.at(e.frozen_until_at),
+                "queue": e.queue,
                 "pool_key": key.public
                 if (key := PoolKey.objects.filter(environment=e, ended_at=None).first())
                 else None,

@@ -75,13 +75,14 @@ RUN = inputs.shape(
     {
         **_named(TEXT, "id procedure digest environment requester asked_by reason risk state message url"),
         **_named(MAYBE, "created_at started_at ended_at plan_digest waiting_gate again_of continues min_strength"),
+        "priority": TEXT,
         **_named(OBJECT, "parameters output links"),
         "no": NUMBER,
         "draft": YES,
         "approvals_needed": {},
         "policy": POLICY,
     },
-    {"workload": {"type": ["object", "null"]}},
+    {"workload": {"type": ["object", "null"]}, "waiting_for": ROWS},
 )
 GIVEN = {
     "type": "object",
@@ -136,6 +137,7 @@ TAKES: Mapping[str, Shape] = {
     "control.Grants": inputs.GRANT,
     "control.PreviewGrant": inputs.GRANT,
     "control.People": inputs.PERSON,
+    "stops.Stops": inputs.STOP,
     "agents.Stop": inputs.WHY,
     "agents.Start": inputs.WHY,
     "tokens.Tokens": inputs.TOKEN,
@@ -185,6 +187,8 @@ ANSWERS: Mapping[tuple[str, str], tuple[Sequence[int], Shape]] = {
     ("decisions.PassOn", "POST"): ([201], OBJECT),
     ("notices.Notices", "GET"): ([200], _list(OBJECT)),
     ("spaces.Spaces", "GET"): ([200], _list(OBJECT)),
+    ("stops.Stops", "GET"): ([200], _list(OBJECT)),
+    ("stops.Stops", "POST"): ([201], OBJECT),
     ("policies.Policies", "GET"): ([200], _list(OBJECT)),
     ("policies.Past", "POST"): ([200], OBJECT),
     **{(f"agents.{name}", "POST"): ([204], {}) for name in ("Stop", "Start")},

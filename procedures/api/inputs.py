@@ -68,6 +68,7 @@ RUN = shape(
         "digest": {"type": ["string", "null"], "pattern": "^sha256:[0-9a-f]{64}$"},
         "draft": {"type": "boolean"},
         "break_glass": {"type": "boolean"},
+        "priority": {"enum": ["low", "normal", "high"]},
     },
 )
 RERUN = shape(
@@ -97,6 +98,7 @@ DECISION = shape({"plan_digest": NAME}, {"comment": TEXT, "signature": SIGNATURE
 REASON = shape({}, {"reason": TEXT, "cancel_running": {"type": "boolean"}})
 BREAK = shape({"plan_digest": NAME, "reason": TEXT}, {"signature": SIGNATURE})
 FOUND = shape({"verdict": NAME, "comment": TEXT}, {"signature": SIGNATURE})
+STOP = shape({"reason": TEXT}, {"environment": NAME, "procedure": NAME})
 WHY = shape({"reason": {"type": "string", "minLength": 1, "maxLength": 200}})
 NOTE = shape({}, {"note": TEXT})
 CONTROL = shape({"control": NAME, "object": OBJECT}, {"signature": SIGNATURE})

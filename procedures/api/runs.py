@@ -18,7 +18,7 @@ from procedures.domain.clock import now
 from procedures.domain.errors import NotAllowed
 from procedures.domain.states import RunState
 from procedures.models import Run
-from procedures.queries import pages_runs, workloads
+from procedures.queries import pages_runs, waiting, workloads
 from procedures.services import approvals, artifacts, continuing, endings, reruns, runs
 
 PAGE = 50
@@ -58,7 +58,9 @@ class Runs(RunDoor):
 class OneRun(RunDoor):
     def get(self, request: Request, pk: str) -> Response:
         row = self.run(pk)
-        return Response({**shapes.run(row, url=self.url), "workload": workloads.behind(row.pk)})
+        waits = [{"kind": why.kind, "text": why.text} for why in waiting.waiting_for(row, self.actor, now())]
+        more = {"workload": workloads.behind(row.pk), "waiting_for": waits}
+        return Response({**shapes.run(row, url=self.url), **more})
 
 
 class Plan(RunDoor):

@@ -5,6 +5,7 @@ from __future__ import annotations
 from datetime import datetime
 from typing import Any
 
+from procedures.domain.queue_order import word
 from procedures.models import Artifact, ControlChange, Grant, Person, Procedure, Run, Task, Trial, Version
 from procedures.queries.agents import asker
 from procedures.queries.policies import told
@@ -121,6 +122,7 @@ def run(row: Run, *, url: str) -> dict[str, Any]:
         "started_at": at(row.started_at),
         "ended_at": at(row.ended_at),
         "waiting_gate": row.waiting_gate,
+        "priority": word(row.priority),
         "again_of": str(row.again_of_id) if row.again_of_id else None,
         "continues": str(row.continues_id) if row.continues_id else None,
         "min_strength": row.min_strength,

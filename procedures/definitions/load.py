@@ -177,7 +177,7 @@ def _targets(raw: Mapping[str, Any] | None) -> Targets | None:
         canary=given.get("canary", 0),
         ramp=given.get("ramp", 1),
     )
-    return Targets(raw["filter"], strategy, raw.get("narrow", False), raw.get("unreachable", ""))
+    return Targets(raw["filter"], strategy, raw.get("narrow", False), raw.get("unreachable", ""), raw.get("lock", ""))
 
 
 def _needs(raw: Mapping[str, Any]) -> dict[str, CredentialNeed]:
@@ -193,7 +193,10 @@ def _needs(raw: Mapping[str, Any]) -> dict[str, CredentialNeed]:
 
 
 def _concurrency(raw: Mapping[str, Any] | None) -> Concurrency | None:
-    return None if raw is None else Concurrency(raw["group"], raw.get("onConflict", "queue"))
+    if raw is None:
+        return None
+    given = (raw.get("group", ""), raw.get("onConflict", "queue"), raw.get("limit", 1), raw.get("shared", ""))
+    return Concurrency(*given)
 
 
 def _steps(phase: str, raw: list[Mapping[str, Any]]) -> tuple[Step, ...]:

@@ -97,6 +97,7 @@ SPEC = closed(
                 "strategy": STRATEGY,
                 "narrow": {"type": "boolean"},
                 "unreachable": {"enum": ["exclude", "fail"]},
+                "lock": {"enum": ["exclusive", "shared", "none"]},
             },
             ("filter",),
         ),
@@ -110,9 +111,17 @@ SPEC = closed(
                 "additionalProperties": {"type": ["string", "integer", "boolean", "array", "object"]},
             },
         },
-        "concurrency": closed(
-            {"group": LINE, "onConflict": {"enum": ["queue", "reject", "cancel-running"]}}, ("group",)
-        ),
+        "concurrency": {
+            **closed(
+                {
+                    "group": LINE,
+                    "onConflict": {"enum": ["queue", "reject", "cancel-running"]},
+                    "limit": {"type": "integer", "minimum": 1, "maximum": 1000},
+                    "shared": NAME,
+                }
+            ),
+            "anyOf": [{"required": [name]} for name in ("group", "limit", "shared")],
+        },
         "timeout": DURATION,
         "steps": {**STEPS, "minItems": 1},
         "rollback": STEPS,

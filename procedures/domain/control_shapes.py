@@ -8,7 +8,19 @@ from typing import Any
 
 import jsonschema_rs
 
-from procedures.domain import campaigns, grants, inventories, providers, software, spaces, windows, workloads
+from procedures.domain import (
+    campaigns,
+    grants,
+    inventories,
+    providers,
+    queue_rules,
+    redaction_shape,
+    software,
+    spaces,
+    stops,
+    windows,
+    workloads,
+)
 from procedures.domain.canonical import NotCanonical, canon
 from procedures.domain.controls import CONTROLS
 from procedures.domain.definition import DUTIES, RISKS
@@ -95,6 +107,7 @@ SCHEMAS: Mapping[str, dict[str, Any]] = {
         {"procedure": NAME, "labels": {"type": "array", "items": MARK, "maxItems": 20, "uniqueItems": True}}
     ),
     "space": spaces.SCHEMA,
+    "stop_lift": stops.SCHEMA,
     "terms": _object({"days": DAYS, "production_run_days": DAYS, "break_glass_days": DAYS}),
     "campaign": _object(
         {
@@ -148,6 +161,7 @@ SCHEMAS: Mapping[str, dict[str, Any]] = {
         {
             "networks": {"type": "array", "items": NETWORK, "maxItems": 100, "uniqueItems": True},
             "frozen_until": MOMENT,
+            "queue": queue_rules.SCHEMA,
         },
     ),
     "binding": _object(
@@ -190,25 +204,7 @@ SCHEMAS: Mapping[str, dict[str, Any]] = {
         **_object({"subject": UUID, "public": {"type": "string", "maxLength": 4000}, "fingerprint": LABEL}, PASSKEY),
         "dependentRequired": {name: sorted(PASSKEY) for name in PASSKEY},
     },
-    "redaction": {
-        "type": "object",
-        "required": ["basis", "requested_by"],
-        "additionalProperties": False,
-        "properties": {
-            "basis": LABEL,
-            "requested_by": LABEL,
-            "event": UUID,
-            "paths": {
-                "type": "array",
-                "items": {"type": "string", "pattern": "^/", "maxLength": 200},
-                "minItems": 1,
-                "uniqueItems": True,
-            },
-            "subject": UUID,
-        },
-        "oneOf": [{"required": ["event", "paths"]}, {"required": ["subject"]}],
-        "dependentRequired": {"event": ["paths"], "paths": ["event"]},
-    },
+    "redaction": redaction_shape.SCHEMA,
     "source": _object(
         {
             "name": NAME,

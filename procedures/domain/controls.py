@@ -39,12 +39,14 @@ CONTROLS = (
     "campaign",
     "campaign_keep",
     "space",
+    "stop_lift",
     *workloads.CONTROLS,
 )
 ENDS = frozenset({"grant_end", "key_end", "campaign"})  # taking authority away needs one manager, at once
 ALONE = ENDS | {"campaign_keep"}  # so does leaving it as it was given
 REPLACED_COUNTS_AFTER = timedelta(hours=24)
-PORTAL_WIDE = frozenset(CONTROLS) - {"grant", "environment", "binding", "target", "inventory", "secret"} - ENDS
+IN_A_PLACE = {"grant", "environment", "binding", "target", "inventory", "secret", "stop_lift"}
+PORTAL_WIDE = frozenset(CONTROLS) - IN_A_PLACE - ENDS
 
 
 @dataclass(frozen=True, slots=True)
@@ -75,6 +77,8 @@ def touches_production(control: str, object: Mapping[str, Any], production: Coll
         return any(name in production for name in named) if named else bool(production)
     if control == "environment":
         return bool(object.get("production")) or object.get("name") in production
+    if control == "stop_lift" and "environment" not in object:
+        return bool(production)
     return object.get("environment") in production
 
 
@@ -156,6 +160,7 @@ class Authority:
     terms: dict[str, Any] | None = None
     campaigns: dict[str, dict[str, Any]] = field(default_factory=dict)
     spaces: dict[str, dict[str, Any]] = field(default_factory=dict)
+    stops: dict[str, dict[str, Any]] = field(default_factory=dict)  # live ones by id
     risks: dict[str, str] = field(default_factory=dict)  # of procedures, as accepted last
     asserted: dict[str, str] = field(default_factory=dict)
     providers: dict[str, dict[str, Any]] = field(default_factory=dict)

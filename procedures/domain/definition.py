@@ -73,12 +73,16 @@ class Strategy:
 
 @dataclass(frozen=True, slots=True)
 class Targets:
-    """`narrow`: a requester may name some of the targets that match. `unreachable`: what the contact check does."""
+    """`narrow`: a requester may name some of the targets that match. `unreachable`: what the contact check does.
+
+    `lock`: whether other runs may act on the same targets meanwhile; "" leaves it to what the procedure does.
+    """
 
     filter: str
     strategy: Strategy = Strategy()
     narrow: bool = False
     unreachable: Literal["", "exclude", "fail"] = ""
+    lock: Literal["", "exclusive", "shared", "none"] = ""
 
 
 @dataclass(frozen=True, slots=True)
@@ -93,8 +97,15 @@ class CredentialNeed:
 
 @dataclass(frozen=True, slots=True)
 class Concurrency:
-    group: str
+    """At most `limit` runs of one group at once; a group without a name is the whole procedure.
+
+    `shared` names a group of several procedures, which the environment's rules list: then the group is theirs.
+    """
+
+    group: str = ""
     on_conflict: Literal["queue", "reject", "cancel-running"] = "queue"
+    limit: int = 1
+    shared: str = ""
 
 
 @dataclass(frozen=True, slots=True)

@@ -129,7 +129,7 @@ def targets(old: Side | None, new: Side) -> Rows:
     yield told("Targets", "matching", _places(then), _places(today), _matching(then, today, old))
     one, two = (_spread(t.strategy if t else None, len(today)) for t in (before, after))
     yield told("Targets", "at once", one[0], two[0], _at_once(one, two, before is None))
-    if any(t is not None and (t.narrow or t.unreachable) for t in (before, after)):
+    if any(t is not None and (t.narrow or t.unreachable or t.lock) for t in (before, after)):
         was, now = (_declared(t) for t in (before, after))
         yield told("Targets", "declared", was, now, [] if was == now else [("changed", now)])
 
@@ -140,7 +140,8 @@ def _declared(row: Targets | None) -> str:
         return "none"
     narrow = "a requester may name some of them" if row.narrow else "always all that match"
     lost = {"exclude": "left out", "fail": "fail the run"}.get(row.unreachable, "are found out by the steps")
-    return f"{narrow}; those without contact {lost}"
+    lock = f"; locked {row.lock}" if row.lock else ""
+    return f"{narrow}; those without contact {lost}{lock}"
 
 
 def matched(side: Side | None) -> list[Mapping[str, Any]]:

@@ -105,7 +105,9 @@ def _limits(was: Definition | None, now: Definition) -> Rows:
 def _together(definition: Definition | None) -> str:
     if definition is None or definition.concurrency is None:
         return "no limit"
-    return f"one at a time in {definition.concurrency.group}, else {definition.concurrency.on_conflict}"
+    row = definition.concurrency
+    whose = f"{row.group or 'this procedure'}{f', shared as {row.shared}' if row.shared else ''}"
+    return f"{'one' if row.limit == 1 else row.limit} at a time in {whose}, else {row.on_conflict}"
 
 
 def _concurrency(was: Definition | None, now: Definition) -> Iterator[Note]:
@@ -116,8 +118,10 @@ def _concurrency(was: Definition | None, now: Definition) -> Iterator[Note]:
         yield ("wider", "it may now end a run under way")
     if before is None or after is None:
         yield ("wider", "several may now run at once") if after is None else ("narrower", "one at a time now")
-    elif before.group != after.group:
+    elif (before.group, before.shared) != (after.group, after.shared):
         yield ("changed", "another group")
+    elif before.limit != after.limit:
+        yield ("wider" if after.limit > before.limit else "narrower", f"{after.limit} at a time now")
     elif before.on_conflict != after.on_conflict:
         yield ("changed", f"then: {after.on_conflict}")
 

@@ -6,7 +6,7 @@ from collections.abc import Mapping
 from functools import partial
 from typing import Any
 
-from procedures.domain import campaigns, providers, workloads
+from procedures.domain import campaigns, providers, stops, workloads
 from procedures.domain.canonical import moment, parse_moment
 from procedures.domain.controls import REPLACED_COUNTS_AFTER, Authority
 
@@ -130,3 +130,5 @@ def _apply_setting(authority: Authority, control: str, object: Mapping[str, Any]
         authority.spaces.pop(object["name"], None)
     elif control == "terms":
         authority.terms = dict(object)
+    elif control == "stop_lift":
+        stops.lifted(authority.stops, object)

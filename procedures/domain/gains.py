@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Any
 
+from procedures.domain import stops
 from procedures.domain.controls import Authority
 
 
@@ -28,4 +29,6 @@ def gains_from(control: str, object: Mapping[str, Any], authority: Authority, *,
     elif control == "campaign_keep":
         rows = [authority.grants[grant] for grant in object["grants"] if grant in authority.grants]
         found = {who for row in rows for who in authority.holders(row["principal"])}
+    elif control == "stop_lift":
+        found = stops.thrower(authority.stops, object)
     return found | {owner for who in found for owner in authority.owners.get(who, ())}

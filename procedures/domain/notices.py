@@ -60,6 +60,14 @@ KINDS: Mapping[str, Kind] = {
             security=True,
         ),
         Kind(
+            "stop.thrown",
+            "Something was stopped",
+            "Stopped: {what}",
+            "{person} stopped {what} at {when}: {reason}\n"
+            "Nothing begins there and nothing goes on until it is lifted, in production by somebody else.",
+            security=True,
+        ),
+        Kind(
             "approval.waits",
             "A run waits for my approval",
             "Run {no} of {procedure} in {environment} waits for an approval",

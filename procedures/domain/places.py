@@ -11,7 +11,7 @@ from typing import Any, Protocol
 
 from procedures.domain import grants
 
-OPERATED = frozenset({"binding", "target", "inventory", "secret", "runner"})
+OPERATED = frozenset({"binding", "target", "inventory", "secret", "runner", "stop_lift"})
 IN_ONE_ENVIRONMENT = frozenset({"binding", "target", "inventory", "secret"})
 
 
@@ -57,7 +57,7 @@ def place_of(control: str, object: Mapping[str, Any], *, ended: Mapping[str, Any
         return EVERYWHERE if ended is None else _of_grant(ended)
     if control == "grant":
         return _of_grant(object)
-    if control in IN_ONE_ENVIRONMENT:
+    if control in IN_ONE_ENVIRONMENT or (control == "stop_lift" and "environment" in object):
         return Place(environments=(object["environment"],))
     return EVERYWHERE
 

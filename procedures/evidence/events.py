@@ -25,6 +25,7 @@ KINDS: Mapping[str, tuple[str, ...]] = {
     "account.suspended": ("subject", "owner", "why"),
     "agent.stopped": ("agent", "reason"),
     "agent.started": ("agent", "reason"),
+    "stop.thrown": ("stop", "environment", "procedure", "reason"),
     "connection.made": ("connection", "client", "name", "redirect", "agent", "verbs", "until"),
     "connection.refused": ("client", "why"),
     "connection.ended": ("connection", "token", "why"),

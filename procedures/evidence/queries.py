@@ -16,7 +16,7 @@ from procedures.evidence.models import Event
 
 OWNED = ("person.made", "account.given")  # whose software is, by the platform's word; the second in older logs alone
 GIVEN = ("genesis", "bootstrap.granted", "control.confirmed", "membership.synced", "campaign.opened", "person.closed")
-AUTHORITY = (*GIVEN, "version.accepted", *OWNED)  # an acceptance says the risk that the limits of a space are about
+AUTHORITY = (*GIVEN, "version.accepted", *OWNED, "stop.thrown")  # an acceptance: the risk that spaces are limited by
 
 
 @dataclass(frozen=True, slots=True)

@@ -438,7 +438,7 @@ PORTAL_WIDE = {"membership", "duty", "profile", "key", "runner", "redaction", "s
 PORTAL_WIDE |= {"identity_provider", "local_sign_in", "policy", "agent", "service_account", "labels", "terms", "space"}
 SOFTWARE = {"agent": "agent", "service_account": "account"}
 PORTAL_WIDE |= {"trusted_issuer", "workload_rule"}
-OPERATED = {"binding", "target", "inventory", "secret", "runner"}
+OPERATED = {"binding", "target", "inventory", "secret", "runner", "stop_lift"}
 
 
 class Authority:
@@ -477,6 +477,7 @@ class Authority:
         self.synced: dict[str, Row] = {}
         self.agents: set[str] = set()
         self.behind: dict[str, str] = {}
+        self.stops: dict[str, str] = {}
 
     def holders(self, principal: str) -> set[str]:
         kind, _, name = principal.partition(":")
@@ -486,7 +487,7 @@ class Authority:
         """Who could decide it at that moment: by living grants over all that it weighs on, and never software."""
         grant = self.grants.get(thing["grant"], {}) if control == "grant_end" else thing if control == "grant" else {}
         procedure, where = grant.get("procedure"), grant.get("environments") or []
-        if control in ("binding", "target", "inventory", "secret"):
+        if control in ("binding", "target", "inventory", "secret", "stop_lift") and "environment" in thing:
             where = [thing["environment"]]
         if "replaces" in grant:  # it ends another one
             procedure, where, grant = None, [], {}
@@ -556,6 +557,8 @@ class Authority:
             found = {thing["account"]}
         elif control in SOFTWARE:
             found = {thing["owner"]}
+        elif control == "stop_lift":
+            found = {self.stops[thing["stop"]]} if thing["stop"] in self.stops else set()
         elif control == "campaign_keep":
             for grant in set(thing["grants"]) & set(self.grants):
                 found |= self.holders(self.grants[grant]["principal"])
@@ -631,6 +634,8 @@ class Authority:
         elif kind == "log.recovered":
             row = {name: body[name] for name in ("former", "restored", "reason", "by")}
             self.recovered.append(dict(row, index=index, lost=body.get("lost")))
+        elif kind == "stop.thrown":
+            self.stops.setdefault(body["stop"], body.get("actor", ""))
         elif kind == "break_glass.used":
             self.break_glass(index, body)
         elif kind == "break_glass.reviewed":
@@ -821,7 +826,7 @@ class Authority:
             return "needs two people, whatever the portal holds"
         if control == "grant" and self.terms and self.too_long(thing):
             return self.too_long(thing)
-        if control in PORTAL_WIDE or control in ALONE:
+        if control in PORTAL_WIDE or control in ALONE or (control == "stop_lift" and "environment" not in thing):
             touches = bool(self.production)
         elif control == "grant":
             touches = bool(set(named) & self.production if named else self.production)

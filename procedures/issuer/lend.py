@@ -11,8 +11,10 @@ from uuid import UUID
 from django.db import transaction
 
 from procedures.domain import plan
+from procedures.domain import stops as rules
 from procedures.domain.canonical import parse
 from procedures.domain.clock import now
+from procedures.domain.controls import Authority
 from procedures.domain.ids import uuid7
 from procedures.domain.ports import Action, Lease, Provider, RunContext, Target
 from procedures.domain.secrets import Secret
@@ -21,6 +23,7 @@ from procedures.issuer.judgement import judge_binding, judge_run, judge_secret, 
 from procedures.issuer.refusals import LeaseRefused
 from procedures.issuer.replay import replay
 from procedures.models import CredentialBinding, Run, Runner, SealedSecret, StepBatch
+from procedures.queries import stops
 from procedures.services import leases, plans
 from procedures.services.claims import Claimed, secrets_of
 from procedures.services.moments import database_now
@@ -73,6 +76,7 @@ class Issuer:
         approved = parse(bytes(run.plan))
         row = self._planned_step(approved, step_id, target_name, attempt, credential)
         authority = replay()
+        _require_not_stopped(authority, claimed)
         approvers = judge_run(authority, run, approved, at=at)
         binding = self._binding(run, credential)
         judge_binding(authority, binding, approved["credentials"][credential])
@@ -135,8 +139,8 @@ class Issuer:
             raise LeaseRefused(f"Run #{run.no} is not running under this claim.")
         if run.environment_id not in self.runner.environments:
             raise LeaseRefused(f"The runner {self.runner.name} does not serve {run.environment_id}.")
-        if run.environment.stopped_at is not None:
-            raise LeaseRefused(f"{run.environment_id} is stopped.")
+        if (halted := stops.of_run(run, [frame.version for frame in claimed.frames.values()])) is not None:
+            raise LeaseRefused(f"{halted.what} is stopped.")
         if plan.plan_digest(bytes(run.plan)) != run.plan_digest:
             raise LeaseRefused("The stored plan is not the one that was approved.")
         return run
@@ -197,3 +201,10 @@ class Issuer:
         unit = next(one for one in units if one.label == label)
         call = plan.call_for(inner.files, inner.ask, step, unit.target, scope=scope, each=unit.each, attempt=attempt)
         return action.command_sha256(call, str(lease))
+
+
+def _require_not_stopped(authority: Authority, claimed: Claimed) -> None:
+    """What the log says was stopped and not lifted by a change that stands, whatever the table says (rule 15)."""
+    names = [claimed.definition.name, *(frame.definition.name for frame in claimed.frames.values())]
+    if halted := rules.covering(authority.stops, claimed.run.environment_id, names):
+        raise LeaseRefused(f"{halted} is stopped, as the evidence says.")

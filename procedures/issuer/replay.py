@@ -7,7 +7,7 @@ from copy import deepcopy
 from datetime import datetime
 from typing import Any
 
-from procedures.domain import campaigns, providers
+from procedures.domain import campaigns, providers, stops
 from procedures.domain.canonical import NotCanonical, moment, parse
 from procedures.domain.clock import now
 from procedures.domain.controls import Authority, Signature, Verdict, judge
@@ -48,8 +48,8 @@ def _folded(authority: Authority, facts: Sequence[Fact]) -> Authority:
             close(authority, fact.facts["subject"], id=fact.id, index=fact.index)
         elif fact.kind in OWNED and fact.facts.get("owner"):
             own(authority, fact.facts["subject"], fact.facts["owner"])
-        elif fact.kind == "campaign.opened":
-            campaigns.opened(authority, fact.facts)
+        else:
+            _further(authority, fact)
     return authority
 
 
@@ -80,6 +80,14 @@ class _Known:
 
 
 _known = _Known()
+
+
+def _further(authority: Authority, fact: Fact) -> None:
+    """What a campaign is about, and switches that were thrown."""
+    if fact.kind == "campaign.opened":
+        campaigns.opened(authority, fact.facts)
+    elif fact.kind == "stop.thrown":
+        stops.thrown(authority.stops, fact.facts, fact.actor)
 
 
 def _genesis(authority: Authority, facts: Mapping[str, Any]) -> None:

@@ -21,6 +21,7 @@ from procedures.models.environments import (
     SealedSecret,
     Target,
 )
+from procedures.models.holds import Hold
 from procedures.models.identities import Assertion, Identity, IdentityProvider
 from procedures.models.inventories import Inventory, InventorySync, TargetContact
 from procedures.models.manuscripts import Manuscript
@@ -44,11 +45,11 @@ from procedures.models.runs import (
     LeaseRecord,
     LogChunk,
     Run,
-    RunGroup,
     Task,
 )
 from procedures.models.sources import HookDelivery, Source, SourceFinding
 from procedures.models.spaces import Space
+from procedures.models.stops import Stop
 from procedures.models.tokens import ApiToken, OpenSession
 from procedures.models.trials import Trial
 from procedures.models.versions import VERBS, Procedure, Review, Version, VersionAuthor, VersionFile
@@ -85,6 +86,7 @@ __all__ = [
     "GlassBreak",
     "Grant",
     "GrantRight",
+    "Hold",
     "HookDelivery",
     "IdempotencyKey",
     "Identity",
@@ -113,13 +115,13 @@ __all__ = [
     "Review",
     "ReviewComment",
     "Run",
-    "RunGroup",
     "Runner",
     "SealedSecret",
     "Source",
     "SourceFinding",
     "Space",
     "StepBatch",
+    "Stop",
     "Target",
     "TargetContact",
     "Task",

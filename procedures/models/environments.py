@@ -25,8 +25,9 @@ class Environment(models.Model):
     approval_expiry_s = models.PositiveIntegerField(default=86_400)
     reason_required = models.BooleanField(default=True)
     networks = models.JSONField(default=list)
-    stopped_at = models.DateTimeField(null=True)
+    stopped_at = models.DateTimeField(null=True)  # read by nobody: `Stop` says it; goes one release later
     frozen_until_at = models.DateTimeField(null=True)
+    queue = models.JSONField(default=dict, db_default={})
     revision = models.PositiveIntegerField(default=1)
 
     class Meta:

@@ -7,12 +7,14 @@ from django.db.models import F, Q
 
 from procedures.domain.definition import RISKS
 from procedures.domain.ids import uuid7
+from procedures.domain.queue_order import NORMAL
 from procedures.domain.states import TERMINAL_RUN_STATES, RunState, TaskState
 from procedures.models.environments import Environment, Runner
 from procedures.models.people import Person
 from procedures.models.versions import Procedure, Version
 
 ENDED = sorted(state.value for state in TERMINAL_RUN_STATES)
+UNDER_WAY = [RunState.QUEUED.value, RunState.RUNNING.value, RunState.WAITING.value]  # once a runner began
 
 
 class Run(models.Model):
@@ -57,9 +59,21 @@ class Run(models.Model):
     concurrency_group = models.CharField(max_length=500, blank=True)
     waiting_gate = models.CharField(max_length=400, blank=True)
     waiting_until_at = models.DateTimeField(null=True)
+    priority = models.PositiveSmallIntegerField(default=NORMAL, db_default=NORMAL)
+    team = models.CharField(max_length=63, blank=True, db_default="")  # the space of its procedure at the request
 
     class Meta:
         indexes = [
+            models.Index(
+                fields=["environment", "team", "priority", "queued_at"],
+                condition=Q(state=RunState.QUEUED.value, draft=False, started_at__isnull=True),
+                name="run_queue",
+            ),
+            models.Index(
+                fields=["environment"],
+                condition=Q(state__in=UNDER_WAY, started_at__isnull=False),
+                name="run_under_way",
+            ),
             models.Index(fields=["procedure", "-id"], name="run_procedure_newest"),
             models.Index(fields=["state", "-id"], name="run_state_newest"),
             models.Index(fields=["requester", "-id"], name="run_requester_newest"),
@@ -87,16 +101,6 @@ class Claim(models.Model):
     claimed_at = models.DateTimeField()
     heartbeat_at = models.DateTimeField()
     lines = models.PositiveBigIntegerField(default=0, db_default=0)  # of output that its holder has stored
-
-
-class RunGroup(models.Model):
-    """A concurrency group that a run holds because of what it calls (rule 13)."""
-
-    run = models.ForeignKey(Run, on_delete=models.PROTECT, related_name="groups")
-    name = models.CharField(max_length=500, db_index=True)
-
-    class Meta:
-        constraints = [models.UniqueConstraint(fields=["run", "name"], name="run_group_once")]
 
 
 class ChainLink(models.Model):

@@ -18,7 +18,7 @@ from procedures.domain import places
 from procedures.domain.errors import InvalidInput, NotAllowed
 from procedures.domain.places import Place
 from procedures.models import Environment, Grant, Person, Procedure, Space
-from procedures.queries import spaces
+from procedures.queries import spaces, stops
 from procedures.queries.holders import holders
 
 
@@ -50,6 +50,8 @@ def _judged(
     actor: Person | None, control: str, object: Mapping[str, Any], at: datetime
 ) -> tuple[Decision, list[tuple[str, str]]]:
     """By a right over all of its place, else as the lead of a space; else also the limits that it lies outside of."""
+    if control == "stop_lift" and actor is not None and str(actor.subject) in stops.barred(object):
+        return Decision(False, "You threw this switch, so in production somebody else lifts it."), []
     decision = managing.over(actor, places.verb_for(control), place(control, object), at=at)
     grant = given(control, object)
     if decision.allowed or grant is None or actor is None:

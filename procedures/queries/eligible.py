@@ -11,6 +11,7 @@ from procedures.models import (
     ControlChange,
     Deputy,
     DutyAssignment,
+    Environment,
     Person,
     Run,
     Version,
@@ -57,6 +58,11 @@ def _subject(row: Deputy) -> str:
 def managers(at: datetime) -> list[Person]:
     """Everybody who manages access."""
     return list(holders("manage_access", at)[:MOST])
+
+
+def operators(environment: Environment | None, at: datetime) -> list[Person]:
+    """Operators of an environment, or of the whole portal."""
+    return list(holders("operate", at, environment=environment, whole=environment is None)[:MOST])
 
 
 def security(at: datetime) -> list[Person]:

@@ -11,6 +11,7 @@ from procedures import access
 from procedures.domain.states import VersionState
 from procedures.domain.untrusted import brief
 from procedures.models import Environment, Person, Procedure, Version
+from procedures.queries import stops
 
 MOST = 500
 # What a schema may say to software: rules that values are checked by, and short words about them.
@@ -44,7 +45,13 @@ def offered_to(person: Person, at: datetime) -> list[Offer]:
     """Exactly what `decide(person, "run")` allows, in the order of names; parameters and targets aside."""
     seen = access.visible(Procedure.objects.filter(retired_at__isnull=True), person, "run", at=at)
     accepted = Version.objects.filter(procedure__in=seen, state=VersionState.ACCEPTED.value, expires_at__gt=at)
-    environments = list(Environment.objects.filter(stopped_at__isnull=True))
+    halted = stops.live()
+    if any(stop.environment_id is None and stop.procedure_id is None for stop in halted):
+        return []
+    accepted = accepted.exclude(procedure__in=[stop.procedure_id for stop in halted if stop.procedure_id])
+    environments = list(
+        Environment.objects.exclude(pk__in=[stop.environment_id for stop in halted if stop.environment_id])
+    )
     found = []
     for version in accepted.select_related("procedure").order_by("procedure__name")[:MOST]:
         said = version.definition

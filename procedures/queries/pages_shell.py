@@ -9,8 +9,8 @@ from uuid import UUID
 from procedures import access
 from procedures.access.decision import live_rights
 from procedures.domain.states import RunState, VersionState
-from procedures.models import Approval, ControlChange, Person, Run, Version
-from procedures.queries import deciding, deputies, glass
+from procedures.models import Approval, ControlChange, Person, Run, Stop, Version
+from procedures.queries import deciding, deputies, glass, stops
 from procedures.queries.access_requests import decidable
 
 MOST = 200
@@ -113,6 +113,7 @@ class Shell:
     operates: bool
     audits: bool
     glass: int
+    stops: list[Stop]
 
     @property
     def access(self) -> int:
@@ -136,4 +137,5 @@ def shell_for(person: Person, at: datetime) -> Shell:
         operates=access.decide(person, "operate", at=at).allowed,
         audits=access.decide(person, "audit", at=at).allowed,
         glass=glass.unreviewed(person, at),
+        stops=stops.loud(),
     )

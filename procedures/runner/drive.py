@@ -27,6 +27,7 @@ from procedures.engine.step import Lender, Tools
 from procedures.engine.watch import Watch
 from procedures.issuer.lend import Issuer
 from procedures.models import Run, Runner
+from procedures.queries import queue
 from procedures.runner.identity import Identity, load_identity, pool_key
 from procedures.runner.providers import providers
 from procedures.services import claims, tasks
@@ -47,9 +48,21 @@ def identity() -> Identity:
 
 
 def drive(run: UUID) -> None:
-    """Claim a run and drive it until it ends or waits. Nothing to claim: nothing happens."""
+    """Claim this very run and drive it until it ends or waits. Nothing to claim: nothing happens."""
     me = Runner.objects.get(pk=identity().id)
-    claimed = claim(run, me)
+    _go(me, claim(run, me))
+
+
+def drive_next(hint: UUID) -> None:
+    """Claim the run that is next where this one stands, and drive it; what a message is answered with."""
+    me = Runner.objects.get(pk=identity().id)
+    for run in queue.next_after(hint, now()):
+        if (claimed := claim(run, me)) is not None:
+            _go(me, claimed)
+            return
+
+
+def _go(me: Runner, claimed: Claimed | None) -> None:
     if claimed is None:
         return
     carry_out(claimed, registry.actions(), issuer_of(me), identity(), open_secrets(claimed.run))

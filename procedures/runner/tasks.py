@@ -41,10 +41,10 @@ def contact_targets(environment: str) -> None:
     acks_late=True, ignore_result=True, name="opsportal.drive_run"
 )
 def drive_run(run_id: str) -> None:
-    from procedures.runner.drive import drive
+    from procedures.runner.drive import drive_next
 
     try:
-        drive(UUID(run_id))
+        drive_next(UUID(run_id))
     except (StateConflict, ClaimLost):
         return
 

@@ -13,7 +13,7 @@ from django.conf import settings
 from procedures import access
 from procedures.access import Decision
 from procedures.definitions.load import definition_of
-from procedures.domain import break_glass, signatures, statements
+from procedures.domain import break_glass, queue_order, signatures, statements
 from procedures.domain.canonical import parse, parse_moment
 from procedures.domain.errors import IllegalState, InvalidInput, NotAllowed, NotFound
 from procedures.domain.states import RunState
@@ -176,7 +176,7 @@ def _broken(
             ),
         },
     )
-    Run.objects.filter(pk=run.pk).update(approval_expires_at=until)
+    Run.objects.filter(pk=run.pk).update(approval_expires_at=until, priority=queue_order.GLASS)
     queue(run, at=at, who=actor.username)
     telling.glass_broken(use, at=at)
     return use

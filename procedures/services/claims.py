@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping
 from dataclasses import dataclass, field, replace
 from datetime import datetime, timedelta
 from typing import Any
@@ -23,14 +23,23 @@ from procedures.domain.statements import strong_enough
 from procedures.domain.states import RunState, VersionState
 from procedures.evidence.queries import accepted_digests
 from procedures.models import Approval, Claim, Environment, GlassBreak, Run, Runner, Version
-from procedures.services import break_glass, carried, drafts, drifts, letting_in, moments, plans, run_policies
+from procedures.queries import stops
+from procedures.services import (
+    break_glass,
+    carried,
+    drafts,
+    drifts,
+    holds,
+    letting_in,
+    moments,
+    plans,
+    run_policies,
+)
 from procedures.services.calls import CalleeChanged
 from procedures.services.holding import ClaimLost, beat, hold, hold_part, word_for
 from procedures.services.policies import PolicyDenied
 from procedures.services.run_states import end, move, note
 from procedures.services.versions import recomputed
-
-UNDER_WAY = (RunState.RUNNING.value, RunState.WAITING.value)
 
 
 @dataclass(frozen=True, slots=True)
@@ -66,10 +75,17 @@ class _Drifted(Exception):
 
 
 def claim_run(*, run: UUID, runner: Runner, at: datetime) -> Claimed | None:
-    """Take a queued run, or None if there is nothing to take (claimed already, refused, drifted, group busy).
+    """Take a queued run, or None if there is nothing to take (claimed already, refused, drifted) or it has to wait.
 
     The database's time decides; `at` is the runner's own. Raises ClockSkewed where they are too far apart (H35).
     """
+    try:
+        return _claim(run, runner, at)
+    except holds.Busy:
+        return None
+
+
+def _claim(run: UUID, runner: Runner, at: datetime) -> Claimed | None:
     with transaction.atomic(durable=True):
         at = moments.agreed(at)
         row = (
@@ -78,14 +94,16 @@ def claim_run(*, run: UUID, runner: Runner, at: datetime) -> Claimed | None:
             .filter(pk=run)
             .first()
         )
-        if row is None or row.state != RunState.QUEUED or row.draft is not runner.disposable or _group_is_busy(row):
+        if row is None or row.state != RunState.QUEUED or row.draft is not runner.disposable:
             return None
         if row.approval_expires_at is not None and row.approval_expires_at <= at and not row.started_at:
             end(row, RunState.EXPIRED, at=at, actor=None, who=runner.name, message="The approval expired.")
             return None
+        glass = break_glass.standing(row, at)
+        if holds.has_to_wait(row, glass.skips if glass else (), at):
+            return None
         try:
-            glass = break_glass.standing(row, at)
-            definition, files = _decide_again(row, runner, at, glass.skips if glass else ())
+            definition, files = _decide_again(row, runner, at)
             planned = _same_plan(row, definition, files, at)
             _use_approvals(row, at, glass)
         except _Refused as refusal:
@@ -105,23 +123,9 @@ def claim_run(*, run: UUID, runner: Runner, at: datetime) -> Claimed | None:
         return _take(row, runner, definition, files, planned, at)
 
 
-def _group_is_busy(run: Run) -> bool:
-    names = set(run.groups.values_list("name", flat=True)) | ({run.concurrency_group} - {""})
-    if not names:
-        return False
-    others = Run.objects.filter(state__in=UNDER_WAY).exclude(pk=run.pk)
-    return others.filter(Q(concurrency_group__in=names) | Q(groups__name__in=names)).exists()
-
-
-def _decide_again(
-    run: Run, runner: Runner, at: datetime, skips: Sequence[str]
-) -> tuple[Definition, Mapping[str, bytes]]:
+def _decide_again(run: Run, runner: Runner, at: datetime) -> tuple[Definition, Mapping[str, bytes]]:
     """Everything that the request was allowed by, from scratch; no state column is believed."""
     environment = Environment.objects.get(pk=run.environment_id)
-    if environment.stopped_at is not None:
-        raise _Refused(f"{environment.name} is stopped.")
-    if environment.frozen_until_at is not None and environment.frozen_until_at > at and "freeze" not in skips:
-        raise _Refused(f"{environment.name} is frozen until {environment.frozen_until_at:%Y-%m-%d %H:%M} UTC.")
     if environment.name not in runner.environments or runner.ended_at is not None:
         raise _Refused(f"The runner {runner.name} does not serve {environment.name}.")
     definition, files = _same_bytes(run)
@@ -219,6 +223,9 @@ def _use_approvals(run: Run, at: datetime, glass: GlassBreak | None) -> None:
 def _take(
     run: Run, runner: Runner, definition: Definition, files: Mapping[str, bytes], planned: plans.Planned, at: datetime
 ) -> Claimed:
+    holds.take(run, holds.needs_of(run, definition, planned), at)
+    if stops.of_run(run, [frame.version for frame in planned.frames.values()]) is not None:
+        raise holds.Busy("stopped")
     token = uuid4()
     started = run.started_at or at
     longest = min(definition.timeout_s, drafts.LONGEST_S) if run.draft else definition.timeout_s
@@ -246,9 +253,10 @@ def _take(
 
 def join(run: Run, runner: Runner, token: UUID, at: datetime) -> Claimed | str:
     """What another runner needs to help with a run under way, everything decided again; or why it may not."""
+    if (halted := stops.of_run(run)) is not None:
+        return f"{halted.what} is stopped."
     try:
-        glass = break_glass.standing(run, at)
-        definition, files = _decide_again(run, runner, at, glass.skips if glass else ())
+        definition, files = _decide_again(run, runner, at)
         planned = _same_plan(run, definition, files, at)
     except (_Refused, _Drifted) as refusal:
         return str(refusal)

@@ -24,6 +24,7 @@ from procedures.services import (
     policy_controls,
     redactions,
     spaces,
+    stops,
     targets,
     workloads,
 )
@@ -133,6 +134,7 @@ CHECKS: Mapping[str, Callable[[Mapping[str, Any]], list[tuple[str, str]]]] = {
     "labels": _labels_problems,
     "environment": _environment_problems,
     "space": spaces.problems,
+    "stop_lift": stops.problems,
     "trusted_issuer": workloads.issuer_problems,
     "workload_rule": workloads.rule_problems,
 }

@@ -42,6 +42,7 @@ from procedures.services import (
     policy_controls,
     redactions,
     spaces,
+    stops,
     targets,
     terms,
     workloads,
@@ -122,7 +123,11 @@ def _duty(change: ControlChange, object: Mapping[str, Any], at: datetime, event:
 
 
 def _environment(change: ControlChange, object: Mapping[str, Any], at: datetime, event: UUID) -> None:
-    fields = {"networks": [], **{key: value for key, value in object.items() if key not in {"name", "frozen_until"}}}
+    fields: dict[str, Any] = {
+        "networks": [],
+        "queue": {},
+        **{key: value for key, value in object.items() if key not in {"name", "frozen_until"}},
+    }
     fields["frozen_until_at"] = parse_moment(object["frozen_until"]) if "frozen_until" in object else None
     row, made = Environment.objects.get_or_create(name=object["name"], defaults=fields)
     if not made:
@@ -248,6 +253,7 @@ EFFECTS: Mapping[str, Callable[[ControlChange, Mapping[str, Any], datetime, UUID
     "labels": labels.take_effect,
     "terms": terms.take_effect,
     "space": spaces.take_effect,
+    "stop_lift": stops.take_effect,
     "trusted_issuer": workloads.take_issuer,
     "workload_rule": workloads.take_rule,
 }

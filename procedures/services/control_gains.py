@@ -8,7 +8,7 @@ from typing import Any
 
 from procedures.domain.clock import now
 from procedures.models import Membership, Person
-from procedures.queries import campaigns, labels
+from procedures.queries import campaigns, labels, stops
 
 
 def who_gains(control: str, object: Mapping[str, Any], *, at: datetime | None = None) -> set[str]:
@@ -16,7 +16,7 @@ def who_gains(control: str, object: Mapping[str, Any], *, at: datetime | None = 
     if control == "labels":
         gains = {str(one.subject) for one in labels.who_joins(object, at=at or now())}
     else:
-        gains = _gains(control, object)
+        gains = stops.barred(object) if control == "stop_lift" else _gains(control, object)
     software = Person.objects.filter(subject__in=gains, owner__isnull=False)
     return gains | set(map(str, software.values_list("owner__subject", flat=True)))
 

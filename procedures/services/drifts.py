@@ -11,7 +11,7 @@ from procedures.domain.definition import Definition
 from procedures.domain.errors import OpsError
 from procedures.domain.states import RunState
 from procedures.models import Run
-from procedures.services import plans, run_policies
+from procedures.services import holds, plans, run_policies
 from procedures.services.queueing import ask_for_approval
 from procedures.services.run_states import end, note
 
@@ -24,6 +24,7 @@ def ask_again(run: Run, definition: Definition, files: Mapping[str, bytes], why:
     except OpsError as problem:  # a policy that refuses the new plan among them
         end(run, RunState.DENIED, at=at, actor=None, who="claim", message=problem.message)
         return
+    holds.write(run, holds.needs_of(run, definition, planned))
     needed = dict(planned.ask.approvals)
     fields: dict[str, Any] = {
         "plan": planned.data,

@@ -9,6 +9,7 @@ from uuid import UUID
 from procedures.domain.errors import OpsError
 from procedures.domain.states import VersionState
 from procedures.models import Claim, Run, StepBatch, Version
+from procedures.queries import stops
 from procedures.services import agents
 from procedures.services.moments import database_now
 
@@ -23,8 +24,8 @@ class ClaimLost(OpsError):
 def beat(*, run: UUID, token: UUID, calls: Sequence[str] = ()) -> Literal["", "cancel", "stop"]:
     """Say that the runner lives; hear whether the run must stop. Raises ClaimLost.
 
-    `stop` (rule 20): its version, or one of those it `calls`, was revoked with all that runs, or the stop switch of its
-    environment or of the agent that asked was thrown.
+    `stop` (rule 20): its version, or one of those it `calls`, was revoked with all that runs, or a stop switch was
+    thrown: of the portal, its environment, its procedure, one that it calls, or the agent that asked.
     """
     if not Claim.objects.filter(pk=run, token=token).update(heartbeat_at=database_now()):
         raise ClaimLost("This run is claimed by somebody else, or has ended.")
@@ -33,9 +34,10 @@ def beat(*, run: UUID, token: UUID, calls: Sequence[str] = ()) -> Literal["", "c
 
 def word_for(run: UUID, calls: Sequence[str]) -> Literal["", "cancel", "stop"]:
     """What whoever works on this run is to hear now."""
-    asked, version, stopped, agent = Run.objects.values_list(
-        "cancel_requested_at", "version_id", "environment__stopped_at", "requester__agent"
+    asked, version, environment, procedure, agent = Run.objects.values_list(
+        "cancel_requested_at", "version_id", "environment_id", "procedure_id", "requester__agent"
     ).get(pk=run)
+    stopped = stops.of_place(environment, procedure, calls)
     revoked = Version.objects.filter(pk__in=[version, *calls], state=VersionState.REVOKED.value, stops_runs=True)
     if stopped is not None or revoked.exists() or (agent is not None and agents.stopped(agent)):
         return "stop"

@@ -22,6 +22,7 @@ from procedures.domain.inventories import Difference, differences
 from procedures.domain.inventory_sources import Found, Read
 from procedures.evidence.record import record
 from procedures.models import ControlChange, Inventory, InventorySync, Person, Target
+from procedures.queries import stops
 from procedures.services import controls, dispatch, plans
 from procedures.services.control_weight import production_names
 from procedures.services.target_changes import too_many
@@ -33,7 +34,11 @@ KEPT_DIFFERENCES = 1_000
 
 def send_due(*, at: datetime) -> int:
     """Nudge for inventories that are asked for or due, again if that was lost; stops at the first broker failure."""
-    rows = Inventory.objects.filter(ended_at__isnull=True, environment__stopped_at__isnull=True)
+    halted = stops.live()
+    if any(stop.environment_id is None and stop.procedure_id is None for stop in halted):
+        return 0
+    rows = Inventory.objects.filter(ended_at__isnull=True)
+    rows = rows.exclude(environment__in=[stop.environment_id for stop in halted if stop.environment_id])
     rows = rows.filter(Q(nudged_at__isnull=True) | Q(nudged_at__lte=at - PATIENCE) | Q(nudged_at__lt=F("asked_at")))
     sent = 0
     for row in rows:

@@ -10,7 +10,7 @@ from typing import Any
 from django.db.models import Q
 
 from procedures.definitions import registry
-from procedures.domain import expressions, filters, freeze, limits, plan, ports, uploads
+from procedures.domain import filters, freeze, limits, plan, ports, uploads
 from procedures.domain.calls import Frame, called, frames
 from procedures.domain.canonical import parse
 from procedures.domain.clock import now
@@ -203,20 +203,6 @@ def _frames(run: Run, definition: Definition, ask: plan.Ask, *, at: datetime) ->
 
     known = calls.library(run.version, asked_at=run.requested_at or at, at=at)
     return frames(definition, ask, known, resolve)
-
-
-def groups_of(planned: Planned) -> list[str]:
-    """The concurrency groups of what a run calls: they hold when it is called, as when it is run (rule 13)."""
-    rows = [group_of(f.definition, f.ask.environment, f.ask.parameters) for f in planned.frames.values()]
-    return sorted({row for row in rows if row})
-
-
-def group_of(definition: Definition, environment: str, resolved: Mapping[str, Any]) -> str:
-    """A concurrency group lives inside its procedure and environment (H19)."""
-    if definition.concurrency is None:
-        return ""
-    scope = {"parameters": resolved, "environment": environment}
-    return f"{environment}/{definition.name}/{expressions.render(definition.concurrency.group, scope)}"[:500]
 
 
 def stronger(*strengths: str) -> str:

@@ -7,6 +7,7 @@ from typing import Any
 
 from procedures.domain.states import RunState
 from procedures.models import Run
+from procedures.queries import stops
 from procedures.services import dispatch, telling
 from procedures.services.run_states import end, move, note
 
@@ -18,15 +19,9 @@ def await_or_queue(run: Run, *, at: datetime, breaks: bool = False, approved: bo
     was carried over from the run that this one goes on with.
     """
     frozen = run.environment.frozen_until_at is not None and run.environment.frozen_until_at > at
-    if run.environment.stopped_at is not None:
-        end(
-            run,
-            RunState.DENIED,
-            at=at,
-            actor=None,
-            who="stop switch",
-            message=f"{run.environment_id} is stopped: no run starts.",
-        )
+    if (halted := stops.of_run(run)) is not None:
+        told = f"{halted.thrown_by.name} stopped {halted.what}, so no run is let in: {halted.reason}"
+        end(run, RunState.DENIED, at=at, actor=None, who="stop switch", message=told)
     elif (run.approvals_needed and not approved) or (breaks and frozen):
         ask_for_approval(run, at=at, who="planning")
     else:

@@ -39,6 +39,7 @@ class Wish:
     break_glass: bool = False
     again_of: Run | None = None
     continues: Run | None = None
+    priority: str = ""
     why_on: str = ""  # why it goes on; the reason itself stays that of the run before
 
 

@@ -9,7 +9,7 @@ from uuid import UUID
 
 from procedures.domain.states import RUN_MOVES, TERMINAL_RUN_STATES, RunState, StateConflict, require_move
 from procedures.evidence.record import record, seal
-from procedures.models import Claim, Run
+from procedures.models import Claim, Hold, Run
 from procedures.services import telling
 
 
@@ -42,6 +42,7 @@ def end(
     kind = SEAL_KINDS[new]
     move(run, new, at=at, who=who, message=message)
     Claim.objects.filter(run=run).delete()
+    Hold.objects.filter(run=run).delete()
     seal(
         run.id,
         kind=kind,

@@ -14,8 +14,20 @@ from procedures.domain.errors import NotAllowed, OpsError
 from procedures.domain.policies import Decision
 from procedures.domain.states import RunState, VersionState
 from procedures.evidence.record import next_run_number, pseudonym
-from procedures.models import Environment, Person, Procedure, Run, RunGroup, Version
-from procedures.services import agents, carried, chains, drafts, options, plans, run_groups, run_policies, step_up
+from procedures.models import Environment, Person, Procedure, Run, Version
+from procedures.services import (
+    agents,
+    carried,
+    chains,
+    drafts,
+    holds,
+    options,
+    plans,
+    queue_limits,
+    run_groups,
+    run_policies,
+    step_up,
+)
 from procedures.services.queueing import await_or_queue
 from procedures.services.run_inputs import NotRunnable, Wish, inputs_of
 from procedures.services.run_states import note
@@ -34,8 +46,8 @@ class TooManyRuns(OpsError):
 def request_run(*, actor: Person, wish: Wish, at: datetime, chain: Sequence[tuple[Person, str]] = ()) -> Run:
     """Ask for a run. The run is recorded before it is sent (rule 8).
 
-    Raises NotAllowed, StepUpNeeded, InvalidInput, NotRunnable, TooManyRuns, NoTarget, NotBound, GroupBusy,
-    PolicyDenied.
+    Raises NotAllowed, StepUpNeeded, InvalidInput, NotRunnable, TooManyRuns, QueueFull, NoTarget, NotBound, GroupBusy,
+    NotShared, PolicyDenied.
     """
     return asked(actor=actor, wish=wish, at=at, chain=chain)
 
@@ -54,6 +66,7 @@ def asked(*, actor: Person, wish: Wish, at: datetime, chain: Sequence[tuple[Pers
     if wish.break_glass:
         access.require(actor, "break_glass", at=at, procedure=procedure, environment=environment)
     _not_too_many(actor, at)
+    queue_limits.require(actor, environment, wish.priority, draft=wish.draft, at=at)
     version, definition = _what_runs(actor, procedure, environment, wish, at)
     agents.no_secrets(actor, procedure.name, definition.secrets, wish.secrets)
     proof = {} if wish.draft else step_up.require(actor, environment=environment, risk=version.risk, at=at)
@@ -86,7 +99,8 @@ def asked(*, actor: Person, wish: Wish, at: datetime, chain: Sequence[tuple[Pers
         state=RunState.REQUESTED.value,
         state_since=at,
         requested_at=at,
-        concurrency_group=plans.group_of(definition, environment.name, resolved),
+        concurrency_group=holds.group_of(definition, environment, resolved),
+        **queue_limits.place_of(procedure, wish.priority),
         min_strength=environment.min_strength,
     )
     chains.link(run, actor, chain)
@@ -186,7 +200,7 @@ def _plan_and_go(
     breaks: bool,
 ) -> None:
     planned = plans.make(run, definition, files, secret_marks=marks, at=at)
-    RunGroup.objects.bulk_create(RunGroup(run=run, name=name) for name in plans.groups_of(planned))
+    holds.write(run, holds.needs_of(run, definition, planned))
     fields = {
         "plan": planned.data,
         "plan_digest": planned.digest,

@@ -5,7 +5,8 @@ from __future__ import annotations
 from datetime import datetime, timedelta
 
 from procedures.domain.states import RunState
-from procedures.models import Run
+from procedures.models import Environment, Run
+from procedures.queries import queue
 from procedures.services import dispatch
 from procedures.services.access_answers import lapse_requests
 from procedures.services.artifacts import erase_expired
@@ -23,6 +24,7 @@ from procedures.services.trial_claims import sweep_trials
 from procedures.services.unit import coalesced_denials
 
 RESEND_AFTER = timedelta(seconds=3)
+MOST = 100  # messages a second for one environment
 
 
 def sweep(*, at: datetime, deaf: bool = False) -> dict[str, int]:
@@ -51,11 +53,19 @@ def sweep(*, at: datetime, deaf: bool = False) -> dict[str, int]:
 
 
 def send_again(*, at: datetime) -> int:
-    """Nudge for runs that have stood in the queue for more than three seconds; stops at the first broker failure."""
-    waiting = Run.objects.filter(state=RunState.QUEUED.value, state_since__lt=at - RESEND_AFTER).order_by("id")
+    """Nudge for runs that have stood in the queue for more than three seconds; stops at the first broker failure.
+
+    Each environment gets its own share, so that none with a long queue keeps another waiting, and a stopped one gets
+    none. A message is a hint: whichever run is next goes, so as many as may start at once are enough.
+    """
+    old = Run.objects.filter(state=RunState.QUEUED.value, state_since__lt=at - RESEND_AFTER).order_by("queued_at")
+    waiting = [(run, where, True) for run, where in old.filter(draft=True).values_list("id", "environment_id")[:MOST]]
+    for environment in Environment.objects.all():
+        if old.filter(environment=environment, draft=False).exists():
+            waiting += [(run, environment.name, False) for run in queue.next_up(environment, at, MOST)]
     sent = 0
-    for run, environment, draft in waiting.values_list("id", "environment_id", "draft")[:200]:
-        if not dispatch.nudge(run, environment, draft=draft):
+    for run, where, draft in waiting:
+        if not dispatch.nudge(run, where, draft=draft):
             break
         sent += 1
     return sent

@@ -16,6 +16,7 @@ from procedures.models import (
     GlassBreak,
     Person,
     Run,
+    Stop,
     Version,
 )
 from procedures.queries import access_requests, eligible
@@ -128,6 +129,13 @@ def glass_broken(use: GlassBreak, *, at: datetime) -> None:
     """Everybody in security and all who manage access, at once (rule 10)."""
     facts = {**_of(use.run), "person": use.person, "when": at, "skips": " and ".join(use.skips)}
     tell("break_glass.used", eligible.security(at), key=f"glass:{use.pk}", path="/break-glass/", at=at, facts=facts)
+
+
+def stop_thrown(row: Stop, *, at: datetime) -> None:
+    """Everybody in security, all who manage access and the operators of the place, at once."""
+    people = {one.pk: one for one in [*eligible.security(at), *eligible.operators(row.environment, at)]}
+    facts = {"person": row.thrown_by, "when": at, "what": row.what, "reason": row.reason}
+    tell("stop.thrown", list(people.values()), key=f"stop:{row.pk}", path="/stops/", at=at, facts=facts)
 
 
 def deputy_named(row: Deputy, *, at: datetime) -> None:

@@ -53,6 +53,7 @@ class Asking:
             reason=self.posted.get("reason", "").replace("\r\n", "\n"),
             digest=self.posted.get("digest") or None,
             door="web",
+            priority=self.posted.get("priority", ""),
         )
 
     def context(self) -> dict[str, Any]:

@@ -60,6 +60,7 @@ def _environment(posted: QueryDict) -> Object:
         "reason_required": "reason_required" in posted,
         "networks": words(posted, "networks"),
         **({"frozen_until": moment(frozen)} if frozen else {}),
+        **({"queue": queue} if (queue := json_object(posted, "queue")) else {}),
     }
 
 
@@ -99,6 +100,11 @@ def _inventory(posted: QueryDict) -> Object:
     every_s, settings = whole(posted, "every_s"), json_object(posted, "settings")
     more = {"takes": "takes" in posted, "action": posted.get("action", "set")}
     return {**made, "settings": settings, "every_s": every_s, **more}
+
+
+def _stop_lift(posted: QueryDict) -> Object:
+    named = {name: posted[name] for name in ("environment", "procedure") if posted.get(name)}
+    return {"stop": posted.get("stop", ""), "reason": posted.get("reason", "").strip(), **named}
 
 
 def _key(posted: QueryDict, actor: Person) -> Object:
@@ -168,6 +174,7 @@ MAKERS: dict[str, Callable[[QueryDict], Object]] = {
     "environment": _environment,
     "binding": _binding,
     "target": _target,
+    "stop_lift": _stop_lift,
     "inventory": _inventory,
     "profile": _plain("profile"),
     "redaction": _redaction,

@@ -123,6 +123,10 @@ def _space(made: Object, names: Names) -> str:
     return f"{leads} may give {_verbs(made)} on {where} for {made['days']} days at most"
 
 
+def _stop_lift(made: Object, _: Names) -> str:
+    return f"{made.get('environment') or made.get('procedure') or 'The whole portal'} goes on: {made['reason']}"
+
+
 def _redaction(made: Object, names: Names) -> str:
     if "subject" in made:
         return f"Everything personal about {names.get(made['subject'], 'somebody')} is erased for good"
@@ -157,6 +161,7 @@ SENTENCES: Mapping[str, Callable[[Object, Names], str]] = {
     "labels": _labels,
     "terms": _terms,
     "space": _space,
+    "stop_lift": _stop_lift,
     "runner": lambda made, _: f"The runner {made['name']} is enrolled",
     "redaction": _redaction,
 }

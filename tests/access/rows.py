@@ -226,7 +226,8 @@ PAGES = [
     *(Row("POST", f"/environments/staging/{part}/") for part in ("inventories/hosts", "contact")),
     *gets("/access/spaces/", "/api/v1/spaces/", "/api/v1/policies/"),
     Row("POST", "/api/v1/policies/past/", plain(policy=HOUSE, days=3)),
-    *gets("/access/workloads/", "/api/v1/workloads/"),
+    *gets("/access/workloads/", "/api/v1/workloads/", "/stops/", "/api/v1/stops/", "/agents/connect/?{asks}"),
+    *(Row("POST", path, plain(environment="staging", reason="a leak")) for path in ("/stops/throw/", "/api/v1/stops/")),
     *gets("/access/campaigns/", "/access/campaigns/{campaign}/", "/access/campaigns/{campaign}/results.csv"),
     Row("POST", "/access/campaigns/", plain(name="x", reviewers="mira", days="3", person="author")),
     Row("POST", "/access/campaigns/{campaign}/keep/", plain(grant="{reviewed}", reason="needed")),
@@ -256,7 +257,6 @@ PAGES = [
     Row("POST", "/agents/switch/", plain(agent="{agent}", do="stop", reason="because")),
     Row("POST", "/people/sign-in/token/", plain(provider="corp", name="SCIM", days="3")),
     Row("POST", "/agents/tokens/", plain(agent="{agent}", name="mine", days="7")),
-    *gets("/agents/connect/?{asks}"),
     Row("POST", "/agents/connect/?{asks}", plain(agent="{agent}", days="7")),
     *gets("/agents/", "/evidence/{event}/", "/procedures/new-one/edit/", "/procedures/new-one/edit/change.patch"),
 ]

@@ -81,6 +81,7 @@ NEVER = {
     "post v1/environments/<str:name>/contact/",
     "delete v1/sessions/",
     "delete v1/sessions/<str:pk>/",
+    "post v1/stops/",
     "post v1/agents/<str:pk>/stop/",
     "post v1/agents/<str:pk>/start/",
     "post v1/tokens/",
@@ -168,6 +169,7 @@ def test_a_token_changes_nothing_that_decides_authority(world: World, thief: API
     }
     refused(thief.post("/api/v1/grants/", grant, format="json"))
     refused(thief.post("/api/v1/tokens/", {"name": "another"}, format="json"))
+    refused(thief.post("/api/v1/stops/", {"reason": "away"}, format="json"))
     refused(thief.post("/api/v1/agents/all/stop/", {"reason": "away"}, format="json"))
     refused(thief.post("/api/v1/agents/all/start/", {"reason": "go on"}, format="json"))
     before = Person.objects.count()

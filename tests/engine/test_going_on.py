@@ -11,7 +11,7 @@ from procedures.domain.canonical import parse
 from procedures.domain.clock import now
 from procedures.domain.errors import NotAllowed, NotFound
 from procedures.evidence.queries import facts_of_run
-from procedures.models import Environment, Notice, Person, Run
+from procedures.models import Notice, Person, Run, Stop
 from procedures.services import continuing, life
 from procedures.services.continuing import NothingToGoOnWith, NotSafeToGoOn, go_on_by_itself
 from procedures.services.run_inputs import NotRunnable
@@ -160,7 +160,7 @@ def test_the_portal_goes_on_with_nothing_that_is_unsafe_too_late_or_stopped(worl
     late = lost(world.ask(quinn, procedure="safe"), story, "b")
     assert (unsafe.resume_at, late.resume_at is None) == (None, False)
     assert go_on_by_itself(at=now() + timedelta(hours=1)) == 0
-    Environment.objects.filter(pk="development").update(stopped_at=now())
+    Stop.objects.create(environment_id="development", reason="a test", thrown_by=world.mira, thrown_at=now())
     assert go_on_by_itself(at=now()) == 1
     assert Run.objects.get(continues=late).state == "denied"
 

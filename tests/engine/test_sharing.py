@@ -19,7 +19,7 @@ from procedures.domain import limits
 from procedures.domain.clock import now
 from procedures.evidence.models import Event
 from procedures.issuer.refusals import LeaseRefused
-from procedures.models import Claim, Environment, Person, Run, Runner, StepBatch, Task, VersionFile
+from procedures.models import Claim, Person, Run, Runner, StepBatch, Stop, Task, VersionFile
 from procedures.runner import drive as driving
 from procedures.runner import helping
 from procedures.runner.identity import Identity, load_identity
@@ -161,7 +161,7 @@ def test_who_would_help_decides_again_and_leaves_what_is_not_allowed_any_more(
     (first, *_) = handed_out(run)
     runner = Runner.objects.filter(pk=helper.id)
     if change == "stopped":
-        Environment.objects.filter(name="development").update(stopped_at=now())
+        Stop.objects.create(environment_id="development", reason="a test", thrown_by=world.mira, thrown_at=now())
     elif change == "revoked":
         life.revoke_version(actor=world.mira, version=run.version_id, reason="a hole", at=now())
     elif change == "bytes":

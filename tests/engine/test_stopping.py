@@ -13,7 +13,7 @@ from procedures.definitions import registry
 from procedures.domain.clock import now
 from procedures.domain.ports import Action, ActionCall, ActionIO, ActionResult
 from procedures.engine.watch import Watch
-from procedures.models import Environment, Person, Run
+from procedures.models import Person, Run, Stop
 from procedures.runner import drive as driving
 from procedures.services import approvals, endings, life
 from tests.engine.test_runs import procedure, steps
@@ -135,7 +135,8 @@ def revoke(world: World, run: Run, *, all_of_it: bool = True) -> Callable[[], No
 
 
 def throw_switch(run: Run) -> Callable[[], None]:
-    return lambda: void(Environment.objects.filter(pk=run.environment_id).update(stopped_at=now()))
+    said = {"reason": "a test", "thrown_by": run.requester, "thrown_at": now()}
+    return lambda: void(Stop.objects.create(environment_id=run.environment_id, **said))
 
 
 def ended(run: Run) -> str:

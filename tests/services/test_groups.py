@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import pytest
 
+from procedures.domain.clock import now
 from procedures.models import Person, Run
 from procedures.runner.drive import drive
 from procedures.services.claims import claim_run
@@ -27,11 +28,11 @@ def other(world: World, *verbs: str) -> Person:
 def test_queue_waits_until_the_other_has_ended(world: World) -> None:
     quinn = ready(world, "queue")
     first, second = world.ask(quinn, procedure="grouped"), world.ask(quinn, procedure="grouped")
-    Run.objects.filter(pk=first.pk).update(state="running")
+    Run.objects.filter(pk=first.pk).update(state="running", started_at=now())
     drive(second.id)
     second.refresh_from_db()
     assert second.state == "queued"
-    Run.objects.filter(pk=first.pk).update(state="queued")
+    Run.objects.filter(pk=first.pk).update(state="queued", started_at=None)
     drive(first.id)
     drive(second.id)
     second.refresh_from_db()
@@ -54,7 +55,6 @@ def test_cancel_running_ends_what_waits_and_tells_the_runner_of_what_runs(world:
     first.refresh_from_db()
     assert (first.state, second.state) == ("canceled", "queued")
     assert f"#{second.no}" in first.message
-    from procedures.domain.clock import now
     from procedures.models import Runner
     from procedures.runner.drive import identity
 

@@ -197,6 +197,16 @@ def space(titles: Iterable[str]) -> str:
     return "/access/spaces/"
 
 
+def stop(person: Person, reasons: Iterable[str]) -> str:
+    """The path of the stops, one live for the whole portal, whose reasons want more."""
+    fields = {"thrown_by": person, "thrown_at": now(), "reason": ALL[:200]}
+    models.Stop.objects.get_or_create(environment=None, procedure=None, lifted_at=None, defaults=fields)
+    for reason in reasons:
+        lifted = {"lifted_at": now(), "lifted_by": person}
+        models.Stop.objects.create(**{**fields, **lifted, "reason": reason})
+    return "/stops/"
+
+
 def campaign(reviewer: Person, change: models.ControlChange) -> str:
     """The path of a campaign over everything that is given, whose name and reasons want more."""
     fields = {"name": ALL[:200], "select": {"person": ALL}, "set_digest": "x", "count": 1, "change": change}

@@ -73,8 +73,7 @@ ROWS: dict[str, Callable[[Others], Rows]] = {
     "review": versions,
     "draft": lambda o: [(f"/drafts/{drafts.draft_of(actor=o.mira, version=o.version, at=now()).pk}/", "mira")],
     "evidence": lambda o: [
-        ("/evidence/", "aisha"),
-        ("/evidence/?kind=" + PAYLOADS[0] + "&procedure=" + PAYLOADS[1] + "&number=" + PAYLOADS[2], "aisha"),
+        ("/evidence/" + more, "aisha") for more in ("", "?kind={}&procedure={}&number={}".format(*PAYLOADS[:3]))
     ],
     "event": lambda o: [(f"/evidence/{pk}/", "aisha") for pk in events()],
     "people": lambda o: [("/people/", "jonas")],
@@ -108,6 +107,7 @@ ROWS: dict[str, Callable[[Others], Rows]] = {
     "decision": lambda o: [(hostile_rest.asked_to_decide(o.approval, o.jonas), "aisha")],
     "login": lambda o: [("/login/", "")],
     "signon": lambda o: [("/login/with/evil/?next=" + PAYLOADS[0] + "&invite=" + PAYLOADS[1], "")],
+    "stops": lambda o: [(hostile_rest.stop(o.mira, pieces(200)), who) for who in ("jonas", "aisha")],
     "spaces": lambda o: [(hostile_rest.space(pieces(200)), who) for who in ("jonas", "aisha")],
     "workloads": lambda o: [(hostile_rest.workloads(o.mira), who) for who in ("jonas", "aisha")],
     "campaigns": lambda o: [(hostile_rest.campaign(o.jonas, o.changes[0])[:18], who) for who in ("jonas", "aisha")],
@@ -144,6 +144,7 @@ FORMS: dict[str, Callable[[Others], list[tuple[str, str, dict[str, Any]]]]] = {
         ("/settings/logins/", "mira", {"provider": ALL, "password": ALL}),
     ],
     "directory-token": lambda o: [("/people/sign-in/token/", "jonas", hostile_rest.TOKEN)],
+    "stop": lambda o: [("/stops/throw/", "jonas", {"environment": ALL, "procedure": ALL, "reason": ALL})],
     "agent-switch": lambda o: [("/agents/switch/", "jonas", {"agent": ALL, "person": ALL, "on": ALL, "reason": ALL})],
     "agent-connect": lambda o: [
         (hostile_rest.connecting(o.mira, pieces(60))[0], "mira", {"agent": ALL, "days": ALL}),

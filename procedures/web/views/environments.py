@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import json
+
 from django.http import HttpRequest, HttpResponse
 from django.views.decorators.http import require_safe
 
@@ -63,6 +65,7 @@ def one(request: HttpRequest, name: str) -> HttpResponse:
             "trusts": words.TRUST.items(),
             "providers": PROVIDERS,
             "hours": row.approval_expiry_s // 3600,
+            "queue_rules": json.dumps(row.queue, indent=1) if row.queue else "",
         },
         nav="environments",
     )

@@ -16,6 +16,7 @@ from procedures.domain.canonical import parse
 from procedures.domain.clock import now
 from procedures.domain.errors import NotFound, OpsError
 from procedures.domain.options import sources
+from procedures.domain.queue_order import NORMAL, PRIORITIES
 from procedures.models import Environment, Person, Procedure, Run, Version
 from procedures.queries import pages_procedures, pages_runs
 from procedures.queries.drafts import without_others
@@ -110,6 +111,8 @@ def _with_form(
         "lacking": [environment.name for environment, may in where if not may],
         "readme": prose.html(pages_procedures.readme_of(version)),
         "reason": asking.posted.get("reason", ""),
+        "priorities": PRIORITIES,
+        "priority": asking.posted.get("priority") or PRIORITIES[NORMAL],
         "narrowed": asking.posted.get("targets", ""),
         "earlier": _earlier(me, asking.posted.get("from", "")),
         "usual": pages_runs.usual_s(procedure.id, chosen or None),

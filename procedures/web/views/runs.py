@@ -13,7 +13,7 @@ from procedures.domain.clock import now
 from procedures.domain.errors import NotAllowed
 from procedures.domain.states import RunState
 from procedures.models import Environment, Run
-from procedures.queries import pages_evidence, pages_log, pages_runs, workloads
+from procedures.queries import pages_evidence, pages_log, pages_runs, waiting, workloads
 from procedures.services import artifacts, continuing, endings, reruns
 from procedures.web import timeline, words
 from procedures.web.doors import page, person_of, show
@@ -109,6 +109,7 @@ def _live(request: HttpRequest, run: Run) -> dict[str, Any]:
         "me": person_of(request),
         "now": at,
         "workload": workloads.behind(run.pk),
+        "waiting_for": waiting.waiting_for(run, person_of(request), at),
         "step": request.GET.get("step", "")[:100],
         "target": request.GET.get("target", "")[:200],
         "waits": run.state in {RunState.AWAITING_APPROVAL, RunState.WAITING},
