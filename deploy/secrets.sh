@@ -12,7 +12,23 @@ keep other-secret-key "$(random 48)"
 keep database-password "$(random 24)"
 keep broker-password "$(random 24)"
 keep database-url "postgres://opsportal:$(cat "$folder/database-password")@${DATABASE_HOST:-postgres}:5432/opsportal"
-keep broker-url "redis://:$(cat "$folder/broker-password")@${BROKER_HOST:-redis}:6379/0"
+broker="${BROKER_HOST:-redis}:${BROKER_PORT:-6379}/0"
+keep broker-url "redis://:$(cat "$folder/broker-password")@$broker"
+# One broker user for each pool, which reaches its own queue alone; the first one, of web and scheduler, only sends.
+link='-@all +@connection -client|list -client|kill'
+takes='+brpop +lpush +rpush +llen +smembers +sadd +hset +hget +hdel +hlen +zadd +zrem +zrange +zrevrangebyscore +set +get'
+takes="$takes +del +pexpire +watch +unwatch +multi +exec +discard +evalsha +script|load +eval"
+sends='+lpush +llen +smembers +sadd +multi +exec'
+hashed() { sed -n 's|^redis://[^:]*:\([^@]*\)@.*|\1|p' "$folder/$1" | tr -d '\n' | sha256sum | cut -d ' ' -f 1; }
+reach='~opsportal.environment.* ~opsportal.disposable ~opsportal._kombu.*'
+users="user default on #$(hashed broker-url) resetkeys $reach resetchannels $link $sends"
+for pool in development staging production disposable; do
+  keep "broker-url-$pool" "redis://runner-$pool:$(random 24)@$broker"
+  [ "$pool" = disposable ] && queue=disposable || queue="environment.$pool"
+  users="$users
+user runner-$pool on #$(hashed "broker-url-$pool") resetkeys ~*$queue resetchannels $link $takes"
+done
+keep broker-users "$users"
 # The folder keeps others of this host out; a container sees the single file that it is given, as a user of its own.
 find "$folder" -type f -exec chmod 0444 {} +
 chmod 0755 "$folder/identity-providers"

@@ -9,7 +9,7 @@ from urllib.parse import urlsplit
 from csp.constants import NONCE, NONE, SELF
 
 from opsportal import logs
-from opsportal.settings import env, mail
+from opsportal.settings import brokers, env, mail
 from procedures.domain import limits
 
 BASE_DIR = env.ROOT
@@ -188,19 +188,10 @@ SPECTACULAR_SETTINGS = {
     "REDOC_DIST": "SIDECAR",
 }
 
-# A web request answers within half a second whatever the broker does: short timeouts, one try, and no try again.
-# The sweeper sends what was not sent, because the database is the truth about runs.
-CELERY_BROKER_TRANSPORT_OPTIONS: dict[str, Any] = {
-    "socket_connect_timeout": 0.2,
-    "socket_timeout": 0.2,
-    "retry_on_timeout": False,
-    "max_retries": 1,
-    "interval_start": 0,
-    "interval_step": 0,
-    "interval_max": 0,
-    "connect_retries_timeout": 0.2,
-    "global_keyprefix": "opsportal.",
-}
+# A web request answers within half a second whatever the broker does.
+CELERY_BROKER_TRANSPORT_OPTIONS: dict[str, Any] = brokers.sending(env.text("OPSPORTAL_BROKER_URL"))
+CELERY_BROKER_USE_SSL = brokers.trusted(env.text("OPSPORTAL_BROKER_URL"), env.text("OPSPORTAL_BROKER_CA"))
+CELERY_BROKER_HEARTBEAT = 30
 CELERY_BROKER_CONNECTION_TIMEOUT = 0.3
 CELERY_BROKER_POOL_LIMIT = 8
 CELERY_TASK_PUBLISH_RETRY = False

@@ -55,9 +55,16 @@ VARIABLES = {
             "OPSPORTAL_BROKER_URL",
             "URL",
             "",
-            "Redis or RabbitMQ. Default: the broker that `up` starts.",
+            "Redis or Valkey (redis://, rediss://), or RabbitMQ (amqp://, amqps://). Default: what `up` starts.",
             secret=True,
             file=True,
+        ),
+        Variable(
+            "OPSPORTAL_BROKER_CA",
+            "text",
+            "",
+            "File with the authority that signed the broker's certificate, for rediss:// and amqps://. Default: the "
+            "machine's own authorities.",
         ),
         Variable(
             "OPSPORTAL_DATA_DIR",

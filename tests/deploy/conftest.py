@@ -65,8 +65,8 @@ def installed() -> Iterator[Installed]:
         socket.chmod(0o755)
         values = {"OPSPORTAL_PUBLIC_URL": f"http://localhost:{port}", "OPSPORTAL_PORT": str(port)}
         engine = Engine(folder, values, binds=[socket])
+        _secrets(folder, database, at)
         with _broker(folder, at):
-            _secrets(folder, database, at)
             _static(folder)
             try:
                 yield _installed(engine, port)
@@ -104,9 +104,18 @@ def _wait_for(engine: Engine, name: str) -> None:
 
 @contextmanager
 def _broker(folder: Path, port: int) -> Iterator[None]:
-    """Redis behind a password, as the file starts it."""
+    """Redis with a user for each pool, as the file starts it."""
     guard = [sys.executable, "-I", "-S", launcher.__file__, str(os.getpid())]
-    words = ["--port", str(port), "--bind", "127.0.0.1", "--requirepass", "open-sesame", "--save", ""]
+    words = [
+        "--port",
+        str(port),
+        "--bind",
+        "127.0.0.1",
+        "--aclfile",
+        str(folder / "secrets" / "broker-users"),
+        "--save",
+        "",
+    ]
     argv = [*guard, broker.program(), *words, "--dir", str(folder)]
     process = subprocess.Popen(argv, stdout=subprocess.DEVNULL)
     try:
@@ -117,10 +126,11 @@ def _broker(folder: Path, port: int) -> Iterator[None]:
 
 
 def _secrets(folder: Path, database: str, port: int) -> None:
-    subprocess.run(["sh", ROOT / "deploy" / "secrets.sh", folder / "secrets"], check=True, capture_output=True)
-    for name, text in (("database-url", database), ("broker-url", f"redis://:open-sesame@127.0.0.1:{port}/0")):
-        (folder / "secrets" / name).unlink()
-        (folder / "secrets" / name).write_text(text + "\n")
+    environ = {**os.environ, "BROKER_HOST": "127.0.0.1", "BROKER_PORT": str(port)}
+    script = ["sh", str(ROOT / "deploy" / "secrets.sh"), str(folder / "secrets")]
+    subprocess.run(script, env=environ, check=True, capture_output=True)
+    (folder / "secrets" / "database-url").unlink()
+    (folder / "secrets" / "database-url").write_text(database + "\n")
 
 
 def _static(folder: Path) -> None:

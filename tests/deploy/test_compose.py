@@ -32,13 +32,16 @@ VOLUMES = {
 }
 OTHERS = {"scheduler", "sequencer", "disposable", "install", "backup", "restore", "recover"}
 OTHERS |= {f"runner-{name}" for name in ENVIRONMENTS}
+POOLS = {**{f"runner-{name}": name for name in ENVIRONMENTS}, "disposable": "disposable"}
 SECRETS = {
     "secret-key": {"web"},
     "other-secret-key": OTHERS,
     "database-password": {"postgres"},
     "broker-password": {"redis"},
     "database-url": OTHERS | {"web"},
-    "broker-url": OTHERS | {"web"},
+    "broker-url": (OTHERS | {"web"}) - POOLS.keys(),
+    "broker-users": {"redis"},
+    **{f"broker-url-{pool}": {worker} for worker, pool in POOLS.items()},
 }
 
 
@@ -142,6 +145,8 @@ def test_the_secrets_that_the_script_makes_are_those_that_the_file_names(tmp_pat
     assert len(made["secret-key"].strip()) == 96
     assert made["secret-key"] != made["other-secret-key"]
     assert made["database-password"].strip() in made["database-url"]
+    assert made["broker-password"].strip() not in made["broker-users"], "the broker learns digests of passwords"
+    assert len({made[f"broker-url-{pool}"] for pool in POOLS.values()}) == len(POOLS)
     assert stat.S_IMODE(folder.stat().st_mode) == 0o700
     before = dict(made)
     subprocess.run(["sh", script, folder], check=True, capture_output=True)

@@ -14,7 +14,7 @@ from celery import Celery
 from django.conf import settings
 from kombu.exceptions import OperationalError
 
-from opsportal.celery import app, queue_of, worker_transport_options
+from opsportal.celery import Sender, app, queue_of, worker_transport_options
 from tests.fixtures.valkey import Broker
 
 WORKER = """
@@ -42,7 +42,7 @@ PATIENCE_S = 3.0  # a sender that tries again, or waits like a worker, takes ten
 
 def sender(url: str) -> Celery:
     """An application of its own, so that no pooled connection of another test is used."""
-    fresh = Celery("sender", set_as_current=False)
+    fresh = Sender("sender", set_as_current=False)
     fresh.config_from_object("django.conf:settings", namespace="CELERY")
     fresh.conf.broker_url = url
     return fresh
