@@ -12,33 +12,21 @@ import click
 from opsportal.supervisor.up import command as up
 
 
-def _hand_over(module: str, *words: str) -> None:
+def hand_over(module: str, *words: str) -> None:
     os.environ.setdefault("DJANGO_SETTINGS_MODULE", "opsportal.settings")
     os.execv(sys.executable, [sys.executable, "-m", module, *words])
 
 
 @click.command()
-@click.option("--environment", multiple=True, help="Serve this environment; may repeat.")
-@click.option("--pool", type=click.Choice(["disposable"]), help="Run what nobody has reviewed, and nothing else.")
-def runner(environment: tuple[str, ...], pool: str | None) -> None:
-    """A runner for the queues of its environments, or the disposable pool for tests and drafts."""
-    if bool(environment) == bool(pool):
-        raise click.UsageError("Give --environment NAME, or --pool disposable: never both in one process.")
-    if pool:
-        _hand_over("procedures.runner.disposable_main")
-    _hand_over("procedures.runner.main", *(word for name in environment for word in ("--environment", name)))
-
-
-@click.command()
 def scheduler() -> None:
     """Scheduler and sweeper; with the embedded default also the sequencer."""
-    _hand_over("procedures.runner.keeper")
+    hand_over("procedures.runner.keeper")
 
 
 @click.command()
 def sequencer() -> None:
     """The one process that reads the log's key."""
-    _hand_over("procedures.evidence.sequencer_main")
+    hand_over("procedures.evidence.sequencer_main")
 
 
 @click.command()
@@ -121,4 +109,4 @@ def _answers() -> tuple[bool, list[str]]:
     return answer.status_code == 200 or missing == {"clocks"}, clocks
 
 
-__all__ = ["config", "doctor", "runner", "scheduler", "sequencer", "up"]
+__all__ = ["config", "doctor", "scheduler", "sequencer", "up"]

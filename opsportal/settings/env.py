@@ -59,13 +59,7 @@ VARIABLES = {
             secret=True,
             file=True,
         ),
-        Variable(
-            "OPSPORTAL_BROKER_CA",
-            "text",
-            "",
-            "File with the authority that signed the broker's certificate, for rediss:// and amqps://. Default: the "
-            "machine's own authorities.",
-        ),
+        Variable("OPSPORTAL_BROKER_CA", "text", "", "File with the authority of the broker's certificate."),
         Variable(
             "OPSPORTAL_DATA_DIR",
             "path",

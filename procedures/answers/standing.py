@@ -51,9 +51,7 @@ def standing(at: datetime) -> Standing:
     }
     names = {str(subject): name for subject, name in Person.objects.values_list("subject", "username")}
     authority = replay(facts, at=at)
-    first = [row for fact in facts if fact.kind == "genesis" for row in fact.facts["runners"]]
-    runners = {str(row["runner"]): row for row in first} | authority.runners
-    return Standing(until, authority, made, frozenset(authority.closed), runners, names)
+    return Standing(until, authority, made, frozenset(authority.closed), authority.runners, names)
 
 
 def limits(grant: Mapping[str, Any]) -> list[str]:

@@ -185,6 +185,7 @@ class Environments(Door):
                 "min_strength": e.min_strength,
                 "reason_required": e.reason_required,
                 "networks": e.networks,
+                "tier": e.tier,
                 "frozen_until": shapes.at(e.frozen_until_at),
                 "queue": e.queue,
                 "pool_key": key.public

@@ -210,6 +210,7 @@ ANSWERS: Mapping[tuple[str, str], tuple[Sequence[int], Shape]] = {
     ("sources.Look", "POST"): ([202], OBJECT),
     ("targets.Targets", "GET"): ([200], _list(OBJECT)),
     ("targets.Inventories", "GET"): ([200], _list(OBJECT)),
+    ("runners.Runners", "GET"): ([200], _list(OBJECT)),
     **{(f"targets.{name}", "POST"): ([202], OBJECT) for name in ("Contact", "Sync")},
 }
 PROBLEMS = {

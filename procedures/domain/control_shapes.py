@@ -15,6 +15,7 @@ from procedures.domain import (
     providers,
     queue_rules,
     redaction_shape,
+    runners,
     software,
     spaces,
     stops,
@@ -162,6 +163,7 @@ SCHEMAS: Mapping[str, dict[str, Any]] = {
             "networks": {"type": "array", "items": NETWORK, "maxItems": 100, "uniqueItems": True},
             "frozen_until": MOMENT,
             "queue": queue_rules.SCHEMA,
+            "tier": {"enum": ["", "A", "B"]},
         },
     ),
     "binding": _object(
@@ -251,14 +253,8 @@ SCHEMAS: Mapping[str, dict[str, Any]] = {
             "runs_an_hour": {"type": "integer", "minimum": 1, "maximum": software.MOST_AN_HOUR},
         }
     ),
-    "runner": _object(
-        {
-            "runner": UUID,
-            "name": LABEL,
-            "public": {"type": "string", "pattern": "^[A-Za-z0-9+/]{43}=$"},
-            "environments": {"type": "array", "items": NAME},
-        }
-    ),
+    "runner": dict(runners.RUNNER),
+    "runner_end": dict(runners.RUNNER_END),
 }
 _VALIDATORS = {
     name: jsonschema_rs.validator_for(schema, validate_formats=True, offline=True) for name, schema in SCHEMAS.items()

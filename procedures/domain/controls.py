@@ -26,6 +26,7 @@ CONTROLS = (
     "key",
     "key_end",
     "runner",
+    "runner_end",
     "redaction",
     "source",
     "action",
@@ -42,7 +43,7 @@ CONTROLS = (
     "stop_lift",
     *workloads.CONTROLS,
 )
-ENDS = frozenset({"grant_end", "key_end", "campaign"})  # taking authority away needs one manager, at once
+ENDS = frozenset({"grant_end", "key_end", "runner_end", "campaign"})  # taking authority away needs one manager, at once
 ALONE = ENDS | {"campaign_keep"}  # so does leaving it as it was given
 REPLACED_COUNTS_AFTER = timedelta(hours=24)
 IN_A_PLACE = {"grant", "environment", "binding", "target", "inventory", "secret", "stop_lift"}

@@ -80,7 +80,8 @@ def _keep(table: dict[Any, dict[str, Any]], key: Any, fact: dict[str, Any]) -> N
 def _keep_machine(authority: Authority, control: str, fact: dict[str, Any]) -> None:
     """A change of hands that stands ends the former owner's gain; one that does not stand ends nobody's."""
     if control == "runner":
-        _keep(authority.runners, fact["runner"], fact)
+        if not any(row["public"] == fact["public"] for id, row in authority.runners.items() if id != fact["runner"]):
+            _keep(authority.runners, fact["runner"], fact)  # a key is one runner's
         return
     if control in workloads.CONTROLS:
         workloads.changed(authority.workloads, control, fact)
@@ -107,6 +108,8 @@ def _apply_standing(authority: Authority, *, control: str, object: Mapping[str, 
     elif control == "key":
         authority.keys.setdefault(object["fingerprint"], dict(object))  # nobody takes over another's key
         authority.keyed.add(object["subject"])
+    elif control == "runner_end":
+        authority.runners.pop(object["runner"], None)
     else:
         _apply_setting(authority, control, object)
 

@@ -52,6 +52,32 @@ KINDS: Mapping[str, Kind] = {
             security=True,
         ),
         Kind(
+            "runner.enrolled",
+            "A runner was enrolled",
+            "A runner was enrolled",
+            "The runner {runner} was enrolled for {environments} by {actor} at {when}. Its key: {fingerprint}.\n"
+            "If nobody set this runner up, end it at once and tell security.",
+            security=True,
+        ),
+        Kind(
+            "runner.refused",
+            "A runner asked for what is not its own",
+            "A runner asked for a run that is not its own",
+            "Something that calls itself {runner} asked at {when} for run {no} of {procedure} in {environment}, "
+            "and is not enrolled for that, or was ended. It got nothing, and the run goes on waiting.\n"
+            "Find out who has that runner's key or the database's password.",
+            security=True,
+        ),
+        Kind(
+            "runner.ended",
+            "A runner was ended",
+            "A runner was ended",
+            "The runner {runner} of {environments} was ended by {actor} at {when}: it takes no work and gets no "
+            "credential any more. {runs} of its runs were interrupted.\n"
+            "If it was lost or stolen, its pool's key and certificate authority must be replaced too.",
+            security=True,
+        ),
+        Kind(
             "break_glass.used",
             "Somebody broke the glass",
             "Break-glass: run {no} of {procedure} in {environment}",

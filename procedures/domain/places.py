@@ -11,7 +11,7 @@ from typing import Any, Protocol
 
 from procedures.domain import grants
 
-OPERATED = frozenset({"binding", "target", "inventory", "secret", "runner", "stop_lift"})
+OPERATED = frozenset({"binding", "target", "inventory", "secret", "runner", "runner_end", "stop_lift"})
 IN_ONE_ENVIRONMENT = frozenset({"binding", "target", "inventory", "secret"})
 
 

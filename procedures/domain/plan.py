@@ -21,6 +21,9 @@ PHASES = ("steps", "rollback", "always")
 MAX_ITEMS = limits.EACH_ITEMS
 
 
+FORMAT = 1  # raised whenever the same request would give other plan bytes: runners of another format leave it alone
+
+
 @dataclass(frozen=True, slots=True)
 class Ask:
     """All that a plan is a function of, besides the definition and its files."""
@@ -203,6 +206,7 @@ def narrowed(targets: Sequence[Target], names: Sequence[str]) -> list[Target]:
 
 
 __all__ = [
+    "FORMAT",
     "Ask",
     "EachRefused",
     "Unit",

@@ -27,12 +27,17 @@ def seal(public: str, value: bytes, *, info: str) -> bytes:
     return bytes(_SUITE.encrypt(value, key, info.encode()))
 
 
+def key_id_of(public: str) -> str:
+    """The name of a pool's key, made from its raw public half (base64)."""
+    return hashlib.sha256(base64.b64decode(public)).hexdigest()[:32]
+
+
 def secret_object(*, environment: str, name: str, value: bytes, pool: str) -> dict[str, str]:
     """The control object of a static secret, sealed to the pool whose raw public key is `pool` (base64)."""
     return {
         "environment": environment,
         "name": name,
-        "pool_key_id": hashlib.sha256(base64.b64decode(pool)).hexdigest()[:32],
+        "pool_key_id": key_id_of(pool),
         "ciphertext": base64.b64encode(seal(pool, value, info=f"secret/{environment}/{name}")).decode(),
         "fingerprint": mark(value),
     }

@@ -90,6 +90,7 @@ KINDS: Mapping[str, tuple[str, ...]] = {
     "batch.taken": ("batch", "runner", "step", "digest", "plan_digest", "targets"),
     "batch.refused": ("batch", "runner", "step", "digest", "why"),
     "batch.lost": ("batch", "runner", "step", "left", "interrupted"),
+    "run.claim_refused": ("runner", "environment", "why"),
     "run.contacted": ("declared", "reached", "lost"),
     "run.waiting": ("gate", "expires_s"),
     "run.targets_changed": ("batch", "targets"),

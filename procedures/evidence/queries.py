@@ -127,6 +127,22 @@ def allowed_actions() -> dict[str, str]:
     return allowed
 
 
+def enrolled_runner(runner: UUID, event: UUID | None) -> Mapping[str, Any] | None:
+    """What the event that a runner's row names says of it; None if it enrols another one, or none.
+
+    A row of before events were named is looked for in all of them.
+    """
+    found: Mapping[str, Any] | None = None
+    rows = Event.objects.filter(kind__in=("genesis", "control.confirmed")).order_by("id")
+    for row in rows.filter(pk=event) if event else rows:
+        said = fact(row).facts
+        if row.kind == "genesis":
+            found = next((one for one in said["runners"] if one["runner"] == str(runner)), found)
+        elif said["control"] == "runner" and said["object"]["runner"] == str(runner):
+            found = said["object"]
+    return found
+
+
 def draft_authors(version: UUID, digest: str) -> set[str]:
     """Whom the log names as authors of a draft of these bytes; nobody once it was withdrawn."""
     facts = [f for f in version_facts(version) if f.facts.get("digest") == digest]

@@ -31,6 +31,7 @@ NAMESPACE = b"opsportal-approval"
 SEALS = {"run.finished", "run.canceled", "run.denied", "run.rejected", "run.expired", "run.interrupted"}
 LIMITS = (
     "that a runner saw the truth",
+    "the sandbox tier and the software of a runner, which are reported by the runner itself",
     "that nothing happened outside the portal",
     "that people understood what they approved",
     "that a control is effective",
@@ -432,13 +433,13 @@ def open_note(member: str, note: str, key: str) -> tuple[str, int, bytes]:
 
 # --- who had authority, replayed -----------------------------------------------------------------------------------
 
-ENDS = {"grant_end", "key_end", "campaign"}
+ENDS = {"grant_end", "key_end", "runner_end", "campaign"}
 ALONE = ENDS | {"campaign_keep"}
 PORTAL_WIDE = {"membership", "duty", "profile", "key", "runner", "redaction", "source", "action"}
 PORTAL_WIDE |= {"identity_provider", "local_sign_in", "policy", "agent", "service_account", "labels", "terms", "space"}
 SOFTWARE = {"agent": "agent", "service_account": "account"}
 PORTAL_WIDE |= {"trusted_issuer", "workload_rule"}
-OPERATED = {"binding", "target", "inventory", "secret", "runner", "stop_lift"}
+OPERATED = {"binding", "target", "inventory", "secret", "runner", "runner_end", "stop_lift"}
 
 
 class Authority:
@@ -454,6 +455,7 @@ class Authority:
         self.glass: list[Row] = []
         self.recovered: list[Row] = []
         self.runners: dict[str, str] = {}
+        self.gone_runners: set[str] = set()
         self.drafts: dict[tuple[str, str], set[str]] = {}
         self.duties: dict[str, set[str]] = {}
         self.approvals: dict[str, Row] = {}
@@ -745,7 +747,10 @@ class Authority:
         elif control == "space":
             self.spaces = {**self.spaces, thing["name"]: thing if add else {"procedures": []}}
         elif control == "runner":
-            self.runners[thing["runner"]] = thing["public"]
+            if thing["public"] not in self.runners.values():  # a key is one runner's
+                self.runners[thing["runner"]] = thing["public"]
+        elif control == "runner_end":
+            self.gone_runners.add(thing["runner"])
         elif control == "identity_provider":
             self.provider(thing)
         elif control in SOFTWARE:
@@ -956,7 +961,9 @@ class Story:
                 (index, "approval", "was carried over: that both plans say the same is not in it")
             )
         if "dsse" in body:
-            _dsse(authority, self.chains, body["dsse"], header, body, member)
+            runner = _dsse(authority, self.chains, body["dsse"], header, body, member)
+            if runner in authority.gone_runners:
+                authority.asserted.append((index, "runner", "a statement by a runner that had been ended"))
 
     def _version(self, kind: str, body: Row, member: str) -> None:
         if kind == "version.submitted":
@@ -1155,7 +1162,8 @@ def _carried(authority: Authority, run: Row, strengths: dict[str, int], header: 
 
 def _dsse(
     authority: Authority, chains: dict[str, tuple[int, str]], envelope: Row, header: Row, body: Row, member: str
-) -> None:
+) -> str:
+    """Check a runner's statement; who made it."""
     payload = base64.b64decode(envelope["payload"], validate=True)
     kind = envelope["payloadType"].encode()
     data = b"DSSEv1 %d %s %d %s" % (len(kind), kind, len(payload), payload)
@@ -1177,6 +1185,7 @@ def _dsse(
             raise Failed(member, "the event and the runner's statement differ in %s" % name)
     if facts["run"] != header["run"] or (header["k"] == "run.finished" and facts["outcome"] != header["o"]):
         raise Failed(member, "the runner's statement is about another run or outcome")
+    return str(said["runner"])
 
 
 # --- the pack ------------------------------------------------------------------------------------------------------

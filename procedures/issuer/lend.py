@@ -22,6 +22,7 @@ from procedures.domain.states import RunState
 from procedures.issuer.judgement import judge_binding, judge_run, judge_secret, judge_target
 from procedures.issuer.refusals import LeaseRefused
 from procedures.issuer.replay import replay
+from procedures.issuer.runners import Prove, judge_runner
 from procedures.models import CredentialBinding, Run, Runner, SealedSecret, StepBatch
 from procedures.queries import stops
 from procedures.services import leases, plans
@@ -34,7 +35,9 @@ Scope = Callable[[Claimed, str], Mapping[str, Any]]
 
 
 class Issuer:
-    """One per runner process with the embedded default. `providers` by name; `open_secrets` by the pool's key."""
+    """One per runner process with the embedded default. `providers` by name; `open_secrets` by the pool's key, `prove`
+    by the runner's own.
+    """
 
     def __init__(
         self,
@@ -42,11 +45,12 @@ class Issuer:
         actions: Mapping[str, Action],
         runner: Runner,
         *,
+        prove: Prove,
         open_secrets: Open,
         outputs: Scope,
     ) -> None:
         self.providers, self.actions, self.runner = providers, actions, runner
-        self._open, self._outputs = open_secrets, outputs
+        self._open, self._outputs, self._prove = open_secrets, outputs, prove
 
     @contextmanager
     def lend(self, *, claimed: Claimed, step: str, target: str, attempt: int, credential: str) -> Iterator[Lease]:
@@ -76,6 +80,7 @@ class Issuer:
         approved = parse(bytes(run.plan))
         row = self._planned_step(approved, step_id, target_name, attempt, credential)
         authority = replay()
+        judge_runner(authority, self.runner.id, run.environment_id, self._prove, claim=claimed.token)
         _require_not_stopped(authority, claimed)
         approvers = judge_run(authority, run, approved, at=at)
         binding = self._binding(run, credential)

@@ -98,6 +98,7 @@ def _genesis(authority: Authority, facts: Mapping[str, Any]) -> None:
         authority.environments[environment["name"]] = dict(environment)
         if environment["production"]:
             authority.production.add(environment["name"])
+    authority.runners = {str(row["runner"]): {**row, "stands": True} for row in facts["runners"]}
 
 
 def _bootstrap(authority: Authority, fact: Fact) -> None:

@@ -12,7 +12,8 @@ from procedures.models.people import Person
 class Environment(models.Model):
     """A walled zone. `approvals` is `{risk: {duty: count}}` for runs (decisions.md, 2).
 
-    `networks` are the private ranges (CIDR) that a step such as `http:request` may reach.
+    `networks` are the private ranges (CIDR) that a step such as `http:request` may reach; `tier` is the weakest sandbox
+    that its runs may have, empty where any will do.
     """
 
     name = models.SlugField(max_length=63, primary_key=True)
@@ -25,6 +26,7 @@ class Environment(models.Model):
     approval_expiry_s = models.PositiveIntegerField(default=86_400)
     reason_required = models.BooleanField(default=True)
     networks = models.JSONField(default=list)
+    tier = models.CharField(max_length=1, default="", db_default="", blank=True)
     stopped_at = models.DateTimeField(null=True)  # read by nobody: `Stop` says it; goes one release later
     frozen_until_at = models.DateTimeField(null=True)
     queue = models.JSONField(default=dict, db_default={})
@@ -134,9 +136,10 @@ class SealedSecret(models.Model):
 
 
 class Runner(models.Model):
-    """A worker of one pool with a key of its own. `tier` is what the runner says of itself.
+    """A worker of one pool with a key of its own. `tier`, `software` and `reported` are its own words (H42).
 
-    A disposable one runs what nobody has reviewed, and nothing else (H15).
+    `environments`, `zones` and `attested` (digests of software that it may run) are what people signed. A disposable
+    one runs what nobody has reviewed, and nothing else (H15).
     """
 
     id = models.UUIDField(primary_key=True, default=uuid7)
@@ -146,6 +149,10 @@ class Runner(models.Model):
     public = models.CharField(max_length=64)
     tier = models.CharField(max_length=1, blank=True)
     software = models.CharField(max_length=100, blank=True)
+    zones = models.JSONField(default=list, db_default=[])
+    attested = models.JSONField(default=list, db_default=[])
+    reported = models.JSONField(default=dict, db_default={})
+    event = models.UUIDField(null=True)  # what enrolled it
     enrolled_at = models.DateTimeField()
     heartbeat_at = models.DateTimeField(null=True)
     skew_s = models.FloatField(null=True)  # its clock against the database's at that moment; ahead is positive

@@ -5,6 +5,7 @@ from __future__ import annotations
 from django.db import models
 from django.db.models import F, Q
 
+from procedures.domain import plan as plan_rules
 from procedures.domain.definition import RISKS
 from procedures.domain.ids import uuid7
 from procedures.domain.queue_order import NORMAL
@@ -15,6 +16,11 @@ from procedures.models.versions import Procedure, Version
 
 ENDED = sorted(state.value for state in TERMINAL_RUN_STATES)
 UNDER_WAY = [RunState.QUEUED.value, RunState.RUNNING.value, RunState.WAITING.value]  # once a runner began
+
+
+def format_of_plans() -> int:
+    """Which format of plans the process writes that takes a request."""
+    return plan_rules.FORMAT
 
 
 class Run(models.Model):
@@ -39,6 +45,7 @@ class Run(models.Model):
     state_since = models.DateTimeField()
     plan = models.BinaryField(default=b"")
     plan_digest = models.CharField(max_length=71, blank=True)
+    plan_format = models.PositiveSmallIntegerField(default=format_of_plans, db_default=1)
     approvals_needed = models.JSONField(default=dict)
     approval_expires_at = models.DateTimeField(null=True)
     min_strength = models.CharField(max_length=8, default="session")

@@ -13,7 +13,7 @@ from procedures.domain.queue_order import GLASS, NORMAL, word
 from procedures.domain.queue_rules import rules_of
 from procedures.domain.states import RunState
 from procedures.models import Hold, Person, Run, Runner, Target
-from procedures.queries import calling, eligible, holding, pages_runs, queue, stops
+from procedures.queries import calling, capabilities, eligible, holding, pages_runs, queue, stops
 
 NAMED = 3
 
@@ -120,6 +120,9 @@ def _runner(run: Run, at: datetime) -> Iterable[Reason]:
     where = "drafts" if run.draft else run.environment_id
     if not serving:
         yield Reason("runner", f"No runner serves {where}: an operator enrols one.")
+        return
+    if why := capabilities.no_runner_for(run):
+        yield Reason("runner", why)
         return
     last = max((one.heartbeat_at for one in serving if one.heartbeat_at), default=None)
     if last is None:

@@ -48,6 +48,19 @@ def make(folder: Path, environment: str) -> dict[str, Any]:
     return {"kind": "runner", **told(me), "environment": environment, **keys}
 
 
+def make_later(folder: Path, environment: str, *, name: str, new_pool: bool) -> dict[str, Any]:
+    """The card of a runner that comes after installation. Its pool's key and authority are on it where it has them:
+    a further runner brings them from one of its pool, the first of a new environment makes them (`new_pool`).
+    """
+    me = load_identity(folder, called=name)
+    card = {"kind": "runner", **told(me), "environment": environment}
+    there = [(folder / file).exists() for file in (f"pool-{environment}.key", f"ssh-ca-{environment}")]
+    if not (new_pool or all(there)):
+        return card
+    key_id, public, _ = pool_key(folder, environment)
+    return {**card, "pool": [key_id, public], "authority": ca_public(folder, environment)}
+
+
 def told(me: Identity) -> dict[str, str]:
     """What of an identity everybody may know."""
     return {"id": str(me.id), "name": me.name, "public": me.public}

@@ -49,28 +49,38 @@ def identity() -> Identity:
 
 def drive(run: UUID) -> None:
     """Claim this very run and drive it until it ends or waits. Nothing to claim: nothing happens."""
-    me = Runner.objects.get(pk=identity().id)
-    _go(me, claim(run, me))
+    if (me := _known(run)) is not None:
+        _go(me, claim(run, me))
 
 
 def drive_next(hint: UUID) -> None:
     """Claim the run that is next where this one stands, and drive it; what a message is answered with."""
-    me = Runner.objects.get(pk=identity().id)
+    if (me := _known(hint)) is None:
+        return
     for run in queue.next_after(hint, now()):
         if (claimed := claim(run, me)) is not None:
             _go(me, claimed)
             return
 
 
+def _known(run: UUID) -> Runner | None:
+    """This runner as the portal knows it, with this very key."""
+    me = Runner.objects.filter(pk=identity().id, public=identity().public).first()
+    if me is None:
+        log.warning("run.not-taken", run=str(run), why="the portal knows no runner with this key")
+    return me
+
+
 def _go(me: Runner, claimed: Claimed | None) -> None:
     if claimed is None:
         return
-    carry_out(claimed, registry.actions(), issuer_of(me), identity(), open_secrets(claimed.run))
+    carry_out(claimed, registry.actions(), issuer_of(me, identity()), identity(), open_secrets(claimed.run))
 
 
-def issuer_of(me: Runner) -> Issuer:
-    """The issuer of this process, which lends to this runner alone."""
-    return Issuer(providers(keys()), registry.actions(), me, open_secrets=open_secrets, outputs=_outputs)
+def issuer_of(me: Runner, who: Identity) -> Issuer:
+    """The issuer of this process, which lends to this runner alone, as long as it proves to be `who` was enrolled."""
+    known = providers(keys())
+    return Issuer(known, registry.actions(), me, prove=who.sign, open_secrets=open_secrets, outputs=_outputs)
 
 
 def claim(run: UUID, runner: Runner) -> Claimed | None:

@@ -29,7 +29,8 @@ def _problems(folder: Path, environments: Sequence[str]) -> Iterator[str]:
     me = load_identity(folder)
     row = Runner.objects.filter(pk=me.id, public=me.public, ended_at__isnull=True).first()
     if row is None:
-        yield f"The portal knows no runner {me.name} with this key. Enrol it with a control change of kind runner."
+        enrol = "Make its card with `opsportal runner card`, and have it enrolled."
+        yield f"The portal knows no runner {me.name} with this key. {enrol}"
         return
     authorities = PortalSetting.objects.filter(name="ssh-authorities").first()
     for name in environments:
@@ -38,7 +39,8 @@ def _problems(folder: Path, environments: Sequence[str]) -> Iterator[str]:
             continue
         for file in (f"pool-{name}.key", f"ssh-ca-{name}"):
             if not (folder / file).exists():
-                yield f"There is no {file}. Put it back, or make it with `opsportal keys` where the environment is new."
+                made = "`opsportal runner card --new-pool` makes one of a new environment."
+                yield f"There is no {file}. Bring it from another runner of {name}; {made}"
                 return
         if not PoolKey.objects.filter(environment=name, key_id=pool_key(folder, name)[0]).exists():
             yield f"pool-{name}.key is not the key to which secrets of {name} are sealed."

@@ -22,18 +22,19 @@ log = structlog.get_logger(__name__)
 
 def help_with(batch: UUID) -> None:
     """Take a batch if it is still open and carry it out. Nothing to take: nothing happens. Raises ClaimLost."""
-    me = Runner.objects.get(pk=identity().id)
+    me = Runner.objects.filter(pk=identity().id, public=identity().public).first()
     try:
-        taken = None if draining.wanted.is_set() else batches.take(batch=batch, runner=me, at=now())
+        taken = None if me is None or draining.wanted.is_set() else batches.take(batch=batch, runner=me, at=now())
     except ClockSkewed as problem:
         log.warning(problem.code, batch=str(batch), problem=problem.message, next_step=problem.next_step)
         return
-    if taken is None:
+    if me is None or taken is None:
         return
     claimed, row = taken.claimed, taken.row
     log.info("batch.taken", run=str(row.run_id), batch=str(batch), targets=len(row.labels))
     beat = partial(batches.beat, batch=batch, token=claimed.token, calls=_called(claimed))
-    with tools_for(claimed, registry.actions(), issuer_of(me), identity(), open_secrets(claimed.run), beat) as tools:
+    issuer, secrets = issuer_of(me, identity()), open_secrets(claimed.run)
+    with tools_for(claimed, registry.actions(), issuer, identity(), secrets, beat) as tools:
         above, slash, _ = row.step.rpartition("/")
         try:
             help_out(tools.within(above + slash) if above else tools, row)

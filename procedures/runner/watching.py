@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import os
+import signal
 import threading
 
 import structlog
@@ -11,10 +13,11 @@ from django.db import DatabaseError, connections
 from opsportal import alive
 from procedures.domain.clock import now
 from procedures.domain.masking import self_test
+from procedures.runner import reporting
 from procedures.runner.drive import identity
 from procedures.runner.identity import Identity
 from procedures.sandbox.probe import tier
-from procedures.services import runners
+from procedures.services import runner_reports, runners
 
 log = structlog.get_logger(__name__)
 EVERY_S = 5.0
@@ -32,7 +35,8 @@ def start() -> None:
 
 
 def say_alive(me: Identity, found: str) -> None:
-    """Say every five seconds that this runner lives, and which tier of sandbox it found."""
+    """Report what this runner can, then say every five seconds that it lives."""
+    runner_reports.report(runner=me.id, tier=found, version=settings.OPSPORTAL_VERSION, said=reporting.said(), at=now())
     threading.Thread(target=_beat, args=(me, found), name="runner-heartbeat", daemon=True).start()
 
 
@@ -41,9 +45,17 @@ def _beat(me: Identity, found: str) -> None:
     while True:
         try:
             runners.beat(runner=me.id, tier=found, software=settings.OPSPORTAL_VERSION, at=now())
+            _leave_if_ended(me)
             alive.touch(settings.OPSPORTAL_ALIVE_FILE)
         except DatabaseError as problem:
             log.warning("runner.heartbeat", problem=str(problem))
         finally:
             connections.close_all()
         stop.wait(EVERY_S)
+
+
+def _leave_if_ended(me: Identity) -> None:
+    """A runner that was ended, or whose key another process uses, lets go of its work and ends."""
+    if why := runner_reports.still_mine(runner=me.id, process=reporting.PROCESS):
+        log.error("runner.ended", runner=me.name, why=why)
+        os.kill(os.getpid(), signal.SIGTERM)

@@ -113,6 +113,13 @@ def beat(*, batch: UUID, token: UUID, calls: Sequence[str]) -> Literal["", "canc
     return claims.word_for(row.run_id, calls)
 
 
+def fence(*, runner: UUID, at: datetime) -> None:
+    """A runner was ended: it writes nothing more of the batches it helps with, and their drivers take them back."""
+    taken = StepBatch.objects.filter(runner_id=runner, state=State.TAKEN)
+    for row in taken.select_for_update(of=("self",)).order_by("pk"):
+        _set(row, token=uuid4(), heartbeat_at=at - timedelta(days=1))
+
+
 def done(*, batch: UUID, token: UUID) -> None:
     """Everything of this batch was done by whoever holds it; nothing happens if it was taken back."""
     StepBatch.objects.filter(pk=batch, token=token, state=State.TAKEN).update(state=State.DONE)

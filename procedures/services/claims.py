@@ -29,6 +29,7 @@ from procedures.services import (
     carried,
     drafts,
     drifts,
+    fitness,
     holds,
     letting_in,
     moments,
@@ -99,6 +100,8 @@ def _claim(run: UUID, runner: Runner, at: datetime) -> Claimed | None:
         if row.approval_expires_at is not None and row.approval_expires_at <= at and not row.started_at:
             end(row, RunState.EXPIRED, at=at, actor=None, who=runner.name, message="The approval expired.")
             return None
+        if fitness.unfit(row, runner, at):
+            return None
         glass = break_glass.standing(row, at)
         if holds.has_to_wait(row, glass.skips if glass else (), at):
             return None
@@ -126,8 +129,6 @@ def _claim(run: UUID, runner: Runner, at: datetime) -> Claimed | None:
 def _decide_again(run: Run, runner: Runner, at: datetime) -> tuple[Definition, Mapping[str, bytes]]:
     """Everything that the request was allowed by, from scratch; no state column is believed."""
     environment = Environment.objects.get(pk=run.environment_id)
-    if environment.name not in runner.environments or runner.ended_at is not None:
-        raise _Refused(f"The runner {runner.name} does not serve {environment.name}.")
     definition, files = _same_bytes(run)
     if run.draft:
         if why := drafts.refusal(run, environment, definition, at):
@@ -255,6 +256,8 @@ def join(run: Run, runner: Runner, token: UUID, at: datetime) -> Claimed | str:
     """What another runner needs to help with a run under way, everything decided again; or why it may not."""
     if (halted := stops.of_run(run)) is not None:
         return f"{halted.what} is stopped."
+    if why := fitness.unfit(run, runner, at):
+        return why
     try:
         definition, files = _decide_again(run, runner, at)
         planned = _same_plan(run, definition, files, at)

@@ -26,7 +26,6 @@ from procedures.models import (
     PoolKey,
     PortalSetting,
     Procedure,
-    Runner,
     SealedSecret,
     Source,
 )
@@ -34,6 +33,7 @@ from procedures.services import (
     accounts,
     agents,
     campaign_effects,
+    enrolments,
     grant_rights,
     identity_providers,
     inventory_controls,
@@ -126,6 +126,7 @@ def _environment(change: ControlChange, object: Mapping[str, Any], at: datetime,
     fields: dict[str, Any] = {
         "networks": [],
         "queue": {},
+        "tier": "",
         **{key: value for key, value in object.items() if key not in {"name", "frozen_until"}},
     }
     fields["frozen_until_at"] = parse_moment(object["frozen_until"]) if "frozen_until" in object else None
@@ -194,18 +195,6 @@ def _key_end(change: ControlChange, object: Mapping[str, Any], at: datetime, eve
     EnrolledKey.objects.filter(fingerprint=object["fingerprint"]).update(revoked_at=at)
 
 
-def _runner(change: ControlChange, object: Mapping[str, Any], at: datetime, event: UUID) -> None:
-    Runner.objects.update_or_create(
-        id=object["runner"],
-        defaults={
-            "name": object["name"],
-            "public": object["public"],
-            "environments": object["environments"],
-            "enrolled_at": at,
-        },
-    )
-
-
 def _redaction(change: ControlChange, object: Mapping[str, Any], at: datetime, event: UUID) -> None:
     problems = redactions.problems(object)
     if problems:
@@ -239,7 +228,8 @@ EFFECTS: Mapping[str, Callable[[ControlChange, Mapping[str, Any], datetime, UUID
     "secret": _secret,
     "profile": _profile,
     "key": _key,
-    "runner": _runner,
+    "runner": enrolments.enrolled,
+    "runner_end": enrolments.ended,
     "redaction": _redaction,
     "source": _source,
     "campaign": campaign_effects.opened,

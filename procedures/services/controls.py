@@ -35,7 +35,7 @@ from procedures.services.target_changes import confirmers_for_many
 from procedures.services.unit import SecondPersonRequired, thing
 
 # What these name may have changed since.
-CHANGEABLE = ("grant", "membership", "duty", "agent", "service_account", "source", *CONTROLS)
+CHANGEABLE = ("grant", "membership", "duty", "agent", "service_account", "source", "runner", *CONTROLS)
 
 
 def statement_for(*, actor: Person, control: str, object: Mapping[str, Any]) -> dict[str, Any]:

@@ -4,11 +4,12 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from datetime import datetime, timedelta
-from typing import Any
+from typing import Any, NamedTuple
 from uuid import UUID
 
 from django.conf import settings
 from django.db import transaction
+from django.db.models import Q
 
 from procedures import access
 from procedures.domain.errors import IllegalState, NotFound
@@ -30,6 +31,17 @@ class AlreadyEnded(IllegalState):
 
     code = "run.already-ended"
     next_step = "Look at the run's page for how it ended."
+
+
+class Why(NamedTuple):
+    """Why a run was interrupted, as its leases and its tasks say it."""
+
+    lease: str
+    task: str
+
+
+LOST = Why("runner lost", "Lost contact with the runner while this was under way.")
+ENDED = Why("runner ended", "Its runner was ended while this was under way.")
 
 
 def finish_run(
@@ -145,52 +157,43 @@ def cancel_run(*, actor: Person, run: UUID, reason: str, at: datetime) -> Run:
 
 
 def interrupt_lost(*, at: datetime) -> list[UUID]:
-    """End as `interrupted` every run whose runner was not heard of for too long. Returns their ids."""
+    """End as `interrupted` every run whose runner was not heard of for too long, or was ended. Returns their ids."""
     limit = at - timedelta(seconds=settings.OPSPORTAL_HEARTBEAT_LOST_S)
-    lost = list(Claim.objects.filter(heartbeat_at__lt=limit).values_list("run_id", "token"))
-    return [run for run, token in lost if _interrupt(run, token, limit, at)]
+    gone = Q(heartbeat_at__lt=limit) | Q(runner__ended_at__isnull=False)
+    lost = list(Claim.objects.filter(gone).values_list("run_id", "token"))
+    return [run for run, token in lost if _interrupt(run, token, gone, at)]
 
 
-def _interrupt(run: UUID, token: UUID, limit: datetime, at: datetime) -> bool:
+def _interrupt(run: UUID, token: UUID, gone: Q, at: datetime) -> bool:
     with transaction.atomic(durable=True):
-        claim = Claim.objects.select_for_update().filter(pk=run, token=token, heartbeat_at__lt=limit).first()
+        claim = Claim.objects.select_for_update(of=("self",)).filter(gone, pk=run, token=token).first()
         if claim is None:
             return False
-        row = Run.objects.select_related("environment", "procedure").get(pk=run)
-        for task in row.tasks.filter(state=TaskState.RUNNING.value):
-            _lose(task, row, at)
-        for lease in row.leases.exclude(state=LeaseRecord.State.REVOKED):
-            LeaseRecord.objects.filter(pk=lease.pk).update(state=LeaseRecord.State.REVOKED, ended_at=at)
-            note(
-                "lease.revoked",
-                row,
-                at=at,
-                actor=None,
-                facts={"lease": str(lease.id), "how": "expires-only", "why": "runner lost"},
-            )
-        end(
-            row,
-            RunState.INTERRUPTED,
-            at=at,
-            actor=None,
-            who="sweeper",
-            message="Lost contact with the runner: the outcome is unknown.",
-            facts={"runner": str(claim.runner_id)},
+        interrupt(
+            claim, at=at, who="sweeper", why=LOST, message="Lost contact with the runner: the outcome is unknown."
         )
-        Run.objects.filter(pk=run).update(resume_at=goes_on_by_itself(row, at))
         return True
 
 
-def _lose(task: Task, run: Run, at: datetime) -> None:
+def interrupt(claim: Claim, *, at: datetime, who: str, why: Why, message: str) -> None:
+    """End a run whose runner can no longer be asked: what was under way may have happened. Call in a transaction that
+    holds the claim.
+    """
+    row = Run.objects.select_related("environment", "procedure").get(pk=claim.run_id)
+    for task in row.tasks.filter(state=TaskState.RUNNING.value):
+        _lose(task, row, at, who, why.task)
+    for lease in row.leases.exclude(state=LeaseRecord.State.REVOKED):
+        LeaseRecord.objects.filter(pk=lease.pk).update(state=LeaseRecord.State.REVOKED, ended_at=at)
+        facts = {"lease": str(lease.id), "how": "expires-only", "why": why.lease}
+        note("lease.revoked", row, at=at, actor=None, facts=facts)
+    facts = {"runner": str(claim.runner_id)}
+    end(row, RunState.INTERRUPTED, at=at, actor=None, who=who, message=message, facts=facts)
+    Run.objects.filter(pk=row.pk).update(resume_at=goes_on_by_itself(row, at))
+
+
+def _lose(task: Task, run: Run, at: datetime, who: str, message: str) -> None:
     remote = "unknown" if task.target else "dead"
-    close(
-        task,
-        TaskState.INTERRUPTED,
-        at=at,
-        who="sweeper",
-        remote=remote,
-        message="Lost contact with the runner while this was under way.",
-    )
+    close(task, TaskState.INTERRUPTED, at=at, who=who, remote=remote, message=message)
     note(
         "task.interrupted",
         run,

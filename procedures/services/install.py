@@ -78,7 +78,7 @@ def install(
         return
     drafts = [e["name"] for e in ENVIRONMENTS if e["drafts"]]
     every = [*((row, list(where)) for row, where in runners), *([(disposable, drafts)] if disposable else [])]
-    record(
+    genesis = record(
         "genesis",
         actor=None,
         at=at,
@@ -103,6 +103,7 @@ def install(
             public=row["public"],
             environments=where,
             disposable=row is disposable,
+            event=genesis.id,
             enrolled_at=at,
         )
     for name, (key_id, public) in pools.items():

@@ -6,6 +6,7 @@ from collections.abc import Collection
 from datetime import datetime
 
 from procedures.domain.deputies import DEPUTED
+from procedures.domain.runners import fingerprint
 from procedures.domain.states import RunState
 from procedures.models import (
     AccessRequest,
@@ -16,6 +17,7 @@ from procedures.models import (
     GlassBreak,
     Person,
     Run,
+    Runner,
     Stop,
     Version,
 )
@@ -24,6 +26,7 @@ from procedures.queries.agents import asker
 from procedures.services.notices import tell
 
 DEPUTIES = "/settings/deputies/"
+RUNNERS = "/runners/"
 BADLY = {
     RunState.FAILED: "failed",
     RunState.TIMED_OUT: "ran out of time",
@@ -98,6 +101,29 @@ def change_in_force(change: ControlChange, actor: Person, *, at: datetime) -> No
             "counts": key.counts_from_at or key.enrolled_at,
         },
     )
+
+
+def runner_enrolled(row: Runner, actor: Person, *, at: datetime) -> None:
+    """Security and everybody who manages access: whoever has this key may take work."""
+    facts = {**_runner(row), "actor": actor, "when": at, "fingerprint": fingerprint(row.public)}
+    key = f"runner:{row.pk}:{at.timestamp():.0f}"
+    tell("runner.enrolled", eligible.security(at), key=key, path=RUNNERS, at=at, facts=facts)
+
+
+def runner_ended(row: Runner, actor: Person, runs: int, *, at: datetime) -> None:
+    facts = {**_runner(row), "actor": actor, "when": at, "runs": runs}
+    tell("runner.ended", eligible.security(at), key=f"runner-end:{row.pk}", path=RUNNERS, at=at, facts=facts)
+
+
+def runner_refused(run: Run, runner: Runner, *, at: datetime) -> None:
+    """Security: somebody tried a run with a runner that nobody enrolled for it (H14)."""
+    facts = {**_of(run), "runner": runner.name, "when": at}
+    key = f"runner-refused:{run.pk}:{runner.pk}"
+    tell("runner.refused", eligible.security(at), key=key, path=RUNNERS, at=at, facts=facts)
+
+
+def _runner(row: Runner) -> dict[str, object]:
+    return {"runner": row.name, "environments": ", ".join(row.environments)}
 
 
 def access_asked(row: AccessRequest, *, at: datetime) -> None:

@@ -14,7 +14,7 @@ from procedures.domain.sealing import secret_object
 from procedures.domain.sshkeys import fingerprint
 from procedures.models import Person
 from procedures.queries import pages_environments, pages_people
-from procedures.web import grant_forms, identity_forms, workload_forms
+from procedures.web import grant_forms, identity_forms, runner_forms, workload_forms
 from procedures.web.form_texts import json_object, until, whole, words
 
 Object = dict[str, Any]
@@ -61,6 +61,7 @@ def _environment(posted: QueryDict) -> Object:
         "networks": words(posted, "networks"),
         **({"frozen_until": moment(frozen)} if frozen else {}),
         **({"queue": queue} if (queue := json_object(posted, "queue")) else {}),
+        **({"tier": tier} if (tier := posted.get("tier", "")) else {}),
     }
 
 
@@ -185,6 +186,8 @@ MAKERS: dict[str, Callable[[QueryDict], Object]] = {
     "local_sign_in": identity_forms.local,
     "agent": _agent,
     "service_account": _service_account,
+    "runner": runner_forms.enrol,
+    "runner_end": _plain("runner", "reason"),
     "trusted_issuer": workload_forms.issuer,
     "workload_rule": workload_forms.rule,
 }

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable, Mapping
 from typing import Any
 
-from procedures.web import identity_forms, workload_forms
+from procedures.web import identity_forms, runner_forms, workload_forms
 
 Object = dict[str, Any]
 Names = Mapping[str, str]
@@ -162,6 +162,7 @@ SENTENCES: Mapping[str, Callable[[Object, Names], str]] = {
     "terms": _terms,
     "space": _space,
     "stop_lift": _stop_lift,
-    "runner": lambda made, _: f"The runner {made['name']} is enrolled",
+    "runner": lambda made, _: runner_forms.told(made),
+    "runner_end": lambda made, _: runner_forms.told_end(made),
     "redaction": _redaction,
 }

@@ -31,6 +31,7 @@ SHOWS_LESS = {
     "get v1/runs/",
     "get v1/targets/",
     "get v1/inventories/",
+    "get v1/runners/",
     "get v1/access-requests/",
 }  # lists, narrowed
 

@@ -52,8 +52,9 @@ def unheard(*_: object) -> None:
 def helper(world: World) -> Identity:
     """A second runner of development."""
     me = load_identity(Path(django_settings.OPSPORTAL_KEYS_DIR), name="second")
-    made = {"public": me.public, "environments": ["development"], "enrolled_at": now()}
-    Runner.objects.create(id=me.id, name="second", **made)
+    world.may(world.manager(), "operate")
+    made = {"runner": str(me.id), "public": me.public, "environments": ["development"]}
+    world.confirmed("runner", {"name": "second", **made})
     return me
 
 
@@ -212,7 +213,7 @@ def test_a_helper_is_lent_nothing_beyond_the_targets_and_the_step_it_was_handed(
         asked: dict[str, Any] = {"claimed": claimed, "step": step, "target": target, "attempt": 1}
         with (
             pytest.raises(LeaseRefused) as refused,
-            driving.issuer_of(runner).lend(credential="deploy", **asked),
+            driving.issuer_of(runner, helper).lend(credential="deploy", **asked),
         ):
             raise AssertionError("it was lent")
         return refused.value.message

@@ -104,6 +104,7 @@ def objects(intruder: Person, world: World) -> dict[str, dict[str, Any]]:
         "key": {"subject": str(world.mira.subject), "public": KEY, "fingerprint": "SHA256:intruder"},
         "key_end": {"fingerprint": mira_key, "reason": "lost"},
         "runner": {"runner": str(uuid7()), "name": "evil", "public": "A" * 43 + "=", "environments": ["production"]},
+        "runner_end": {"runner": next(iter(replay().runners)), "reason": "lost"},
         "redaction": {"subject": subject, "basis": "none", "requested_by": "nobody"},
         "identity_provider": {
             "name": "evil",

@@ -37,6 +37,7 @@ def test_an_untouched_copy_elsewhere_verifies_and_names_its_level(log: Log, tmp_
     done = subprocess.run(words, capture_output=True, text=True, check=False)
     assert (done.returncode, done.stdout.splitlines()[-1]) == (0, "verdict: SIGNED"), done.stdout
     assert "Not proven by this" in done.stdout
+    assert "reported by the runner itself" in done.stdout, "its sandbox tier and software (H42)"
 
 
 def flipped(data: bytes) -> list[int]:

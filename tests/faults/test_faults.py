@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import random
 import signal
 import subprocess
@@ -10,6 +11,7 @@ from collections import Counter
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from functools import partial
+from pathlib import Path
 from typing import Any
 
 import pytest
@@ -183,3 +185,36 @@ def test_a_grant_revoked_at_one_web_process_denies_at_the_other_and_what_is_queu
         site.portal.kill("runner", signal.SIGCONT)
     assert ended(site, run)["state"] == "denied"
     assert word not in site.notes()
+
+
+def test_a_runner_opens_no_port(site: Site) -> None:
+    """Nobody connects to a runner, nor to what it starts: it works behind a firewall that lets nothing in."""
+    site.portal.wait_for("runner")
+    mine = family(site.portal.pid("runner"))
+    assert any("procedures.runner.main" in Path(f"/proc/{pid}/cmdline").read_text() for pid in mine)
+    assert listening(mine) == []
+    assert listening(family(site.portal.pid("web"))) != [], "the same search finds the port of the web process"
+
+
+def family(pid: int) -> list[int]:
+    """A process and all that descend from it."""
+    found = [pid]
+    for one in found:
+        for task in Path(f"/proc/{one}/task").iterdir():
+            found += [int(child) for child in (task / "children").read_text().split()]
+    return found
+
+
+def listening(pids: list[int]) -> list[str]:
+    """Addresses of TCP sockets in the state LISTEN, of UDP ones that are bound, and listening unix sockets."""
+    held = set()
+    for pid in pids:
+        for descriptor in Path(f"/proc/{pid}/fd").iterdir():
+            with contextlib.suppress(OSError):
+                held.add(str(descriptor.readlink()))
+    rows = []
+    for kind, state in (("tcp", "0A"), ("tcp6", "0A"), ("udp", "07"), ("udp6", "07")):
+        lines = [line.split() for line in Path(f"/proc/{pids[0]}/net/{kind}").read_text().splitlines()[1:]]
+        rows += [f"{kind} {row[1]}" for row in lines if row[3] == state and f"socket:[{row[9]}]" in held]
+    lines = [line.split() for line in Path(f"/proc/{pids[0]}/net/unix").read_text().splitlines()[1:]]
+    return rows + [f"unix {row[-1]}" for row in lines if row[3] == "00010000" and f"socket:[{row[6]}]" in held]

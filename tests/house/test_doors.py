@@ -96,7 +96,7 @@ MACHINE = "by whoever owns the machine and its data folder; it acts as no person
 COMMANDS = {
     MACHINE: {
         *("config", "doctor", "runner", "scheduler", "sequencer", "up"),
-        *("web", "keys", "install", "alive", "backup", "restore", "recover"),
+        *("web", "keys", "install", "alive", "backup", "restore", "recover", "runner card", "runner software"),
     },
     LOCAL: {"lint", "test", "new", "schema", "import", "evidence verify", "policy test", "policy shipped"},
 }
@@ -175,6 +175,8 @@ def opens_a_transaction(decorator: ast.expr) -> bool:
 
 def leaves(command: click.Command, path: str = "") -> Iterator[tuple[str, click.Command]]:
     if isinstance(command, click.Group):
+        if path and command.invoke_without_command:
+            yield path, command
         context = click.Context(command)
         for name in command.list_commands(context):
             inner = command.get_command(context, name)

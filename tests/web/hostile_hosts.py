@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import json
 from collections.abc import Sequence
+from typing import Any
 from urllib.parse import urlencode
 from uuid import uuid4
 
@@ -47,6 +49,24 @@ def inventory(place: Environment, person: Person, keys: list[str]) -> models.Inv
     )
     matched()
     return row
+
+
+def runner(place: Environment, text: str, number: int) -> None:
+    """One that reports everything, with what people signed of it."""
+    said = {"actions": {ALL: text}, "broker": text, "software": text}
+    names = {"name": text, "environments": [place.name], "zones": [text], "attested": [ALL], "software": text[:100]}
+    times = {"enrolled_at": now(), "heartbeat_at": now()}
+    models.Runner.objects.create(public=str(number), reported=said, **names, **times)
+
+
+CARD = {"kind": "runner", "id": str(uuid4()), "name": ALL, "public": ALL, "environment": ALL}
+FORMS: list[tuple[str, str, dict[str, Any]]] = [
+    ("/changes/source/new/", "jonas", {"url": ALL, "branch": ALL, "group": ALL}),
+    ("/changes/runner/new/", "jonas", {"card": ALL, "zones": ALL, "software": ALL}),
+    ("/changes/runner/new/", "jonas", {"card": json.dumps(CARD), "zones": ALL}),
+    ("/changes/runner/new/", "jonas", {"card": json.dumps({**CARD, "name": ALL[:200], "public": "A" * 43 + "="})}),
+    ("/changes/runner_end/new/", "jonas", {"runner": ALL, "reason": ALL}),
+]
 
 
 def matched() -> None:

@@ -101,9 +101,7 @@ class Others:
                 digest=f"sha256:{number:064}",
                 since_at=self.at,
             )
-            models.Runner.objects.create(
-                name=text, environments=[place.name], public=str(number), software=text[:100], enrolled_at=self.at
-            )
+            hostile_hosts.runner(place, text, number)
         for number, text in enumerate(pieces(100)):
             models.SealedSecret.objects.create(
                 environment=self.places[0],
