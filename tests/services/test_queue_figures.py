@@ -20,7 +20,7 @@ from tests.factories.portal import World
 from tests.services.test_queue import ONE, me
 
 pytestmark = pytest.mark.figures
-QUEUED, RUNNING, TEAMS, HOSTS = 10_000, 50, 40, 500
+QUEUED, RUNNING, TEAMS, HOSTS = 10_000, 45, 40, 500
 
 
 def filled(world: World) -> Run:
