@@ -16,14 +16,15 @@ from procedures.evidence.record import record
 from procedures.models import LeaseRecord, Run, Task
 
 KEPT = timedelta(days=1)  # so long runners try to reach a host of which nothing is known
+OVERDUE = timedelta(minutes=2)  # a lease to look lives for one
 LONGEST = timedelta(days=7)  # a run that was asked for earlier than that is not looked at
-BADLY = [state.value for state in (RunState.INTERRUPTED, RunState.FAILED, RunState.TIMED_OUT, RunState.CANCELED)]
+BEGUN = [RunState.INTERRUPTED, RunState.FAILED, RunState.TIMED_OUT, RunState.CANCELED, RunState.SUCCEEDED]
 
 
 def unknown(environments: Sequence[str], *, at: datetime) -> list[Task]:
     """Tasks of ended runs in these environments that may still run somewhere, oldest first."""
     runs = Run.objects.filter(
-        state__in=BADLY, id__gt=since(at - KEPT - LONGEST), ended_at__gt=at - KEPT, environment__in=environments
+        state__in=BEGUN, id__gt=since(at - KEPT - LONGEST), ended_at__gt=at - KEPT, environment__in=environments
     )
     rows = Task.objects.filter(run__in=runs, remote="unknown").exclude(target="")
     return list(rows.select_related("run", "run__environment", "run__procedure", "run__requester").order_by("id")[:100])
@@ -90,6 +91,15 @@ def revoked(*, lease: UUID, run: Run, how: str, at: datetime) -> None:
         if open_one.update(state=LeaseRecord.State.REVOKED, ended_at=at):
             facts = {"lease": str(lease), "how": how, "why": "what was lost was looked for"}
             _note("lease.revoked", run, facts, at)
+
+
+def end_overdue(*, at: datetime) -> int:
+    """End leases of ended runs whose runner died with them in hand; they have expired by themselves."""
+    rows = LeaseRecord.objects.filter(id__gt=since(at - KEPT)).exclude(state=LeaseRecord.State.REVOKED)
+    overdue = rows.filter(run__ended_at__isnull=False, intended_at__lt=at - OVERDUE).select_related("run")[:100]
+    for row in overdue:
+        revoked(lease=row.pk, run=row.run, how="expires-only", at=at)
+    return len(overdue)
 
 
 def _note(kind: str, run: Run, facts: dict[str, Any], at: datetime) -> None:

@@ -20,6 +20,7 @@ from procedures.services.inventories import send_due
 from procedures.services.life import expire_acceptances
 from procedures.services.notices import forget
 from procedures.services.reminding import remind
+from procedures.services.remotes import end_overdue
 from procedures.services.trial_claims import sweep_trials
 from procedures.services.unit import coalesced_denials
 
@@ -34,6 +35,7 @@ def sweep(*, at: datetime, deaf: bool = False) -> dict[str, int]:
     """
     return {
         "interrupted": 0 if deaf else len(interrupt_lost(at=at)),
+        "leases": end_overdue(at=at),
         "gone_on": go_on_by_itself(at=at),
         "expired": expire_overdue(at=at),
         "acceptances": expire_acceptances(at=at),

@@ -12,6 +12,7 @@ import pytest
 from procedures.actions import ssh
 from procedures.domain import lost
 from procedures.domain.clock import now
+from procedures.domain.ids import uuid7
 from procedures.evidence.queries import facts_of_kinds
 from procedures.issuer.looking import lend_to_look
 from procedures.issuer.refusals import LeaseRefused
@@ -131,3 +132,11 @@ def test_what_had_no_credential_yet_was_never_sent(cut: Task) -> None:
     assert reconciler().round() == 1
     cut.refresh_from_db()
     assert "nothing was sent" in cut.facts["looked"]
+
+
+def test_a_lease_whose_runner_died_while_it_looked_is_ended(cut: Task) -> None:
+    id = uuid7()
+    remotes.intended(id=id, task=cut, credential="deploy", provider="ssh-key", at=now())
+    assert remotes.end_overdue(at=now()) == 0
+    assert remotes.end_overdue(at=now() + timedelta(minutes=3)) == 1
+    assert {lease.state for lease in cut.run.leases.all()} == {"revoked"}
