@@ -15,6 +15,7 @@ import click
 
 from opsportal.cli.portal import FAILED, ask
 from procedures.definitions.findings import Finding
+from procedures.domain.definition import PHASES
 
 STANDARD = ("deploy", "rollback", "restart", "scale", "rotate-secret", "diagnostics")
 ANNOTATION = "opsportal.io/operations"
@@ -126,7 +127,7 @@ def written(folder: Path, root: Path, wanted: list[str]) -> Written:
         return Written(name, place, covers, [f"lint: {errors[0].code}"])
     files = read_folder(folder)
     lacks = [word for code, word in (("no-readme", "README.md"), ("no-tests", "tests")) if _said(loaded.findings, code)]
-    lacks += _tests(files, {step.id for step in (*definition.steps, *definition.rollback, *definition.always)})
+    lacks += _tests(files, {step.id for step in (s for phase in PHASES for s in definition.branch(phase))})
     if os.environ.get("OPSPORTAL_URL") and not accepted(name, files):
         lacks.append("acceptance of these very files")
     return Written(name, place, covers, lacks)

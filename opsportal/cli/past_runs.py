@@ -1,4 +1,4 @@
-"""`opsportal runs`, `logs` and `cancel`: what was asked for before."""
+"""`opsportal runs`, `logs`, `cancel`, `pause` and `resume`: what was asked for before."""
 
 from __future__ import annotations
 
@@ -18,6 +18,7 @@ def runs(as_json: bool) -> None:
     found = ask("GET", "/api/v1/runs/")
     rows = [
         f"#{r['no']:<6} {r['state'].replace('_', ' '):<18} {r['environment']:<12} {r['procedure']:<24} {r['asked_by']}"
+        + (f"  ({len(r['not_touched'])} not touched)" if r["not_touched"] else "")
         for r in found["results"]
     ]
     show(found, as_json=as_json, rows=rows or ["No runs yet."])
@@ -54,3 +55,20 @@ def cancel(run: str, reason: str) -> None:
         f"Run #{found['no']} is {found['state']}"
         + ("; its runner was told to stop." if found["state"] == "running" else ".")
     )
+
+
+@click.command()
+@click.argument("run")
+@click.option("--reason", default="")
+def pause(run: str, reason: str) -> None:
+    """Have a run stand still before its next step."""
+    found = ask("POST", f"/api/v1/runs/{run_id(run)}/pause/", {"reason": reason})
+    click.echo(f"Run #{found['no']} is {found['state']}; it stands still before its next step.")
+
+
+@click.command()
+@click.argument("run")
+def resume(run: str) -> None:
+    """Let a paused run go on."""
+    found = ask("POST", f"/api/v1/runs/{run_id(run)}/resume/", {})
+    click.echo(f"Run #{found['no']} is {found['state']} and goes on.")

@@ -273,5 +273,7 @@ def finish(found: dict[str, Any], *, as_json: bool) -> None:
         show(found, as_json=True)
     else:
         click.echo(f"Run #{found['no']} {found['state'].replace('_', ' ')}. {found['message']}".strip(), err=True)
+        if left := found["not_touched"]:
+            click.echo(f"Not touched, not being in contact: {len(left)} ({', '.join(left[:10])}).", err=True)
     if found["state"] != "succeeded":
         raise SystemExit(FAILED)

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Any, ClassVar
 
+from procedures.domain import waits
 from procedures.domain.definition import DUTIES
 from procedures.domain.duration import PATTERN
 from procedures.domain.errors import OpsError
@@ -46,13 +47,24 @@ class GateApproval(_Gate):
 
 
 class GateWait(_Gate):
-    """Waits a length of time."""
+    """Waits a length of time, or until a time of day in a zone, or until an instant."""
 
     id: ClassVar[str] = "gate:wait"
-    summary: ClassVar[str] = "Waits for a while."
+    summary: ClassVar[str] = "Waits for a while, or until a time of day or a moment."
     input_schema: ClassVar[Mapping[str, Any]] = {
         "type": "object",
         "additionalProperties": False,
-        "required": ["for"],
-        "properties": {"for": DURATION, "message": {"type": "string", "maxLength": 2000}},
+        "oneOf": [{"required": ["for"]}, {"required": ["until"]}],
+        "dependentRequired": {"zone": ["until"]},
+        "properties": {
+            "for": DURATION,
+            "until": {"type": "string", "pattern": waits.UNTIL},
+            "zone": {"type": "string", "pattern": waits.ZONE, "maxLength": 60},
+            "message": {"type": "string", "maxLength": 2000},
+        },
     }
+
+    def check(self, input: Mapping[str, Any], files: Mapping[str, bytes]) -> list[tuple[str, str]]:
+        until, zone = input.get("until"), input.get("zone")
+        why = waits.problem(until, zone) if isinstance(until, str) else ""
+        return [("/until", f"{why}.")] if why else []

@@ -19,7 +19,7 @@ from procedures.domain.errors import NotAllowed
 from procedures.domain.states import RunState
 from procedures.models import Run
 from procedures.queries import pages_runs, waiting, workloads
-from procedures.services import approvals, artifacts, continuing, endings, reruns, runs
+from procedures.services import approvals, artifacts, continuing, endings, pauses, reruns, runs
 
 PAGE = 50
 SOON = {RunState.PLANNING, RunState.AWAITING_APPROVAL}
@@ -116,6 +116,27 @@ class Cancel(RunDoor):
     def post(self, request: Request, pk: str) -> Response:
         data = inputs.checked(inputs.REASON, request.data or {})
         row = endings.cancel_run(actor=self.actor, run=self.run(pk).pk, reason=data.get("reason", ""), at=now())
+        return Response(shapes.run(row, url=self.url))
+
+
+class Pause(RunDoor):
+    """The run stands still before its next step."""
+
+    by_token: ClassVar[Mapping[str, str]] = {"post": "cancel"}
+
+    def post(self, request: Request, pk: str) -> Response:
+        data = inputs.checked(inputs.REASON, request.data or {})
+        row = pauses.pause_run(actor=self.actor, run=self.run(pk).pk, reason=data.get("reason", ""), at=now())
+        return Response(shapes.run(row, url=self.url))
+
+
+class Resume(RunDoor):
+    """A paused run goes on."""
+
+    by_token: ClassVar[Mapping[str, str]] = {"post": "cancel"}
+
+    def post(self, request: Request, pk: str) -> Response:
+        row = pauses.resume_run(actor=self.actor, run=self.run(pk).pk, at=now())
         return Response(shapes.run(row, url=self.url))
 
 

@@ -123,11 +123,26 @@ def run(row: Run, *, url: str) -> dict[str, Any]:
         "ended_at": at(row.ended_at),
         "waiting_gate": row.waiting_gate,
         "priority": word(row.priority),
+        "paused": _paused(row),
+        "not_touched": list(row.output.get("excluded", [])),
         "again_of": str(row.again_of_id) if row.again_of_id else None,
         "continues": str(row.continues_id) if row.continues_id else None,
         "min_strength": row.min_strength,
         "url": f"{url}/runs/{row.id}/",
         "links": {"self": link, "plan": f"{link}plan/", "tasks": f"{link}tasks/", "log": f"{link}log/"},
+    }
+
+
+def _paused(row: Run) -> dict[str, Any] | None:
+    """Who asked the run to stand still, why, and since and until when it does; None where nobody did."""
+    if row.pause_asked_by is None:
+        return None
+    return {
+        "by": row.pause_asked_by.username,
+        "reason": row.pause_reason,
+        "asked_at": at(row.pause_asked_at),
+        "since": at(row.paused_at),
+        "until": at(row.waiting_until_at) if row.paused_at else None,
     }
 
 

@@ -102,6 +102,8 @@ urlpatterns = [
     path("v1/runs/<str:pk>/approve/", runs.Decide.as_view()),
     path("v1/runs/<str:pk>/reject/", runs.Reject.as_view()),
     path("v1/runs/<str:pk>/cancel/", runs.Cancel.as_view()),
+    path("v1/runs/<str:pk>/pause/", runs.Pause.as_view()),
+    path("v1/runs/<str:pk>/resume/", runs.Resume.as_view()),
     path("v1/runs/<str:pk>/rerun/", runs.Rerun.as_view()),
     path("v1/runs/<str:pk>/continue/", runs.Continue.as_view()),
     path("v1/runs/<str:pk>/break-glass/", glass.Break.as_view()),

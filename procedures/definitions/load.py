@@ -145,6 +145,7 @@ def build(document: Mapping[str, Any]) -> Definition:
         callable_by=tuple(spec.get("callableBy", ())),
         steps=_steps("steps", spec["steps"]),
         rollback=_steps("rollback", spec.get("rollback", [])),
+        on_cancel=_steps("onCancel", spec.get("onCancel", [])),
         always=_steps("always", spec.get("always", [])),
     )
 

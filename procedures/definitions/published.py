@@ -7,6 +7,7 @@ from collections.abc import Mapping
 from typing import Any
 
 from procedures.definitions.schema import procedure_schema
+from procedures.domain.definition import PHASES
 from procedures.domain.ports import Action
 
 ID = "https://opsportal.example/schema/procedure.v1.json"
@@ -42,6 +43,7 @@ SAYS = {
     "spec/timeout": "How long a run may take: 15m.",
     "spec/steps": "What is done, in this order.",
     "spec/rollback": "What is done when a step with onFailure: rollback fails.",
+    "spec/onCancel": "What is done when somebody cancels it after a step began, before `always`.",
     "spec/always": "What is done at the end, whatever happened.",
     "spec/output": "Links and values that the requester gets.",
     "spec/evidence": "Controls and retention, declared by the author; retention may only lengthen.",
@@ -82,7 +84,7 @@ def published(actions: Mapping[str, Action]) -> dict[str, Any]:
     spec = root["properties"]["spec"]["properties"]
     step = copy.deepcopy(spec["steps"]["items"])
     root["$defs"] = {"step": _step(step, actions), "property": _property()}
-    for phase in ("steps", "rollback", "always"):
+    for phase in PHASES:
         spec[phase]["items"] = {"$ref": "#/$defs/step"}
     forms = (spec["parameters"]["anyOf"][0], spec["parameters"]["anyOf"][1]["items"], _at(spec["secrets"], ["schema"]))
     for form in forms:

@@ -6,8 +6,7 @@ from collections.abc import Collection, Mapping, Sequence
 from typing import Any
 
 from procedures.domain import filters
-from procedures.domain.bundle import PHASES
-from procedures.domain.definition import RISKS, Definition, Risk
+from procedures.domain.definition import PHASES, RISKS, Definition, Risk
 from procedures.domain.ports import Action
 
 STATIC = frozenset({"sealed-secret", "git-token", "git-key"})

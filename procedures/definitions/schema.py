@@ -125,6 +125,7 @@ SPEC = closed(
         "timeout": DURATION,
         "steps": {**STEPS, "minItems": 1},
         "rollback": STEPS,
+        "onCancel": STEPS,
         "always": STEPS,
         "output": closed({"links": {"type": "array", "items": LINK}, "values": OPEN}),
         "evidence": closed({"controls": {"type": "array", "items": LINE}, "retention": DURATION}),

@@ -7,13 +7,12 @@ from typing import Any
 
 from procedures.domain import limits
 from procedures.domain.canonical import canon, sha256_hex
-from procedures.domain.definition import Definition, Phase
+from procedures.domain.definition import PHASES, Definition
 from procedures.domain.errors import OpsError
 
 MAX_BYTES = limits.BUNDLE_BYTES
 MAX_FILES = limits.BUNDLE_FILES
 LONGEST_PATH = 500
-PHASES: tuple[Phase, ...] = ("steps", "rollback", "always")
 
 
 class BundleRefused(OpsError):

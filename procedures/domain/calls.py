@@ -10,8 +10,7 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass, replace
 
 from procedures.domain import expressions, limits, parameters
-from procedures.domain.bundle import PHASES
-from procedures.domain.definition import Definition, Step
+from procedures.domain.definition import PHASES, Definition, Step
 from procedures.domain.errors import InvalidInput, OpsError
 from procedures.domain.plan import Ask, scope_for
 from procedures.domain.ports import Binding, Target

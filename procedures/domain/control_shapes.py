@@ -164,6 +164,7 @@ SCHEMAS: Mapping[str, dict[str, Any]] = {
             "frozen_until": MOMENT,
             "queue": queue_rules.SCHEMA,
             "tier": {"enum": ["", "A", "B"]},
+            "pause_limit_s": {"type": "integer", "minimum": 60, "maximum": 604_800},
         },
     ),
     "binding": _object(

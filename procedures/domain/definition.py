@@ -10,7 +10,8 @@ from procedures.domain import limits
 
 Risk = Literal["low", "moderate", "high"]
 RISKS: tuple[Risk, ...] = ("low", "moderate", "high")
-Phase = Literal["steps", "rollback", "always"]
+Phase = Literal["steps", "rollback", "onCancel", "always"]
+PHASES: tuple[Phase, ...] = ("steps", "rollback", "onCancel", "always")
 DUTIES = ("operations", "security", "compliance")
 _PLAIN = (
     *("name", "title", "description", "owner", "type", "risk", "parameters", "secrets"),
@@ -134,17 +135,19 @@ class Definition:
     concurrency: Concurrency | None = None
     timeout_s: int = 3600
     rollback: tuple[Step, ...] = ()
+    on_cancel: tuple[Step, ...] = ()
     always: tuple[Step, ...] = ()
     output: Mapping[str, Any] = field(default_factory=dict)
     evidence: Mapping[str, Any] = field(default_factory=dict)
     callable_by: tuple[str, ...] = ()
 
     def branch(self, phase: Phase) -> tuple[Step, ...]:
-        return {"steps": self.steps, "rollback": self.rollback, "always": self.always}[phase]
+        found = {"steps": self.steps, "rollback": self.rollback, "onCancel": self.on_cancel, "always": self.always}
+        return found[phase]
 
     def step(self, step_id: str) -> tuple[Phase, Step]:
         """The phase and step of that id. Raises KeyError."""
-        for phase in ("steps", "rollback", "always"):
+        for phase in PHASES:
             for step in self.branch(phase):
                 if step.id == step_id:
                     return phase, step
@@ -158,7 +161,10 @@ def of_json(value: Mapping[str, Any]) -> Definition:
         **{
             **{key: value[key] for key in _PLAIN if key in value},
             **{key: tuple(value.get(key) or ()) for key in ("environments", "pages", "tags", "links", "callable_by")},
-            **{phase: tuple(map(_step, value.get(phase) or ())) for phase in ("steps", "rollback", "always")},
+            **{
+                phase: tuple(map(_step, value.get(phase) or ()))
+                for phase in ("steps", "rollback", "on_cancel", "always")
+            },
         },
         targets=Targets(**{**targets, "strategy": Strategy(**targets["strategy"])}) if targets else None,
         credentials={name: CredentialNeed(**need) for name, need in (value.get("credentials") or {}).items()},

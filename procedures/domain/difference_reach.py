@@ -8,8 +8,7 @@ from collections.abc import Iterable, Iterator, Mapping, Sequence
 from typing import Any
 
 from procedures.domain import filters
-from procedures.domain.bundle import PHASES
-from procedures.domain.definition import CredentialNeed, Definition, Strategy, Targets
+from procedures.domain.definition import PHASES, CredentialNeed, Definition, Strategy, Targets
 from procedures.domain.difference import Bound, Difference, Note, Side, by_amount, by_set, listed, seconds, told, words
 from procedures.domain.plan import share, sizes
 

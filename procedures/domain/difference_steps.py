@@ -5,13 +5,12 @@ from __future__ import annotations
 from collections.abc import Iterator
 from typing import Any
 
-from procedures.domain.bundle import PHASES
 from procedures.domain.calls import CALL
-from procedures.domain.definition import Definition, Step
+from procedures.domain.definition import PHASES, Definition, Step
 from procedures.domain.difference import Difference, Note, by_amount, by_set, seconds, told, words
 
 Placed = tuple[str, Step]
-RUNS = {"steps": "", "rollback": "rollback: ", "always": "always: "}
+RUNS = {"steps": "", "rollback": "rollback: ", "onCancel": "on cancel: ", "always": "always: "}
 
 
 def rows(old: Definition | None, new: Definition) -> Iterator[Difference]:
@@ -86,7 +85,9 @@ def _step(one: Placed | None, two: Placed | None) -> Iterator[Note]:
 
 
 def _added(phase: str, step: Step) -> str:
-    late = {"rollback": " when something fails", "always": " whatever happens"}.get(phase, "")
+    late = {"rollback": " when something fails", "onCancel": " when it is canceled", "always": " whatever happens"}.get(
+        phase, ""
+    )
     return f"a new step{late}" + (", and it still runs after a stop" if step.safe_after_stop else "")
 
 

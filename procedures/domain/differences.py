@@ -12,8 +12,7 @@ from procedures.domain import difference_forms as forms
 from procedures.domain import difference_reach as reach
 from procedures.domain import difference_steps as steps
 from procedures.domain import unseen
-from procedures.domain.bundle import PHASES
-from procedures.domain.definition import RISKS, Definition
+from procedures.domain.definition import PHASES, RISKS, Definition
 from procedures.domain.difference import (
     EFFECTS,
     Difference,

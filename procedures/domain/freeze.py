@@ -6,10 +6,9 @@ from collections.abc import Mapping
 from dataclasses import asdict
 from typing import Any
 
-from procedures.domain.bundle import PHASES
 from procedures.domain.calls import CALL, Frame
 from procedures.domain.canonical import canon
-from procedures.domain.definition import Definition, Step, Strategy
+from procedures.domain.definition import PHASES, Definition, Step, Strategy
 from procedures.domain.plan import Ask, batches, call_for, plain, scope_for, units
 from procedures.domain.ports import Action, Target
 

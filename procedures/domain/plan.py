@@ -10,14 +10,13 @@ from uuid import UUID
 
 from procedures.domain import expressions, limits
 from procedures.domain.canonical import sha256_hex
-from procedures.domain.definition import Definition, Step, Strategy
+from procedures.domain.definition import PHASES, Definition, Step, Strategy
 from procedures.domain.errors import OpsError
 from procedures.domain.expressions import Unresolved
 from procedures.domain.ports import Action, ActionCall, Binding, Target
 from procedures.domain.rendering import render_step, script_environment
 from procedures.domain.secrets import Secret
 
-PHASES = ("steps", "rollback", "always")
 MAX_ITEMS = limits.EACH_ITEMS
 
 
@@ -73,7 +72,7 @@ def scope_for(
     each: Any = None,
 ) -> dict[str, Any]:
     """The names that expressions see. Steps that have not run are "decided at run time"."""
-    known = {s.id: {"output": Unresolved(s.id)} for phase in PHASES for s in definition.branch(phase)}  # type: ignore[arg-type]
+    known = {s.id: {"output": Unresolved(s.id)} for phase in PHASES for s in definition.branch(phase)}
     known.update(steps or {})
     return {
         "parameters": dict(ask.parameters),

@@ -8,8 +8,7 @@ from __future__ import annotations
 import re
 from collections.abc import Iterator, Mapping
 
-from procedures.domain.bundle import PHASES
-from procedures.domain.definition import Definition, Step
+from procedures.domain.definition import PHASES, Definition, Step
 from procedures.domain.difference import words
 
 INTERPRETERS = re.compile(r"^(ba|da|z|k)?sh$|^(python|perl|ruby|node|php|lua|deno|pwsh)[0-9.]*$")

@@ -6,13 +6,13 @@ from dataclasses import replace
 from datetime import timedelta
 from typing import Any
 
-from procedures.domain import plan
+from procedures.domain import plan, waits
 from procedures.domain.canonical import parse
 from procedures.domain.clock import now
 from procedures.domain.definition import Step
 from procedures.domain.ports import ActionResult, Outcome
 from procedures.domain.states import RunState, TaskState
-from procedures.engine import contact, draining, moved
+from procedures.engine import contact, draining, moved, pausing
 from procedures.engine.gates import Parked
 from procedures.engine.outputs import outputs_of, run_output, state_of
 from procedures.engine.perform import on_targets, perform
@@ -109,6 +109,7 @@ class Drive:
             if self._stopped():
                 break
             self._let_go()
+            pausing.stop_here(self)
             bad = perform(self, step, Place("steps", position, index), names)
             if bad and step.on_failure != "continue":
                 self._fail(step, bad)
@@ -118,10 +119,16 @@ class Drive:
         outcome = self._stopped_outcome(outcome)
         if wants_rollback and not self._stopped():
             self.branch("rollback", index, names)
+        elif outcome is RunState.CANCELED:
+            self.branch("onCancel", index, names)
         self.branch("always", index, names)
         if not inside:
             self.tools.watch.leave()
-        return outcome if outcome is RunState.FAILED else self._stopped_outcome(outcome)
+        if outcome not in {RunState.FAILED, RunState.CANCELED}:
+            outcome = self._stopped_outcome(outcome)
+            if outcome is RunState.CANCELED:  # heard of only while `always` ran
+                self.branch("onCancel", index, names)
+        return outcome
 
     def _let_go(self) -> None:
         """Between two steps: a runner that is to stop hands the run to another. Raises Parked."""
@@ -158,7 +165,7 @@ class Drive:
         return self.failures > plan.share(strategy.max_failures, len(self.targets), least=0)
 
     def branch(self, phase: str, index: int, names: list[str]) -> None:
-        """Rollback or always, on targets where a step of this batch began. After a stop only safe ones run."""
+        """Rollback, onCancel or always, where a step of this batch began. After a stop only safe ones run."""
         rows = Task.objects.filter(run=self.claimed.run, phase="steps", step__startswith=self.tools.prefix)
         begun = {t.target for t in rows if state_of(t) != "skipped"}
         here = [name for name in names if name in begun]
@@ -180,7 +187,7 @@ class Drive:
         outer = self.claimed.deadline
         if self.tools.watch.sheltered:
             outer = max(outer, now() + timedelta(seconds=BEYOND_S))
-        limit = min(outer, began + timedelta(seconds=self.definition.timeout_s))
+        limit = min(outer, waits.later(began, self.definition.timeout_s, self.claimed.run.waits))
         self.claimed = replace(self.claimed, deadline=limit)
         self.tools = replace(self.tools, claimed=self.claimed)
         outcome = OUTCOMES.get(self._all_batches(), "failed")

@@ -3,9 +3,10 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
+from math import ceil
 from typing import TYPE_CHECKING, Any
 
-from procedures.domain import expressions
+from procedures.domain import expressions, waits
 from procedures.domain.clock import now
 from procedures.domain.definition import Step
 from procedures.domain.duration import seconds
@@ -18,11 +19,11 @@ if TYPE_CHECKING:
 
 
 class Parked(Exception):
-    """The run waits at a gate; this runner lets go of it."""
+    """The run waits at a gate, or paused; this runner lets go of it."""
 
 
 def pass_gate(drive: Drive, step: Step, place: Place, scope: Mapping[str, Any]) -> None:
-    """Wait without a runner, unless the gate was passed already."""
+    """Wait without a runner, unless the gate was passed already. Raises Parked, WaitRefused."""
     run = drive.claimed.run
     timed = step.action == "gate:wait"
     gate = drive.tools.prefix + step.id
@@ -33,6 +34,7 @@ def pass_gate(drive: Drive, step: Step, place: Place, scope: Mapping[str, Any]) 
     asked = expressions.render(dict(step.input), scope)
     length = _gate_length(asked)
     if timed:
+        why = f"waited {length} s" + (f", until {asked['until']}" if "until" in asked else "")
         tasks.skip(
             run=run.id,
             token=drive.claimed.token,
@@ -41,9 +43,11 @@ def pass_gate(drive: Drive, step: Step, place: Place, scope: Mapping[str, Any]) 
             target="",
             position=place.position,
             batch=place.batch,
-            why=f"waited {length} s",
+            why=why if length else "its time had come already",
             at=now(),
         )
+        if not length:
+            return
     drive.tools.output.flush()
     endings.wait_at_gate(
         run=run.id,
@@ -58,5 +62,8 @@ def pass_gate(drive: Drive, step: Step, place: Place, scope: Mapping[str, Any]) 
 
 
 def _gate_length(asked: Mapping[str, Any]) -> int:
-    """How long a gate waits: `expires` or `for`, an hour unless set."""
+    """How long a gate waits: `until`, `expires` or `for`, an hour unless set. Raises WaitRefused."""
+    if "until" in asked:
+        at = now()
+        return ceil((waits.instant(str(asked["until"]), asked.get("zone"), at) - at).total_seconds())
     return seconds(str(asked.get("expires") or asked.get("for") or "1h"))

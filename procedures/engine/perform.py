@@ -12,6 +12,7 @@ from procedures.domain.definition import Step
 from procedures.domain.errors import OpsError
 from procedures.domain.plan import Unit
 from procedures.domain.states import TaskState
+from procedures.domain.waits import WaitRefused
 from procedures.engine.gates import pass_gate
 from procedures.engine.sharing import is_worth_sharing, run_shared
 from procedures.engine.step import Place, record_task, refuse_step, run_step
@@ -72,7 +73,11 @@ def _fresh(drive: Drive, step: Step, place: Place, units: list[Unit], scope: Map
             )
         return {}
     if drive.tools.actions[step.action].gate:
-        pass_gate(drive, step, place, scope)
+        try:
+            pass_gate(drive, step, place, scope)
+        except WaitRefused as problem:
+            refused = refuse_step(drive.tools, step, place, units, problem, why="It cannot wait")
+            return _kept(drive, step, place, refused)
         return {}
     if step.action == CALL:
         return _kept(drive, step, place, {"": _call(drive, step, place)})

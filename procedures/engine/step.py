@@ -227,9 +227,17 @@ def record_task(tools: Tools, step: Step, place: Place, result: ActionResult) ->
     return _recorded(tools, step, place, "", {"procedure": step.input["procedure"]}, result)
 
 
-def refuse_step(tools: Tools, step: Step, place: Place, units: Sequence[Unit], problem: OpsError) -> dict[str, Task]:
+def refuse_step(
+    tools: Tools,
+    step: Step,
+    place: Place,
+    units: Sequence[Unit],
+    problem: OpsError,
+    *,
+    why: str = "Its condition cannot be evaluated",
+) -> dict[str, Task]:
     """A failed task per label for a step of which nobody can say whether it is wanted: it does not run."""
-    result = ActionResult("failed", message=f"Its condition cannot be evaluated: {problem.message}"[:2000])
+    result = ActionResult("failed", message=f"{why}: {problem.message}"[:2000])
     does = {"refused": problem.code}
     return {unit.label: _recorded(tools, step, place, unit.label, does, result) for unit in units}
 

@@ -1,4 +1,4 @@
-"""Winds a run up whose ending was decided while no runner had it: rollback if a gate asks for it, then `always`."""
+"""Winds a run up whose ending was decided while no runner had it: rollback or onCancel where due, then `always`."""
 
 from __future__ import annotations
 
@@ -28,6 +28,8 @@ def wind_up(drive: Drive, ending: RunState) -> None:
         _inside(drive, open_call[0], open_call[1], index, ending)
     if ending is RunState.FAILED and _gate(drive).on_failure == "rollback":
         drive.branch("rollback", index, names)
+    if ending is RunState.CANCELED:
+        drive.branch("onCancel", index, names)
     drive.branch("always", index, names)
 
 

@@ -24,6 +24,7 @@ class Environment(models.Model):
     approvals = models.JSONField(default=dict)
     min_strength = models.CharField(max_length=8, default="session")
     approval_expiry_s = models.PositiveIntegerField(default=86_400)
+    pause_limit_s = models.PositiveIntegerField(default=86_400, db_default=86_400)
     reason_required = models.BooleanField(default=True)
     networks = models.JSONField(default=list)
     tier = models.CharField(max_length=1, default="", db_default="", blank=True)

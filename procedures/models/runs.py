@@ -68,6 +68,11 @@ class Run(models.Model):
     waiting_until_at = models.DateTimeField(null=True)
     priority = models.PositiveSmallIntegerField(default=NORMAL, db_default=NORMAL)
     team = models.CharField(max_length=63, blank=True, db_default="")  # the space of its procedure at the request
+    waits = models.JSONField(default=list, db_default=[])  # [from, until] of each wait: the run's own time stood still
+    pause_asked_at = models.DateTimeField(null=True)
+    pause_asked_by = models.ForeignKey(Person, on_delete=models.PROTECT, null=True, related_name="+")
+    pause_reason = models.CharField(max_length=2000, blank=True, default="", db_default="")
+    paused_at = models.DateTimeField(null=True)
 
     class Meta:
         indexes = [

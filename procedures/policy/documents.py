@@ -13,9 +13,8 @@ from urllib.parse import urlsplit
 from zoneinfo import ZoneInfo, ZoneInfoNotFoundError
 
 from procedures.domain import forms
-from procedures.domain.bundle import PHASES
 from procedures.domain.canonical import moment
-from procedures.domain.definition import Definition, Step
+from procedures.domain.definition import PHASES, Definition, Step
 from procedures.domain.plan import plain
 from procedures.domain.policies import PolicySet
 from procedures.domain.ports import Target

@@ -35,7 +35,7 @@ class RunFilter:
 
 def seen_by(person: Person, at: datetime) -> QuerySet[Run]:
     """Runs this person may know of: own ones, and those that they may view, approve or audit where they ran."""
-    runs = Run.objects.select_related("procedure", "environment", "requester", "version")
+    runs = Run.objects.select_related("procedure", "environment", "requester", "version", "pause_asked_by")
     return access.visible_runs(runs, person, "view", "approve", "audit", at=at)
 
 

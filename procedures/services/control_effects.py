@@ -127,6 +127,7 @@ def _environment(change: ControlChange, object: Mapping[str, Any], at: datetime,
         "networks": [],
         "queue": {},
         "tier": "",
+        "pause_limit_s": 86_400,
         **{key: value for key, value in object.items() if key not in {"name", "frozen_until"}},
     }
     fields["frozen_until_at"] = parse_moment(object["frozen_until"]) if "frozen_until" in object else None

@@ -10,7 +10,7 @@ from datetime import datetime
 from uuid import UUID
 
 from procedures import access
-from procedures.domain.definition import Definition, Step
+from procedures.domain.definition import PHASES, Definition, Step
 from procedures.domain.errors import IllegalState, InvalidInput, NotAllowed, NotFound
 from procedures.domain.states import VersionState
 from procedures.evidence.queries import draft_authors
@@ -105,7 +105,7 @@ def require_harmless(definition: Definition, secrets: Mapping[str, str]) -> None
 
 
 def _steps(definition: Definition) -> Iterator[Step]:
-    for phase in ("steps", "rollback", "always"):
+    for phase in PHASES:
         yield from definition.branch(phase)
 
 

@@ -221,7 +221,10 @@ def _overdue(run: Run, at: datetime) -> int:
         return 1
     if run.state != RunState.WAITING or run.waiting_until_at is None or run.waiting_until_at > at:
         return 0
-    if run.waiting_gate:
+    if run.paused_at is not None:
+        message = f"{run.message} Nobody resumed it in time."
+        end_or_wind_up(run, RunState.TIMED_OUT, at=at, actor=None, who="scheduler", message=message)
+    elif run.waiting_gate:
         end_or_wind_up(
             run,
             RunState.TIMED_OUT,

@@ -5,8 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 
 from procedures.definitions import registry
-from procedures.domain.bundle import PHASES
-from procedures.domain.definition import Definition
+from procedures.domain.definition import PHASES, Definition
 from procedures.evidence.queries import allowed_actions
 
 

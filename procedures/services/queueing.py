@@ -36,7 +36,16 @@ def ask_for_approval(run: Run, *, at: datetime, who: str, **fields: Any) -> None
     telling.approval_waits(run, until=until, at=at)
 
 
+def time_stood_still(run: Run, at: datetime) -> dict[str, Any]:
+    """What changes with a run whose wait is over: the wait is no part of its timeout."""
+    if run.state != RunState.WAITING:
+        return {}
+    waits = [*run.waits, [run.state_since.isoformat(), at.isoformat()]]
+    return {"waits": waits, "deadline_at": run.deadline_at + (at - run.state_since) if run.deadline_at else None}
+
+
 def queue(run: Run, *, at: datetime, who: str) -> None:
-    move(run, RunState.QUEUED, at=at, who=who, queued_at=at, waiting_gate="", waiting_until_at=None)
+    over = {"waiting_gate": "", "waiting_until_at": None, "paused_at": None, **time_stood_still(run, at)}
+    move(run, RunState.QUEUED, at=at, who=who, queued_at=at, **over)
     note("run.queued", run, at=at, actor=None, facts={"plan_digest": run.plan_digest})
     dispatch.after_commit(run.id, run.environment_id, draft=run.draft)

@@ -62,6 +62,7 @@ def _environment(posted: QueryDict) -> Object:
         **({"frozen_until": moment(frozen)} if frozen else {}),
         **({"queue": queue} if (queue := json_object(posted, "queue")) else {}),
         **({"tier": tier} if (tier := posted.get("tier", "")) else {}),
+        **({"pause_limit_s": whole(posted, "pause_hours") * 3600} if posted.get("pause_hours", "").strip() else {}),
     }
 
 

@@ -16,12 +16,12 @@ from procedures.domain.clock import now
 from procedures.models import AccessRequest, GlassBreak, Run
 from procedures.services import break_glass, controls
 from tests.access.campaigns import campaign_wish, kept, narrowed, new_campaign, revoked, signed_as
+from tests.access.rows_flow import FLOW
 from tests.access.scene import Scene, broken_by, confirmation_by, grant_for, review_signed_by
 from tests.factories.access_requests import offer
 from tests.factories.portal import RUNBOOKS
 
 SOMEDAY = f"{now() + timedelta(days=5):%Y-%m-%d}"
-SINCE = {"from": "2026-01-01"}
 Body = Callable[[Scene, str], dict[str, Any]]
 
 
@@ -260,7 +260,7 @@ PAGES = [
     Row("POST", "/agents/connect/?{asks}", plain(agent="{agent}", days="7")),
     *gets("/agents/", "/evidence/{event}/", "/procedures/new-one/edit/", "/procedures/new-one/edit/change.patch"),
 ]
-ROWS = API + PAGES
+ROWS = [*API, *PAGES, *(Row(*door) for door in FLOW)]
 # Paths that are no row, with why.
 ASIDE = {
     "api/v1/session/": "signs in and out; tests/web/test_accounts.py",

@@ -69,6 +69,7 @@ CASES: dict[str, tuple[dict[str, bytes], str, int]] = {
     "each-runtime": (bundle((END, f"{END}\n      each: ${{{{ steps.one.output.hosts }}}}")), Y, 18),
     "gate-condition": (bundle((END, f"{GATE}\n      if: ${{{{ parameters.word == 'x' }}}}")), Y, 21),
     "gate-continue": (bundle((END, f"{GATE}\n      onFailure: continue")), Y, 21),
+    "gate-at-end": (bundle((END, GATE.replace("    - id: gate", "  always:\n    - id: gate"))), Y, 19),
     "gate-runtime": (bundle((END, GATE), ("Go on?", "'${{ steps.one.output.a }}'")), Y, 20),
     "call-once": (bundle((END, f"{CALL}\n      retry: {{attempts: 3}}")), Y, 18),
     "call-unpinned": (bundle((END, CALL), ("procedure: other", "procedure: '${{ parameters.word }}'")), Y, 21),

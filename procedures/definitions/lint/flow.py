@@ -22,6 +22,8 @@ def step(notes: Notes, pointer: str, step: Step, action: Action) -> None:
         _each(notes, f"{pointer}/each", step.each, action)
     if action.gate:
         _gate(notes, pointer, step)
+        if not pointer.startswith("/spec/steps/"):
+            notes.say(pointer, "gate-at-end", "Nobody is waited for while a run is brought to its end.")
     elif step.timeout_s is None:
         notes.say(pointer, "no-timeout", f"The step {step.id} has no timeout.")
     if step.action == CALL:

@@ -4,8 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 
-from procedures.domain.bundle import PHASES
-from procedures.domain.definition import Definition, Step
+from procedures.domain.definition import PHASES, Definition, Step
 
 
 def placed(definition: Definition) -> Iterator[tuple[str, Step]]:

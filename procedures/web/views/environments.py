@@ -66,6 +66,7 @@ def one(request: HttpRequest, name: str) -> HttpResponse:
             "providers": PROVIDERS,
             "hours": row.approval_expiry_s // 3600,
             "queue_rules": json.dumps(row.queue, indent=1) if row.queue else "",
+            "pause_hours": max(1, row.pause_limit_s // 3600),
         },
         nav="environments",
     )

@@ -14,7 +14,7 @@ from procedures.domain.errors import NotAllowed
 from procedures.domain.states import RunState
 from procedures.models import Environment, Run
 from procedures.queries import pages_evidence, pages_log, pages_runs, waiting, workloads
-from procedures.services import artifacts, continuing, endings, reruns
+from procedures.services import artifacts, continuing, endings, pauses, reruns
 from procedures.web import timeline, words
 from procedures.web.doors import page, person_of, show
 
@@ -112,7 +112,8 @@ def _live(request: HttpRequest, run: Run) -> dict[str, Any]:
         "waiting_for": waiting.waiting_for(run, person_of(request), at),
         "step": request.GET.get("step", "")[:100],
         "target": request.GET.get("target", "")[:200],
-        "waits": run.state in {RunState.AWAITING_APPROVAL, RunState.WAITING},
+        "waits": run.state == RunState.AWAITING_APPROVAL or bool(run.waiting_gate),
+        "pausable": run.state in pauses.ON_ITS_WAY and not run.ending and not run.cancel_requested_at,
     }
 
 
@@ -128,6 +129,20 @@ def cancel(request: HttpRequest, run: UUID) -> HttpResponse:
 def go_on(request: HttpRequest, run: UUID) -> HttpResponse:
     how = continuing.GoOn(reason=request.POST.get("reason", "")[:2000], door="web")
     return redirect("web:run", continuing.continue_run(actor=person_of(request), run=run, how=how, at=now()).pk)
+
+
+@page
+@require_POST
+def pause(request: HttpRequest, run: UUID) -> HttpResponse:
+    pauses.pause_run(actor=person_of(request), run=run, reason=request.POST.get("reason", ""), at=now())
+    return redirect("web:run", run)
+
+
+@page
+@require_POST
+def resume(request: HttpRequest, run: UUID) -> HttpResponse:
+    pauses.resume_run(actor=person_of(request), run=run, at=now())
+    return redirect("web:run", run)
 
 
 @page
