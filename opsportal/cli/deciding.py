@@ -27,6 +27,8 @@ def tell(plan: dict[str, Any]) -> None:
     click.secho(f"{plan['procedure']} in {plan['environment']}, risk {plan['risk']}: {plan['reason']}", bold=True)
     click.echo(f"parameters: {json.dumps(plan['parameters'], ensure_ascii=False)}")
     click.echo("targets: " + " | ".join(", ".join(batch) for batch in plan["batches"] if batch))
+    for alarm in plan["strategy"].get("alarms", []):
+        click.echo(f"  alarm: {json.dumps(alarm, ensure_ascii=False)}; then {plan['strategy']['on_alarm']}")
     for step in plan["steps"]:
         for effect in step["effects"]:
             click.echo(f"  {step['phase']:<8} {step['id']:<14} {json.dumps(effect['does'], ensure_ascii=False)[:300]}")

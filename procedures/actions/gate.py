@@ -5,13 +5,19 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Any, ClassVar
 
-from procedures.domain import waits
+from procedures.domain import gate_forms, waits
 from procedures.domain.definition import DUTIES
 from procedures.domain.duration import PATTERN
 from procedures.domain.errors import OpsError
 from procedures.domain.ports import Action, ActionCall, ActionIO, ActionResult
 
 DURATION = {"type": "string", "pattern": PATTERN}
+QUORUM = {
+    "type": "object",
+    "propertyNames": {"enum": list(DUTIES)},
+    "minProperties": 1,
+    "additionalProperties": {"type": "integer", "minimum": 1, "maximum": 9},
+}
 
 
 class _Gate(Action):
@@ -36,14 +42,31 @@ class GateApproval(_Gate):
         "properties": {
             "message": {"type": "string", "maxLength": 2000},
             "expires": DURATION,
-            "approvers": {
-                "type": "object",
-                "propertyNames": {"enum": list(DUTIES)},
-                "minProperties": 1,
-                "additionalProperties": {"type": "integer", "minimum": 1, "maximum": 9},
-            },
+            "approvers": QUORUM,
         },
     }
+
+
+class GateInput(_Gate):
+    """Asks for a few typed, bounded values; `answerers` is {duty: count}, or the requester."""
+
+    id: ClassVar[str] = "gate:input"
+    summary: ClassVar[str] = "Waits until somebody filled in a form; later steps read it as this step's output."
+    input_schema: ClassVar[Mapping[str, Any]] = {
+        "type": "object",
+        "additionalProperties": False,
+        "required": ["message", "form"],
+        "properties": {
+            "message": {"type": "string", "maxLength": 2000},
+            "expires": DURATION,
+            "form": {"type": "object", "required": ["properties"]},
+            "answerers": {"anyOf": [{"const": "requester"}, QUORUM]},
+        },
+    }
+
+    def check(self, input: Mapping[str, Any], files: Mapping[str, bytes]) -> list[tuple[str, str]]:
+        form = input.get("form")
+        return gate_forms.problems(form) if isinstance(form, Mapping) else []
 
 
 class GateWait(_Gate):

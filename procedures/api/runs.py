@@ -19,7 +19,7 @@ from procedures.domain.errors import NotAllowed
 from procedures.domain.states import RunState
 from procedures.models import Run
 from procedures.queries import pages_runs, waiting, workloads
-from procedures.services import approvals, artifacts, continuing, endings, pauses, reruns, runs
+from procedures.services import approvals, artifacts, continuing, endings, gate_answers, pauses, reruns, runs
 
 PAGE = 50
 SOON = {RunState.PLANNING, RunState.AWAITING_APPROVAL}
@@ -68,10 +68,10 @@ class Plan(RunDoor):
 
     def get(self, request: Request, pk: str) -> Response:
         row = self.run(pk)
-        data = bytes(row.plan)
+        data = row.plan_now
         return Response(
             {
-                "plan_digest": row.plan_digest,
+                "plan_digest": row.digest_now,
                 "plan": json.loads(data or b"{}"),
                 "bytes": base64.b64encode(data).decode(),
             }
@@ -116,6 +116,22 @@ class Cancel(RunDoor):
     def post(self, request: Request, pk: str) -> Response:
         data = inputs.checked(inputs.REASON, request.data or {})
         row = endings.cancel_run(actor=self.actor, run=self.run(pk).pk, reason=data.get("reason", ""), at=now())
+        return Response(shapes.run(row, url=self.url))
+
+
+class Answer(RunDoor):
+    """What a gate asks for; or `refuse` turns it down."""
+
+    by_token: ClassVar[Mapping[str, str]] = {"post": "run"}
+
+    def post(self, request: Request, pk: str) -> Response:
+        data = inputs.checked(inputs.ANSWER, request.data or {})
+        me, run, bearer = self.actor, self.run(pk).pk, self.bearer
+        if data.get("refuse"):
+            why = data.get("reason", "")
+            row = gate_answers.refuse_answer(actor=me, run=run, reason=why, at=now(), bearer=bearer)
+        else:
+            row = gate_answers.answer_run(actor=me, run=run, values=data.get("values", {}), at=now(), bearer=bearer)
         return Response(shapes.run(row, url=self.url))
 
 

@@ -7,6 +7,7 @@ from typing import Any
 
 from procedures.domain.queue_order import word
 from procedures.models import Artifact, ControlChange, Grant, Person, Procedure, Run, Task, Trial, Version
+from procedures.queries import pages_runs
 from procedures.queries.agents import asker
 from procedures.queries.policies import told
 from procedures.queries.trials import standing
@@ -124,6 +125,7 @@ def run(row: Run, *, url: str) -> dict[str, Any]:
         "waiting_gate": row.waiting_gate,
         "priority": word(row.priority),
         "paused": _paused(row),
+        "asks": pages_runs.asks(row),
         "not_touched": list(row.output.get("excluded", [])),
         "again_of": str(row.again_of_id) if row.again_of_id else None,
         "continues": str(row.continues_id) if row.continues_id else None,

@@ -64,6 +64,7 @@ _ROWS: tuple[tuple[str, Weight, str, str], ...] = (
     ("each-runtime", "error", "`each` depends on what is known too late.", "Use parameters and environment alone."),
     ("gate-condition", "error", "A gate may be skipped by more than the environment.", "Use environment alone in if."),
     ("gate-continue", "error", "A run would go on after a gate is turned down.", "Remove onFailure from the gate."),
+    ("alarm", "error", "An alarm cannot be asked, or not in time.", "See Alarms in the handbook's page for authors."),
     ("gate-at-end", "error", "A gate stands where a run is brought to its end.", "Put it among the steps."),
     ("gate-runtime", "error", "A gate's rules are fed by an output.", "Write approvers and lengths of time out."),
     ("call-once", "error", "A call has each or retry.", "Call once; let the called procedure repeat."),

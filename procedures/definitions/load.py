@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Collection, Mapping
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
+from typing import Any, Literal
 
 from procedures.definitions import guard, lint
 from procedures.definitions.archive import read_folder
@@ -14,6 +14,7 @@ from procedures.definitions.guard import Document, YamlRefused
 from procedures.definitions.lint.notes import FILE, finding
 from procedures.definitions.schema import validator
 from procedures.domain import forms
+from procedures.domain.alarms import Alarm
 from procedures.domain.bundle import BundleRefused, check_paths
 from procedures.domain.definition import (
     ArtifactNeed,
@@ -177,8 +178,15 @@ def _targets(raw: Mapping[str, Any] | None) -> Targets | None:
         order=given.get("order", "name"),
         canary=given.get("canary", 0),
         ramp=given.get("ramp", 1),
+        alarms=tuple(map(_alarm, given.get("alarms", ()))),
+        on_alarm=given.get("onAlarm", "stop"),
     )
     return Targets(raw["filter"], strategy, raw.get("narrow", False), raw.get("unreachable", ""), raw.get("lock", ""))
+
+
+def _alarm(raw: Mapping[str, Any]) -> Alarm:
+    kind: Literal["http", "prometheus"] = "http" if "http" in raw else "prometheus"
+    return Alarm(kind, **raw[kind], for_s=seconds(raw.get("for", "0s")), every_s=seconds(raw.get("every", "10s")))
 
 
 def _needs(raw: Mapping[str, Any]) -> dict[str, CredentialNeed]:

@@ -21,7 +21,7 @@ from procedures.domain.ports import Action, Provider
 OURS = {
     "procedures.actions.local": ("LocalCommand", "LocalScript"),
     "procedures.actions.ssh": ("SshCommand", "SshScript", "SshCopy"),
-    "procedures.actions.gate": ("GateApproval", "GateWait"),
+    "procedures.actions.gate": ("GateApproval", "GateInput", "GateWait"),
     "procedures.actions.call": ("ProcedureRun",),
     "procedures.actions.http": ("HttpRequest",),
     "procedures.actions.fetch": ("FetchTemplate", "FetchPlain"),

@@ -32,6 +32,8 @@ def risk_floor(
             found.append(("high", f"{step.id} uses {step.action}"))
         if step.input.get("network"):
             found.append(("moderate", f"{step.id} reaches the network"))
+    if definition.targets is not None and definition.targets.strategy.alarms:
+        found.append(("moderate", "its alarms ask over the network"))
     for binding in bindings:
         found += _reach(binding, production)
     if definition.targets is not None:

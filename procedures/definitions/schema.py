@@ -9,6 +9,7 @@ from typing import Any
 import jsonschema_rs
 
 from procedures.domain import limits
+from procedures.domain.alarms import WHEN
 from procedures.domain.definition import RISKS
 from procedures.domain.duration import PATTERN
 
@@ -69,6 +70,37 @@ FORM = {
     "type": "object",
     "properties": {"properties": OPEN, "required": {"type": "array", "items": {"type": "string"}}},
 }
+URL = {"type": "string", "minLength": 1, "maxLength": 2000}
+STATUS = {"type": "integer", "minimum": 100, "maximum": 599}
+ALARM = {
+    **closed(
+        {
+            "http": closed(
+                {
+                    "url": URL,
+                    "expect": closed(
+                        {
+                            "status": {"anyOf": [STATUS, {"type": "array", "items": STATUS, "minItems": 1}]},
+                            "contains": {"type": "string", "maxLength": 2000},
+                        }
+                    ),
+                },
+                ("url",),
+            ),
+            "prometheus": closed(
+                {
+                    "url": URL,
+                    "query": {"type": "string", "minLength": 1, "maxLength": 4000},
+                    "when": {"type": "string", "pattern": WHEN},
+                },
+                ("url", "query", "when"),
+            ),
+            "for": DURATION,
+            "every": DURATION,
+        }
+    ),
+    "oneOf": [{"required": ["http"]}, {"required": ["prometheus"]}],
+}
 STRATEGY = {
     **closed(
         {
@@ -78,8 +110,11 @@ STRATEGY = {
             "order": {"enum": ["name", "random", "reverse"]},
             "canary": SHARE,
             "ramp": {"type": "number", "exclusiveMinimum": 1, "maximum": 10},
+            "alarms": {"type": "array", "items": ALARM, "minItems": 1, "maxItems": 10},
+            "onAlarm": {"enum": ["stop", "rollback"]},
         }
     ),
+    "dependentRequired": {"onAlarm": ["alarms"]},
     "dependentSchemas": {"ramp": {"properties": {"mode": {"const": "rolling"}}, "required": ["mode"]}},
 }
 STEPS = {"type": "array", "items": STEP, "maxItems": limits.STEPS}

@@ -58,7 +58,7 @@ def closure(
     `actions` maps id → mark of its package (H4); `callees` maps name → digest, and so do `options`, the procedures that
     give a form its choices.
     """
-    used = sorted({step.action for phase in PHASES for step in definition.branch(phase)})
+    used = sorted({step.action for phase in PHASES for step in definition.branch(phase)} | asking(definition))
     value = {
         "v": 1,
         "name": definition.name,
@@ -72,6 +72,11 @@ def closure(
         "calls": [[name, callees[name]] for name in sorted(callees)],
     }
     return value | ({"options": [[name, options[name]] for name in sorted(options)]} if options else {})
+
+
+def asking(definition: Definition) -> set[str]:
+    """The action that asks alarms, where there are any."""
+    return {"http:request"} if definition.targets and definition.targets.strategy.alarms else set()
 
 
 def closure_digest(value: Mapping[str, Any]) -> str:

@@ -7,6 +7,7 @@ from dataclasses import dataclass, field
 from typing import Any, Literal
 
 from procedures.domain import limits
+from procedures.domain.alarms import Alarm
 
 Risk = Literal["low", "moderate", "high"]
 RISKS: tuple[Risk, ...] = ("low", "moderate", "high")
@@ -61,7 +62,7 @@ class Strategy:
     """`batch` is a number of targets or a percentage such as "25%"; `max_failures` and `canary` likewise.
 
     A `canary` is a first batch of its own, of which none may fail; 0 means none. In `rolling` each batch is
-    `ramp` times as large as the one before it.
+    `ramp` times as large as the one before it. `alarms` are asked meanwhile; what one that turns bad does, `on_alarm`.
     """
 
     mode: Literal["parallel", "sequential", "rolling"] = "parallel"
@@ -70,6 +71,8 @@ class Strategy:
     order: Literal["name", "random", "reverse"] = "name"
     canary: int | str = 0
     ramp: float = 1
+    alarms: tuple[Alarm, ...] = ()
+    on_alarm: Literal["stop", "rollback"] = "stop"
 
 
 @dataclass(frozen=True, slots=True)
@@ -166,10 +169,14 @@ def of_json(value: Mapping[str, Any]) -> Definition:
                 for phase in ("steps", "rollback", "on_cancel", "always")
             },
         },
-        targets=Targets(**{**targets, "strategy": Strategy(**targets["strategy"])}) if targets else None,
+        targets=Targets(**{**targets, "strategy": _strategy(targets["strategy"])}) if targets else None,
         credentials={name: CredentialNeed(**need) for name, need in (value.get("credentials") or {}).items()},
         concurrency=Concurrency(**concurrency) if concurrency else None,
     )
+
+
+def _strategy(value: Mapping[str, Any]) -> Strategy:
+    return Strategy(**{**value, "alarms": tuple(Alarm(**alarm) for alarm in value.get("alarms") or ())})
 
 
 def _step(value: Mapping[str, Any]) -> Step:

@@ -220,6 +220,9 @@ def _spread(strategy: Strategy | None, count: int) -> tuple[str, int, int]:
     batch += f", each {strategy.ramp:g} times the last" if strategy.ramp != 1 else ""
     first = f", {strategy.canary} before all others" if strategy.canary else ""
     text = f"{strategy.mode}{first}{batch}, by {strategy.order}, {strategy.max_failures} may fail"
+    if strategy.alarms:
+        named = "; ".join(f"{one.name} at {one.url}, for {one.for_s} s" for one in strategy.alarms)
+        text += f", {'undone' if strategy.on_alarm == 'rollback' else 'stopped'} by alarms: {named}"
     return (f"{text} (today {once} of {count})", once, fails)
 
 

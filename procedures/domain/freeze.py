@@ -3,11 +3,12 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import asdict
+from dataclasses import asdict, replace
 from typing import Any
 
+from procedures.domain import alarms
 from procedures.domain.calls import CALL, Frame
-from procedures.domain.canonical import canon
+from procedures.domain.canonical import canon, parse
 from procedures.domain.definition import PHASES, Definition, Step, Strategy
 from procedures.domain.plan import Ask, batches, call_for, plain, scope_for, units
 from procedures.domain.ports import Action, Target
@@ -55,6 +56,29 @@ def build(
     return canon(value)
 
 
+def answered(
+    plan: bytes,
+    root: Frame,
+    below: Mapping[str, Frame],
+    actions: Registry,
+    answers: Mapping[str, Mapping[str, Any]],
+) -> bytes:
+    """The plan as answers at its gates make it: what waited for one is written out, and nothing else is touched.
+
+    `answers` are by gate, which its path names. Raises what rendering raises.
+    """
+
+    def told(frame: Frame) -> Frame:
+        at = frame.prefix
+        mine = {gate.removeprefix(at): values for gate, values in answers.items() if gate.startswith(at)}
+        return replace(frame, ask=replace(frame.ask, answers=mine))
+
+    value: dict[str, Any] = parse(plan)
+    value["steps"] = _steps(told(root), {at: told(frame) for at, frame in below.items()}, actions)
+    value["answers"] = {gate: plain(values) for gate, values in answers.items()}
+    return canon(value)
+
+
 def _targets(all_frames: list[Frame]) -> list[dict[str, Any]]:
     """Every target that the run touches, each once, in the order in which frames name them."""
     found = {t.name: t for frame in all_frames for t in frame.ask.targets}
@@ -77,7 +101,11 @@ def _order(frame: Frame) -> dict[str, Any]:
     targets = frame.definition.targets
     strategy = targets.strategy if targets else Strategy()
     first = frame.ask.continues.get("first", frame.ask.run)  # a run that goes on keeps the order
-    declared = {"unreachable": targets.unreachable} if targets and targets.unreachable else {}
+    declared: dict[str, Any] = {"unreachable": targets.unreachable} if targets and targets.unreachable else {}
+    if strategy.alarms:
+        scope = scope_for(frame.definition, frame.ask)
+        asked = [plain(alarms.rendered(alarm, scope)) for alarm in strategy.alarms]
+        declared |= {"alarms": asked, "on_alarm": strategy.on_alarm, "private_networks": list(frame.ask.networks)}
     return {
         "batches": batches(strategy, frame.ask.targets, seed=f"{first}{frame.prefix}"),
         "strategy": {

@@ -246,6 +246,19 @@ KINDS: Mapping[str, Kind] = {
             "was done is skipped, and all that is done again is declared idempotent.",
         ),
         Kind(
+            "answer.waits",
+            "A run asks me for values",
+            "Run {no} of {procedure} in {environment} asks for values",
+            "Run {no} of {procedure} in {environment}, asked for by {actor}, waits for an answer until {until}. You "
+            "may give it, or turn it down.",
+        ),
+        Kind(
+            "run.mentioned",
+            "Somebody mentions me at a run",
+            "You are mentioned at run {no} of {procedure} in {environment}",
+            "{actor} mentions you at run {no} of {procedure} in {environment}. What was said stands in the portal.",
+        ),
+        Kind(
             "grant.ends",
             "Access of mine ends soon",
             "Access of yours ends in {left}",

@@ -45,6 +45,7 @@ class Ask:
     networks: tuple[str, ...] = ()
     uploads: Mapping[str, Mapping[str, Any]] = field(default_factory=dict)
     continues: Mapping[str, Any] = field(default_factory=dict)  # run, first, plan_digest, kept
+    answers: Mapping[str, Mapping[str, Any]] = field(default_factory=dict)
 
 
 @dataclass(frozen=True, slots=True)
@@ -72,7 +73,8 @@ def scope_for(
     each: Any = None,
 ) -> dict[str, Any]:
     """The names that expressions see. Steps that have not run are "decided at run time"."""
-    known = {s.id: {"output": Unresolved(s.id)} for phase in PHASES for s in definition.branch(phase)}
+    known: dict[str, Any] = {s.id: {"output": Unresolved(s.id)} for phase in PHASES for s in definition.branch(phase)}
+    known.update({gate: {"output": dict(values)} for gate, values in ask.answers.items() if gate in known})
     known.update(steps or {})
     return {
         "parameters": dict(ask.parameters),

@@ -13,6 +13,7 @@ from procedures.domain.definition import Step
 from procedures.domain.ports import ActionResult, Outcome
 from procedures.domain.states import RunState, TaskState
 from procedures.engine import contact, draining, moved, pausing
+from procedures.engine.alarms import Alarms
 from procedures.engine.gates import Parked
 from procedures.engine.outputs import outputs_of, run_output, state_of
 from procedures.engine.perform import on_targets, perform
@@ -34,7 +35,7 @@ class Drive:
 
     def __init__(self, tools: Tools) -> None:
         self.tools = tools
-        self.claimed = tools.claimed
+        self.claimed = self.root = tools.claimed
         self.definition = tools.claimed.definition
         self.targets = {t.name: t for t in tools.claimed.ask.targets}
         self.batches: list[list[str]] = _planned(tools)["batches"]
@@ -42,6 +43,7 @@ class Drive:
         self.lost_targets: set[str] = set()
         self.excluded: list[str] = []
         self.moved: dict[str, str] = {}
+        self.alarms = Alarms(self, _planned(tools)["strategy"].get("alarms", ()))
         self.failures = self.batch = 0
         self.message = ""
 
@@ -89,10 +91,14 @@ class Drive:
         if why := contact.refused(self):
             self.message = why
             return RunState.FAILED
+        begun = {batch for phase, _, batch, _ in self.done if phase == "steps"}
         for index, names in enumerate(self.batches):
             if self.targets and not moved.leave_out(self, index, names):
                 continue
-            outcome = self._batch(index, names)
+            if (not index or index not in begun) and (why := self.alarms.settled()):
+                return self._rung(why, index)
+            with self.alarms.watched():
+                outcome = self._batch(index, names)
             if outcome is not RunState.SUCCEEDED:
                 return outcome
         if self.targets and len(self.moved) == len(self.targets):
@@ -102,23 +108,28 @@ class Drive:
             return RunState.FAILED if self._too_many() else RunState.SUCCEEDED
         return RunState.SUCCEEDED
 
+    def _rung(self, why: str, index: int) -> RunState:
+        """An alarm counts before batch `index`: it does not begin; what was done before is undone if that is said."""
+        self.message = f"{why} {'No further batch began.' if index else 'No step ran.'}"
+        if undo := self._undo_for_alarm(index):
+            inside = self.tools.watch.sheltered
+            self.branch("rollback", index - 1, undo)
+            if not inside:
+                self.tools.watch.leave()
+        return RunState.FAILED
+
+    def _undo_for_alarm(self, until: int) -> list[str]:
+        """The targets of every batch before `until`, where an alarm undoes what was done."""
+        targets = self.definition.targets
+        if targets is None or targets.strategy.on_alarm != "rollback":
+            return []
+        return [name for batch in self.batches[:until] for name in batch]
+
     def _batch(self, index: int, names: list[str]) -> RunState:
-        wants_rollback, self.batch = False, index
-        outcome, inside = RunState.SUCCEEDED, self.tools.watch.sheltered
-        for position, step in enumerate(self.definition.steps):
-            if self._stopped():
-                break
-            self._let_go()
-            pausing.stop_here(self)
-            bad = perform(self, step, Place("steps", position, index), names)
-            if bad and step.on_failure != "continue":
-                self._fail(step, bad)
-                if self._too_many():
-                    outcome, wants_rollback = RunState.FAILED, step.on_failure == "rollback"
-                    break
-        outcome = self._stopped_outcome(outcome)
-        if wants_rollback and not self._stopped():
-            self.branch("rollback", index, names)
+        inside = self.tools.watch.sheltered
+        outcome, undo = self._steps_of(index, names)
+        if undo is not None and not self._stopped():
+            self.branch("rollback", index, undo)
         elif outcome is RunState.CANCELED:
             self.branch("onCancel", index, names)
         self.branch("always", index, names)
@@ -136,6 +147,27 @@ class Drive:
             self.tools.output.flush()
             endings.hand_over(run=self.claimed.run.id, token=self.claimed.token, at=now())
             raise Parked
+
+    def _steps_of(self, index: int, names: list[str]) -> tuple[RunState, list[str] | None]:
+        """How the steps of a batch ended, and the targets on which it is to be undone, None for no rollback."""
+        self.batch = index
+        outcome, undo = RunState.SUCCEEDED, None
+        for position, step in enumerate(self.definition.steps):
+            if self._stopped():
+                break
+            self._let_go()
+            pausing.stop_here(self)
+            bad = perform(self, step, Place("steps", position, index), names)
+            if bad and step.on_failure != "continue":
+                self._fail(step, bad)
+                if self._too_many():
+                    outcome, undo = RunState.FAILED, names if step.on_failure == "rollback" else None
+                    break
+        outcome = self._stopped_outcome(outcome)
+        if outcome is RunState.SUCCEEDED and (why := self.alarms.heard()):
+            self.message, outcome = f"{why} Nothing more began.", RunState.FAILED
+            undo = self._undo_for_alarm(index + 1) or None
+        return outcome, undo
 
     def _stopped(self) -> bool:
         return bool(self.tools.watch.word)

@@ -76,7 +76,7 @@ def _fresh(drive: Drive, step: Step, place: Place, units: list[Unit], scope: Map
         try:
             pass_gate(drive, step, place, scope)
         except WaitRefused as problem:
-            refused = refuse_step(drive.tools, step, place, units, problem, why="It cannot wait")
+            refused = refuse_step(drive.tools, step, place, units, problem, why="It cannot go on")
             return _kept(drive, step, place, refused)
         return {}
     if step.action == CALL:
@@ -95,4 +95,5 @@ def _kept(drive: Drive, step: Step, place: Place, fresh: dict[str, Task]) -> dic
 def _call(drive: Drive, step: Step, place: Place) -> Task:
     """Drive what a step calls, under its own limits; its ending is this step's. Raises Parked at a gate."""
     inner = type(drive)(drive.tools.within(f"{drive.tools.prefix}{step.id}/"))
+    inner.root = drive.root
     return record_task(drive.tools, step, place, inner.as_step())

@@ -227,6 +227,12 @@ def record_task(tools: Tools, step: Step, place: Place, result: ActionResult) ->
     return _recorded(tools, step, place, "", {"procedure": step.input["procedure"]}, result)
 
 
+def record_answer(tools: Tools, step: Step, place: Place, values: Mapping[str, Any]) -> Task:
+    """The task of a gate that was answered: what people gave is its output."""
+    does = {"answered": digest(plan.plain(values))}
+    return _recorded(tools, step, place, "", does, ActionResult("succeeded", output=dict(values), message="answered"))
+
+
 def refuse_step(
     tools: Tools,
     step: Step,

@@ -57,6 +57,7 @@ def _chain(authority: Authority, facts: Sequence[Fact]) -> set[str]:
     """Everybody behind a request, as the log tells of it: none of them approves."""
     requested = next(f for f in facts if f.kind == "run.requested")
     chain = {link["by"] for link in requested.facts["chain"]} | {requested.facts["requester"]}
+    chain |= {fact.actor for fact in facts if fact.kind == "run.answered" and fact.actor}
     return chain | {owner for who in chain for owner in authority.behind(who)}
 
 

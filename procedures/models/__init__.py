@@ -21,6 +21,7 @@ from procedures.models.environments import (
     SealedSecret,
     Target,
 )
+from procedures.models.gate_answers import GateAnswer
 from procedures.models.holds import Hold
 from procedures.models.identities import Assertion, Identity, IdentityProvider
 from procedures.models.inventories import Inventory, InventorySync, TargetContact
@@ -37,6 +38,7 @@ from procedures.models.people import (
     Person,
 )
 from procedures.models.policies import Policy, PolicyDecision
+from procedures.models.run_comments import RunComment
 from procedures.models.runs import (
     Approval,
     ChainLink,
@@ -83,6 +85,7 @@ __all__ = [
     "Entity",
     "Environment",
     "Exchange",
+    "GateAnswer",
     "GlassBreak",
     "Grant",
     "GrantRight",
@@ -115,6 +118,7 @@ __all__ = [
     "Review",
     "ReviewComment",
     "Run",
+    "RunComment",
     "Runner",
     "SealedSecret",
     "Source",

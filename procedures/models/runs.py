@@ -68,6 +68,9 @@ class Run(models.Model):
     waiting_until_at = models.DateTimeField(null=True)
     priority = models.PositiveSmallIntegerField(default=NORMAL, db_default=NORMAL)
     team = models.CharField(max_length=63, blank=True, db_default="")  # the space of its procedure at the request
+    waiting_form = models.BooleanField(default=False, db_default=False)  # the gate asks for values, not for approval
+    answered_plan = models.BinaryField(null=True)  # the plan as answers at gates make it; its gates' approvals name it
+    answered_digest = models.CharField(max_length=71, blank=True, default="", db_default="")
     waits = models.JSONField(default=list, db_default=[])  # [from, until] of each wait: the run's own time stood still
     pause_asked_at = models.DateTimeField(null=True)
     pause_asked_by = models.ForeignKey(Person, on_delete=models.PROTECT, null=True, related_name="+")
@@ -102,6 +105,16 @@ class Run(models.Model):
 
     def __str__(self) -> str:
         return f"#{self.no}"
+
+    @property
+    def digest_now(self) -> str:
+        """The digest of `plan_now`, which an approval names."""
+        return self.answered_digest if self.waiting_gate and self.answered_digest else self.plan_digest
+
+    @property
+    def plan_now(self) -> bytes:
+        """What a decision is about: the plan, or at a gate after an answer what the answer made of it."""
+        return bytes((self.answered_plan if self.waiting_gate and self.answered_digest else self.plan) or b"")
 
 
 class Claim(models.Model):

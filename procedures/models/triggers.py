@@ -9,13 +9,15 @@ import re
 
 from django.db.backends.base.base import BaseDatabaseWrapper
 
-from procedures.models import triggers_software
+from procedures.models import triggers_said, triggers_software
 
 EVIDENCED = {
     # table: (columns whose change must be evidenced, kinds of event that may stand for it)
     "procedures_version": ("state", ("version.",)),
     "procedures_review": (None, ("review.",)),
     "procedures_reviewcomment": (None, ("review.", "control.")),
+    "procedures_runcomment": (None, ("run.commented", "control.")),
+    "procedures_gateanswer": (None, ("run.answered",)),
     "procedures_accessrequest": ("state", ("access.",)),
     "procedures_deputy": ("ended_at, agreed_at", ("deputy.",)),
     "procedures_decisionasked": (None, ("decision.",)),
@@ -74,6 +76,7 @@ SQLITE = {
     "opsportal_trial_kept": """
         CREATE TRIGGER opsportal_trial_kept BEFORE DELETE ON procedures_trial
         BEGIN SELECT RAISE(ABORT, 'how a version was tested cannot be removed'); END""",
+    **triggers_said.SQLITE,
     **triggers_software.SQLITE,
 }
 
@@ -162,6 +165,7 @@ def install(connection: BaseDatabaseWrapper) -> None:
         cursor.execute("SELECT to_regclass('evidence_event')")
         cursor.execute(POSTGRES_COPIES)
         cursor.execute(POSTGRES_COMMENTS)
+        cursor.execute(triggers_said.POSTGRES)
         cursor.execute(triggers_software.POSTGRES)
         cursor.execute(POSTGRES_RIGHTS)
         for table, (column, kinds) in EVIDENCED.items():
@@ -184,4 +188,5 @@ def missing(connection: BaseDatabaseWrapper) -> list[str]:
     wanted |= {("opsportal_trial_fixed", "procedures_trial")}
     wanted |= {("opsportal_right_of_software", "procedures_grantright")}
     wanted |= {("opsportal_comment_fixed", "procedures_reviewcomment")} | triggers_software.WANTED
+    wanted |= triggers_said.WANTED
     return [f"{name} on {table}" for name, table in sorted(wanted - present)]

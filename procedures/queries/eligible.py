@@ -6,6 +6,7 @@ from datetime import datetime
 
 from django.db.models import Q
 
+from procedures.domain.canonical import parse
 from procedures.models import (
     Approval,
     ControlChange,
@@ -17,6 +18,7 @@ from procedures.models import (
     Version,
 )
 from procedures.queries import deciding, deputies
+from procedures.queries.duties import duties_of
 from procedures.queries.holders import holders
 
 MOST = 200
@@ -24,13 +26,24 @@ MOST = 200
 
 def approvers(run: Run, at: datetime) -> list[Person]:
     """Who could decide on this run, or its open gate, and has not."""
-    decided = Approval.objects.filter(run=run, gate=run.waiting_gate, plan_digest=run.plan_digest)
+    decided = Approval.objects.filter(run=run, gate=run.waiting_gate, plan_digest=run.digest_now)
     rows = holders("approve", at, procedure=run.procedure, environment=run.environment)
     return list(
         rows.exclude(pk__in=deputies.with_stand_ins(deputies.behind(run), "approve", at)).exclude(
             pk__in=decided.values("approver")
         )[:MOST]
     )
+
+
+def answerers(run: Run, at: datetime) -> list[Person]:
+    """Who could answer the gate that a run stands at."""
+    step = next((row for row in parse(bytes(run.plan))["steps"] if row["id"] == run.waiting_gate), None)
+    wanted = step["effects"][0]["does"].get("answerers", "requester") if step else "requester"
+    if wanted == "requester":
+        return [run.requester] if run.requester.kind == Person.Kind.PERSON else []
+    rows = holders("approve", at, procedure=run.procedure, environment=run.environment)
+    decided = Approval.objects.filter(run=run).values("approver")
+    return [one for one in rows.exclude(pk__in=decided)[:MOST] if set(duties_of(one)) & set(wanted)]
 
 
 def reviewers(version: Version, at: datetime) -> list[Person]:

@@ -93,9 +93,18 @@ def took_s(run: Run, at: datetime) -> float | None:
 
 def plan_of(run: Run) -> dict[str, Any]:
     """The plan as a value; empty if the run never got one."""
-    data = bytes(run.plan)
+    data = run.plan_now
     plan: dict[str, Any] = parse(data) if data else {}
     return plan
+
+
+def asks(run: Run) -> dict[str, Any] | None:
+    """What the gate at which a run stands asks for, and of whom; None where it asks for no values."""
+    if not run.waiting_form:
+        return None
+    step = next(row for row in plan_of(run)["steps"] if row["id"] == run.waiting_gate)
+    does = step["effects"][0]["does"]
+    return {"gate": run.waiting_gate, "of": does.get("answerers", "requester"), "form": does["form"]}
 
 
 @dataclass(slots=True)

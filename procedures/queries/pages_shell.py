@@ -44,6 +44,7 @@ def approvable(person: Person, at: datetime) -> list[Run]:
     waiting = (
         Run.objects.filter(state__in=[RunState.AWAITING_APPROVAL.value, RunState.WAITING.value])
         .exclude(state=RunState.WAITING.value, waiting_gate="")
+        .exclude(waiting_form=True)
         .exclude(requester__in=us)
         .exclude(chain__person__in=us)
         .select_related("procedure", "environment", "requester", "version")
@@ -53,7 +54,7 @@ def approvable(person: Person, at: datetime) -> list[Run]:
     found = [
         run
         for run in waiting
-        if rights.has(run.procedure_id, run.environment_id) and (run.id, run.waiting_gate, run.plan_digest) not in mine
+        if rights.has(run.procedure_id, run.environment_id) and (run.id, run.waiting_gate, run.digest_now) not in mine
     ]
     return sorted(found, key=lambda run: (decide_by(run) or at, run.pk))
 

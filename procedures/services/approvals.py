@@ -55,7 +55,7 @@ def statement_for(*, actor: Person, run: Run, verdict: str, at: datetime) -> dic
     return statements.approval_statement(
         run=run.id,
         gate=run.waiting_gate,
-        plan_digest=run.plan_digest,
+        plan_digest=run.digest_now,
         digest=run.digest,
         verdict=verdict,
         approver=actor.subject,
@@ -69,7 +69,7 @@ def quorum(run: Run) -> dict[str, int]:
     """What the run, or its open gate, needs: `{duty: count}`."""
     if not run.waiting_gate:
         return dict(run.approvals_needed)
-    steps = parse(bytes(run.plan))["steps"]
+    steps = parse(run.plan_now)["steps"]
     step = next(s for s in steps if s["id"] == run.waiting_gate)
     return dict(step["effects"][0]["does"].get("approvers") or {"operations": 1})
 
@@ -77,7 +77,7 @@ def quorum(run: Run) -> dict[str, int]:
 def given(run: Run) -> dict[str, list[str]]:
     """Approvals that count now: of this plan and gate, not expired by the run's clock; by approver's subject."""
     rows = Approval.objects.filter(
-        run=run, gate=run.waiting_gate, plan_digest=run.plan_digest, verdict=Approval.Verdict.APPROVE
+        run=run, gate=run.waiting_gate, plan_digest=run.digest_now, verdict=Approval.Verdict.APPROVE
     ).select_related("approver")
     return {str(row.approver.subject): row.duties for row in rows}
 
@@ -152,12 +152,12 @@ def _could_then(actor: Person, run: Run) -> None:
 
 def _fits(run: Run, verdict: str, plan_digest: str, at: datetime) -> None:
     if run.state not in {RunState.AWAITING_APPROVAL, RunState.WAITING} or (
-        run.state == RunState.WAITING and not run.waiting_gate
+        run.state == RunState.WAITING and (not run.waiting_gate or run.waiting_form)
     ):
         raise NotWaiting(f"Run #{run.no} is {run.state.replace('_', ' ')} and waits for no approval.")
     if verdict not in Approval.Verdict.values:
         raise InvalidInput([("/verdict", f"{verdict!r} is neither approve nor reject")])
-    if plan_digest != run.plan_digest:
+    if plan_digest != run.digest_now:
         raise PlanChanged("The plan digest is not that of this run's plan.", pointer="/plan_digest")
     if run.approval_expires_at is not None and run.approval_expires_at <= at and run.state != RunState.WAITING:
         raise NotWaiting(f"The time to approve run #{run.no} ended at {run.approval_expires_at:%H:%M} UTC.")
@@ -175,7 +175,7 @@ def _store(run: Run, actor: Person, verdict: str, comment: str, decision: Decide
         gate=run.waiting_gate,
         approver=actor,
         requester=run.requester,
-        plan_digest=run.plan_digest,
+        plan_digest=run.digest_now,
         verdict=verdict,
         duties=duties,
         comment=comment,
@@ -195,7 +195,7 @@ def _store(run: Run, actor: Person, verdict: str, comment: str, decision: Decide
         statement=decision.statement,
         signatures=[decision.signature],
         facts={
-            "plan_digest": run.plan_digest,
+            "plan_digest": run.digest_now,
             "digest": run.digest,
             "gate": run.waiting_gate,
             "verdict": verdict,

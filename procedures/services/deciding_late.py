@@ -54,7 +54,11 @@ def _give(what: str, about: UUID, since: datetime, until: datetime, at: datetime
 def _of_runs(at: datetime) -> int:
     """Runs that wait for an approval, and gates; one that is asked for anew is reminded of anew."""
     waiting = Run.objects.filter(state=RunState.AWAITING_APPROVAL.value, approval_expires_at__gt=at)
-    gates = Run.objects.filter(state=RunState.WAITING.value, waiting_until_at__gt=at).exclude(waiting_gate="")
+    gates = (
+        Run.objects.filter(state=RunState.WAITING.value, waiting_until_at__gt=at)
+        .exclude(waiting_gate="")
+        .exclude(waiting_form=True)
+    )
     rows = (waiting | gates).select_related("procedure", "environment", "requester")
     given = 0
     for run in rows.order_by(Coalesce("waiting_until_at", "approval_expires_at"), "id")[:MOST]:

@@ -47,7 +47,7 @@ def comment(
     if row is None or not pages_reviews.may_see(actor, row, at):
         raise NotFound("There is no such version.")
     require_in_review(row)
-    return _write(actor, row, _checked(body), at, path=path, line=line, line_text=_line(row, path, line))
+    return _write(actor, row, checked(body), at, path=path, line=line, line_text=_line(row, path, line))
 
 
 @thing
@@ -55,7 +55,7 @@ def reply(*, actor: Person, thread: UUID, body: str, at: datetime) -> ReviewComm
     """Answer in a thread, also in one that an earlier version left behind. Raises as `comment`, and ThreadClosed."""
     first = _first(actor, thread, at)
     version = Version.objects.select_for_update().select_related("procedure").get(pk=first.version_id)
-    return _write(actor, version, _checked(body), at, path=first.path, line=first.line, thread=first)
+    return _write(actor, version, checked(body), at, path=first.path, line=first.line, thread=first)
 
 
 @thing
@@ -104,7 +104,8 @@ def _require_say(actor: Person, version: Version, at: datetime) -> None:
         raise NotAllowed("Only authors and reviewers take part in the discussion of a version.")
 
 
-def _checked(body: str) -> str:
+def checked(body: str) -> str:
+    """A remark as it is kept. Raises InvalidInput for one that says nothing, too much, or what nobody can read."""
     said = body.replace("\r\n", "\n").strip()
     if not said:
         raise InvalidInput([("/body", "say something")])

@@ -100,9 +100,22 @@ def _hand_over(run: UUID, token: UUID, at: datetime) -> None:
         queue(row, at=at, who="runner")
 
 
-def wait_at_gate(*, run: UUID, token: UUID, step: str, message: str, expires_s: int, wakes: bool, at: datetime) -> None:
-    """Park a run at a gate: no runner is held (decisions.md, 8). `wakes`: go on by itself when the time has come."""
-    steadily(lambda: _wait_at_gate(run, token, step, message, expires_s, wakes, at))
+def wait_at_gate(
+    *,
+    run: UUID,
+    token: UUID,
+    step: str,
+    message: str,
+    expires_s: int,
+    wakes: bool,
+    at: datetime,
+    asks: bool = False,
+) -> None:
+    """Park a run at a gate: no runner is held (decisions.md, 8). `wakes`: go on by itself when the time has come.
+
+    `asks`: it waits for values, not for an approval.
+    """
+    steadily(lambda: _wait_at_gate(run, token, step, message, expires_s, wakes, at, asks))
 
 
 def _wait_at_gate(
@@ -113,6 +126,7 @@ def _wait_at_gate(
     expires_s: int,
     wakes: bool,
     at: datetime,
+    asks: bool,
 ) -> None:
     with transaction.atomic(durable=True):
         row = hold(run, token)
@@ -122,6 +136,7 @@ def _wait_at_gate(
             at=at,
             who="runner",
             waiting_gate="" if wakes else step,
+            waiting_form=asks,
             waiting_until_at=at + timedelta(seconds=expires_s),
             message=message,
         )
@@ -133,7 +148,9 @@ def _wait_at_gate(
             actor=None,
             facts={"gate": step, "message": message[:2000], "expires_s": expires_s},
         )
-        if not wakes:
+        if asks:
+            telling.answer_waits(row, until=at + timedelta(seconds=expires_s), at=at)
+        elif not wakes:
             telling.approval_waits(row, until=at + timedelta(seconds=expires_s), at=at)
 
 

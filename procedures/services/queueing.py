@@ -45,7 +45,13 @@ def time_stood_still(run: Run, at: datetime) -> dict[str, Any]:
 
 
 def queue(run: Run, *, at: datetime, who: str) -> None:
-    over = {"waiting_gate": "", "waiting_until_at": None, "paused_at": None, **time_stood_still(run, at)}
+    over = {
+        "waiting_gate": "",
+        "waiting_form": False,
+        "waiting_until_at": None,
+        "paused_at": None,
+        **time_stood_still(run, at),
+    }
     move(run, RunState.QUEUED, at=at, who=who, queued_at=at, **over)
     note("run.queued", run, at=at, actor=None, facts={"plan_digest": run.plan_digest})
     dispatch.after_commit(run.id, run.environment_id, draft=run.draft)

@@ -11,7 +11,16 @@ from procedures.domain.canonical import canon, parse
 from procedures.domain.states import TERMINAL_RUN_STATES
 from procedures.evidence import erase
 from procedures.evidence.queries import one_fact
-from procedures.models import AccessRequest, ApiToken, DirectoryEntry, DirectoryMember, Person, ReviewComment, Run
+from procedures.models import (
+    AccessRequest,
+    ApiToken,
+    DirectoryEntry,
+    DirectoryMember,
+    Person,
+    ReviewComment,
+    Run,
+    RunComment,
+)
 
 ERASED = "(erased)"
 ENDED = [state.value for state in TERMINAL_RUN_STATES]
@@ -57,6 +66,7 @@ def carry_out(object: Mapping[str, Any], at: datetime) -> None:
         DirectoryMember.objects.filter(entry__person=row).delete()
         DirectoryEntry.objects.filter(person=row).delete()
         ReviewComment.objects.filter(author=row).update(body=ERASED)
+        RunComment.objects.filter(author=row).update(body=ERASED)
         AccessRequest.objects.filter(asker=row).update(reason=ERASED)
         for run in Run.objects.filter(requester=row, state__in=ENDED).exclude(reason=""):
             _forget_reason(run)
@@ -67,6 +77,8 @@ def carry_out(object: Mapping[str, Any], at: datetime) -> None:
         _forget_reason(Run.objects.get(pk=event.run))
     if event is not None and event.kind == "review.commented":
         ReviewComment.objects.filter(pk=event.facts["comment"]).update(body=ERASED)
+    if event is not None and event.kind == "run.commented":
+        RunComment.objects.filter(pk=event.facts["comment"]).update(body=ERASED)
 
 
 def _forget_reason(run: Run) -> None:

@@ -92,6 +92,12 @@ def contacted(
         note("run.contacted", row, at=at, actor=None, facts=facts)
 
 
+def alarmed(*, run: UUID, token: UUID, facts: Mapping[str, str], at: datetime) -> None:
+    """Which alarm lets no further batch begin, and with which value."""
+    with transaction.atomic(durable=True):
+        note("run.alarmed", hold(run, token), at=at, actor=None, facts=facts)
+
+
 def finish(
     *,
     run: UUID,

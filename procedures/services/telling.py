@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Collection
 from datetime import datetime
+from uuid import UUID
 
 from procedures.domain.deputies import DEPUTED
 from procedures.domain.runners import fingerprint
@@ -49,6 +50,13 @@ def approval_waits(run: Run, *, until: datetime, at: datetime) -> None:
     )
 
 
+def answer_waits(run: Run, *, until: datetime, at: datetime) -> None:
+    """Whoever could answer the gate that a run stands at."""
+    facts = {**_of(run), "actor": asker(run.requester), "until": until}
+    key = f"answer:{run.id}:{run.waiting_gate}"
+    tell("answer.waits", eligible.answerers(run, at), key=key, path=f"/runs/{run.id}/#asked", at=at, facts=facts)
+
+
 def run_ended(run: Run, state: RunState, *, at: datetime) -> None:
     """The requester of a run that ended badly; for software its owner. Drafts have their author beside them."""
     person = run.requester if run.requester.kind == Person.Kind.PERSON else run.requester.owner
@@ -65,6 +73,12 @@ def goes_on(later: Run, earlier: Run, *, at: datetime) -> None:
         return
     facts = {**_of(later), "earlier": earlier.no}
     tell("run.goes_on", [person], key=f"goes-on:{later.id}", path=f"/runs/{later.id}/", at=at, facts=facts)
+
+
+def mentioned(run: Run, actor: Person, people: Collection[Person], *, comment: UUID, at: datetime) -> None:
+    """Whoever a comment on a run names."""
+    facts = {**_of(run), "actor": asker(actor)}
+    tell("run.mentioned", people, key=f"mentioned:{comment}", path=f"/runs/{run.id}/#said", at=at, facts=facts)
 
 
 def review_waits(version: Version, actor: Person, *, at: datetime) -> None:

@@ -23,7 +23,13 @@ def end_or_wind_up(
     if not _owes(run):
         end(run, new, at=at, actor=actor, who=who, message=message, **more)
         return
-    fields = {"ending": new.value, "message": message, "waiting_gate": "", "waiting_until_at": None}
+    fields = {
+        "ending": new.value,
+        "message": message,
+        "waiting_gate": "",
+        "waiting_form": False,
+        "waiting_until_at": None,
+    }
     note("run.winding_up", run, at=at, actor=actor, facts={"ending": new.value, "message": message[:2000]})
     Run.objects.filter(pk=run.pk).update(**fields)
     for name, value in fields.items():

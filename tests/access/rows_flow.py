@@ -13,6 +13,12 @@ def said(**fields: Any) -> Body:
 
 
 FLOW: list[tuple[str, str, Body | None]] = [
+    ("GET", "/api/v1/runs/{done}/since/", None),
+    ("GET", "/api/v1/runs/{done}/comments/", None),
+    ("POST", "/api/v1/runs/{waiting}/comments/", said(body="why?")),
+    ("POST", "/runs/{waiting}/comments/", said(body="why?")),
+    ("POST", "/api/v1/runs/{waiting}/answer/", None),
+    ("POST", "/runs/{waiting}/answer/", None),
     ("POST", "/api/v1/runs/{waiting}/pause/", said(reason="because")),
     ("POST", "/api/v1/runs/{waiting}/resume/", None),
     ("POST", "/runs/{waiting}/pause/", said(reason="because")),

@@ -37,6 +37,8 @@ MAY = {
     "post v1/threads/<str:pk>/reopen/": "a remark's state decides nothing",
     "post v1/runs/": "asks for a run within the person's grants; approvals stay with people",
     "post v1/runs/<str:pk>/cancel/": "stops",
+    "post v1/runs/<str:pk>/comments/": "says something; a remark decides nothing",
+    "post v1/runs/<str:pk>/answer/": "values within bounds that the plan names, by whoever asked; duties sign in",
     "post v1/runs/<str:pk>/pause/": "holds back what it may stop",
     "post v1/runs/<str:pk>/resume/": "lets go on what was approved; the claim decides again",
     "post v1/runs/<str:pk>/rerun/": "asks for a run as any other is asked for",

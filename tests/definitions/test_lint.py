@@ -15,6 +15,12 @@ END = "      input: {script: one.sh}"
 GATE = f"{END}\n    - id: gate\n      action: gate:approval\n      input: {{message: Go on?}}"
 CALL = f"{END}\n    - id: call\n      action: procedure:run\n      timeout: 1m\n      input: {{procedure: other}}"
 SSH = f"{END}\n    - id: far\n      action: ssh:script\n      timeout: 1m\n      input: {{script: one.sh}}"
+ALARM = """
+  targets:
+    filter: role=web
+    strategy:
+      alarms:
+        - http: {url: "https://${{ parameters.word }}/"}"""
 Y = "procedure.yaml"
 
 # code → (files, file, line) that earn it, from moderate risk up.
@@ -69,6 +75,7 @@ CASES: dict[str, tuple[dict[str, bytes], str, int]] = {
     "each-runtime": (bundle((END, f"{END}\n      each: ${{{{ steps.one.output.hosts }}}}")), Y, 18),
     "gate-condition": (bundle((END, f"{GATE}\n      if: ${{{{ parameters.word == 'x' }}}}")), Y, 21),
     "gate-continue": (bundle((END, f"{GATE}\n      onFailure: continue")), Y, 21),
+    "alarm": (bundle((END, END + ALARM)), Y, 22),
     "gate-at-end": (bundle((END, GATE.replace("    - id: gate", "  always:\n    - id: gate"))), Y, 19),
     "gate-runtime": (bundle((END, GATE), ("Go on?", "'${{ steps.one.output.a }}'")), Y, 20),
     "call-once": (bundle((END, f"{CALL}\n      retry: {{attempts: 3}}")), Y, 18),

@@ -7,7 +7,7 @@ import json
 from procedures.domain.clock import now
 from procedures.models import Person, Run
 from procedures.runner.drive import drive
-from procedures.services import runs, versions
+from procedures.services import run_comments, runs, versions
 from tests.web.town import Town
 
 OWNED = "window.owned=1"
@@ -189,6 +189,7 @@ def written(town: Town) -> Run:
     wish = runs.Wish("evil", "development", parameters=given, reason=ALL[:2000], door="web")
     run = runs.request_run(actor=town.people["mira"], wish=wish, at=now())
     drive(run.id)
+    run_comments.comment_run(actor=town.people["mira"], run=run.pk, body=ALL[:4000], at=now())
     run.refresh_from_db()
     return run
 

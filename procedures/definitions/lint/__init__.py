@@ -7,6 +7,7 @@ from collections.abc import Collection, Mapping
 from procedures.definitions.findings import Finding
 from procedures.definitions.guard import Document
 from procedures.definitions.lint import (
+    alarms,
     fetched,
     flow,
     forms,
@@ -23,7 +24,7 @@ from procedures.domain.definition import Definition
 from procedures.domain.ports import Action
 
 BLOCKS = frozenset({steps.MARKED_STEP, shared_files.MISSING})
-ROOMS = (flow.lint, forms.lint, names.lint, texts.lint, programs.lint, fetched.lint, infrastructure.lint)
+ROOMS = (flow.lint, alarms.lint, forms.lint, names.lint, texts.lint, programs.lint, fetched.lint, infrastructure.lint)
 
 
 def lint(

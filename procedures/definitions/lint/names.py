@@ -33,6 +33,8 @@ def _values(notes: Notes) -> Iterator[tuple[str, Any]]:
     yield "/spec/output", dict(notes.definition.output)
     if notes.definition.targets:
         yield "/spec/targets/filter", notes.definition.targets.filter
+        for number, alarm in enumerate(notes.definition.targets.strategy.alarms):
+            yield f"/spec/targets/strategy/alarms/{number}/prometheus/query", alarm.query
 
 
 def _unknown(notes: Notes) -> set[str]:

@@ -100,7 +100,7 @@ def _why_not(me: Person, run: Run, *, waits: bool) -> str:
         return "You stand behind this request, so somebody else must decide."
     if me.pk in deputies.stand_ins(deputies.behind(run), "approve", now()):
         return "You stand in for somebody behind this request, so somebody else must decide."
-    if run.approvals.filter(approver=me, gate=run.waiting_gate, plan_digest=run.plan_digest).exists():
+    if run.approvals.filter(approver=me, gate=run.waiting_gate, plan_digest=run.digest_now).exists():
         return "You have decided. Another person must give theirs."
     decision = access.decide(me, "approve", at=now(), procedure=run.procedure, environment=run.environment)
     return "" if decision.allowed else "Approving this is not among your rights. Ask an access manager."

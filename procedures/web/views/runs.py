@@ -7,16 +7,17 @@ from uuid import UUID
 
 from django.http import HttpRequest, HttpResponse
 from django.shortcuts import redirect, render
+from django.urls import reverse
 from django.views.decorators.http import require_POST, require_safe
 
 from procedures.domain.clock import now
-from procedures.domain.errors import NotAllowed
+from procedures.domain.errors import InvalidInput, NotAllowed
 from procedures.domain.states import RunState
 from procedures.models import Environment, Run
-from procedures.queries import pages_evidence, pages_log, pages_runs, waiting, workloads
-from procedures.services import artifacts, continuing, endings, pauses, reruns
-from procedures.web import timeline, words
-from procedures.web.doors import page, person_of, show
+from procedures.queries import pages_evidence, pages_log, pages_runs, since_success, waiting, workloads
+from procedures.services import artifacts, continuing, endings, gate_answers, pauses, reruns, run_comments
+from procedures.web import schema_form, timeline, words
+from procedures.web.doors import page, person_of, show, status_of
 
 CELLS = 12
 SHOWN_CHUNKS = 500
@@ -54,12 +55,21 @@ def listing(request: HttpRequest) -> HttpResponse:
 @page
 @require_safe
 def one(request: HttpRequest, run: UUID) -> HttpResponse:
+    row = pages_runs.one_run(person_of(request), run, now())
+    return show(request, "run.html", _page(request, row), nav="runs")
+
+
+def _page(request: HttpRequest, row: Run) -> dict[str, Any]:
+    """A run's page: what moves, what it printed, what changed since it last went well, and what people say."""
     me = person_of(request)
-    row = pages_runs.one_run(me, run, now())
     tab = request.GET.get("tab", "steps")
     context = _live(request, row) | {
         "tab": tab if tab in TABS else "steps",
         "reads": pages_runs.may_read_output(me, row, now()),
+        "since": since_success.since_success(me, row, now()),
+        "asks": (asked := pages_runs.asks(row)),
+        "form": schema_form.pages([asked["form"]]) if asked else [],
+        "said": row.comments.select_related("author__owner"),
     }
     if context["reads"]:
         lines, seq, earlier = pages_log.newest(
@@ -67,8 +77,20 @@ def one(request: HttpRequest, run: UUID) -> HttpResponse:
         )
         context |= {"lines": lines, "seq": seq, "earlier": earlier}
     context["artifacts"] = row.artifacts.select_related("task").order_by("id")
-    context |= {"events": pages_evidence.events_of_run(row.id), "leases": row.leases.order_by("intended_at")}
-    return show(request, "run.html", context, nav="runs")
+    return context | {"events": pages_evidence.events_of_run(row.id), "leases": row.leases.order_by("intended_at")}
+
+
+@page
+@require_POST
+def comment(request: HttpRequest, run: UUID) -> HttpResponse:
+    me, body = person_of(request), request.POST.get("body", "")
+    try:
+        run_comments.comment_run(actor=me, run=run, body=body, at=now())
+    except InvalidInput as problem:
+        row = pages_runs.one_run(me, run, now())
+        context = _page(request, row) | {"problem": problem, "typed": body}
+        return show(request, "run.html", context, status=status_of(problem), nav="runs")
+    return redirect(f"{reverse('web:run', args=[run])}#said")
 
 
 @page
@@ -112,7 +134,7 @@ def _live(request: HttpRequest, run: Run) -> dict[str, Any]:
         "waiting_for": waiting.waiting_for(run, person_of(request), at),
         "step": request.GET.get("step", "")[:100],
         "target": request.GET.get("target", "")[:200],
-        "waits": run.state == RunState.AWAITING_APPROVAL or bool(run.waiting_gate),
+        "waits": run.state == RunState.AWAITING_APPROVAL or bool(run.waiting_gate and not run.waiting_form),
         "pausable": run.state in pauses.ON_ITS_WAY and not run.ending and not run.cancel_requested_at,
     }
 
@@ -129,6 +151,28 @@ def cancel(request: HttpRequest, run: UUID) -> HttpResponse:
 def go_on(request: HttpRequest, run: UUID) -> HttpResponse:
     how = continuing.GoOn(reason=request.POST.get("reason", "")[:2000], door="web")
     return redirect("web:run", continuing.continue_run(actor=person_of(request), run=run, how=how, at=now()).pk)
+
+
+@page
+@require_POST
+def answer(request: HttpRequest, run: UUID) -> HttpResponse:
+    """What the gate's form holds, or a refusal; a mistake shows the page again with what was typed."""
+    me = person_of(request)
+    row = pages_runs.one_run(me, run, now())
+    asked = pages_runs.asks(row)
+    if asked is None or "refuse" in request.POST:
+        gate_answers.refuse_answer(actor=me, run=run, reason=request.POST.get("reason", ""), at=now())
+        return redirect("web:run", run)
+    form = schema_form.pages([asked["form"]])
+    typed = schema_form.values(form, request.POST)
+    try:
+        gate_answers.answer_run(actor=me, run=run, values=typed, at=now())
+    except InvalidInput as problem:
+        form = schema_form.pages([asked["form"]], filled=typed)
+        rest = schema_form.put_errors(form, problem.field_errors(), under="values")
+        context = _page(request, row) | {"form": form, "wrong_answer": problem, "rest": rest}
+        return show(request, "run.html", context, status=status_of(problem), nav="runs")
+    return redirect("web:run", run)
 
 
 @page
