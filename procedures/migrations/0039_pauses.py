@@ -12,7 +12,7 @@ from django.db import migrations, models
 class Migration(migrations.Migration):
 
     dependencies = [
-        ("procedures", "0034_deputies_agree"),
+        ("procedures", "0038_step_batches"),
     ]
 
     operations = [
