@@ -12,7 +12,7 @@ from django.db import migrations, models
 class Migration(migrations.Migration):
 
     dependencies = [
-        ("procedures", "0038_step_batches"),
+        ("procedures", "0040_runners"),
     ]
 
     operations = [

@@ -13,7 +13,7 @@ from django.db import migrations, models
 class Migration(migrations.Migration):
 
     dependencies = [
-        ("procedures", "0039_pauses"),
+        ("procedures", "0041_pauses"),
     ]
 
     operations = [
