@@ -21,9 +21,9 @@ from procedures.services import versions
 from tests.engine.test_runs import PROCEDURE, steps
 from tests.engine.test_stopping import Script, cancel, ended, row, script
 from tests.engine.test_strategies import town
-from tests.factories.portal import World
+from tests.factories.portal import World, new_world
+from tests.fixtures.databases import FreshDatabase
 
-pytestmark = pytest.mark.ordinary
 __all__ = ["script"]
 ONE = row("one", ", each: '${{ targets }}'")
 
@@ -49,6 +49,12 @@ class Monitor:
             time.sleep(0.2)
 
         return act
+
+
+@pytest.fixture
+def world(fresh_database: FreshDatabase) -> World:
+    """What is undone on several targets at once is written from a thread each, and needs what is committed."""
+    return new_world()
 
 
 @pytest.fixture
@@ -88,11 +94,11 @@ def begun(world: World, alarm: str, more: str = "", tail: str = "") -> tuple[Per
     text += f"  targets: {{filter: role=web, strategy: {strategy}}}\n{tail}"
     adam, quinn = world.person("adam"), world.person("quinn")
     world.may(adam, "author")
-    world.may(quinn, "run", procedure="ramp")
     files = {"procedure.yaml": text.encode(), "README.md": b"x"}
     version = versions.submit_version(actor=adam, files=files, note="", at=now())
     assert (version.risk, version.risk_reasons) == ("moderate", ["its alarms ask over the network"])
     world.review(world.mira, version, "operations", "security", signed=True)
+    world.may(quinn, "run", procedure="ramp")
     return quinn, world.ask(quinn, procedure="ramp", parameters={"word": "shop"})
 
 

@@ -111,7 +111,8 @@ def test_what_does_not_fit_the_form_is_refused(world: World, values: dict[str, A
 def test_only_whom_it_asks_answers_and_none_who_approved_it_and_no_software_in_production(world: World) -> None:
     quinn, run = begun(world, asks("{operations: 2}"), SAYS)
     petra, vera = Person.objects.get(username="petra"), world.person("vera")
-    world.may(vera, "view", procedure="asks")
+    for who in (petra, vera):
+        world.may(who, "view", procedure="asks")
     for who in (quinn, vera):
         with pytest.raises(NotAllowed):
             give(who, run, ticket="OPS-7")

@@ -49,7 +49,7 @@ CASES = [
     ("revoke", "a", False, "", "canceled", ["a", "c2", "w2"]),
     ("switch", "b", True, "", "canceled", ["a", "b", "c2", "w2"]),
     ("timeout", "a", False, "", "timed_out", ["a", "w1", "w2"]),
-    ("lost", "a", False, "", "running", ["a"]),
+    ("lost", "a", False, "", "interrupted", ["a"]),
     ("nothing", "", True, "", "succeeded", ["a", "b", "w1", "w2"]),
     ("nothing", "", True, "b", "failed", ["a", "b", "r", "w1", "w2"]),
 ]

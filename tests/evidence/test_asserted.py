@@ -47,6 +47,7 @@ def objects(intruder: Person, world: World) -> dict[str, dict[str, Any]]:
             "reason": "needed",
         },
         "grant_end": {"grant": grant, "reason": "away with it"},
+        "stop_lift": {"stop": str(uuid7()), "reason": "nothing is wrong"},
         "membership": {"person": subject, "group": "security", "action": "add"},
         "duty": {"principal": f"person:{subject}", "duty": "security", "action": "add"},
         "environment": {

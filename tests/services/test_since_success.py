@@ -25,7 +25,7 @@ def told(person: Person, run: Run) -> list[tuple[str, str]]:
 
 def test_nothing_changed_and_no_success_are_told_apart(world: World) -> None:
     town(world, "web-1")
-    quinn = rolling(world, "true", "mode: parallel")
+    quinn = rolling(world, "true", "mode: sequential")
     first = run_it(world, quinn, "rolls")
     assert since_success(quinn, first, now()) is None
     second = run_it(world, quinn, "rolls")
@@ -36,7 +36,7 @@ def test_nothing_changed_and_no_success_are_told_apart(world: World) -> None:
 
 def test_version_parameters_targets_keys_and_software_are_named(world: World) -> None:
     town(world, "web-1", "web-2")
-    quinn = rolling(world, "true", "mode: parallel")
+    quinn = rolling(world, "true", "mode: sequential")
     Runner.objects.update(software="9.9.8")
     run_it(world, quinn, "rolls", parameters={"word": "old"})
     key = public_text(Ed25519PrivateKey.generate())
@@ -65,7 +65,7 @@ def test_version_parameters_targets_keys_and_software_are_named(world: World) ->
 
 def test_a_success_that_one_may_not_see_is_not_told_of_but_that_there_was_one_is(world: World, client: Client) -> None:
     town(world, "web-1")
-    quinn = rolling(world, "true", "mode: parallel")
+    quinn = rolling(world, "true", "mode: sequential")
     first = run_it(world, quinn, "rolls", parameters={"word": "mine"})
     olga = world.person("olga")
     world.may(olga, "run", procedure="rolls")
@@ -82,7 +82,7 @@ def test_a_success_that_one_may_not_see_is_not_told_of_but_that_there_was_one_is
 
 def test_on_a_failed_run_it_stands_before_the_steps(world: World, client: Client) -> None:
     town(world, "web-1")
-    quinn = rolling(world, "test $PARAM_WORD = good", "mode: parallel")
+    quinn = rolling(world, "test $PARAM_WORD = good", "mode: sequential")
     run_it(world, quinn, "rolls", parameters={"word": "good"})
     run = run_it(world, quinn, "rolls", parameters={"word": "<b>bad"})
     client.force_login(quinn, backend="procedures.access.backend.PasswordBackend")

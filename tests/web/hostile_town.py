@@ -16,7 +16,7 @@ from procedures.domain.canonical import canon, moment, parse
 from procedures.domain.clock import now
 from procedures.evidence.models import Disclosure, Event
 from procedures.models import Person, Run, Version
-from procedures.services import manuscripts, runs
+from procedures.services import manuscripts, run_comments, runs
 from tests.web import hostile_hosts, hostile_rest
 from tests.web.hostile import ALL, FILE, PAYLOADS, URLS
 from tests.web.town import Town
@@ -53,6 +53,7 @@ class Others:
         hostile_rest.catalogue(run)
         hostile_rest.provider()
         hostile_rest.notices(self.mira)
+        run_comments.comment_run(actor=self.mira, run=run.pk, body=ALL, at=self.at)
         hostile_rest.policy_said(self.version)
         hostile_rest.sessions(self.mira)
         hostile_hosts.inventory(self.places[0], self.people[0], KEYS)

@@ -207,9 +207,8 @@ WITHOUT = {
     "artifact": "a download with nosniff and its own policy",
     "log-text": "text/plain with nosniff",
     "log-events": "JSON lines in an event stream; the script sets textContent",
-    **dict.fromkeys(("contact", "test_again"), "redirects"),
-    "settle": "redirects to the discussion, which is on the review's page",
-    "draft-of": "redirects to the draft's page",
+    **dict.fromkeys(["contact", "test_again", "continue", "resume", "pause", "answer", "draft-of"], "redirects"),
+    **dict.fromkeys(["settle", "run-comments"], "redirects to what was said, which is on the page of its subject"),
     "bundle": "a download, application/zip",
     "version-file": "a download with nosniff and a sandboxing policy",
 }
@@ -220,6 +219,7 @@ TEMPLATES_WITHOUT = {
     "404.html": "our own words",
     "500.html": "our own words",
     "glossary.html": "our own words",
+    "parts/run_asked.html": "a reviewed form, drawn by the same part as that of a run",
     "step_up.html": "our own words; what was typed waits at the server",
 }
 
