@@ -174,6 +174,16 @@ def install(connection: BaseDatabaseWrapper) -> None:
             cursor.execute(POSTGRES_EVIDENCED.format(table=table, kinds=tests, column=of))
 
 
+def step_aside(connection: BaseDatabaseWrapper) -> None:
+    """Before a migration: SQLite makes a changed table anew, and no trigger may name it meanwhile. They come back after
+    it, or at the next start, which migrates again; while one is missing nothing starts.
+    """
+    if connection.vendor == "sqlite":
+        with connection.cursor() as cursor:
+            for name in SQLITE:
+                cursor.execute(f"DROP TRIGGER IF EXISTS {name}")
+
+
 def missing(connection: BaseDatabaseWrapper) -> list[str]:
     """Names of triggers that are absent or differ; empty when all is well."""
     with connection.cursor() as cursor:
