@@ -1,12 +1,14 @@
-"""The schema as 0034_deputies_agree leaves it, made at once where there is none yet.
+"""The schema as 0042_said_and_asked leaves it, made at once where there is none yet.
 
 Whoever has some of the replaced migrations goes on by those that are lacking; both ways lead to the same schema, which
 a test compares. On a live system it does nothing. Undo: as for those it replaces.
 """
 
 import django.db.models.deletion
+import django.db.models.functions.comparison
 import procedures.domain.clock
 import procedures.domain.ids
+import procedures.models.runs
 import procedures.models.tokens
 from django.conf import settings
 from django.db import migrations, models
@@ -16,7 +18,7 @@ from procedures.migrations._together import Together
 
 class Migration(migrations.Migration):
 
-    replaces = [('procedures', '0001_initial'), ('procedures', '0002_format'), ('procedures', '0003_sources'), ('procedures', '0004_life_of_an_acceptance'), ('procedures', '0005_run_ending'), ('procedures', '0006_artifacts'), ('procedures', '0007_passkeys'), ('procedures', '0008_trials'), ('procedures', '0009_discussion'), ('procedures', '0010_drafts'), ('procedures', '0011_entities'), ('procedures', '0012_option_lists'), ('procedures', '0013_manuscripts'), ('procedures', '0014_code_apps'), ('procedures', '0015_tokens_and_sessions'), ('procedures', '0016_identities'), ('procedures', '0017_notices'), ('procedures', '0018_policies'), ('procedures', '0019_access_requests'), ('procedures', '0020_break_glass'), ('procedures', '0021_agents'), ('procedures', '0022_grants_whole'), ('procedures', '0023_campaigns'), ('procedures', '0024_spaces'), ('procedures', '0025_notices_read'), ('procedures', '0026_grant_windows_index'), ('procedures', '0027_directories'), ('procedures', '0028_deputies'), ('procedures', '0029_connections'), ('procedures', '0030_spaces_hold_more'), ('procedures', '0031_workloads'), ('procedures', '0032_runs_again'), ('procedures', '0033_inventories'), ('procedures', '0034_deputies_agree')]
+    replaces = [('procedures', '0001_initial'), ('procedures', '0002_format'), ('procedures', '0003_sources'), ('procedures', '0004_life_of_an_acceptance'), ('procedures', '0005_run_ending'), ('procedures', '0006_artifacts'), ('procedures', '0007_passkeys'), ('procedures', '0008_trials'), ('procedures', '0009_discussion'), ('procedures', '0010_drafts'), ('procedures', '0011_entities'), ('procedures', '0012_option_lists'), ('procedures', '0013_manuscripts'), ('procedures', '0014_code_apps'), ('procedures', '0015_tokens_and_sessions'), ('procedures', '0016_identities'), ('procedures', '0017_notices'), ('procedures', '0018_policies'), ('procedures', '0019_access_requests'), ('procedures', '0020_break_glass'), ('procedures', '0021_agents'), ('procedures', '0022_grants_whole'), ('procedures', '0023_campaigns'), ('procedures', '0024_spaces'), ('procedures', '0025_notices_read'), ('procedures', '0026_grant_windows_index'), ('procedures', '0027_directories'), ('procedures', '0028_deputies'), ('procedures', '0029_connections'), ('procedures', '0030_spaces_hold_more'), ('procedures', '0031_workloads'), ('procedures', '0032_runs_again'), ('procedures', '0033_inventories'), ('procedures', '0034_deputies_agree'), ('procedures', '0035_going_on'), ('procedures', '0036_clocks'), ('procedures', '0038_step_batches'), ('procedures', '0039_queue'), ('procedures', '0040_runners'), ('procedures', '0041_pauses'), ('procedures', '0042_said_and_asked')]
 
     initial = True
 
@@ -159,10 +161,13 @@ class Migration(migrations.Migration):
                     ('approvals', models.JSONField(default=dict)),
                     ('min_strength', models.CharField(default='session', max_length=8)),
                     ('approval_expiry_s', models.PositiveIntegerField(default=86400)),
+                    ('pause_limit_s', models.PositiveIntegerField(db_default=86400, default=86400)),
                     ('reason_required', models.BooleanField(default=True)),
                     ('networks', models.JSONField(default=list)),
+                    ('tier', models.CharField(blank=True, db_default='', default='', max_length=1)),
                     ('stopped_at', models.DateTimeField(null=True)),
                     ('frozen_until_at', models.DateTimeField(null=True)),
+                    ('queue', models.JSONField(db_default={}, default=dict)),
                     ('revision', models.PositiveIntegerField(default=1)),
                 ],
                 options={
@@ -246,8 +251,13 @@ class Migration(migrations.Migration):
                     ('public', models.CharField(max_length=64)),
                     ('tier', models.CharField(blank=True, max_length=1)),
                     ('software', models.CharField(blank=True, max_length=100)),
+                    ('zones', models.JSONField(db_default=[], default=list)),
+                    ('attested', models.JSONField(db_default=[], default=list)),
+                    ('reported', models.JSONField(db_default={}, default=dict)),
+                    ('event', models.UUIDField(null=True)),
                     ('enrolled_at', models.DateTimeField()),
                     ('heartbeat_at', models.DateTimeField(null=True)),
+                    ('skew_s', models.FloatField(null=True)),
                     ('statements', models.BigIntegerField(default=0)),
                     ('last_statement_sha256', models.CharField(blank=True, max_length=64)),
                     ('ended_at', models.DateTimeField(null=True)),
@@ -548,6 +558,7 @@ class Migration(migrations.Migration):
                     ('state_since', models.DateTimeField()),
                     ('plan', models.BinaryField(default=b'')),
                     ('plan_digest', models.CharField(blank=True, max_length=71)),
+                    ('plan_format', models.PositiveSmallIntegerField(db_default=1, default=procedures.models.runs.format_of_plans)),
                     ('approvals_needed', models.JSONField(default=dict)),
                     ('approval_expires_at', models.DateTimeField(null=True)),
                     ('min_strength', models.CharField(default='session', max_length=8)),
@@ -563,13 +574,24 @@ class Migration(migrations.Migration):
                     ('cancel_requested_at', models.DateTimeField(null=True)),
                     ('cancel_requested_by', models.ForeignKey(null=True, on_delete=django.db.models.deletion.PROTECT, related_name='+', to=settings.AUTH_USER_MODEL)),
                     ('continues', models.ForeignKey(null=True, on_delete=django.db.models.deletion.PROTECT, related_name='continued_by', to='procedures.run')),
+                    ('resume_at', models.DateTimeField(null=True)),
                     ('again_of', models.ForeignKey(null=True, on_delete=django.db.models.deletion.PROTECT, related_name='asked_again', to='procedures.run')),
                     ('concurrency_group', models.CharField(blank=True, max_length=500)),
                     ('waiting_gate', models.CharField(blank=True, max_length=400)),
                     ('waiting_until_at', models.DateTimeField(null=True)),
+                    ('priority', models.PositiveSmallIntegerField(db_default=1, default=1)),
+                    ('team', models.CharField(blank=True, db_default='', max_length=63)),
+                    ('waiting_form', models.BooleanField(db_default=False, default=False)),
+                    ('answered_plan', models.BinaryField(null=True)),
+                    ('answered_digest', models.CharField(blank=True, db_default='', default='', max_length=71)),
+                    ('waits', models.JSONField(db_default=[], default=list)),
+                    ('pause_asked_at', models.DateTimeField(null=True)),
+                    ('pause_asked_by', models.ForeignKey(null=True, on_delete=django.db.models.deletion.PROTECT, related_name='+', to=settings.AUTH_USER_MODEL)),
+                    ('pause_reason', models.CharField(blank=True, db_default='', default='', max_length=2000)),
+                    ('paused_at', models.DateTimeField(null=True)),
                 ],
                 options={
-                    'indexes': [models.Index(fields=['procedure', '-id'], name='run_procedure_newest'), models.Index(fields=['state', '-id'], name='run_state_newest'), models.Index(fields=['requester', '-id'], name='run_requester_newest'), models.Index(fields=['grant'], name='run_grant')],
+                    'indexes': [models.Index(condition=models.Q(('draft', False), ('started_at__isnull', True), ('state', 'queued')), fields=['environment', 'team', 'priority', 'queued_at'], name='run_queue'), models.Index(condition=models.Q(('started_at__isnull', False), ('state__in', ['queued', 'running', 'waiting'])), fields=['environment'], name='run_under_way'), models.Index(fields=['procedure', '-id'], name='run_procedure_newest'), models.Index(fields=['state', '-id'], name='run_state_newest'), models.Index(fields=['requester', '-id'], name='run_requester_newest'), models.Index(fields=['grant'], name='run_grant')],
                     'constraints': [models.CheckConstraint(condition=models.Q(('state__in', ['requested', 'planning', 'awaiting_approval', 'queued', 'running', 'waiting', 'succeeded', 'failed', 'timed_out', 'canceled', 'denied', 'rejected', 'expired', 'interrupted'])), name='run_state_known'), models.CheckConstraint(condition=models.Q(('risk__in', ('low', 'moderate', 'high'))), name='run_risk_known'), models.CheckConstraint(condition=models.Q(models.Q(('ended_at__isnull', False), ('state__in', ['canceled', 'denied', 'expired', 'failed', 'interrupted', 'rejected', 'succeeded', 'timed_out'])), models.Q(models.Q(('state__in', ['canceled', 'denied', 'expired', 'failed', 'interrupted', 'rejected', 'succeeded', 'timed_out']), _negated=True), ('ended_at__isnull', True)), _connector='OR'), name='run_ended_exactly_when_terminal')],
                 },
             ),
@@ -581,22 +603,11 @@ class Migration(migrations.Migration):
                     ('token', models.UUIDField()),
                     ('claimed_at', models.DateTimeField()),
                     ('heartbeat_at', models.DateTimeField()),
+                    ('lines', models.PositiveBigIntegerField(db_default=0, default=0)),
                 ],
                 options={
                     'indexes': [],
                     'constraints': [],
-                },
-            ),
-            migrations.CreateModel(
-                name='RunGroup',
-                fields=[
-                    ('id', models.BigAutoField(auto_created=True, primary_key=True, serialize=False, verbose_name='ID')),
-                    ('run', models.ForeignKey(on_delete=django.db.models.deletion.PROTECT, related_name='groups', to='procedures.run')),
-                    ('name', models.CharField(db_index=True, max_length=500)),
-                ],
-                options={
-                    'constraints': [models.UniqueConstraint(fields=('run', 'name'), name='run_group_once')],
-                    'indexes': [],
                 },
             ),
             migrations.CreateModel(
@@ -631,6 +642,7 @@ class Migration(migrations.Migration):
                     ('at', models.DateTimeField()),
                     ('not_after_at', models.DateTimeField()),
                     ('used_at', models.DateTimeField(null=True)),
+                    ('carried_to', models.ForeignKey(null=True, on_delete=django.db.models.deletion.PROTECT, related_name='approvals_carried', to='procedures.run')),
                 ],
                 options={
                     'constraints': [models.UniqueConstraint(fields=('run', 'gate', 'approver', 'plan_digest'), name='approval_once_per_person'), models.CheckConstraint(condition=models.Q(('approver', models.F('requester')), _negated=True), name='approval_not_by_requester')],
@@ -656,6 +668,7 @@ class Migration(migrations.Migration):
                     ('facts', models.JSONField(default=dict)),
                     ('message', models.TextField(blank=True)),
                     ('remote', models.CharField(blank=True, max_length=8)),
+                    ('carried', models.ForeignKey(null=True, on_delete=django.db.models.deletion.PROTECT, related_name='+', to='procedures.run')),
                 ],
                 options={
                     'ordering': ('position', 'batch', 'target', 'attempt'),
@@ -738,6 +751,29 @@ class Migration(migrations.Migration):
                 ],
                 options={
                     'constraints': [models.UniqueConstraint(fields=('task', 'name'), name='artifact_once_per_task'), models.CheckConstraint(condition=models.Q(models.Q(('content__isnull', False), ('erased_at__isnull', True)), models.Q(('content__isnull', True), ('erased_at__isnull', False)), _connector='OR'), name='artifact_gone_exactly_when_erased')],
+                    'indexes': [],
+                },
+            ),
+            migrations.CreateModel(
+                name='StepBatch',
+                fields=[
+                    ('id', models.UUIDField(default=procedures.domain.ids.uuid7, primary_key=True, serialize=False)),
+                    ('run', models.ForeignKey(on_delete=django.db.models.deletion.PROTECT, related_name='step_batches', to='procedures.run')),
+                    ('claim', models.UUIDField()),
+                    ('phase', models.CharField(max_length=8)),
+                    ('step', models.CharField(max_length=400)),
+                    ('position', models.PositiveIntegerField()),
+                    ('batch', models.PositiveIntegerField()),
+                    ('labels', models.JSONField()),
+                    ('state', models.CharField(choices=[('open', 'Open'), ('taken', 'Taken'), ('done', 'Done')], default='open', max_length=5)),
+                    ('runner', models.ForeignKey(null=True, on_delete=django.db.models.deletion.PROTECT, related_name='step_batches', to='procedures.runner')),
+                    ('token', models.UUIDField(null=True)),
+                    ('made_at', models.DateTimeField()),
+                    ('lines', models.PositiveBigIntegerField(db_default=0, default=0)),
+                    ('heartbeat_at', models.DateTimeField(null=True)),
+                ],
+                options={
+                    'constraints': [models.CheckConstraint(condition=models.Q(('state__in', ['open', 'taken', 'done'])), name='step_batch_state_known'), models.CheckConstraint(condition=models.Q(models.Q(('state', 'open'), ('token__isnull', True)), models.Q(models.Q(('state', 'open'), _negated=True), ('token__isnull', False)), _connector='OR'), name='step_batch_taken_by_somebody')],
                     'indexes': [],
                 },
             ),
@@ -1071,6 +1107,37 @@ class Migration(migrations.Migration):
                 },
             ),
             migrations.CreateModel(
+                name='GateAnswer',
+                fields=[
+                    ('id', models.UUIDField(default=procedures.domain.ids.uuid7, primary_key=True, serialize=False)),
+                    ('run', models.ForeignKey(on_delete=django.db.models.deletion.PROTECT, related_name='answers', to='procedures.run')),
+                    ('gate', models.CharField(max_length=400)),
+                    ('person', models.ForeignKey(on_delete=django.db.models.deletion.PROTECT, related_name='+', to=settings.AUTH_USER_MODEL)),
+                    ('values', models.JSONField()),
+                    ('values_sha256', models.CharField(max_length=64)),
+                    ('duties', models.JSONField(default=list)),
+                    ('at', models.DateTimeField()),
+                ],
+                options={
+                    'constraints': [models.UniqueConstraint(fields=('run', 'gate', 'person'), name='gate_answer_once_a_person')],
+                    'indexes': [],
+                },
+            ),
+            migrations.CreateModel(
+                name='Hold',
+                fields=[
+                    ('id', models.BigAutoField(auto_created=True, primary_key=True, serialize=False, verbose_name='ID')),
+                    ('run', models.ForeignKey(on_delete=django.db.models.deletion.PROTECT, related_name='holds', to='procedures.run')),
+                    ('name', models.CharField(db_index=True, max_length=500)),
+                    ('most', models.PositiveSmallIntegerField(db_default=1, default=1)),
+                ],
+                options={
+                    'db_table': 'procedures_rungroup',
+                    'constraints': [models.UniqueConstraint(fields=('run', 'name'), name='run_group_once')],
+                    'indexes': [],
+                },
+            ),
+            migrations.CreateModel(
                 name='Inventory',
                 fields=[
                     ('name', models.SlugField(max_length=63, primary_key=True, serialize=False)),
@@ -1255,6 +1322,22 @@ class Migration(migrations.Migration):
                 },
             ),
             migrations.CreateModel(
+                name='RunComment',
+                fields=[
+                    ('id', models.UUIDField(default=procedures.domain.ids.uuid7, primary_key=True, serialize=False)),
+                    ('run', models.ForeignKey(on_delete=django.db.models.deletion.PROTECT, related_name='comments', to='procedures.run')),
+                    ('author', models.ForeignKey(on_delete=django.db.models.deletion.PROTECT, related_name='+', to=settings.AUTH_USER_MODEL)),
+                    ('body', models.TextField()),
+                    ('mentions', models.JSONField(default=list)),
+                    ('at', models.DateTimeField()),
+                ],
+                options={
+                    'ordering': ('id',),
+                    'constraints': [models.CheckConstraint(condition=models.Q(('body', ''), _negated=True), name='run_comment_says_something')],
+                    'indexes': [],
+                },
+            ),
+            migrations.CreateModel(
                 name='Source',
                 fields=[
                     ('name', models.SlugField(max_length=63, primary_key=True, serialize=False)),
@@ -1327,6 +1410,23 @@ class Migration(migrations.Migration):
                 options={
                     'indexes': [],
                     'constraints': [],
+                },
+            ),
+            migrations.CreateModel(
+                name='Stop',
+                fields=[
+                    ('id', models.UUIDField(default=procedures.domain.ids.uuid7, primary_key=True, serialize=False)),
+                    ('environment', models.ForeignKey(null=True, on_delete=django.db.models.deletion.PROTECT, related_name='stops', to='procedures.environment')),
+                    ('procedure', models.ForeignKey(null=True, on_delete=django.db.models.deletion.PROTECT, related_name='stops', to='procedures.procedure')),
+                    ('reason', models.CharField(max_length=200)),
+                    ('thrown_by', models.ForeignKey(on_delete=django.db.models.deletion.PROTECT, related_name='+', to=settings.AUTH_USER_MODEL)),
+                    ('thrown_at', models.DateTimeField()),
+                    ('lifted_at', models.DateTimeField(null=True)),
+                    ('lifted_by', models.ForeignKey(null=True, on_delete=django.db.models.deletion.PROTECT, related_name='+', to=settings.AUTH_USER_MODEL)),
+                ],
+                options={
+                    'constraints': [models.CheckConstraint(condition=models.Q(('environment__isnull', True), ('procedure__isnull', True), _connector='OR'), name='stop_of_one_thing'), models.UniqueConstraint(condition=models.Q(('environment__isnull', False), ('lifted_at__isnull', True)), fields=('environment',), name='stop_once_per_environment'), models.UniqueConstraint(condition=models.Q(('lifted_at__isnull', True), ('procedure__isnull', False)), fields=('procedure',), name='stop_once_per_procedure'), models.UniqueConstraint(django.db.models.functions.comparison.Coalesce('environment', models.Value('')), condition=models.Q(('environment__isnull', True), ('lifted_at__isnull', True), ('procedure__isnull', True)), name='stop_once_for_all')],
+                    'indexes': [],
                 },
             ),
             migrations.CreateModel(
