@@ -6,7 +6,7 @@ from django.urls import URLPattern, URLResolver, include, path
 
 from procedures.api import health
 from procedures.api.urls import format_schema
-from procedures.hooks import git
+from procedures.hooks import git, standing
 from procedures.scim import door
 
 urlpatterns: list[URLPattern | URLResolver] = [
@@ -14,6 +14,7 @@ urlpatterns: list[URLPattern | URLResolver] = [
     path("readyz", health.readyz),
     path("metrics", health.metrics),
     path("hooks/git/<slug:name>", git.pushed),
+    path("hooks/<slug:name>", standing.delivered),
     path("schema/procedure.v1.json", format_schema),
     path("scim/v2", door.scim),
     path("scim/v2/<path:rest>", door.scim),

@@ -12,6 +12,7 @@ from django.db.models import Q
 
 from procedures.answers.standing import Standing, standing
 from procedures.domain.canonical import moment
+from procedures.domain.standing import SCHEMAS
 from procedures.models import (
     CampaignItem,
     CredentialBinding,
@@ -32,6 +33,9 @@ from procedures.models import (
     Target,
     TrustedIssuer,
     WorkloadRule,
+)
+from procedures.models import (
+    Standing as StandingRow,
 )
 
 GRANT_FIELDS = ("not_before", "expires_at", "procedure", "constraint", "window")
@@ -65,6 +69,7 @@ def drift(at: datetime) -> list[Drift]:
         _spaces,
         _stops,
         _workloads,
+        _standing,
         _others,
     )
     return [one for check in checks for one in check(then, at)]
@@ -256,6 +261,14 @@ def _stops(then: Standing, at: datetime) -> Iterator[Drift]:
     table = {str(row.pk): row.what for row in Stop.objects.filter(lifted_at__isnull=True).select_related("procedure")}
     log = {id: row["environment"] or row["procedure"] or "the whole portal" for id, row in then.authority.stops.items()}
     yield from _both("stop", table, log)
+
+
+def _standing(then: Standing, at: datetime) -> Iterator[Drift]:
+    rows = StandingRow.objects.filter(ended_at__isnull=True).values_list("kind", "name", "object")
+    table = {f"{kind} {name}": object for kind, name, object in rows}
+    live = {key: row for key, row in then.authority.standing.items() if row["stands"] and not row["ended"]}
+    log = {f"{kind} {name}": {f: row[f] for f in SCHEMAS[kind]["required"]} for (kind, name), row in live.items()}
+    yield from _both("standing", table, log)
 
 
 def _others(then: Standing, at: datetime) -> Iterator[Drift]:

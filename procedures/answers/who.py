@@ -47,6 +47,8 @@ def who_can(verb: str, *, procedure: str | None, environment: str | None, at: da
         and (environment is None or grants.in_place(grant, environment, then.authority.production))
         for holding in _holdings(then, id, grant, (verb,))
     ]
+    if verb == "run":
+        found += _standing(then, procedure, environment)
     return sorted(found, key=lambda one: (one.person, one.expires_at))
 
 
@@ -83,6 +85,32 @@ def _holdings(then: Standing, id: str, grant: Mapping[str, Any], verbs: tuple[st
             expires_at=grant["expires_at"],
             stands=bool(grant["stands"]),
             why="" if grant["stands"] else then.authority.asserted.get(made.get("event", ""), "it is not signed"),
+        )
+
+
+def _standing(then: Standing, procedure: str | None, environment: str | None) -> Iterator[Holding]:
+    """Schedules and hooks: what an account may is set off by them without anybody being there (H13)."""
+    for (kind, name), row in then.authority.standing.items():
+        place = (procedure in {None, row["procedure"]}, environment in {None, row["environment"]})
+        if not all(place) or row["ended"] or row["expires_at"] <= then.at:
+            continue
+        yield Holding(
+            subject=row["account"],
+            person=then.name(row["account"]),
+            verbs=("run",),
+            procedure=row["procedure"],
+            environments=(row["environment"],),
+            through=f"{kind}:{name}",
+            limits=(f"only {row['digest'][:19]}…",),
+            duties=(),
+            grant=row["change"],
+            given_by=then.name(row["proposer"]),
+            confirmed_by=tuple(then.name(one) for one in row["confirmers"]),
+            reason=row["reason"],
+            not_before=row["set_at"],
+            expires_at=row["expires_at"],
+            stands=bool(row["stands"]),
+            why="" if row["stands"] else then.authority.asserted.get(row["event"], "it is not signed"),
         )
 
 

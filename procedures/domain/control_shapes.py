@@ -18,6 +18,7 @@ from procedures.domain import (
     runners,
     software,
     spaces,
+    standing,
     stops,
     windows,
     workloads,
@@ -229,6 +230,7 @@ SCHEMAS: Mapping[str, dict[str, Any]] = {
     "identity_provider": providers.SCHEMA,
     "trusted_issuer": workloads.ISSUER,
     "workload_rule": workloads.RULE,
+    **standing.SCHEMAS,
     "local_sign_in": _object({"local": {"enum": list(providers.LOCAL)}}),
     "policy": _object(
         {

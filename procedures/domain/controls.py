@@ -10,7 +10,7 @@ from dataclasses import dataclass, field
 from datetime import timedelta
 from typing import Any
 
-from procedures.domain import grants, spaces, workloads
+from procedures.domain import grants, spaces, standing, workloads
 
 CONTROLS = (
     "grant",
@@ -42,12 +42,13 @@ CONTROLS = (
     "space",
     "stop_lift",
     *workloads.CONTROLS,
+    *standing.CONTROLS,
 )
 ENDS = frozenset({"grant_end", "key_end", "runner_end", "campaign"})  # taking authority away needs one manager, at once
 ALONE = ENDS | {"campaign_keep"}  # so does leaving it as it was given
 REPLACED_COUNTS_AFTER = timedelta(hours=24)
-IN_A_PLACE = {"grant", "environment", "binding", "target", "inventory", "secret", "stop_lift"}
-PORTAL_WIDE = frozenset(CONTROLS) - IN_A_PLACE - ENDS
+IN_ONE_PLACE = {"grant", "environment", "binding", "target", "inventory", "secret", "stop_lift", *standing.CONTROLS}
+PORTAL_WIDE = frozenset(CONTROLS) - IN_ONE_PLACE - ENDS
 
 
 @dataclass(frozen=True, slots=True)
@@ -91,7 +92,7 @@ def confirmers_needed(control: str, *, profile: str, production: bool, somebody_
         return 0
     if control == "key":
         return 2 if profile == "separate" else 1
-    if control in ALONE:
+    if control in ALONE or control == standing.END:
         return 0
     if profile == "separate":
         return 1
@@ -108,9 +109,11 @@ def judge(
     gains: Collection[str],
     managers: Collection[str],
     longest: Mapping[str, Any] | None = None,
+    deciders: Collection[str] | None = None,
 ) -> Verdict:
-    """Does this fact carry the signatures that production asks for? `gains` and `managers` are subjects.
+    """Does this fact carry the signatures that production asks for? `gains`, `managers`, `deciders` are subjects.
 
+    One of the `deciders` must be among the signers, where they are named.
     `longest` are the terms that a change set, if one did: a grant beyond them does not stand.
     """
     if control == "grant" and longest is not None and (why := grants.too_long(object, longest, production)):
@@ -125,6 +128,8 @@ def judge(
     helpers = {subject for subject in proven if subject in managers and subject not in gains}
     needed = confirmers_needed(control, profile=profile, production=True, somebody_gains=bool(gains))
     wanted = needed if control == "key" else needed + 1
+    if deciders is not None and not helpers & set(deciders):
+        return Verdict(False, f"{control} needs a signature of somebody who operates there or manages access")
     if len(helpers) >= wanted:
         return Verdict(True)
     return Verdict(
@@ -157,6 +162,7 @@ class Authority:
     policies: dict[str, dict[str, Any]] = field(default_factory=dict)
     agents: dict[str, dict[str, Any]] = field(default_factory=dict)
     accounts: dict[str, dict[str, Any]] = field(default_factory=dict)  # service accounts by subject
+    standing: dict[tuple[str, str], dict[str, Any]] = field(default_factory=dict)  # (schedule or hook, its name)
     labels: dict[str, set[str]] = field(default_factory=dict)
     terms: dict[str, Any] | None = None
     campaigns: dict[str, dict[str, Any]] = field(default_factory=dict)

@@ -6,7 +6,7 @@ from collections.abc import Mapping
 from functools import partial
 from typing import Any
 
-from procedures.domain import campaigns, providers, stops, workloads
+from procedures.domain import campaigns, providers, standing, stops, workloads
 from procedures.domain.canonical import moment, parse_moment
 from procedures.domain.controls import REPLACED_COUNTS_AFTER, Authority
 
@@ -65,8 +65,8 @@ def apply(authority: Authority, control: str, object: Mapping[str, Any], *, id: 
         _keep(authority.secrets, (object["environment"], object["name"]), fact)
     elif control == "policy":
         _keep(authority.policies, object["name"], fact)
-    elif control in {"runner", "agent", "service_account", *workloads.CONTROLS}:
-        _keep_machine(authority, control, fact)
+    elif control in {"runner", "agent", "service_account", *workloads.CONTROLS, *standing.CONTROLS}:
+        _keep_machine(authority, control, fact, id)
     elif stands:
         campaigns.CHANGES.get(control, partial(_apply_standing, control=control))(authority, object=object)
 
@@ -77,11 +77,14 @@ def _keep(table: dict[Any, dict[str, Any]], key: Any, fact: dict[str, Any]) -> N
         table[key] = fact
 
 
-def _keep_machine(authority: Authority, control: str, fact: dict[str, Any]) -> None:
+def _keep_machine(authority: Authority, control: str, fact: dict[str, Any], change: str) -> None:
     """A change of hands that stands ends the former owner's gain; one that does not stand ends nobody's."""
     if control == "runner":
         if not any(row["public"] == fact["public"] for id, row in authority.runners.items() if id != fact["runner"]):
             _keep(authority.runners, fact["runner"], fact)  # a key is one runner's
+        return
+    if control in standing.CONTROLS:
+        standing.changed(authority.standing, control, fact, change)
         return
     if control in workloads.CONTROLS:
         workloads.changed(authority.workloads, control, fact)

@@ -10,6 +10,8 @@ from dataclasses import dataclass
 from datetime import datetime
 from uuid import UUID
 
+from procedures.domain.notices_standing import STANDING
+
 PLAIN = re.compile(r"^[A-Za-z0-9][A-Za-z0-9 ,_-]{0,79}$")
 LONGEST = 200
 
@@ -258,6 +260,7 @@ KINDS: Mapping[str, Kind] = {
             "You are mentioned at run {no} of {procedure} in {environment}",
             "{actor} mentions you at run {no} of {procedure} in {environment}. What was said stands in the portal.",
         ),
+        *(Kind(*row) for row in STANDING),
         Kind(
             "grant.ends",
             "Access of mine ends soon",

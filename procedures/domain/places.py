@@ -9,9 +9,9 @@ from collections.abc import Collection, Iterable, Mapping
 from dataclasses import dataclass
 from typing import Any, Protocol
 
-from procedures.domain import grants
+from procedures.domain import grants, standing
 
-OPERATED = frozenset({"binding", "target", "inventory", "secret", "runner", "runner_end", "stop_lift"})
+OPERATED = frozenset({"binding", "target", "inventory", "secret", "runner", "runner_end", "stop_lift", *standing.CONTROLS})
 IN_ONE_ENVIRONMENT = frozenset({"binding", "target", "inventory", "secret"})
 
 
@@ -59,6 +59,8 @@ def place_of(control: str, object: Mapping[str, Any], *, ended: Mapping[str, Any
         return _of_grant(object)
     if control in IN_ONE_ENVIRONMENT or (control == "stop_lift" and "environment" in object):
         return Place(environments=(object["environment"],))
+    if control in standing.CONTROLS:
+        return Place(str(object.get("procedure", "")), (str(object.get("environment", "")),))
     return EVERYWHERE
 
 

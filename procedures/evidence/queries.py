@@ -7,15 +7,18 @@ import hashlib
 import json
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
+from datetime import datetime, timedelta
 from typing import Any
 from uuid import UUID
 
 from django.db.models import QuerySet
 
+from procedures.evidence.events import SEALS
 from procedures.evidence.models import Event
 
 OWNED = ("person.made", "account.given")  # whose software is, by the platform's word; the second in older logs alone
 GIVEN = ("genesis", "bootstrap.granted", "control.confirmed", "membership.synced", "campaign.opened", "person.closed")
+QUARTER = timedelta(minutes=15)
 AUTHORITY = (*GIVEN, "version.accepted", *OWNED, "stop.thrown")  # an acceptance: the risk that spaces are limited by
 
 
@@ -157,3 +160,15 @@ def stopped_agents() -> set[str]:
     for row in _facts(Event.objects.filter(kind__in=("agent.stopped", "agent.started")).order_by("id")):
         (stopped.add if row.kind == "agent.stopped" else stopped.discard)(row.facts["agent"])
     return stopped
+
+
+def outcome_of(run: UUID) -> str:
+    """How a run ended, as the header of its seal says; empty while it goes on."""
+    seal = Event.objects.filter(run=run, kind__in=SEALS).first()
+    return str(json.loads(bytes(seal.header))["o"]) if seal is not None else ""
+
+
+def requests_by(requester: UUID, *, within: datetime) -> list[Fact]:
+    """Requests of somebody within a quarter of an hour of a moment: longer no delivery is good."""
+    near = (within - QUARTER, within + QUARTER)
+    return _facts(Event.objects.filter(kind="run.requested", actor=requester, at__range=near).order_by("id"))

@@ -439,7 +439,8 @@ PORTAL_WIDE = {"membership", "duty", "profile", "key", "runner", "redaction", "s
 PORTAL_WIDE |= {"identity_provider", "local_sign_in", "policy", "agent", "service_account", "labels", "terms", "space"}
 SOFTWARE = {"agent": "agent", "service_account": "account"}
 PORTAL_WIDE |= {"trusted_issuer", "workload_rule"}
-OPERATED = {"binding", "target", "inventory", "secret", "runner", "runner_end", "stop_lift"}
+STANDING = {"schedule", "hook", "standing_end"}
+OPERATED = {"binding", "target", "inventory", "secret", "runner", "runner_end", "stop_lift"} | STANDING
 
 
 class Authority:
@@ -480,6 +481,7 @@ class Authority:
         self.agents: set[str] = set()
         self.behind: dict[str, str] = {}
         self.stops: dict[str, str] = {}
+        self.standing: dict[tuple[str, str], Row] = {}
 
     def holders(self, principal: str) -> set[str]:
         kind, _, name = principal.partition(":")
@@ -491,6 +493,8 @@ class Authority:
         procedure, where = grant.get("procedure"), grant.get("environments") or []
         if control in ("binding", "target", "inventory", "secret", "stop_lift") and "environment" in thing:
             where = [thing["environment"]]
+        if control in STANDING:
+            procedure, where = thing["procedure"], [thing["environment"]]
         if "replaces" in grant:  # it ends another one
             procedure, where, grant = None, [], {}
         verbs = {"manage_access", "operate"} if control in OPERATED else {"manage_access"}
@@ -735,6 +739,8 @@ class Authority:
             self.keyed.add(thing["subject"])  # above: nobody takes over another's key
         elif control == "key_end":
             self.end_keys(index, {thing["fingerprint"]})
+        elif control in STANDING:
+            self.stand(control, thing, body)
         else:
             self.setting(control, thing, add)
 
@@ -824,6 +830,31 @@ class Authority:
             return ""
         return later(self.known_at, 24)
 
+    def stand(self, control: str, thing: Row, body: Row) -> None:
+        """A schedule or hook was set or ended: who stands behind what it asks for. Its name stays with its place."""
+        key = (thing["kind"] if control == "standing_end" else control, thing["name"])
+        known = self.standing.get(key, {})
+        if known and [known[n] for n in ("procedure", "environment")] != [thing["procedure"], thing["environment"]]:
+            return
+        if control == "standing_end":
+            self.standing.pop(key, None)
+            return
+        proposer = json.loads(base64.b64decode(body.get("statement", "")) or b"{}").get("proposer", body.get("actor"))
+        behind = {known.get("creator", proposer), proposer, *(one["holder"] for one in thing.get("keys", ()))}
+        if self.profile == "separate":
+            behind |= {row["by"] for row in body.get("sigs", [])}
+        self.standing[key] = dict(thing, creator=known.get("creator", proposer), behind=behind)
+
+    def stands(self, body: Row) -> str:
+        """Why no signed schedule or hook stands behind a request that names one, or an empty string."""
+        said = body.get("standing") or {}
+        if not said and body.get("door") not in ("schedule", "hook"):
+            return ""
+        row = self.standing.get((str(said.get("kind")), str(said.get("name"))), {})
+        fields = ("procedure", "digest", "environment")
+        same = row and [row[n] for n in fields] == [body[n] for n in fields] and row["account"] == body["requester"]
+        return "" if same else "no signed schedule or hook asked for this"
+
     def lacks(self, control: str, thing: Row, body: Row, at: str, *, weigh: bool = False) -> str:
         """Why a control change does not stand by itself, or an empty string. `weigh`: were it for production."""
         named = thing.get("environments") or []
@@ -843,10 +874,11 @@ class Authority:
             return ""
         gains = self.gains(control, thing, at)
         wide = self.profile == "separate"
+        alone = control in ALONE or control == "standing_end"
         if control == "key":
             need = 2 if wide else 1
         else:
-            need = 1 + (0 if control in ALONE else 1 if wide else 0 if gains or control == "labels" else 1)
+            need = 1 + (0 if alone else 1 if wide else 0 if gains or control == "labels" else 1)
         have = 0
         try:
             statement = json.loads(base64.b64decode(body.get("statement", "")))
@@ -854,7 +886,11 @@ class Authority:
                 signers = self.signed_by(body, self.signed_at)
                 if control == "key" and thing["subject"] in signers:
                     return ""  # by an older key of the same person
-                have = len((signers & self.managers(control, thing, at)) - gains)
+                deciders = self.managers(control, thing, at)
+                asking: set[str] = set()
+                if control in STANDING:
+                    asking = self.holding("run", thing["procedure"], thing["environment"], at) - set(self.owners)
+                have = len((signers & (deciders | asking)) - gains) if alone or signers & deciders or not asking else 0
         except (ValueError, AttributeError):
             have = 0
         return "" if have >= need else "needs %d signatures of managers who do not gain, carries %d" % (need, have)
@@ -952,6 +988,7 @@ class Story:
         if kind == "run.claimed" and self.runs[header["run"]]["production"]:
             run = self.runs[header["run"]]
             why = {"acceptance": self.lacking.get(body["digest"]), "approval": _approval(authority, run)}
+            why["request"] = run["asked"]
             begun, until = authority.frozen.get(run["environment"], ("", ""))
             if begun <= header["at"] < until and not run["thawed"]:
                 why["freeze"] = "was claimed while its environment was frozen"
@@ -1104,6 +1141,9 @@ def _run_event(
     if kind == "run.requested":
         run["chain"] = {link["by"] for link in body["chain"]} | {body["requester"]}
         run["chain"] |= {authority.behind[who] for who in run["chain"] & set(authority.behind)}
+        said = body.get("standing") or {}
+        run["chain"] |= authority.standing.get((str(said.get("kind")), str(said.get("name"))), {}).get("behind", set())
+        run["asked"] = authority.stands(body)
         run["digest"], run["before"] = body["digest"], body.get("continues")
         run["software"] = body["requester"] in authority.agents or any(
             link["role"] == "delegator" for link in body["chain"]

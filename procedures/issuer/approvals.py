@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from datetime import datetime
 from typing import Any
 
@@ -27,13 +27,17 @@ def approvals_of(
     *,
     at: datetime,
     software: bool,
+    behind: Collection[str],
 ) -> tuple[str, ...]:
-    """Subjects of those who approved this run. Raises LeaseRefused. `at`: when a runner last took it."""
+    """Subjects of those who approved this run. Raises LeaseRefused. `at`: when a runner last took it.
+
+    `behind` are those who stand behind the schedule or hook that asked, as signed changes name them.
+    """
     needed = _needed(authority, run, risk, more, software=software)
-    chain = _chain(authority, facts)
+    chain = _chain(authority, facts, behind)
     given = _given(authority, run, facts, chain, needed=bool(needed))
     if approvals_missing(needed, given) and (earlier := going_on.approved_before(run, plan, facts, at=at)):
-        chain |= _chain(authority, earlier.facts)
+        chain |= _chain(authority, earlier.facts, behind)
         carried = _given(authority, earlier.run, earlier.facts, chain, needed=True)
         given |= {who: duties for who, duties in carried.items() if who in earlier.carried}
     lacking = approvals_missing(needed, given)
@@ -53,10 +57,10 @@ def _needed(authority: Authority, run: Run, risk: str, more: Mapping[str, int], 
     return approvals_union(needed, more)
 
 
-def _chain(authority: Authority, facts: Sequence[Fact]) -> set[str]:
+def _chain(authority: Authority, facts: Sequence[Fact], behind: Collection[str]) -> set[str]:
     """Everybody behind a request, as the log tells of it: none of them approves."""
     requested = next(f for f in facts if f.kind == "run.requested")
-    chain = {link["by"] for link in requested.facts["chain"]} | {requested.facts["requester"]}
+    chain = {link["by"] for link in requested.facts["chain"]} | {requested.facts["requester"], *behind}
     chain |= {fact.actor for fact in facts if fact.kind == "run.answered" and fact.actor}
     return chain | {owner for who in chain for owner in authority.behind(who)}
 

@@ -17,7 +17,7 @@ from procedures.domain.definition import RISKS
 from procedures.domain.ports import Binding, Target
 from procedures.domain.profiles import approvals_union, missing_reviews, review_requirement
 from procedures.evidence.queries import Fact, facts_of_run, version_facts
-from procedures.issuer import glass, going_on, policies, workloads
+from procedures.issuer import glass, going_on, policies, standing, workloads
 from procedures.issuer.approvals import after_leaving, approvals_of
 from procedures.issuer.delegation import asked_by_software
 from procedures.issuer.refusals import LeaseRefused
@@ -42,6 +42,7 @@ def judge_run(authority: Authority, run: Run, plan: Mapping[str, Any], *, at: da
     going_on.judge(run, plan, facts)
     software = asked_by_software(authority, run, facts)
     workloads.judge(authority, str(run.requester.subject), facts)
+    behind = standing.judge(authority, run, plan, str(submitted["procedure"]), facts)
     risk = highest_told(version_facts(run.version_id), told)
     wanted = policies.required(authority, run, plan, facts)
     name, begun = str(submitted["procedure"]), _begun(facts, at)
@@ -51,7 +52,9 @@ def judge_run(authority: Authority, run: Run, plan: Mapping[str, Any], *, at: da
 
     glass.through_freeze(authority, run, covers, begun=begun, at=at)
     try:
-        return approvals_of(authority, run, plan, risk, facts, wanted, at=begun, software=software)
+        return approvals_of(
+            authority, run, plan, risk, facts, wanted, at=begun, software=software, behind=behind
+        )
     except LeaseRefused as refusal:
         if software:
             raise  # no glass is broken for software: a person approves, who does not stand behind it (H38)

@@ -7,13 +7,13 @@ from copy import deepcopy
 from datetime import datetime
 from typing import Any
 
-from procedures.domain import campaigns, providers, stops
+from procedures.domain import campaigns, providers, standing, stops
 from procedures.domain.canonical import NotCanonical, moment, parse
 from procedures.domain.clock import now
 from procedures.domain.controls import Authority, Signature, Verdict, judge
 from procedures.domain.effects import apply, close, counts_from, end_key, own
 from procedures.domain.gains import gains_from
-from procedures.domain.managers import managers
+from procedures.domain.managers import deciders, managers
 from procedures.domain.signatures import signer
 from procedures.domain.statements import BadSignature
 from procedures.evidence.queries import OWNED, Fact, authority_events, mark_of
@@ -142,7 +142,16 @@ def _control(authority: Authority, fact: Fact) -> None:
         object = {**object, "signers": sorted({str(row["by"]) for row in fact.signatures})}
         if not object["environments"] and not authority.production:
             object["everywhere"] = judged(authority, fact, production={"any"}).stands
+    if control in standing.CONTROLS:
+        object = {**object, **_made(fact)}
     apply(authority, control, object, id=fact.facts["change"], stands=verdict.stands)
+
+
+def _made(fact: Fact) -> dict[str, Any]:
+    """By whom and when a schedule or hook was set: its proposer, who signed so, stands behind all that it asks for."""
+    proposer = str(statement_of(fact).get("proposer", fact.actor))
+    confirmers = sorted({str(row["by"]) for row in fact.signatures} - {proposer})
+    return {"proposer": proposer, "confirmers": confirmers, "set_at": by_now(fact.at), "event": fact.id}
 
 
 def judged(authority: Authority, fact: Fact, *, production: Collection[str] | None = None) -> Verdict:
@@ -158,6 +167,7 @@ def judged(authority: Authority, fact: Fact, *, production: Collection[str] | No
         gains=gains_from(control, object, authority, at=at),
         managers=managers(authority, control, object, at=at),
         longest=authority.terms,
+        deciders=deciders(authority, control, object, at=at) if control in standing.KINDS else None,
     )
 
 

@@ -51,6 +51,7 @@ from procedures.models.runs import (
 )
 from procedures.models.sources import HookDelivery, Source, SourceFinding
 from procedures.models.spaces import Space
+from procedures.models.standing import Fire, Standing
 from procedures.models.stops import Stop
 from procedures.models.tokens import ApiToken, OpenSession
 from procedures.models.trials import Trial
@@ -85,6 +86,7 @@ __all__ = [
     "Entity",
     "Environment",
     "Exchange",
+    "Fire",
     "GateAnswer",
     "GlassBreak",
     "Grant",
@@ -124,6 +126,7 @@ __all__ = [
     "Source",
     "SourceFinding",
     "Space",
+    "Standing",
     "StepBatch",
     "Stop",
     "Target",

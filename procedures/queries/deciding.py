@@ -17,8 +17,9 @@ from procedures.access.managing import Reach
 from procedures.domain import places
 from procedures.domain.errors import InvalidInput, NotAllowed
 from procedures.domain.places import Place
+from procedures.domain.standing import CONTROLS
 from procedures.models import Environment, Grant, Person, Procedure, Space
-from procedures.queries import spaces, stops
+from procedures.queries import spaces, standing, stops
 from procedures.queries.holders import holders
 
 
@@ -40,9 +41,17 @@ def given(control: str, object: Mapping[str, Any]) -> Mapping[str, Any] | None:
     return _grant(object["grant"]) if control == "grant_end" else object if control == "grant" else None
 
 
-def may(actor: Person | None, control: str, object: Mapping[str, Any], *, at: datetime) -> Decision:
-    """Whether this person may propose, confirm or refuse the change, if they do not gain from it."""
+def may(
+    actor: Person | None, control: str, object: Mapping[str, Any], *, at: datetime, proposes: bool = False
+) -> Decision:
+    """Whether this person may confirm or refuse the change, or propose it, if they do not gain from it.
+
+    A schedule or hook also somebody proposes who decides nothing over the place, but may run that there.
+    """
     decision, _ = _judged(actor, control, object, at)
+    asks = proposes and not decision.allowed and control in CONTROLS
+    if asks and actor is not None and standing.may_propose(actor, control, object, at=at):
+        return Decision(True, "May run it there, by an account of their own.")
     return decision
 
 
@@ -60,8 +69,12 @@ def _judged(
     return (Decision(True, "Leads a space, inside its limits.") if inside else decision), problems
 
 
-def require(actor: Person | None, control: str, object: Mapping[str, Any], *, at: datetime) -> None:
+def require(
+    actor: Person | None, control: str, object: Mapping[str, Any], *, at: datetime, proposes: bool = False
+) -> None:
     """Raises NotAllowed with the place that is not covered, or OutsideSpace with the limits of the one that is led."""
+    if proposes and may(actor, control, object, at=at, proposes=True).allowed:
+        return
     decision, problems = _judged(actor, control, object, at)
     if not decision.allowed and problems:
         raise OutsideSpace(problems)

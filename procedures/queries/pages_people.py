@@ -118,6 +118,12 @@ def names_of(subjects: list[str]) -> dict[str, str]:
     return {str(p.subject): str(p) for p in Person.objects.filter(subject__in=subjects)}
 
 
+def subject_of(username: str) -> str:
+    """The subject of a person of that user name, or nothing."""
+    row = Person.objects.filter(username=username, kind=Person.Kind.PERSON, is_active=True).first()
+    return str(row.subject) if row else ""
+
+
 def service_account(subject: str) -> Person | None:
     """The service account of a subject that was typed, or nothing."""
     known = as_subject(subject)

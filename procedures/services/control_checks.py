@@ -25,6 +25,7 @@ from procedures.services import (
     policy_controls,
     redactions,
     spaces,
+    standing_controls,
     stops,
     targets,
     workloads,
@@ -140,6 +141,9 @@ CHECKS: Mapping[str, Callable[[Mapping[str, Any]], list[tuple[str, str]]]] = {
     "stop_lift": stops.problems,
     "trusted_issuer": workloads.issuer_problems,
     "workload_rule": workloads.rule_problems,
+    "schedule": standing_controls.problems("schedule"),
+    "hook": standing_controls.problems("hook"),
+    "standing_end": standing_controls.end_problems,
 }
 
 

@@ -42,6 +42,7 @@ from procedures.services import (
     policy_controls,
     redactions,
     spaces,
+    standing_controls,
     stops,
     targets,
     terms,
@@ -247,4 +248,7 @@ EFFECTS: Mapping[str, Callable[[ControlChange, Mapping[str, Any], datetime, UUID
     "stop_lift": stops.take_effect,
     "trusted_issuer": workloads.take_issuer,
     "workload_rule": workloads.take_rule,
+    "schedule": standing_controls.take,
+    "hook": standing_controls.take,
+    "standing_end": standing_controls.take_end,
 }

@@ -9,7 +9,7 @@ from uuid import UUID
 
 from django.conf import settings
 
-from procedures.domain import control_shapes, controls, statements
+from procedures.domain import control_shapes, controls, standing, statements
 from procedures.domain.canonical import canon
 from procedures.domain.errors import NotAllowed, NotFound
 from procedures.domain.workloads import CONTROLS
@@ -35,7 +35,11 @@ from procedures.services.target_changes import confirmers_for_many
 from procedures.services.unit import SecondPersonRequired, thing
 
 # What these name may have changed since.
-CHANGEABLE = ("grant", "membership", "duty", "agent", "service_account", "source", "runner", *CONTROLS)
+CHANGEABLE = (
+    *("grant", "membership", "duty", "agent", "service_account", "source", "runner"),
+    *CONTROLS,
+    *standing.CONTROLS,
+)
 
 
 def statement_for(*, actor: Person, control: str, object: Mapping[str, Any]) -> dict[str, Any]:
@@ -90,7 +94,7 @@ def put_forward(
         if gains != {str(actor.subject)}:
             raise NotAllowed("A key is enrolled by the person whose key it is.")
     else:
-        deciding.require(actor, control, object, at=at)
+        deciding.require(actor, control, object, at=at, proposes=True)
         _not_oneself(actor, gains, at)
     expected = statement_for(actor=actor, control=control, object=object)
     minimum = "session" if control == "key" else minimum_strength(control, object)
@@ -249,7 +253,7 @@ def _still_stands_behind(row: ControlChange, gains: Collection[str], at: datetim
     for one in signers:
         if str(one.subject) in gains:
             raise SecondPersonRequired(f"{one.username} signed this and would gain from it by now: propose it anew.")
-        deciding.require(one, row.control, row.object, at=at)
+        deciding.require(one, row.control, row.object, at=at, proposes=one.pk == row.proposer_id)
 
 
 def _not_oneself(actor: Person, gains: Collection[str], at: datetime) -> None:

@@ -26,7 +26,7 @@ from procedures.models import (
     Review,
     Source,
 )
-from procedures.services import deputies, grant_rights, open_sessions, telling
+from procedures.services import deputies, grant_rights, open_sessions, standing_states, telling
 from procedures.services.accounts import suspend_owned
 from procedures.services.chains import through
 from procedures.services.unit import thing
@@ -84,6 +84,7 @@ def _close(actor: Person, person: UUID, at: datetime) -> Person:
             "ended": _end_everything(row, actor, at),
             "accounts": [str(one.subject) for one in accounts],
             "sources": sources,
+            "standing": standing_states.pause_of_leaver(row, at=at),
             **through(actor),
         },
     )

@@ -20,7 +20,7 @@ from procedures.evidence.record import record
 from procedures.models import Environment, Person, Procedure, Review, Version
 from procedures.queries import deputies
 from procedures.queries.trials import standing
-from procedures.services import policies
+from procedures.services import policies, telling_standing
 from procedures.services.portal import profile_in_force
 from procedures.services.review_rules import raise_risk, require_fit, require_in_review, require_stranger, ripe_at
 from procedures.services.signing import Decided, decided
@@ -198,6 +198,7 @@ def _accept_if_met(version: Version, actor: Person, at: datetime) -> None:
         title=definition.title, description=definition.description, owner=definition.owner
     )
     _record_acceptance(version, actor, profile, at)
+    telling_standing.superseded(version.procedure, version.digest, at=at)
 
 
 def _record_acceptance(version: Version, actor: Person, profile: str, at: datetime) -> None:

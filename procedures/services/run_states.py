@@ -10,7 +10,7 @@ from uuid import UUID
 from procedures.domain.states import RUN_MOVES, TERMINAL_RUN_STATES, RunState, StateConflict, require_move
 from procedures.evidence.record import record, seal
 from procedures.models import Claim, Hold, Run
-from procedures.services import telling
+from procedures.services import following, telling
 
 
 def move(run: Run, new: RunState, *, at: datetime, who: str, **fields: Any) -> None:
@@ -53,6 +53,7 @@ def end(
         procedure=run.procedure_id,
         facts={"from": started.value, "message": message, "digest": run.digest, **(facts or {})},
     )
+    following.note_followers(run, new, at=at)
     telling.run_ended(run, new, at=at)
 
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from datetime import datetime, timedelta
+from types import MappingProxyType
 from typing import Any
 
 from procedures import access
@@ -52,8 +53,15 @@ def request_run(*, actor: Person, wish: Wish, at: datetime, chain: Sequence[tupl
     return asked(actor=actor, wish=wish, at=at, chain=chain)
 
 
-def asked(*, actor: Person, wish: Wish, at: datetime, chain: Sequence[tuple[Person, str]]) -> Run:
-    """The same for a service that is in its own transaction already."""
+def asked(
+    *,
+    actor: Person,
+    wish: Wish,
+    at: datetime,
+    chain: Sequence[tuple[Person, str]] = (),
+    facts: Mapping[str, Any] = MappingProxyType({}),
+) -> Run:
+    """The same for a service that is in its own transaction already; `facts` say in evidence what it came of."""
     verb = "author" if wish.draft else "run"
     procedure = Procedure.objects.filter(name=wish.procedure).first()
     environment = Environment.objects.filter(name=wish.environment).first()
@@ -105,7 +113,8 @@ def asked(*, actor: Person, wish: Wish, at: datetime, chain: Sequence[tuple[Pers
     )
     chains.link(run, actor, chain)
     said = run_policies.request_said(run, definition, targets, list(marks), at=at)
-    _record_request(run, decision.grant.id, proof | ({"options": dict(chosen)} if chosen else {}), said, at)
+    more = {**proof, **({"options": dict(chosen)} if chosen else {}), **facts}
+    _record_request(run, decision.grant.id, more, said, at)
     carried.note_start(run, wish.why_on, at)
     run_groups.allow(run, definition, at)
     _plan_and_go(run, definition, stored_files(version), marks, at, breaks=wish.break_glass)

@@ -13,8 +13,10 @@ from procedures.services.artifacts import erase_expired
 from procedures.services.campaign_ends import end_campaigns
 from procedures.services.connection_keys import forget as forget_clients
 from procedures.services.continuing import go_on_by_itself
+from procedures.services.deliveries import forget_bodies
 from procedures.services.deputies import end_deputies
 from procedures.services.endings import expire_overdue, interrupt_lost
+from procedures.services.fires import fire_due
 from procedures.services.grant_rights import sweep as sweep_rights
 from procedures.services.inventories import send_due
 from procedures.services.life import expire_acceptances
@@ -40,6 +42,7 @@ def sweep(*, at: datetime, deaf: bool = False) -> dict[str, int]:
         "expired": expire_overdue(at=at),
         "acceptances": expire_acceptances(at=at),
         "campaigns": end_campaigns(at=at),
+        "fires": fire_due(at=at),
         "inventories": send_due(at=at),
         "access_requests": lapse_requests(at=at),
         "sent_again": send_again(at=at),
@@ -49,6 +52,7 @@ def sweep(*, at: datetime, deaf: bool = False) -> dict[str, int]:
         "rights": sweep_rights(at=at),
         "denials": coalesced_denials(at),
         "reminders": remind(at=at),
+        "bodies": forget_bodies(at=at),
         "notices": forget(at=at),
         "clients": forget_clients(at=at),
     }

@@ -15,6 +15,7 @@ from procedures.domain.canonical import canon
 from procedures.domain.clock import now
 from procedures.models import AccessRequest, GlassBreak, Run
 from procedures.services import break_glass, controls
+from tests.access import standing
 from tests.access.campaigns import campaign_wish, kept, narrowed, new_campaign, revoked, signed_as
 from tests.access.rows_flow import FLOW
 from tests.access.scene import Scene, broken_by, confirmation_by, grant_for, review_signed_by
@@ -260,7 +261,8 @@ PAGES = [
     Row("POST", "/agents/connect/?{asks}", plain(agent="{agent}", days="7")),
     *gets("/agents/", "/evidence/{event}/", "/procedures/new-one/edit/", "/procedures/new-one/edit/change.patch"),
 ]
-ROWS = [*API, *PAGES, *(Row(*door) for door in FLOW)]
+STANDING = [*gets(*standing.GETS), *(Row("POST", *door) for door in standing.POSTS)]
+ROWS = [*API, *PAGES, *(Row(*door) for door in FLOW), *STANDING]
 # Paths that are no row, with why.
 ASIDE = {
     "api/v1/session/": "signs in and out; tests/web/test_accounts.py",
@@ -269,9 +271,7 @@ ASIDE = {
     "api/v1/runs/<str:pk>/artifacts/<str:artifact>/": "tests/engine/test_artifacts.py, tests/api/test_who_sees.py",
     "runs/<uuid:run>/artifacts/<uuid:artifact>/": "tests/engine/test_artifacts.py",
     "runs/<uuid:run>/log/events": "a stream that does not end; tests/web/test_live_log.py",
-    "hooks/git/<slug:name>": "signed by a forge; tests/api/test_hooks.py",
-    "scim/v2": "a directory's own token alone; tests/scim/test_attacks.py",
-    "scim/v2/<path:rest>": "a directory's own token alone; tests/scim/test_attacks.py",
+    **standing.ASIDE,
     "login/with/<slug:provider>/": "signs in elsewhere; tests/signon/test_openid.py",
     "login/with/<slug:provider>/done/": "comes back from there; tests/signon/test_openid.py",
     "api/v1/session/code/": "a code from the page; tests/signon/test_ways_in.py",

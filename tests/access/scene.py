@@ -33,6 +33,7 @@ from procedures.models import (
 from procedures.queries.duties import duties_of
 from procedures.runner.drive import drive
 from procedures.services import break_glass, discussions, drafts, install, leavers, reviews, tokens
+from tests.access import standing
 from tests.factories import agents
 from tests.factories.access_requests import ask
 from tests.factories.campaigns import opened
@@ -84,6 +85,7 @@ def play(folder: Path) -> Scene:
     hello = world.accepted()
     done = world.ask(scene.people["asker"])
     drive(done.id)
+    standing.furnish(scene.people["robot"], scene.people["asker"], hello)
     waiting = world.ask(scene.people["asker"], environment="staging")
     version = world.submit(scene.people["author"], name="disk-cleanup", README__md=b"# Mine\n")
     draft = drafts.submit_draft(actor=scene.people["author"], files=bundle("true"), note="", at=now())

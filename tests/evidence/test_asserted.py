@@ -25,7 +25,7 @@ from procedures.issuer.replay import replay
 from procedures.models import Person
 from procedures.services import controls
 from tests.evidence.conftest import Log
-from tests.factories import workloads
+from tests.factories import standing, workloads
 from tests.factories.portal import World
 
 EVER = "2099-01-01T00:00:00.000000Z"
@@ -153,6 +153,7 @@ def objects(intruder: Person, world: World) -> dict[str, dict[str, Any]]:
             "action": "set",
         },
         **workloads.wanted(subject),
+        **standing.wanted(subject),
         "terms": {"days": 3650, "production_run_days": 3650, "break_glass_days": 3650},
         "source": {
             "name": "evil",
@@ -236,6 +237,7 @@ def shape(authority: Authority) -> Any:
     live = {name: g for name, g in authority.grants.items() if g["stands"]}
     tables = (authority.bindings, authority.targets, authority.secrets, authority.runners)
     tables += (authority.actions, authority.policies, authority.agents, authority.accounts, authority.workloads)
+    tables += (authority.standing,)
     return (
         authority.profile,
         sorted((name, sorted(row["kept"])) for name, row in authority.campaigns.items()),
