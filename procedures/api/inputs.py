@@ -57,6 +57,7 @@ DEPUTY = shape(
     },
     {"from_at": {"type": "string"}, "verbs": {"type": "array", "items": NAME, "minItems": 1, "maxItems": 3}},
 )
+STANDING = shape({"object": OBJECT}, {"signature": SIGNATURE})
 PASS = shape({"to": NAME, "reason": TEXT})
 RUN = shape(
     {"procedure": NAME, "environment": NAME},

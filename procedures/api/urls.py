@@ -31,6 +31,7 @@ from procedures.api import (
     sessions,
     sources,
     spaces,
+    standing,
     stops,
     targets,
     tokens,
@@ -63,6 +64,7 @@ def format_schema(request: HttpRequest) -> JsonResponse:
     return JsonResponse(published(actions()), headers={"Cache-Control": "public, max-age=300"})
 
 
+SCHEDULE, HOOK = {"kind": "schedule"}, {"kind": "hook"}
 urlpatterns = [
     path("v1/session/", session.Session.as_view()),
     path("v1/session/code/", session.CodeSession.as_view()),
@@ -176,6 +178,17 @@ urlpatterns = [
     path("v1/inventories/<str:name>/", targets.OneInventory.as_view()),
     path("v1/inventories/<str:name>/sync/", targets.Sync.as_view()),
     path("v1/runners/", runners.Runners.as_view()),
+    path("v1/schedules/", standing.Listing.as_view(), SCHEDULE),
+    path("v1/schedules/preview/", standing.Preview.as_view(), SCHEDULE),
+    path("v1/schedules/<str:name>/", standing.One.as_view(), SCHEDULE),
+    path("v1/schedules/<str:name>/pause/", standing.Pause.as_view(), SCHEDULE),
+    path("v1/schedules/<str:name>/resume/", standing.Resume.as_view(), SCHEDULE),
+    path("v1/hooks/", standing.Listing.as_view(), HOOK),
+    path("v1/hooks/preview/", standing.Preview.as_view(), HOOK),
+    path("v1/hooks/<str:name>/", standing.One.as_view(), HOOK),
+    path("v1/hooks/<str:name>/pause/", standing.Pause.as_view(), HOOK),
+    path("v1/hooks/<str:name>/resume/", standing.Resume.as_view(), HOOK),
+    path("v1/hooks/<str:name>/secret/", standing.Secret.as_view()),
     path("v1/sources/", sources.Sources.as_view()),
     path("v1/sources/<str:name>/", sources.OneSource.as_view()),
     path("v1/sources/<str:name>/look/", sources.Look.as_view()),

@@ -14,7 +14,7 @@ from procedures.domain.sealing import secret_object
 from procedures.domain.sshkeys import fingerprint
 from procedures.models import Person
 from procedures.queries import pages_environments, pages_people
-from procedures.web import grant_forms, identity_forms, runner_forms, workload_forms
+from procedures.web import grant_forms, identity_forms, runner_forms, standing_forms, workload_forms
 from procedures.web.form_texts import json_object, until, whole, words
 
 Object = dict[str, Any]
@@ -191,4 +191,7 @@ MAKERS: dict[str, Callable[[QueryDict], Object]] = {
     "runner_end": _plain("runner", "reason"),
     "trusted_issuer": workload_forms.issuer,
     "workload_rule": workload_forms.rule,
+    "schedule": standing_forms.schedule,
+    "hook": standing_forms.hook,
+    "standing_end": _plain("kind", "name", "procedure", "environment", "reason"),
 }

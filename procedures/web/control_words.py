@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable, Mapping
 from typing import Any
 
-from procedures.web import identity_forms, runner_forms, workload_forms
+from procedures.web import identity_forms, runner_forms, standing_forms, workload_forms
 
 Object = dict[str, Any]
 Names = Mapping[str, str]
@@ -156,6 +156,9 @@ SENTENCES: Mapping[str, Callable[[Object, Names], str]] = {
     "local_sign_in": lambda made, _: identity_forms.told_local(made),
     "trusted_issuer": lambda made, _: workload_forms.told_issuer(made),
     "workload_rule": workload_forms.told_rule,
+    "schedule": standing_forms.told_schedule,
+    "hook": standing_forms.told_hook,
+    "standing_end": standing_forms.told_end,
     "agent": _agent,
     "service_account": _service_account,
     "labels": _labels,

@@ -45,6 +45,8 @@ MAY = {
     "post v1/runs/<str:pk>/continue/": "asks for a run as any other is asked for",
     "post v1/access-requests/": "asks; others decide, signed in",
     "post v1/access-requests/<str:pk>/withdraw/": "takes an own wish back: it narrows",
+    "post v1/schedules/<str:name>/pause/": "takes away: it asks for nothing more",
+    "post v1/hooks/<str:name>/pause/": "takes away: it asks for nothing more",
     "post v1/sources/<str:name>/look/": "has the portal look at what was pushed anyway",
 }
 NEVER = {
@@ -82,6 +84,8 @@ NEVER = {
     "post v1/people/<str:pk>/close/",
     "post v1/people/<str:pk>/let-in/",
     "post v1/inventories/<str:name>/sync/",
+    *(f"post v1/{kind}/{door}" for kind in ("schedules", "hooks") for door in ("", "preview/", "<str:name>/resume/")),
+    "post v1/hooks/<str:name>/secret/",
     "post v1/environments/<str:name>/contact/",
     "delete v1/sessions/",
     "delete v1/sessions/<str:pk>/",

@@ -33,6 +33,8 @@ SHOWS_LESS = {
     "get v1/inventories/",
     "get v1/runners/",
     "get v1/access-requests/",
+    "get v1/schedules/",
+    "get v1/hooks/",
 }  # lists, narrowed
 
 

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable
 from datetime import timedelta
 from typing import Any
 from urllib.parse import urlencode
@@ -35,6 +35,12 @@ WORKLOAD_FORMS: list[tuple[str, str, dict[str, Any]]] = [
     ("/changes/trusted_issuer/new/", "jonas", {"name": ALL, "title": ALL, "issuer": ALL, "keys": ALL}),
     ("/changes/workload_rule/new/", "jonas", {"name": ALL, "claims": ALL, "verbs": ALL, "minutes": "5"}),
     ("/changes/workload_rule/new/", "jonas", {"object_text": ALL}),
+    ("/changes/schedule/new/", "jonas", {"name": ALL, "parameters": ALL, "cron": ALL, "zone": ALL, "days": "9"}),
+    ("/changes/schedule/new/", "jonas", {"object_text": ALL}),
+    ("/changes/schedule/new/", "jonas", {"name": ALL, "procedure": ALL, "account": ALL, "reason": ALL, "days": "9"}),
+    ("/changes/hook/new/", "jonas", {"name": "a", "mapping": ALL, "days": "9", "a_minute": "1"}),
+    ("/changes/hook/new/", "jonas", {"name": "a", "keys": ALL, "days": "9", "a_minute": "1"}),
+    ("/changes/standing_end/new/", "jonas", {"kind": ALL, "name": ALL, "reason": ALL}),
 ]
 
 
@@ -53,6 +59,33 @@ def workloads(maker: Person) -> str:
         kept = {"issuer": issuer, "rule": row, "subject": ALL[:255], "claims": {}, "at": at}
         models.Exchange.objects.create(token=token, mark=str(token.pk), **kept)
     return "/access/workloads/"
+
+
+def standing(maker: Person) -> tuple[str, ...]:
+    """A schedule and a hook whose every text wants more, and what came of them; their list and pages."""
+    at, procedure = now(), Procedure.objects.get(name="evil")
+    owned = {"name": ALL[:200], "kind": Person.Kind.SERVICE, "owner": maker, "password": "!"}
+    Person.objects.get_or_create(username="evil-night", defaults=owned)
+    common: dict[str, Any] = {"procedure": procedure, "account": maker, "made_by": maker, "edited_by": maker}
+    common |= {"environment": models.Environment.objects.get(pk="development"), "change": uuid4(), "set_at": at}
+    common |= {"expires_at": at + timedelta(days=9), "paused_at": at, "paused_why": ALL[:300]}
+    said = {"name": ALL, "digest": ALL, "reason": ALL, "targets": list(PAYLOADS), "expires_at": "2099-01-01T00:00:00Z"}
+    more: dict[str, Any] = {
+        "schedule": {**said, "when": {"cron": ALL, "zone": ALL}, "parameters": {text: text for text in PAYLOADS}},
+        "hook": {**said, "mapping": {text: {"pointer": text} for text in PAYLOADS}, "proof": ALL, "keys": []},
+    }
+    for kind, object in more.items():
+        row, _ = models.Standing.objects.get_or_create(kind=kind, name="evil", defaults={**common, "object": object})
+        fire = {"at": at, "outcome": "refused", "why": ALL[:500], "mark": ALL[:200]}
+        models.Fire.objects.get_or_create(standing=row, mark=fire["mark"], defaults={**fire, "planned_at": at})
+    return "/schedules/", "/schedules/schedule/evil/", "/schedules/hook/evil/"
+
+
+def _standing(one: slice) -> Callable[[Any], list[tuple[str, str]]]:
+    return lambda o: [(path, who) for path in standing(o.mira)[one] for who in ("mira", "jonas")]
+
+
+STANDING = {"schedules": _standing(slice(0, 1)), "standing": _standing(slice(1, 3))}
 
 
 def requests_for_access(asker: Person, decider: Person) -> list[models.AccessRequest]:

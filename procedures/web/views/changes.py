@@ -55,7 +55,7 @@ def new(request: HttpRequest, control: str) -> HttpResponse:
 def _may_propose(me: Person, control: str, made: dict[str, Any]) -> None:
     """What a change would do is shown to whoever may propose it, and to nobody else. Raises NotAllowed."""
     if control != "key":
-        deciding.require(me, control, made, at=now())
+        deciding.require(me, control, made, at=now(), proposes=True)
 
 
 def object_in(text: str) -> dict[str, Any]:
