@@ -6,6 +6,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from typing import Any
+from uuid import UUID
 
 from django.db.models import Q, QuerySet
 
@@ -63,6 +64,11 @@ def _minded(actor: Person, at: datetime) -> list[str]:
     rows = Environment.objects.all()
     verbs = ("operate", "manage_access")
     return [one.name for one in rows if any(access.decide(actor, v, at=at, environment=one).allowed for v in verbs)]
+
+
+def locked(pk: UUID) -> Standing:
+    """The row, held by this transaction; whoever writes down that a run it follows has ended need not wait."""
+    return Standing.objects.select_for_update(of=("self",), no_key=True).get(pk=pk)
 
 
 def listed(actor: Person, at: datetime, kind: str = "", procedure: str = "") -> list[Seen]:

@@ -21,7 +21,7 @@ from procedures.domain.canonical import moment
 from procedures.domain.deliveries import Delivery
 from procedures.domain.errors import IllegalState, InvalidInput, NotAllowed, OpsError
 from procedures.models import Fire, Person, Standing
-from procedures.queries.standing import may_steer, one_seen
+from procedures.queries.standing import locked, may_steer, one_seen
 from procedures.services import fires, standing_states
 from procedures.services.unit import thing
 
@@ -69,7 +69,7 @@ def take(*, name: str, headers: Mapping[str, str], body: bytes, at: datetime) ->
     if found is None or delivery is None or not key:
         raise DeliveryRefused("The signature is missing or wrong.")
     with transaction.atomic(durable=True):
-        row = Standing.objects.select_for_update(of=("self",)).get(pk=found.pk)
+        row = locked(found.pk)
         before = Fire.objects.filter(standing=row, mark=delivery.mark)
         if row.object["proof"] == standing.GITHUB:  # which signs no time and no id: a body is taken once
             before = before | Fire.objects.filter(standing=row, body_sha256=delivery.sha256)

@@ -17,7 +17,7 @@ from procedures.domain.canonical import moment
 from procedures.domain.errors import OpsError
 from procedures.models import Fire, Person, Run, Standing
 from procedures.queries import stops
-from procedures.queries.standing import behind
+from procedures.queries.standing import behind, locked
 from procedures.services import runs, standing_states, telling_standing
 from procedures.services.portal import profile_in_force
 
@@ -51,7 +51,7 @@ def _once(act: Any, pk: UUID, at: datetime) -> int:
 
 
 def _planned(pk: UUID, at: datetime) -> int:
-    row = Standing.objects.select_for_update(of=("self",)).get(pk=pk)
+    row = locked(pk)
     if row.next_at is None or row.next_at > at or row.ended_at is not None or row.paused_at is not None:
         return 0
     when = row.object["when"]
@@ -89,10 +89,10 @@ def _missed(row: Standing, fire: Fire, moments: list[datetime], at: datetime) ->
 
 def _waiting(pk: UUID, at: datetime) -> int:
     """One that waits: for the run before it, or since another procedure's run ended."""
-    fire = Fire.objects.select_for_update(of=("self",)).get(pk=pk)
+    row = locked(Fire.objects.values_list("standing", flat=True).get(pk=pk))
+    fire = Fire.objects.get(pk=pk)
     if fire.outcome != "waiting":
         return 0
-    row = Standing.objects.select_for_update(of=("self",)).get(pk=fire.standing_id)
     if row.ended_at is not None or row.paused_at is not None or row.expires_at <= at:
         settle(fire, "skipped", "It stood no more, or was paused.")
         return 1

@@ -11,7 +11,7 @@ from procedures.domain import planned
 from procedures.domain.errors import IllegalState, NotAllowed
 from procedures.evidence.record import record
 from procedures.models import Fire, Person, Standing
-from procedures.queries.standing import may_steer, one_seen
+from procedures.queries.standing import locked, may_steer, one_seen
 from procedures.services import telling_standing
 from procedures.services.unit import thing
 
@@ -58,7 +58,7 @@ def _steered(actor: Person, kind: str, name: str, at: datetime) -> Standing:
     row = one_seen(actor, kind, name, at)
     if not may_steer(actor, row, at):
         raise NotAllowed(f"Whoever stands behind {name}, or operates {row.environment_id}, pauses and resumes it.")
-    return Standing.objects.select_for_update(of=("self",)).get(pk=row.pk)
+    return locked(row.pk)
 
 
 def stop(row: Standing, why: str, *, at: datetime) -> None:
@@ -76,7 +76,11 @@ def _pause(row: Standing, why: str, *, at: datetime, actor: Person | None) -> No
 
 def pause_of_leaver(person: Person, *, at: datetime) -> list[str]:
     """What a leaver set last, owns the account of, or holds a key of, pauses; managers are told. In a transaction."""
-    rows = Standing.objects.select_for_update(of=("self",)).filter(ended_at__isnull=True).select_related("account")
+    rows = (
+        Standing.objects.select_for_update(of=("self",), no_key=True)
+        .filter(ended_at__isnull=True)
+        .select_related("account")
+    )
     mine = [row for row in rows if person.pk in {row.edited_by_id, row.account.owner_id, row.secret_holder_id}]
     subject = str(person.subject)
     mine += [row for row in rows if any(one["holder"] == subject for one in row.object.get("keys", ()))]
