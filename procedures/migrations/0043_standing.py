@@ -13,7 +13,7 @@ from django.db import migrations, models
 class Migration(migrations.Migration):
 
     dependencies = [
-        ('procedures', '0042_said_and_asked'),
+        ("procedures", "0042_said_and_asked"),
     ]
 
     operations = [

@@ -76,11 +76,8 @@ def _pause(row: Standing, why: str, *, at: datetime, actor: Person | None) -> No
 
 def pause_of_leaver(person: Person, *, at: datetime) -> list[str]:
     """What a leaver set last, owns the account of, or holds a key of, pauses; managers are told. In a transaction."""
-    rows = (
-        Standing.objects.select_for_update(of=("self",), no_key=True)
-        .filter(ended_at__isnull=True)
-        .select_related("account")
-    )
+    held = Standing.objects.select_for_update(of=("self",), no_key=True).filter(ended_at__isnull=True)
+    rows = list(held.select_related("account").order_by("pk"))
     mine = [row for row in rows if person.pk in {row.edited_by_id, row.account.owner_id, row.secret_holder_id}]
     subject = str(person.subject)
     mine += [row for row in rows if any(one["holder"] == subject for one in row.object.get("keys", ()))]
