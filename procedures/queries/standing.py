@@ -8,7 +8,7 @@ from datetime import UTC, datetime
 from typing import Any
 from uuid import UUID
 
-from django.db.models import Q, QuerySet
+from django.db.models import OuterRef, Q, QuerySet, Subquery
 
 from procedures import access
 from procedures.access import managing
@@ -31,7 +31,6 @@ class Seen:
 
     row: Standing
     last: Fire | None
-    steers: bool
 
     @property
     def state(self) -> str:
@@ -73,9 +72,12 @@ def locked(pk: UUID) -> Standing:
 
 def listed(actor: Person, at: datetime, kind: str = "", procedure: str = "") -> list[Seen]:
     """What stands and what is over, those that fire next first."""
-    rows = list(rows_for(actor, at, kind, procedure).distinct().order_by("ended_at", "name")[:MOST])
+    newest = Fire.objects.filter(standing=OuterRef("pk")).order_by("-planned_at", "-pk").values("pk")[:1]
+    found = rows_for(actor, at, kind, procedure).distinct().annotate(newest=Subquery(newest))
+    rows = list(found.order_by("ended_at", "name")[:MOST])
     rows.sort(key=lambda row: (row.ended_at is not None, row.next_at or row.expires_at, row.name))
-    return [Seen(row, row.fires.select_related("run").order_by("-planned_at").first(), False) for row in rows]
+    last = Fire.objects.filter(pk__in=[row.newest for row in rows]).select_related("run").in_bulk()
+    return [Seen(row, last.get(row.newest)) for row in rows]
 
 
 def one_seen(actor: Person, kind: str, name: str, at: datetime) -> Standing:
