@@ -10,22 +10,11 @@ from dataclasses import dataclass
 from datetime import datetime
 from uuid import UUID
 
+from procedures.domain.notice_kind import Kind
 from procedures.domain.notices_standing import STANDING
 
 PLAIN = re.compile(r"^[A-Za-z0-9][A-Za-z0-9 ,_-]{0,79}$")
 LONGEST = 200
-
-
-@dataclass(frozen=True, slots=True)
-class Kind:
-    """One kind of notice. `subject` may name only what is plain; `security` ones cannot be switched off."""
-
-    name: str
-    label: str
-    subject: str
-    says: str
-    security: bool = False
-
 
 KINDS: Mapping[str, Kind] = {
     kind.name: kind
@@ -260,7 +249,7 @@ KINDS: Mapping[str, Kind] = {
             "You are mentioned at run {no} of {procedure} in {environment}",
             "{actor} mentions you at run {no} of {procedure} in {environment}. What was said stands in the portal.",
         ),
-        *(Kind(*row) for row in STANDING),
+        *STANDING,
         Kind(
             "grant.ends",
             "Access of mine ends soon",

@@ -1,57 +1,44 @@
-"""Notices about schedules and hooks: what `domain.notices` makes its kinds of."""
+"""Notices about schedules and hooks."""
 
 from __future__ import annotations
 
-# name, label, subject, what it says, whether it cannot be switched off
-STANDING: tuple[tuple[str, str, str, str, bool], ...] = (
-    (
+from procedures.domain.notice_kind import Kind
+
+STANDING = (
+    Kind(
         "standing.missed",
         "A schedule of mine missed its time",
         "The schedule {name} missed {count} times",
-        (
-            "Nobody was there for {count} planned times of the schedule {name} ({procedure} in {environment}), from "
-            "{first} until {last}. Its page says what it did then."
-        ),
-        False,
+        "Nobody was there for {count} planned times of the schedule {name} ({procedure} in {environment}), from "
+        "{first} until {last}. Its page says what it did then.",
     ),
-    (
+    Kind(
         "standing.refused",
         "A schedule or hook of mine was refused",
         "The {what} {name} was refused",
-        (
-            "What the {what} {name} asked for at {when} ({procedure} in {environment}) was refused: {code}. Its page "
-            "says why. After five refusals in a row it pauses itself."
-        ),
-        False,
+        "What the {what} {name} asked for at {when} ({procedure} in {environment}) was refused: {code}. Its page "
+        "says why. After five refusals in a row it pauses itself.",
     ),
-    (
+    Kind(
         "standing.paused",
         "A schedule or hook of mine paused itself",
         "The {what} {name} has paused itself",
-        (
-            "The {what} {name} ({procedure} in {environment}) paused itself at {when}. Its page says why; set it anew, "
-            "or resume it."
-        ),
-        False,
+        "The {what} {name} ({procedure} in {environment}) paused itself at {when}. Its page says why; set it anew, "
+        "or resume it.",
     ),
-    (
+    Kind(
         "standing.superseded",
         "A procedure that a schedule or hook of mine pins has a new version",
         "The {what} {name} pins a version that was superseded",
-        (
-            "Another version of {procedure} was accepted. The {what} {name} in {environment} pins the one before, and "
-            "stops at its next fire. The change that pins the new one is prepared on its page."
-        ),
-        False,
+        "Another version of {procedure} was accepted. The {what} {name} in {environment} pins the one before, and "
+        "stops at its next fire. The change that pins the new one is prepared on its page.",
     ),
-    (
+    Kind(
         "standing.orphaned",
         "Somebody left who stood behind a schedule or hook",
         "The {what} {name} is paused: {person} left",
-        (
-            "{person} left, who stood behind the {what} {name} ({procedure} in {environment}). It is paused until "
-            "somebody else sets it anew, or ends it."
-        ),
-        True,
+        "{person} left, who stood behind the {what} {name} ({procedure} in {environment}). It is paused until "
+        "somebody else sets it anew, or ends it.",
+        security=True,
     ),
 )

@@ -11,7 +11,9 @@ from typing import Any, Protocol
 
 from procedures.domain import grants, standing
 
-OPERATED = frozenset({"binding", "target", "inventory", "secret", "runner", "runner_end", "stop_lift", *standing.CONTROLS})
+OPERATED = frozenset(
+    {"binding", "target", "inventory", "secret", "runner", "runner_end", "stop_lift", *standing.CONTROLS}
+)
 IN_ONE_ENVIRONMENT = frozenset({"binding", "target", "inventory", "secret"})
 
 

@@ -52,9 +52,7 @@ def judge_run(authority: Authority, run: Run, plan: Mapping[str, Any], *, at: da
 
     glass.through_freeze(authority, run, covers, begun=begun, at=at)
     try:
-        return approvals_of(
-            authority, run, plan, risk, facts, wanted, at=begun, software=software, behind=behind
-        )
+        return approvals_of(authority, run, plan, risk, facts, wanted, at=begun, software=software, behind=behind)
     except LeaseRefused as refusal:
         if software:
             raise  # no glass is broken for software: a person approves, who does not stand behind it (H38)

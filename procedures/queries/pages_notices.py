@@ -9,7 +9,8 @@ from uuid import UUID
 from django.conf import settings
 
 from procedures.domain.errors import NotFound
-from procedures.domain.notices import KINDS, Kind, sentences_of
+from procedures.domain.notice_kind import Kind
+from procedures.domain.notices import KINDS, sentences_of
 from procedures.domain.notices import Notice as Ready
 from procedures.domain.text import one_line
 from procedures.models import Notice, NoticeOff, Person

@@ -34,11 +34,9 @@ from procedures.services.signing import Decided, decided
 from procedures.services.target_changes import confirmers_for_many
 from procedures.services.unit import SecondPersonRequired, thing
 
-# What these name may have changed since.
-CHANGEABLE = (
+CHANGEABLE = (  # what these name may have changed since
     *("grant", "membership", "duty", "agent", "service_account", "source", "runner"),
-    *CONTROLS,
-    *standing.CONTROLS,
+    *(*CONTROLS, *standing.CONTROLS),
 )
 
 

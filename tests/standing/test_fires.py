@@ -10,7 +10,7 @@ from procedures.domain.canonical import moment
 from procedures.domain.clock import now
 from procedures.domain.errors import InvalidInput, NotAllowed
 from procedures.domain.states import RunState
-from procedures.models import Environment, Fire, Notice, Person, Procedure, Run, Standing
+from procedures.models import Environment, Fire, Notice, Person, Procedure, Run, Standing, Stop
 from procedures.runner.drive import drive
 from procedures.services import leavers, run_states, standing_states
 from procedures.services.sweeping import sweep
@@ -174,7 +174,7 @@ def test_what_a_schedule_may_not_say_is_told_by_its_field(plant: Plant, wrong: d
 @pytest.mark.once
 def test_it_pauses_itself_after_five_refusals_in_a_row_and_says_so(plant: Plant) -> None:
     row = plant.sets("schedule", plant.schedule(when=MINUTELY))
-    Environment.objects.filter(pk="development").update(stopped_at=now())
+    stop = Stop.objects.create(environment_id="development", reason="x", thrown_by=plant.world.mira, thrown_at=now())
     for count in range(1, 6):
         at = due(row)
         swept(at)
@@ -186,7 +186,7 @@ def test_it_pauses_itself_after_five_refusals_in_a_row_and_says_so(plant: Plant)
     assert Notice.objects.filter(person=plant.olga, kind="standing.refused").count() == 5
     assert Notice.objects.filter(person=plant.olga, kind="standing.paused").count() == 1
     assert swept(at + timedelta(hours=1)) == 0
-    Environment.objects.filter(pk="development").update(stopped_at=None)
+    Stop.objects.filter(pk=stop.pk).update(lifted_at=now())
     standing_states.resume(actor=plant.olga, kind="schedule", name="nightly", reason="open again", at=at)
     assert swept(due(row)) == 1
     assert Run.objects.count() == 1
