@@ -33,11 +33,11 @@ def hook(account: str, digest: str, /, **more: Any) -> dict[str, Any]:
 
 def wanted(subject: str) -> dict[str, dict[str, Any]]:
     """What an intruder would want of each, in production and for themselves."""
-    place = {"environment": "production", "digest": "sha256:" + "0" * 64}
+    digest = "sha256:" + "0" * 64
     keys = [{"key": new_pair()[1], "holder": subject}]
     end = {"kind": "schedule", "name": "nightly", "procedure": "hello", "environment": "production", "reason": "away"}
     return {
-        "schedule": schedule(subject, **place),
-        "hook": hook(subject, **place, keys=keys),
+        "schedule": schedule(subject, digest, environment="production"),
+        "hook": hook(subject, digest, environment="production", keys=keys),
         "standing_end": end,
     }
