@@ -235,9 +235,8 @@ FORGERIES: tuple[Callable[..., tuple[bytes, tuple[Any, ...]]], ...] = (
 def shape(authority: Authority) -> Any:
     """What stands in an authority: everything that could let somebody do something."""
     live = {name: g for name, g in authority.grants.items() if g["stands"]}
-    tables = (authority.bindings, authority.targets, authority.secrets, authority.runners)
+    tables = (authority.bindings, authority.targets, authority.secrets, authority.runners, authority.standing)
     tables += (authority.actions, authority.policies, authority.agents, authority.accounts, authority.workloads)
-    tables += (authority.standing,)
     return (
         authority.profile,
         sorted((name, sorted(row["kept"])) for name, row in authority.campaigns.items()),
