@@ -21,7 +21,7 @@ from procedures.domain.sshkeys import fingerprint
 from procedures.domain.statements import BadSignature
 from procedures.evidence.models import Event
 from procedures.evidence.queries import authority_facts, facts_of_run
-from procedures.issuer.judgement import _after_leaving
+from procedures.issuer.approvals import after_leaving
 from procedures.issuer.replay import replay
 from procedures.models import (
     ControlChange,
@@ -179,7 +179,7 @@ def test_the_issuer_gives_a_leaver_nothing_and_keeps_what_they_signed_before(wor
     assert not any(grant["principal"] == f"person:{subject}" for grant in authority.grants.values())
     assert subject not in authority.members.get("ops", set())
     old, later = replace(before, actor=subject), replace(before, actor=subject, id="ffffffff" + before.id[8:])
-    assert (_after_leaving(authority, old), _after_leaving(authority, later)) == (False, True)
+    assert (after_leaving(authority, old), after_leaving(authority, later)) == (False, True)
     with pytest.raises(BadSignature):
         check_signature(quinn, b"{}", {"method": "ssh", "sig": "", "key": "", "by": subject})
 
