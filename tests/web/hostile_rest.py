@@ -85,7 +85,11 @@ def _standing(one: slice) -> Callable[[Any], list[tuple[str, str]]]:
     return lambda o: [(path, who) for path in standing(o.mira)[one] for who in ("mira", "jonas")]
 
 
-STANDING = {"schedules": _standing(slice(0, 1)), "standing": _standing(slice(1, 3))}
+ROWS: dict[str, Callable[[Any], list[tuple[str, str]]]] = {
+    "workloads": lambda o: [(workloads(o.mira), who) for who in ("jonas", "aisha")],
+    "schedules": _standing(slice(0, 1)),
+    "standing": _standing(slice(1, 3)),
+}
 
 
 def requests_for_access(asker: Person, decider: Person) -> list[models.AccessRequest]:
