@@ -129,6 +129,7 @@ def test_who_leads_a_space_of_labels_signs_none_that_bring_it_a_procedure(log: L
 
 
 def test_a_lead_may_sign_neither_for_a_procedure_of_higher_risk_nor_their_own_space(log: Log) -> None:
+    log.world.shipped()
     lena, tina = log.world.person("lena", key=True), log.world.person("tina")
     limits = {"verbs": ["run"], "environments": ["production"], "days": 7, "risk": "low"}
     space = {"name": "payments", "title": "Payments", "leads": [f"person:{lena.subject}"], "action": "set", **limits}
