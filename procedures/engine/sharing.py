@@ -15,6 +15,7 @@ from procedures.engine.outputs import outputs_of
 from procedures.engine.step import Place, Tools, run_step
 from procedures.models import StepBatch, Task
 from procedures.services import batches
+from procedures.services.steady import steadily
 
 PAUSE_S = 0.2
 
@@ -32,14 +33,14 @@ def run_shared(
     held: dict[str, Any] = {"run": tools.claimed.run.id, "token": tools.claimed.token}
     name, labels = tools.prefix + step.id, [unit.label for unit in units]
     where: dict[str, Any] = {"phase": place.phase, "step": name, "batch": place.batch}
-    ids = batches.hand_out(**held, **where, position=place.position, labels=labels, at=now())
+    ids = steadily(lambda: batches.hand_out(**held, **where, position=place.position, labels=labels, at=now()))
     while tools.watch.signal != "lost":
-        row = batches.next_own(**held, runner=tools.signer.id, ids=ids, at=now())
+        row = steadily(lambda: batches.next_own(**held, runner=tools.signer.id, ids=ids, at=now()))
         if row is not None:
             mine = [unit for unit in units if unit.label in set(row.labels)]
             run_step(tools, step, place, mine, scope)
-            batches.done(batch=row.pk, token=tools.claimed.token)
-        elif batches.waiting_for(**held, ids=ids, at=now()):
+            end(row)
+        elif steadily(lambda: batches.waiting_for(**held, ids=ids)):
             time.sleep(PAUSE_S)
         else:
             break
@@ -58,3 +59,9 @@ def help_out(tools: Tools, row: StepBatch) -> None:
     mine = [unit for unit in every if unit.label in set(row.labels)]
     run_step(tools, step, Place(row.phase, row.position, row.batch), mine, scope)
     tools.output.flush()
+    end(row)
+
+
+def end(row: StepBatch) -> None:
+    """Everything of this batch is done; nothing happens if it was taken back meanwhile."""
+    steadily(lambda: batches.done(batch=row.pk, token=row.token))

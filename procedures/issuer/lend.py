@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
-from datetime import timedelta
+from datetime import datetime, timedelta
 from typing import Any
 from uuid import UUID
 
@@ -96,10 +96,7 @@ class Issuer:
         inner = claimed.within(credential.rpartition("/")[0] + "/" if "/" in credential else "")
         need = inner.definition.credentials[credential.rpartition("/")[2]]
         provider.validate(need, binding)
-        deadline = run.deadline_at or at
-        grace = 300 if row["phase"] != "steps" else 0
-        left = max(int((deadline - at).total_seconds()), grace)
-        ttl = min(need.ttl_s, binding.max_ttl_s, left)
+        ttl = min(need.ttl_s, binding.max_ttl_s, _seconds_left(run, row, at))
         if ttl < provider.min_ttl_s or ttl <= 0:
             raise LeaseRefused("The run's time is nearly over: no credential is lent any more.")
         leases.intended(
@@ -213,3 +210,9 @@ def _require_not_stopped(authority: Authority, claimed: Claimed) -> None:
     names = [claimed.definition.name, *(frame.definition.name for frame in claimed.frames.values())]
     if halted := rules.covering(authority.stops, claimed.run.environment_id, names):
         raise LeaseRefused(f"{halted} is stopped, as the evidence says.")
+
+
+def _seconds_left(run: Run, planned: Mapping[str, Any], at: datetime) -> int:
+    """Until the run's deadline; rollback, `onCancel` and `always` get five minutes, whatever is left."""
+    grace = 300 if planned["phase"] != "steps" else 0
+    return max(int(((run.deadline_at or at) - at).total_seconds()), grace)

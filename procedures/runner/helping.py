@@ -40,7 +40,6 @@ def help_with(batch: UUID) -> None:
             help_out(tools.within(above + slash) if above else tools, row)
         finally:
             tools.workspaces.close()
-    batches.done(batch=batch, token=claimed.token)
 
 
 def _called(claimed: Claimed) -> list[str]:

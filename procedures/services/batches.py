@@ -17,7 +17,8 @@ from procedures.domain import limits
 from procedures.domain.states import TERMINAL_TASK_STATES, RunState, TaskState
 from procedures.models import Claim, Run, Runner, StepBatch, Task
 from procedures.services import claims, dispatch
-from procedures.services.claims import Claimed, ClaimLost
+from procedures.services.claims import Claimed
+from procedures.services.holding import ClaimLost, hold, word_for
 from procedures.services.moments import agreed, database_now
 from procedures.services.run_states import note
 from procedures.services.tasks import close
@@ -37,9 +38,15 @@ class Taken:
 def hand_out(
     *, run: UUID, token: UUID, phase: str, step: str, position: int, batch: int, labels: Sequence[str], at: datetime
 ) -> list[UUID]:
-    """Make batches of at most `limits.BATCH` targets and tell the environment's runners. Raises ClaimLost."""
+    """Make batches of at most `limits.BATCH` targets and tell the environment's runners. Raises ClaimLost.
+
+    Safe to repeat: what this claim has handed out of a step is handed out once.
+    """
     with transaction.atomic(durable=True):
-        row = claims.hold(run, token)
+        row = hold(run, token)
+        there = StepBatch.objects.filter(run=run, claim=token, phase=phase, step=step, batch=batch).order_by("pk")
+        if there:
+            return [one.pk for one in there]
         size = limits.BATCH
         made = StepBatch.objects.bulk_create(
             StepBatch(
@@ -62,10 +69,16 @@ def hand_out(
 
 
 def next_own(*, run: UUID, token: UUID, runner: UUID, ids: Sequence[UUID], at: datetime) -> StepBatch | None:
-    """The next batch that nobody has taken, for whoever drives the run; None if there is none. Raises ClaimLost."""
+    """The next batch that nobody has taken, for whoever drives the run; None if there is none. Raises ClaimLost.
+
+    Safe to repeat: until it is done, the driver is given the one that it has.
+    """
     with transaction.atomic(durable=True):
-        claims.hold(run, token)
-        row = StepBatch.objects.select_for_update().filter(pk__in=ids, state=State.OPEN).order_by("pk").first()
+        hold(run, token)
+        rows = StepBatch.objects.select_for_update().filter(pk__in=ids).order_by("pk")
+        if (own := rows.filter(state=State.TAKEN, token=token).first()) is not None:
+            return own
+        row = rows.filter(state=State.OPEN).first()
         if row is not None:
             _set(row, state=State.TAKEN, token=token, runner_id=runner, heartbeat_at=at)
         return row
@@ -110,7 +123,7 @@ def beat(*, batch: UUID, token: UUID, calls: Sequence[str]) -> Literal["", "canc
     if row is None or not Claim.objects.filter(pk=row.run_id, token=row.claim).exists():
         raise ClaimLost("This batch was taken back, or its run has ended.")
     StepBatch.objects.filter(pk=batch, token=token).update(heartbeat_at=database_now())
-    return claims.word_for(row.run_id, calls)
+    return word_for(row.run_id, calls)
 
 
 def fence(*, runner: UUID, at: datetime) -> None:
@@ -125,11 +138,12 @@ def done(*, batch: UUID, token: UUID) -> None:
     StepBatch.objects.filter(pk=batch, token=token, state=State.TAKEN).update(state=State.DONE)
 
 
-def waiting_for(*, run: UUID, token: UUID, ids: Sequence[UUID], at: datetime) -> bool:
+def waiting_for(*, run: UUID, token: UUID, ids: Sequence[UUID]) -> bool:
     """Whether others still work on these batches; what a lost helper had is closed or handed out again.
 
     Raises ClaimLost.
     """
+    at = database_now()
     limit = at - timedelta(seconds=settings.OPSPORTAL_HEARTBEAT_LOST_S)
     lost = StepBatch.objects.filter(pk__in=ids, state=State.TAKEN, heartbeat_at__lt=limit).exclude(token=token)
     for batch in lost.values_list("pk", flat=True):
@@ -140,7 +154,7 @@ def waiting_for(*, run: UUID, token: UUID, ids: Sequence[UUID], at: datetime) ->
 def _take_back(run: UUID, token: UUID, batch: UUID, limit: datetime, at: datetime) -> None:
     """What the helper had under way is interrupted, for nobody knows how it went; what it never began is open again."""
     with transaction.atomic(durable=True):
-        whole = claims.hold(run, token)
+        whole = hold(run, token)
         row = StepBatch.objects.select_for_update().filter(pk=batch, state=State.TAKEN, heartbeat_at__lt=limit).first()
         if row is None:
             return

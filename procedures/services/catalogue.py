@@ -11,7 +11,7 @@ from django.db import transaction
 from procedures.domain.errors import OpsError
 from procedures.domain.ports import Described
 from procedures.models import Entity
-from procedures.services.claims import hold_part
+from procedures.services.holding import hold_part
 from procedures.services.run_states import note
 
 

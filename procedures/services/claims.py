@@ -37,7 +37,7 @@ from procedures.services import (
     run_policies,
 )
 from procedures.services.calls import CalleeChanged
-from procedures.services.holding import ClaimLost, beat, hold, hold_part, word_for
+from procedures.services.holding import ClaimLost, beat, hold
 from procedures.services.policies import PolicyDenied
 from procedures.services.run_states import end, move, note
 from procedures.services.versions import recomputed
@@ -273,4 +273,4 @@ def secrets_of(claimed: Claimed, prefix: str, opened: Mapping[str, Secret]) -> d
     return {inner: opened[name] for inner, name in claimed.frames[prefix].secrets.items() if name in opened}
 
 
-__all__ = ["ClaimLost", "Claimed", "beat", "claim_run", "hold", "hold_part", "join", "secrets_of", "word_for"]
+__all__ = ["ClaimLost", "Claimed", "beat", "claim_run", "hold", "join", "secrets_of"]

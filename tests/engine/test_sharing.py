@@ -148,7 +148,14 @@ def test_a_batch_is_taken_once_and_never_by_its_own_driver(world: World, helper:
     held: dict[str, Any] = {"run": run.pk, "token": claimed.token}
     ids = [row.pk for row in handed_out(run)]
     rest = [batches.next_own(**held, runner=own.pk, ids=ids, at=now()) for _ in range(3)]
-    assert [row and row.labels for row in rest] == [list(NAMES[3:6]), list(NAMES[6:]), None]
+    assert [row and row.labels for row in rest] == [list(NAMES[3:6])] * 3, "the same until it is done"
+    batches.done(batch=ids[1], token=claimed.token)
+    last = batches.next_own(**held, runner=own.pk, ids=ids, at=now())
+    assert last is not None
+    assert last.labels == list(NAMES[6:])
+    batches.done(batch=last.pk, token=claimed.token)
+    assert batches.next_own(**held, runner=own.pk, ids=ids, at=now()) is None
+    assert batches.hand_out(**held, labels=list(NAMES), at=now(), **PLACE) == ids, "handed out once by one claim"
 
 
 @pytest.mark.parametrize(
@@ -237,7 +244,7 @@ def test_a_lost_helper_leaves_the_truth_and_what_it_never_began_to_others(world:
     StepBatch.objects.filter(pk=rows[0].pk).update(heartbeat_at=now() - timedelta(hours=1))
     begun = begin(run, taken.claimed.token, "web-1")
     ids = [row.pk for row in rows]
-    assert batches.waiting_for(run=run.pk, token=claimed.token, ids=ids, at=now())
+    assert batches.waiting_for(run=run.pk, token=claimed.token, ids=ids)
     begun.refresh_from_db()
     assert (begun.state, begun.remote) == ("interrupted", "unknown")
     back = StepBatch.objects.get(pk=rows[0].pk)

@@ -1,4 +1,4 @@
-"""The schema as 0042_said_and_asked leaves it, made at once where there is none yet.
+"""The schema as 0043_standing leaves it, made at once where there is none yet.
 
 Whoever has some of the replaced migrations goes on by those that are lacking; both ways lead to the same schema, which
 a test compares. On a live system it does nothing. Undo: as for those it replaces.
@@ -18,7 +18,7 @@ from procedures.migrations._together import Together
 
 class Migration(migrations.Migration):
 
-    replaces = [('procedures', '0001_initial'), ('procedures', '0002_format'), ('procedures', '0003_sources'), ('procedures', '0004_life_of_an_acceptance'), ('procedures', '0005_run_ending'), ('procedures', '0006_artifacts'), ('procedures', '0007_passkeys'), ('procedures', '0008_trials'), ('procedures', '0009_discussion'), ('procedures', '0010_drafts'), ('procedures', '0011_entities'), ('procedures', '0012_option_lists'), ('procedures', '0013_manuscripts'), ('procedures', '0014_code_apps'), ('procedures', '0015_tokens_and_sessions'), ('procedures', '0016_identities'), ('procedures', '0017_notices'), ('procedures', '0018_policies'), ('procedures', '0019_access_requests'), ('procedures', '0020_break_glass'), ('procedures', '0021_agents'), ('procedures', '0022_grants_whole'), ('procedures', '0023_campaigns'), ('procedures', '0024_spaces'), ('procedures', '0025_notices_read'), ('procedures', '0026_grant_windows_index'), ('procedures', '0027_directories'), ('procedures', '0028_deputies'), ('procedures', '0029_connections'), ('procedures', '0030_spaces_hold_more'), ('procedures', '0031_workloads'), ('procedures', '0032_runs_again'), ('procedures', '0033_inventories'), ('procedures', '0034_deputies_agree'), ('procedures', '0035_going_on'), ('procedures', '0036_clocks'), ('procedures', '0038_step_batches'), ('procedures', '0039_queue'), ('procedures', '0040_runners'), ('procedures', '0041_pauses'), ('procedures', '0042_said_and_asked')]
+    replaces = [('procedures', '0001_initial'), ('procedures', '0002_format'), ('procedures', '0003_sources'), ('procedures', '0004_life_of_an_acceptance'), ('procedures', '0005_run_ending'), ('procedures', '0006_artifacts'), ('procedures', '0007_passkeys'), ('procedures', '0008_trials'), ('procedures', '0009_discussion'), ('procedures', '0010_drafts'), ('procedures', '0011_entities'), ('procedures', '0012_option_lists'), ('procedures', '0013_manuscripts'), ('procedures', '0014_code_apps'), ('procedures', '0015_tokens_and_sessions'), ('procedures', '0016_identities'), ('procedures', '0017_notices'), ('procedures', '0018_policies'), ('procedures', '0019_access_requests'), ('procedures', '0020_break_glass'), ('procedures', '0021_agents'), ('procedures', '0022_grants_whole'), ('procedures', '0023_campaigns'), ('procedures', '0024_spaces'), ('procedures', '0025_notices_read'), ('procedures', '0026_grant_windows_index'), ('procedures', '0027_directories'), ('procedures', '0028_deputies'), ('procedures', '0029_connections'), ('procedures', '0030_spaces_hold_more'), ('procedures', '0031_workloads'), ('procedures', '0032_runs_again'), ('procedures', '0033_inventories'), ('procedures', '0034_deputies_agree'), ('procedures', '0035_going_on'), ('procedures', '0036_clocks'), ('procedures', '0038_step_batches'), ('procedures', '0039_queue'), ('procedures', '0040_runners'), ('procedures', '0041_pauses'), ('procedures', '0042_said_and_asked'), ('procedures', '0043_standing')]
 
     initial = True
 
@@ -1410,6 +1410,59 @@ class Migration(migrations.Migration):
                 options={
                     'indexes': [],
                     'constraints': [],
+                },
+            ),
+            migrations.CreateModel(
+                name='Standing',
+                fields=[
+                    ('id', models.UUIDField(default=procedures.domain.ids.uuid7, primary_key=True, serialize=False)),
+                    ('kind', models.CharField(max_length=8)),
+                    ('name', models.CharField(max_length=63)),
+                    ('procedure', models.ForeignKey(on_delete=django.db.models.deletion.PROTECT, related_name='standing', to='procedures.procedure')),
+                    ('environment', models.ForeignKey(on_delete=django.db.models.deletion.PROTECT, related_name='standing', to='procedures.environment')),
+                    ('account', models.ForeignKey(on_delete=django.db.models.deletion.PROTECT, related_name='standing', to=settings.AUTH_USER_MODEL)),
+                    ('object', models.JSONField()),
+                    ('change', models.UUIDField()),
+                    ('after', models.ForeignKey(null=True, on_delete=django.db.models.deletion.PROTECT, related_name='followed_by', to='procedures.procedure')),
+                    ('made_by', models.ForeignKey(on_delete=django.db.models.deletion.PROTECT, related_name='+', to=settings.AUTH_USER_MODEL)),
+                    ('edited_by', models.ForeignKey(on_delete=django.db.models.deletion.PROTECT, related_name='+', to=settings.AUTH_USER_MODEL)),
+                    ('confirmed_by', models.ForeignKey(null=True, on_delete=django.db.models.deletion.PROTECT, related_name='+', to=settings.AUTH_USER_MODEL)),
+                    ('set_at', models.DateTimeField()),
+                    ('expires_at', models.DateTimeField()),
+                    ('ended_at', models.DateTimeField(null=True)),
+                    ('paused_at', models.DateTimeField(null=True)),
+                    ('paused_why', models.CharField(blank=True, max_length=300)),
+                    ('next_at', models.DateTimeField(null=True)),
+                    ('refusals', models.PositiveIntegerField(default=0)),
+                    ('secret', models.BinaryField(default=b'')),
+                    ('secret_holder', models.ForeignKey(null=True, on_delete=django.db.models.deletion.PROTECT, related_name='+', to=settings.AUTH_USER_MODEL)),
+                ],
+                options={
+                    'indexes': [models.Index(fields=['next_at'], name='standing_next'), models.Index(fields=['after', 'environment'], name='standing_after')],
+                    'constraints': [models.UniqueConstraint(fields=('kind', 'name'), name='standing_name_once'), models.CheckConstraint(condition=models.Q(('kind__in', ('schedule', 'hook'))), name='standing_kind_known')],
+                },
+            ),
+            migrations.CreateModel(
+                name='Fire',
+                fields=[
+                    ('id', models.UUIDField(default=procedures.domain.ids.uuid7, primary_key=True, serialize=False)),
+                    ('standing', models.ForeignKey(on_delete=django.db.models.deletion.PROTECT, related_name='fires', to='procedures.standing')),
+                    ('planned_at', models.DateTimeField()),
+                    ('followed', models.ForeignKey(null=True, on_delete=django.db.models.deletion.PROTECT, related_name='followed_by', to='procedures.run')),
+                    ('at', models.DateTimeField()),
+                    ('outcome', models.CharField(max_length=8)),
+                    ('why', models.CharField(blank=True, max_length=500)),
+                    ('missed', models.PositiveIntegerField(default=0)),
+                    ('run', models.OneToOneField(null=True, on_delete=django.db.models.deletion.PROTECT, related_name='fire', to='procedures.run')),
+                    ('mark', models.CharField(blank=True, max_length=200)),
+                    ('proof', models.JSONField(default=dict)),
+                    ('body', models.BinaryField(default=b'')),
+                    ('body_kept', models.BooleanField(default=False)),
+                    ('body_sha256', models.CharField(blank=True, max_length=64)),
+                ],
+                options={
+                    'indexes': [models.Index(fields=['standing', '-planned_at'], name='fire_newest'), models.Index(condition=models.Q(('outcome', 'waiting')), fields=['at'], name='fire_waiting'), models.Index(condition=models.Q(('body_kept', True)), fields=['at'], name='fire_body')],
+                    'constraints': [models.UniqueConstraint(condition=models.Q(('followed__isnull', True), ('mark', '')), fields=('standing', 'planned_at'), name='fire_once_per_moment'), models.UniqueConstraint(condition=models.Q(('followed__isnull', False)), fields=('standing', 'followed'), name='fire_once_per_run'), models.UniqueConstraint(condition=models.Q(('mark', ''), _negated=True), fields=('standing', 'mark'), name='delivery_taken_once'), models.CheckConstraint(condition=models.Q(('outcome__in', ('waiting', 'asked', 'missed', 'skipped', 'refused'))), name='fire_outcome_known'), models.CheckConstraint(condition=models.Q(models.Q(('outcome', 'asked'), ('run__isnull', False)), models.Q(models.Q(('outcome', 'asked'), _negated=True), ('run__isnull', True)), _connector='OR'), name='fire_has_a_run_exactly_when_asked')],
                 },
             ),
             migrations.CreateModel(

@@ -25,30 +25,9 @@ from procedures.runner.identity import pool_key
 from procedures.services import claims, controls, endings
 from procedures.services.runner_reports import still_mine
 from tests.factories.machines import Machine
-from tests.factories.portal import World, new_world
+from tests.factories.portal import World
 
 pytestmark = pytest.mark.ordinary
-
-
-@pytest.fixture
-def world(db: None) -> World:
-    """Mira and Nora both operate."""
-    world = new_world()
-    world.may(world.manager(), "operate")
-    return world
-
-
-@pytest.fixture
-def machine(tmp_path: Path) -> Machine:
-    return Machine(tmp_path / "second")
-
-
-@pytest.fixture
-def run(world: World) -> Run:
-    world.accepted()
-    quinn = world.person("quinn")
-    world.may(quinn, "run", procedure="hello")
-    return world.ask(quinn)
 
 
 def judged(machine: Machine, environment: str = "development") -> None:

@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-from pathlib import Path
-
 import pytest
 from django.conf import settings
 
@@ -16,30 +14,9 @@ from procedures.runner import reporting
 from procedures.services import claims
 from procedures.services.runner_reports import report
 from tests.factories.machines import Machine
-from tests.factories.portal import World, new_world
+from tests.factories.portal import World
 
 pytestmark = pytest.mark.ordinary
-
-
-@pytest.fixture
-def world(db: None) -> World:
-    """Mira and Nora both operate."""
-    world = new_world()
-    world.may(world.manager(), "operate")
-    return world
-
-
-@pytest.fixture
-def machine(tmp_path: Path) -> Machine:
-    return Machine(tmp_path / "second")
-
-
-@pytest.fixture
-def run(world: World) -> Run:
-    world.accepted()
-    quinn = world.person("quinn")
-    world.may(quinn, "run", procedure="hello")
-    return world.ask(quinn)
 
 
 def test_a_run_waits_for_a_runner_that_can_do_all_of_it_and_says_for_what(world: World, run: Run) -> None:
