@@ -64,4 +64,4 @@ def help_out(tools: Tools, row: StepBatch) -> None:
 
 def end(row: StepBatch) -> None:
     """Everything of this batch is done; nothing happens if it was taken back meanwhile."""
-    steadily(lambda: batches.done(batch=row.pk, token=row.token))
+    steadily(lambda: batches.done(row))

@@ -133,9 +133,9 @@ def fence(*, runner: UUID, at: datetime) -> None:
         _set(row, token=uuid4(), heartbeat_at=at - timedelta(days=1))
 
 
-def done(*, batch: UUID, token: UUID) -> None:
+def done(row: StepBatch) -> None:
     """Everything of this batch was done by whoever holds it; nothing happens if it was taken back."""
-    StepBatch.objects.filter(pk=batch, token=token, state=State.TAKEN).update(state=State.DONE)
+    StepBatch.objects.filter(pk=row.pk, token=row.token, state=State.TAKEN).update(state=State.DONE)
 
 
 def waiting_for(*, run: UUID, token: UUID, ids: Sequence[UUID]) -> bool:

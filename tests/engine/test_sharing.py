@@ -149,11 +149,12 @@ def test_a_batch_is_taken_once_and_never_by_its_own_driver(world: World, helper:
     ids = [row.pk for row in handed_out(run)]
     rest = [batches.next_own(**held, runner=own.pk, ids=ids, at=now()) for _ in range(3)]
     assert [row and row.labels for row in rest] == [list(NAMES[3:6])] * 3, "the same until it is done"
-    batches.done(batch=ids[1], token=claimed.token)
+    assert rest[0] is not None
+    batches.done(rest[0])
     last = batches.next_own(**held, runner=own.pk, ids=ids, at=now())
     assert last is not None
     assert last.labels == list(NAMES[6:])
-    batches.done(batch=last.pk, token=claimed.token)
+    batches.done(last)
     assert batches.next_own(**held, runner=own.pk, ids=ids, at=now()) is None
     assert batches.hand_out(**held, labels=list(NAMES), at=now(), **PLACE) == ids, "handed out once by one claim"
 
@@ -232,7 +233,7 @@ def test_a_helper_is_lent_nothing_beyond_the_targets_and_the_step_it_was_handed(
     assert other in refusal(mine, "two", first.labels[0], row)
     assert other in refusal(mine, "one", first.labels[0], Runner.objects.get(pk=driving.identity().id))
     assert other in refusal(replace(mine, token=uuid4()), "one", first.labels[0], row)
-    batches.done(batch=first.pk, token=mine.token)
+    batches.done(StepBatch.objects.get(pk=first.pk, token=mine.token))
     assert other in refusal(mine, "one", first.labels[0], row), "what is done is over"
 
 
