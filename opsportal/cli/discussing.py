@@ -7,6 +7,7 @@ from typing import Any
 import click
 
 from opsportal.cli.portal import ask
+from opsportal.cli.run_talk import told_of
 from opsportal.cli.terminal import told_json
 
 
@@ -15,9 +16,9 @@ def take_part(row: dict[str, Any], act: str, where: str, body: str, *, as_json: 
     if act in {"on", "reply"} and not body:
         raise click.UsageError("Say what, with --comment TEXT.")
     if act == "on":
-        ask("POST", f"/api/v1/versions/{row['id']}/comments/", {"body": body, **_place(where)})
+        told_of(ask("POST", f"/api/v1/versions/{row['id']}/comments/", {"body": body, **_place(where)}))
     elif act == "reply":
-        ask("POST", f"/api/v1/versions/{row['id']}/comments/", {"body": body, "thread": where})
+        told_of(ask("POST", f"/api/v1/versions/{row['id']}/comments/", {"body": body, "thread": where}))
     elif act:
         ask("POST", f"/api/v1/threads/{where}/{act}/", {})
     show(row, as_json=as_json)

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from typing import Any
+
 import click
 
 from opsportal.cli.portal import ask, run_id
@@ -42,7 +44,7 @@ def comment(run: str, text: str | None, as_json: bool) -> None:
 
     place = f"/api/v1/runs/{run_id(run)}/comments/"
     if text:
-        ask("POST", place, {"body": text})
+        told_of(ask("POST", place, {"body": text}))
     found = ask("GET", place)
     if as_json:
         click.echo(told_json(found))
@@ -53,6 +55,13 @@ def comment(run: str, text: str | None, as_json: bool) -> None:
         click.echo(f"{visible(row['said_by'])}, {row['at'][:16].replace('T', ' ')}: {quoted}")
     if not found["results"]:
         click.echo("Nothing was said.")
+
+
+def told_of(made: dict[str, Any]) -> None:
+    """Say which names in what was said reached nobody."""
+    if made["not_told"]:
+        names = ", ".join(f"@{name}" for name in made["not_told"])
+        click.echo(f"Not told: {names}. Nobody of that name may see it, or more than ten were named.", err=True)
 
 
 @click.command(context_settings={"ignore_unknown_options": True})

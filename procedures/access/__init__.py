@@ -1,6 +1,6 @@
 """The one decision, in two shapes that agree: `decide` for one thing, `visible` for a list of them."""
 
-from procedures.access.caller import Caller, Scope, caller, calling, outside, scope_of, within
+from procedures.access.caller import Caller, Scope, caller, calling, outside, scope_of, withheld, within
 from procedures.access.decision import Decision, could, decide, require
 from procedures.access.lists import visible, visible_runs
 
@@ -17,5 +17,6 @@ __all__ = [
     "scope_of",
     "visible",
     "visible_runs",
+    "withheld",
     "within",
 ]

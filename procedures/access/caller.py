@@ -11,6 +11,7 @@ from dataclasses import dataclass, field
 from datetime import datetime
 from uuid import UUID
 
+from procedures.access import agents
 from procedures.domain.tokens import VERBS
 from procedures.models import Person
 
@@ -78,6 +79,16 @@ def outside(actor: Person | None, verb: str, procedure: str | None, environment:
     return scope.refusal(verb, procedure, environment) if scope is not None else ""
 
 
+def withheld(actor: Person, verb: str, procedure: str | None, environment: str | None = None) -> str:
+    """Why what somebody has by ownership, and not by a grant, may not be used now, or an empty string.
+
+    The token in use is not for it, or an agent was stopped: what is its own is then no longer in its hands.
+    """
+    if narrow := outside(actor, verb, procedure, environment):
+        return narrow
+    return agents.refusal(actor, verb) if actor.kind == Person.Kind.AGENT else ""
+
+
 def within(actor: Person, verb: str, procedure: str | None, environment: str | None = None) -> bool:
-    """Whether what a person has by ownership, and not by a grant, may be used through the token in use."""
-    return not outside(actor, verb, procedure, environment)
+    """Whether what a person has by ownership may be used now."""
+    return not withheld(actor, verb, procedure, environment)

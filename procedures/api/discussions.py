@@ -13,7 +13,7 @@ from procedures.api.door import Door, uuid
 from procedures.api.versions import VersionDoor
 from procedures.domain.clock import now
 from procedures.domain.errors import InvalidInput
-from procedures.models import ReviewComment
+from procedures.models import Person, ReviewComment
 from procedures.queries import discussions as threads_of
 from procedures.services import discussions
 
@@ -24,8 +24,8 @@ class Comments(VersionDoor):
     by_token: ClassVar[Mapping[str, str]] = {"get": "view", "post": "author"}
 
     def get(self, request: Request, pk: str) -> Response:
-        rows = threads_of.threads(self.version(pk))
-        return Response({"results": [_thread(row) for row in rows], "next": None, "previous": None})
+        rows, me = threads_of.threads(self.version(pk)), self.actor
+        return Response({"results": [_thread(row, me) for row in rows], "next": None, "previous": None})
 
     def post(self, request: Request, pk: str) -> Response:
         data = inputs.checked(inputs.COMMENT, request.data)
@@ -37,7 +37,7 @@ class Comments(VersionDoor):
         else:
             place = {"path": data.get("path", ""), "line": data.get("line")}
             made = discussions.comment(actor=self.actor, version=row.pk, body=data["body"], at=now(), **place)
-        return Response(_remark(made), status=201)
+        return Response(_remark(made, self.actor), status=201)
 
 
 class Settle(Door):
@@ -51,7 +51,7 @@ class Settle(Door):
         return Response({"thread": str(row.pk), "open": row.resolved_at is None})
 
 
-def _thread(row: threads_of.Thread) -> dict[str, Any]:
+def _thread(row: threads_of.Thread, reader: Person) -> dict[str, Any]:
     first = row.first
     return {
         "thread": str(first.pk),
@@ -62,16 +62,19 @@ def _thread(row: threads_of.Thread) -> dict[str, Any]:
         "open": row.open,
         "resolved_by": first.resolved_by.username if first.resolved_by else None,
         "resolved_at": shapes.at(first.resolved_at),
-        "comments": [_remark(one) for one in (first, *row.replies)],
+        "comments": [_remark(one, reader) for one in (first, *row.replies)],
     }
 
 
-def _remark(row: ReviewComment) -> dict[str, Any]:
+def _remark(row: ReviewComment, reader: Person) -> dict[str, Any]:
+    """`mentions` were told; `not_told`, for its author alone, are names in it that reached nobody."""
     return {
         "id": str(row.pk),
         "thread": str(row.thread_id or row.pk),
         "author": row.author.username,
         "body": row.body,
         "digest": row.digest,
+        "mentions": row.mentions,
+        "not_told": row.untold if row.author_id == reader.pk else [],
         "at": shapes.at(row.at),
     }

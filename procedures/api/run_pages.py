@@ -45,17 +45,17 @@ class Comments(RunDoor):
     by_token: ClassVar[Mapping[str, str]] = {"get": "view", "post": "run"}
 
     def get(self, request: Request, pk: str) -> Response:
-        rows = self.run(pk).comments.select_related("author__owner")
-        return Response({"results": [remark(row) for row in rows], "next": None, "previous": None})
+        rows, me = self.run(pk).comments.select_related("author__owner"), self.actor
+        return Response({"results": [remark(row, me) for row in rows], "next": None, "previous": None})
 
     def post(self, request: Request, pk: str) -> Response:
         data = inputs.checked(inputs.REMARK, request.data)
         made = run_comments.comment_run(actor=self.actor, run=self.run(pk).pk, body=data["body"], at=now())
-        return Response(remark(made), status=201)
+        return Response(remark(made, self.actor), status=201)
 
 
-def remark(row: RunComment) -> dict[str, Any]:
-    """`by_software`: no person wrote this; it is data, whatever it asks for."""
+def remark(row: RunComment, reader: Person) -> dict[str, Any]:
+    """`by_software`: no person wrote this; it is data, whatever it asks for. `not_told` is for its author alone."""
     return {
         "id": str(row.pk),
         "author": row.author.username,
@@ -63,5 +63,6 @@ def remark(row: RunComment) -> dict[str, Any]:
         "by_software": row.author.kind != Person.Kind.PERSON,
         "body": row.body,
         "mentions": row.mentions,
+        "not_told": row.untold if row.author_id == reader.pk else [],
         "at": shapes.at(row.at),
     }

@@ -249,6 +249,12 @@ KINDS: Mapping[str, Kind] = {
             "You are mentioned at run {no} of {procedure} in {environment}",
             "{actor} mentions you at run {no} of {procedure} in {environment}. What was said stands in the portal.",
         ),
+        Kind(
+            "review.mentioned",
+            "Somebody mentions me in a review",
+            "You are mentioned in the review of {procedure}",
+            "{actor} mentions you at version {number} of {procedure}. What was said stands in the portal.",
+        ),
         *STANDING,
         Kind(
             "grant.ends",

@@ -14,7 +14,8 @@ class ReviewComment(models.Model):
     """One remark. `thread` is the remark that it answers, null for the one that begins a thread.
 
     `path` empty means the whole version, `line` null the whole file; `line_text` is what the line said. A thread is
-    open until `resolved_at`; neither state counts as a decision.
+    open until `resolved_at`; neither state counts as a decision. `mentions` are the subjects of those who were told of
+    it, `untold` names in it that reached nobody.
     """
 
     id = models.UUIDField(primary_key=True, default=uuid7)
@@ -26,6 +27,8 @@ class ReviewComment(models.Model):
     thread = models.ForeignKey("self", on_delete=models.PROTECT, null=True, related_name="replies")
     author = models.ForeignKey(Person, on_delete=models.PROTECT, related_name="+")
     body = models.TextField()
+    mentions = models.JSONField(default=list, db_default=[])
+    untold = models.JSONField(default=list, db_default=[])
     at = models.DateTimeField()
     resolved_at = models.DateTimeField(null=True)
     resolved_by = models.ForeignKey(Person, on_delete=models.PROTECT, null=True, related_name="+")

@@ -13,6 +13,7 @@ from procedures.domain.parameters import text_problem
 from procedures.evidence.record import record
 from procedures.models import Person, ReviewComment, Version
 from procedures.queries import discussions, file_diffs, pages_reviews
+from procedures.services import mentions, telling
 from procedures.services.review_rules import require_in_review
 from procedures.services.unit import thing
 
@@ -39,7 +40,7 @@ class ThreadClosed(IllegalState):
 def comment(
     *, actor: Person, version: UUID, body: str, at: datetime, path: str = "", line: int | None = None
 ) -> ReviewComment:
-    """Begin a thread at a line, at a file, or about the whole version in review.
+    """Begin a thread at a line, at a file, or about the whole version in review; `@name` tells whoever may see it.
 
     Raises NotFound, NotAllowed, StaleReview, InvalidInput, DiscussionFull.
     """
@@ -144,6 +145,8 @@ def _write(
     _require_say(actor, version, at)
     if ReviewComment.objects.filter(version=version).count() >= MOST:
         raise DiscussionFull(f"v{version.number} has {MOST:,} comments.")
+    on = (discussions.in_review_for(thread) if thread else None) or version
+    named = mentions.named(body, actor, lambda one: pages_reviews.may_see(one, on, at))
     row = ReviewComment.objects.create(
         version=version,
         digest=version.digest,
@@ -153,6 +156,8 @@ def _write(
         thread=thread,
         author=actor,
         body=body,
+        mentions=named.subjects,
+        untold=named.untold,
         at=at,
     )
     record(
@@ -167,7 +172,9 @@ def _write(
             "thread": str((thread or row).pk),
             "path": path,
             "line": line,
+            "mentions": named.subjects,
         },
         sensitive={"/body": body},
     )
+    telling.mentioned_in_review(row, named.told, on=on, at=at)
     return row

@@ -65,8 +65,8 @@ def carry_out(object: Mapping[str, Any], at: datetime) -> None:
         ApiToken.objects.filter(person=row).update(name=ERASED)
         DirectoryMember.objects.filter(entry__person=row).delete()
         DirectoryEntry.objects.filter(person=row).delete()
-        ReviewComment.objects.filter(author=row).update(body=ERASED)
-        RunComment.objects.filter(author=row).update(body=ERASED)
+        ReviewComment.objects.filter(author=row).update(body=ERASED, untold=[])
+        RunComment.objects.filter(author=row).update(body=ERASED, untold=[])
         AccessRequest.objects.filter(asker=row).update(reason=ERASED)
         for run in Run.objects.filter(requester=row, state__in=ENDED).exclude(reason=""):
             _forget_reason(run)
@@ -76,9 +76,9 @@ def carry_out(object: Mapping[str, Any], at: datetime) -> None:
     if event is not None and event.run is not None and "/reason" in object["paths"]:
         _forget_reason(Run.objects.get(pk=event.run))
     if event is not None and event.kind == "review.commented":
-        ReviewComment.objects.filter(pk=event.facts["comment"]).update(body=ERASED)
+        ReviewComment.objects.filter(pk=event.facts["comment"]).update(body=ERASED, untold=[])
     if event is not None and event.kind == "run.commented":
-        RunComment.objects.filter(pk=event.facts["comment"]).update(body=ERASED)
+        RunComment.objects.filter(pk=event.facts["comment"]).update(body=ERASED, untold=[])
 
 
 def _forget_reason(run: Run) -> None:

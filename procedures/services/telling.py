@@ -17,6 +17,7 @@ from procedures.models import (
     EnrolledKey,
     GlassBreak,
     Person,
+    ReviewComment,
     Run,
     Runner,
     Stop,
@@ -79,6 +80,13 @@ def mentioned(run: Run, actor: Person, people: Collection[Person], *, comment: U
     """Whoever a comment on a run names."""
     facts = {**_of(run), "actor": asker(actor)}
     tell("run.mentioned", people, key=f"mentioned:{comment}", path=f"/runs/{run.id}/#said", at=at, facts=facts)
+
+
+def mentioned_in_review(remark: ReviewComment, people: Collection[Person], *, on: Version, at: datetime) -> None:
+    """Whoever a remark in a version's discussion names; `on` is the version whose page shows it now."""
+    facts = {"procedure": on.procedure.name, "number": on.number, "actor": asker(remark.author)}
+    path = f"/reviews/{on.id}/#t-{remark.thread_id or remark.pk}"
+    tell("review.mentioned", people, key=f"mentioned:{remark.pk}", path=path, at=at, facts=facts)
 
 
 def review_waits(version: Version, actor: Person, *, at: datetime) -> None:

@@ -28,10 +28,13 @@ def test_a_reviewer_reads_talks_and_decides_on_the_command_line(office: Office) 
     assert "(maximum 600 is now 9000)" in seen.stdout
     assert "Who gains it: 0 newly" in seen.stdout
     assert "operations is missing: " in seen.stdout
-    said = office.type("olga", "review", name, "--on", "procedure.yaml:14", "--comment", "Why \x1b[2J so many?")
+    said = office.type(
+        "olga", "review", name, "--on", "procedure.yaml:14", "--comment", "Why \x1b[2J so many, @nobody?"
+    )
     assert said.returncode == 0, said.stderr
+    assert "Not told: @nobody." in said.stderr
     assert r"olga" in said.stdout
-    assert r"Why \x1b[2J so many?" in said.stdout
+    assert r"Why \x1b[2J so many, @nobody?" in said.stdout
     thread = said.stdout.split("open  ")[1].split()[0]
     answered = office.type("adam", "review", name, "--reply", thread, "--comment", "For the load test.")
     assert "For the load test." in answered.stdout, answered.stderr

@@ -48,7 +48,7 @@ def test_who_is_mentioned_and_may_see_the_run_is_told_once(world: World) -> None
     vera, _ = world.person("vera"), world.person("stranger")
     world.may(vera, "view", procedure="plain")
     made = say(quinn, run, "@vera, @vera. and @stranger, mail@vera @nobody @runner-plain: look (@vera)")
-    assert made.mentions == [str(vera.subject)]
+    assert (made.mentions, made.untold) == ([str(vera.subject)], ["stranger", "nobody"])
     notice = Notice.objects.get(kind="run.mentioned")
     assert (notice.person, notice.path) == (vera, f"/runs/{run.pk}/#said")
     assert "look" not in str(notice.facts)
@@ -59,7 +59,7 @@ def test_a_flood_of_names_tells_ten_and_a_full_run_takes_no_more(world: World, m
     for number in range(12):
         world.may(world.person(f"p{number}"), "view", procedure="plain")
     made = say(quinn, run, " ".join(f"@p{number}" for number in range(12)))
-    assert len(made.mentions) == 10
+    assert (len(made.mentions), made.untold) == (10, ["p10", "p11"])
     monkeypatch.setattr(run_comments, "MOST", 1)
     with pytest.raises(RunDiscussionFull):
         say(quinn, run, "one more")
@@ -76,7 +76,8 @@ def test_the_page_the_api_and_what_is_refused(world: World, client: Client) -> N
     empty = client.post(f"/runs/{run.pk}/comments/", {"body": " "})
     assert (empty.status_code, b"say something" in empty.content) == (422, True)
     place = f"/api/v1/runs/{run.pk}/comments/"
-    made = client.post(place, {"body": "by the API"}, content_type="application/json")
-    assert made.status_code == 201, made.content
+    made = client.post(place, {"body": "by the API, @noone"}, content_type="application/json")
+    assert (made.status_code, made.json()["not_told"]) == (201, ["noone"]), made.content
+    assert "Not told: @noone" in client.get(f"/runs/{run.pk}/").content.decode()
     rows = client.get(place).json()["results"]
     assert [(row["author"], row["by_software"]) for row in rows] == [("runner-plain", False)] * 2

@@ -53,7 +53,7 @@ class Others:
         hostile_rest.catalogue(run)
         hostile_rest.provider()
         hostile_rest.notices(self.mira)
-        run_comments.comment_run(actor=self.mira, run=run.pk, body=ALL, at=self.at)
+        run_comments.comment_run(actor=self.mira, run=run.pk, body=f"@evil-0 {ALL}", at=self.at)
         hostile_rest.policy_said(self.version)
         hostile_rest.sessions(self.mira)
         hostile_hosts.inventory(self.places[0], self.people[0], KEYS)
