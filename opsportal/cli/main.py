@@ -86,6 +86,7 @@ COMMANDS = {
     "backup": "keeping:backup",
     "restore": "keeping:restore",
     "recover": "keeping:recover",
+    "witness": "witnessing:witness",
 }
 HELP = {
     "login": "Sign in; the session is kept for its owner alone.",
@@ -161,7 +162,10 @@ HELP = {
     "backup": "Database and evidence in one file.",
     "restore": "Bring a backup back, and prove its evidence.",
     "recover": "Open a new log after a restore that went back.",
+    "witness": "Watch over somebody else's log, so that it can only grow.",
 }
+
+LATER = {"witness"}  # there for whoever asks for it by name; a first screen has enough to say
 
 
 class Lazy(click.Group):
@@ -188,7 +192,7 @@ class Lazy(click.Group):
 
     def format_commands(self, ctx: click.Context, formatter: click.HelpFormatter) -> None:
         with formatter.section("Commands"):
-            formatter.write_dl([(name, HELP[name]) for name in COMMANDS])
+            formatter.write_dl([(name, HELP[name]) for name in COMMANDS if name not in LATER])
 
 
 @click.command(cls=Lazy)

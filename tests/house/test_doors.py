@@ -97,6 +97,7 @@ COMMANDS = {
     MACHINE: {
         *("config", "doctor", "runner", "scheduler", "sequencer", "up"),
         *("web", "keys", "install", "alive", "backup", "restore", "recover", "runner card", "runner software"),
+        *("witness", "witness init", "witness show"),
     },
     LOCAL: {"lint", "test", "new", "schema", "import", "evidence verify", "policy test", "policy shipped"},
 }
