@@ -46,6 +46,7 @@ def fire(row: Fire) -> dict[str, Any]:
         "followed": row.followed.no if row.followed else None,
         "run": row.run.no if row.run else None,
         "state": row.run.state if row.run else None,
+        "went_on": [{"run": one.no, "state": one.state} for one in getattr(row, "went_on", ())],
     }
 
 

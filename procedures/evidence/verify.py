@@ -852,7 +852,8 @@ class Authority:
             return ""
         row = self.standing.get((str(said.get("kind")), str(said.get("name"))), {})
         fields = ("procedure", "digest", "environment")
-        same = row and [row[n] for n in fields] == [body[n] for n in fields] and row["account"] == body["requester"]
+        same = row and [row[n] for n in fields] == [body[n] for n in fields]
+        same = same and (row["account"] == body["requester"] or bool(body.get("continues")))
         return "" if same else "no signed schedule or hook asked for this"
 
     def lacks(self, control: str, thing: Row, body: Row, at: str, *, weigh: bool = False) -> str:
@@ -1144,7 +1145,10 @@ def _run_event(
         said = body.get("standing") or {}
         run["chain"] |= authority.standing.get((str(said.get("kind")), str(said.get("name"))), {}).get("behind", set())
         run["asked"] = authority.stands(body)
-        run["digest"], run["before"] = body["digest"], body.get("continues")
+        run["digest"], run["before"], run["said"] = body["digest"], body.get("continues"), said
+        if said and runs.get(run["before"], {}).get("said") == said:  # what goes on is judged by the first request
+            run["asked"] = runs[run["before"]]["asked"]
+            run["chain"] |= runs[run["before"]]["chain"]
         run["software"] = body["requester"] in authority.agents or any(
             link["role"] == "delegator" for link in body["chain"]
         )

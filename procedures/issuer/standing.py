@@ -1,7 +1,8 @@
 """Whether the schedule or hook that asked for a run stands by itself, judged from signed events alone (H13, H40).
 
 A row that somebody wrote into a table gives nothing: the change, its digest, its parameters and its planned moments are
-those that people signed, and a delivery in production is verified here again, by the bytes that were delivered.
+those that people signed, and a delivery in production is verified here again, by the bytes that were delivered. A run
+that goes on is judged by the request of the first one, and, where the account asks for it, by what stands now, too.
 """
 
 from __future__ import annotations
@@ -23,6 +24,7 @@ from procedures.issuer.replay import by_now
 from procedures.models import Fire, Run
 
 Row = Mapping[str, Any]
+MOST_IN_A_ROW = 50
 
 
 def judge(authority: Authority, run: Run, plan: Row, procedure: str, facts: Sequence[Fact]) -> set[str]:
@@ -30,22 +32,60 @@ def judge(authority: Authority, run: Run, plan: Row, procedure: str, facts: Sequ
 
     Any one source that says so is enough: the table, the log, or a fire that the run came of.
     """
-    asked = next((fact for fact in facts if fact.kind == "run.requested"), None)
-    said: Row = asked.facts.get("standing", {}) if asked is not None else {}
-    fired = Fire.objects.filter(run=run).exists()
-    if asked is None or not (said or fired or {run.door, asked.facts["door"]} & set(standing.KINDS)):
+    asked = requested(facts)
+    if asked is None:
         return set()
-    if not said:
+    first = first_request(asked)
+    said: Row = first.facts.get("standing", {})
+    fired = run.of_fire_id is not None or Fire.objects.filter(run=run).exists()
+    if not (said or fired or {run.door, asked.facts["door"], first.facts["door"]} & set(standing.KINDS)):
+        return set()
+    if not said or asked.facts.get("standing") != said:
         raise LeaseRefused("The log names no schedule or hook that asked for this run.")
-    row = _stood(authority, said, asked)
-    _same(row, run, plan, procedure, said)
-    _nobody_left(authority, row, said, asked)
-    when = parse_moment(by_now(asked.at))
+    row = _stood(authority, said, first)
+    _same(row, run, plan, procedure, said, first)
+    _nobody_left(authority, row, said, first)
+    if asked is not first:
+        _goes_on(authority, row, run, said, asked)
+    when = parse_moment(by_now(first.at))
     if said["kind"] == standing.HOOK:
-        _delivered(authority, row, run, plan, said, when)
+        _delivered(authority, row, run, plan, first, when)
     else:
         _planned(row, run, plan, said, when)
     return {subject for subject, _ in standing.behind(row, profile=authority.profile)}
+
+
+def _goes_on(authority: Authority, row: Row, run: Run, said: Row, asked: Fact) -> None:
+    """Nothing else went on with the run before; and what the account asks for by itself it may ask for now."""
+    if _gone_on_with(UUID(asked.facts["continues"])) - {run.pk}:
+        raise LeaseRefused("Another run went on already with the one that this goes on with.")
+    if str(run.requester.subject) == row["account"]:
+        _stood(authority, said, asked)
+        _nobody_left(authority, row, said, asked)
+
+
+def _gone_on_with(run: UUID, *, by_itself: bool = False) -> set[UUID]:
+    """Runs that went on with this one and began. `by_itself`: those that the portal asked for alone."""
+    later = [f for f in facts_of_kinds("run.goes_on") if f.facts["with"] == str(run) and f.run is not None]
+    asked = {f.run for f in later if f.facts["by_itself"] or not by_itself}
+    return {one for one in asked if one and any(fact.kind == "run.claimed" for fact in facts_of_run(one))}
+
+
+def requested(facts: Sequence[Fact]) -> Fact | None:
+    return next((fact for fact in facts if fact.kind == "run.requested"), None)
+
+
+def first_request(asked: Fact) -> Fact:
+    """The request of the run with which a row of runs that went on began. Raises LeaseRefused."""
+    first = asked
+    for _ in range(MOST_IN_A_ROW):
+        if not (before := first.facts.get("continues")):
+            return first
+        earlier = requested(facts_of_run(UUID(before)))
+        if earlier is None:
+            raise LeaseRefused("The log holds no request of the run that this one goes on with.")
+        first = earlier
+    raise LeaseRefused("Too many runs went on with each other.")
 
 
 def _stood(authority: Authority, said: Row, asked: Fact) -> Row:
@@ -71,10 +111,11 @@ def _about(fact: Fact, said: Row) -> bool:
     return bool((fact.facts["standing"], fact.facts["name"]) == (said["kind"], said["name"]))
 
 
-def _same(row: Row, run: Run, plan: Row, procedure: str, said: Row) -> None:
-    """The run is of the procedure, digest, place, account and targets that were signed."""
+def _same(row: Row, run: Run, plan: Row, procedure: str, said: Row, first: Fact) -> None:
+    """The run is of the procedure, digest, place and targets that were signed, and the account asked first for it."""
     pinned = (row["procedure"], row["digest"], row["environment"], row["account"])
-    if pinned != (procedure, run.digest, run.environment_id, str(run.requester.subject)):
+    asker = str(run.requester.subject) if first.run == run.pk else first.facts["requester"]
+    if pinned != (procedure, run.digest, run.environment_id, asker):
         raise LeaseRefused(f"The run is not what the {said['kind']} {said['name']} was signed for.")
     root = {name for batch in plan["batches"] for name in batch}
     if row["targets"] and not root <= set(row["targets"]):
@@ -104,16 +145,18 @@ def _planned(row: Row, run: Run, plan: Row, said: Row, when: datetime) -> None:
 def _followed(row: Row, run: Run, said: Row) -> None:
     """The run that it follows ended as the schedule says, in this environment."""
     facts = facts_of_run(UUID(said["followed"]))
-    before = next((fact for fact in facts if fact.kind == "run.requested"), None)
+    before = requested(facts)
     fits = before is not None and "after" in row["when"] and not before.facts.get("draft")
     fits = fits and before is not None and before.facts["procedure"] == row["when"]["after"]
     fits = fits and before is not None and before.facts["environment"] == run.environment_id
+    fits = fits and not _gone_on_with(UUID(said["followed"]), by_itself=True)  # then it ends with what went on
     if not fits or outcome_of(UUID(said["followed"])) not in row["when"].get("outcomes", ()):
         raise LeaseRefused(f"The schedule {said['name']} does not follow the run {said['followed']}.")
 
 
-def _delivered(authority: Authority, row: Row, run: Run, plan: Row, said: Row, when: datetime) -> None:
+def _delivered(authority: Authority, row: Row, run: Run, plan: Row, first: Fact, when: datetime) -> None:
     """In production the bytes of the delivery are verified again, and mapped again: no door is believed."""
+    said: Row = first.facts["standing"]
     if run.environment_id not in authority.production:
         return
     if row["proof"] != standing.ED25519:
@@ -126,7 +169,7 @@ def _delivered(authority: Authority, row: Row, run: Run, plan: Row, said: Row, w
         raise LeaseRefused(f"The delivery {said['delivery']} is not the one that was taken, or was late.")
     if not deliveries.signer(delivery, [one["key"] for one in row["keys"]]):
         raise LeaseRefused(f"No key of the hook {said['name']} signed the delivery {said['delivery']}.")
-    _taken_once(run, said)
+    _taken_once(first, said)
     try:
         given = parameters.resolve(
             of_json(run.version.definition).parameters, deliveries.parameters_of(row["mapping"], body)
@@ -137,10 +180,10 @@ def _delivered(authority: Authority, row: Row, run: Run, plan: Row, said: Row, w
         raise LeaseRefused(f"The plan has other parameters than the delivery {said['delivery']} gives.")
 
 
-def _taken_once(run: Run, said: Row) -> None:
-    """No run before this one was asked for by the same delivery."""
-    for fact in requests_by(UUID(str(run.requester.subject)), within=run.requested_at):
+def _taken_once(first: Fact, said: Row) -> None:
+    """No other run was asked for by the same delivery; what goes on with one is judged by that one."""
+    for fact in requests_by(UUID(first.facts["requester"]), within=parse_moment(first.at)):
         other = fact.facts.get("standing", {})
         same = (other.get("name"), other.get("delivery")) == (said["name"], said["delivery"])
-        if same and fact.run != run.id:
+        if same and fact.run != first.run and not fact.facts.get("continues"):
             raise LeaseRefused(f"The delivery {said['delivery']} asked for another run already.")

@@ -63,6 +63,7 @@ class Run(models.Model):
     continues = models.ForeignKey("self", on_delete=models.PROTECT, null=True, related_name="continued_by")
     resume_at = models.DateTimeField(null=True)  # when the sweeper goes on with it by itself; empty once it tried
     again_of = models.ForeignKey("self", on_delete=models.PROTECT, null=True, related_name="asked_again")
+    of_fire = models.ForeignKey("Fire", on_delete=models.PROTECT, null=True, related_name="runs")
     concurrency_group = models.CharField(max_length=500, blank=True)
     waiting_gate = models.CharField(max_length=400, blank=True)
     waiting_until_at = models.DateTimeField(null=True)

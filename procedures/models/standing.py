@@ -63,7 +63,8 @@ class Fire(models.Model):
 
     `waiting`: it is to be asked for as soon as the run before it has ended. `missed` counts the planned moments before
     this one that nobody was there for. `mark` is a delivery's id, `proof` what its headers said; `body` stays for
-    thirty days, so that the issuer can verify it again.
+    thirty days, so that the issuer can verify it again. `run` is the one that was asked for; `runs` are that and those
+    that go on with it.
     """
 
     id = models.UUIDField(primary_key=True, default=uuid7)

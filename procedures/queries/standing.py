@@ -8,7 +8,7 @@ from datetime import UTC, datetime
 from typing import Any
 from uuid import UUID
 
-from django.db.models import OuterRef, Q, QuerySet, Subquery
+from django.db.models import OuterRef, Prefetch, Q, QuerySet, Subquery
 
 from procedures import access
 from procedures.access import managing
@@ -17,7 +17,7 @@ from procedures.domain import parameters, places, planned, standing
 from procedures.domain.canonical import moment, parse_moment
 from procedures.domain.errors import InvalidInput, NotFound
 from procedures.domain.states import VersionState
-from procedures.models import Environment, Fire, Person, Procedure, Standing, Version
+from procedures.models import Environment, Fire, Person, Procedure, Run, Standing, Version
 
 MOST = 500
 SHOWN = 10
@@ -89,7 +89,9 @@ def one_seen(actor: Person, kind: str, name: str, at: datetime) -> Standing:
 
 
 def history(row: Standing) -> list[Fire]:
-    return list(row.fires.select_related("run", "followed").order_by("-planned_at", "-id")[:HISTORY])
+    went_on = Prefetch("runs", Run.objects.filter(continues__isnull=False).order_by("no"), to_attr="went_on")
+    rows = row.fires.select_related("run", "followed").prefetch_related(went_on)
+    return list(rows.order_by("-planned_at", "-id")[:HISTORY])
 
 
 @dataclass(frozen=True, slots=True)
@@ -209,6 +211,26 @@ def end_of(row: Standing, reason: str) -> dict[str, Any]:
     """The change that ends it."""
     named = {"kind": row.kind, "name": row.name, "procedure": row.procedure.name}
     return {**named, "environment": row.environment_id, "reason": reason}
+
+
+def under_way(row: Standing) -> Run | None:
+    """A run of it that has not ended, or that was interrupted and goes on by itself."""
+    rows = Run.objects.filter(of_fire__standing=row).filter(Q(ended_at__isnull=True) | Q(resume_at__isnull=False))
+    return rows.order_by("no").first()
+
+
+def why_lapsed(said: Mapping[str, Any], at: datetime) -> str:
+    """Why nothing goes on by itself of what this asked for, as its run says in evidence; empty if it stands as then."""
+    rows = Standing.objects.select_related("edited_by")
+    row = rows.filter(kind=said["kind"], name=said["name"]).first()
+    called = f"The {said['kind']} {said['name']}"
+    if row is None or row.ended_at is not None or row.expires_at <= at:
+        return f"{called} stands no more."
+    if row.paused_at is not None:
+        return f"{called} is paused: {row.paused_why}"
+    if not row.edited_by.is_active:
+        return f"{called} was set last by {row.edited_by.username}, who has left."
+    return f"{called} was set anew since." if str(row.change) != said["change"] else ""
 
 
 def holding(procedure: Procedure, environment: Environment | None, at: datetime) -> list[Standing]:

@@ -5,17 +5,21 @@ from __future__ import annotations
 from collections.abc import Iterator
 from dataclasses import dataclass
 from datetime import datetime, timedelta
+from typing import Any
 from uuid import UUID
 
 import structlog
+from django.db import transaction
 
 from procedures import access
 from procedures.domain.canonical import parse
 from procedures.domain.continuing import GOOD, LeftOver, unsafe
 from procedures.domain.errors import IllegalState, NotFound, OpsError
 from procedures.domain.states import TERMINAL_RUN_STATES, RunState
+from procedures.evidence.queries import facts_of_run
 from procedures.models import Person, Run
-from procedures.services import carried, telling
+from procedures.queries import standing
+from procedures.services import carried, following, telling
 from procedures.services.run_inputs import Wish
 from procedures.services.runs import asked
 from procedures.services.unit import thing
@@ -71,6 +75,9 @@ def _go_on(actor: Person, run: UUID, how: GoOn, at: datetime) -> Run:
     earlier = rows.get(pk=run)
     if why := refusal(earlier):
         raise why
+    said = _standing_of(earlier)
+    if said and how.door == SWEEPER and (lapsed := standing.why_lapsed(said, at)):
+        raise NothingToGoOnWith(lapsed)
     wish = Wish(
         procedure=earlier.procedure.name,
         environment=earlier.environment_id,
@@ -80,14 +87,21 @@ def _go_on(actor: Person, run: UUID, how: GoOn, at: datetime) -> Run:
         digest=earlier.digest,
         door=how.door,
         continues=earlier,
+        of_fire=earlier.of_fire,
         why_on=how.reason,
     )
     chain = [(link.person, link.role) for link in earlier.chain.select_related("person")]
-    made = asked(actor=actor, wish=wish, at=at, chain=chain)
+    made = asked(actor=actor, wish=wish, at=at, chain=chain, facts={"standing": said} if said else {})
     Run.objects.filter(pk=run).update(resume_at=None)
     if how.door == SWEEPER:
         telling.goes_on(made, earlier, at=at)
     return made
+
+
+def _standing_of(run: Run) -> dict[str, Any]:
+    """The schedule or hook that a run came of, as its request says in evidence; empty for any other."""
+    asked = next((fact.facts for fact in facts_of_run(run.pk) if fact.kind == "run.requested"), {})
+    return dict(asked.get("standing", {}))
 
 
 def refusal(earlier: Run) -> IllegalState | None:
@@ -140,22 +154,43 @@ def goes_on_by_itself(run: Run, at: datetime) -> datetime | None:
 
 def go_on_by_itself(*, at: datetime) -> int:
     """Go on with interrupted runs whose time has come, as whoever asked for them. Returns how many."""
-    due = Run.objects.filter(state=RunState.INTERRUPTED.value, resume_at__isnull=False, deadline_at__gt=at)
+    due = Run.objects.filter(state=RunState.INTERRUPTED.value, resume_at__isnull=False)
     made = 0
     for run in due.select_related("requester").order_by("id")[:100]:
         settled = not run.tasks.filter(state="interrupted", remote="unknown").exists()
-        if settled or (run.resume_at is not None and run.resume_at <= at):
+        if run.deadline_at is None or run.deadline_at <= at:
+            _stays(run.pk, at)
+        elif settled or (run.resume_at is not None and run.resume_at <= at):
             made += _try(run, at)
     return made
 
 
 def _try(run: Run, at: datetime) -> bool:
     """Once: what refuses it now would refuse a person too, who sees why on the run's page."""
-    if not Run.objects.filter(pk=run.pk, resume_at=run.resume_at).update(resume_at=None):
-        return False
     try:
         continue_run(actor=run.requester, run=run.pk, how=GoOn(door=SWEEPER), at=at)
     except OpsError as problem:
         log.info("run.goes_on.refused", run=str(run.pk), code=problem.code, why=problem.message)
+        _stays(run.pk, at)
         return False
+    except Exception:
+        _stays(run.pk, at)  # else it would be tried again every second, before everything that the sweeper does later
+        raise
     return True
+
+
+def _stays(run: UUID, at: datetime) -> None:
+    """It stays interrupted, unless another sweeper went on with it meanwhile; what follows it is due now."""
+    with transaction.atomic():
+        row = Run.objects.select_for_update(of=("self",)).get(pk=run)
+        if row.resume_at is not None:
+            Run.objects.filter(pk=run).update(resume_at=None)
+            following.note_followers(row, RunState.INTERRUPTED, at=at)
+
+
+def after_interruption(run: Run, at: datetime) -> None:
+    """It goes on by itself in a while; else what follows it is due now. Call in the transaction that ended it."""
+    resume_at = goes_on_by_itself(run, at)
+    Run.objects.filter(pk=run.pk).update(resume_at=resume_at)
+    if resume_at is None:
+        following.note_followers(run, RunState.INTERRUPTED, at=at)

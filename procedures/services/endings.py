@@ -17,7 +17,7 @@ from procedures.domain.states import TERMINAL_RUN_STATES, RunState, TaskState
 from procedures.models import Claim, LeaseRecord, Person, Run, Task
 from procedures.services import telling
 from procedures.services.claims import hold
-from procedures.services.continuing import goes_on_by_itself
+from procedures.services.continuing import after_interruption
 from procedures.services.queueing import queue
 from procedures.services.run_states import end, move, note
 from procedures.services.steady import steadily
@@ -82,7 +82,7 @@ def _finish_run(
             facts={"runner": str(signer.id), "dsse": envelope, "tasks": len(tasks), "plan_digest": row.plan_digest},
         )
         if outcome is RunState.INTERRUPTED:
-            Run.objects.filter(pk=run).update(resume_at=goes_on_by_itself(row, at))
+            after_interruption(row, at)
 
 
 def hand_over(*, run: UUID, token: UUID, at: datetime) -> None:
@@ -205,7 +205,7 @@ def interrupt(claim: Claim, *, at: datetime, who: str, why: Why, message: str) -
         note("lease.revoked", row, at=at, actor=None, facts=facts)
     facts = {"runner": str(claim.runner_id)}
     end(row, RunState.INTERRUPTED, at=at, actor=None, who=who, message=message, facts=facts)
-    Run.objects.filter(pk=row.pk).update(resume_at=goes_on_by_itself(row, at))
+    after_interruption(row, at)
 
 
 def _lose(task: Task, run: Run, at: datetime, who: str, message: str) -> None:

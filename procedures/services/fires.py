@@ -17,7 +17,7 @@ from procedures.domain.canonical import moment
 from procedures.domain.errors import OpsError
 from procedures.models import Fire, Person, Run, Standing
 from procedures.queries import stops
-from procedures.queries.standing import behind, locked
+from procedures.queries.standing import behind, locked, under_way
 from procedures.services import runs, standing_states, telling_standing
 from procedures.services.portal import profile_in_force
 
@@ -106,7 +106,7 @@ def _waiting(pk: UUID, at: datetime) -> int:
 
 def _attempt(row: Standing, fire: Fire, at: datetime) -> int:
     """Ask for the run, unless the one before is under way: then as the schedule says. 0 if it goes on waiting."""
-    before = Run.objects.filter(fire__standing=row, ended_at__isnull=True).first()
+    before = under_way(row)
     if before is None:
         ask(row, fire, dict(row.object["parameters"]), at)
         return 1
@@ -117,13 +117,13 @@ def _attempt(row: Standing, fire: Fire, at: datetime) -> int:
             settle(fire, "waiting", why)
         return 0
     also = "" if row.object["overlap"] == "skip" else ", and another waits already"
-    settle(fire, "skipped", f"Run #{before.no} is still under way{also}.")
+    is_so = "is still under way" if before.ended_at is None else "was interrupted and goes on by itself"
+    settle(fire, "skipped", f"Run #{before.no} {is_so}{also}.")
     return 1
 
 
 def ask(row: Standing, fire: Fire, parameters: Mapping[str, Any], at: datetime) -> Run | None:
     """Ask for the run of a fire by the account, or write down why not. Call inside a transaction."""
-    door = row.kind
     wish = runs.Wish(
         procedure=row.procedure.name,
         environment=row.environment_id,
@@ -131,7 +131,8 @@ def ask(row: Standing, fire: Fire, parameters: Mapping[str, Any], at: datetime) 
         targets=row.object["targets"],
         reason=row.object["reason"],
         digest=row.object["digest"],
-        door=door,
+        door=row.kind,
+        of_fire=fire,
     )
     try:
         with transaction.atomic():
@@ -163,7 +164,7 @@ def _depth(fire: Fire | None) -> int:
     depth = 0
     while fire is not None and fire.followed is not None and depth <= standing.DEPTH:
         depth += 1
-        fire = Fire.objects.select_related("followed").filter(run=fire.followed).first()
+        fire = fire.followed.of_fire
     return depth
 
 

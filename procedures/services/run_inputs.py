@@ -13,7 +13,7 @@ from procedures.domain.canonical import NotCanonical, canon, parse
 from procedures.domain.definition import Definition
 from procedures.domain.errors import IllegalState, InvalidInput
 from procedures.domain.sealing import seal as seal_to_pool
-from procedures.models import Environment, PoolKey, Run
+from procedures.models import Environment, Fire, PoolKey, Run
 
 
 class NotRunnable(IllegalState):
@@ -39,6 +39,7 @@ class Wish:
     break_glass: bool = False
     again_of: Run | None = None
     continues: Run | None = None
+    of_fire: Fire | None = None  # what of a schedule or hook it came of, be it by way of the run before
     priority: str = ""
     why_on: str = ""  # why it goes on; the reason itself stays that of the run before
 

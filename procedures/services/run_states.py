@@ -53,7 +53,8 @@ def end(
         procedure=run.procedure_id,
         facts={"from": started.value, "message": message, "digest": run.digest, **(facts or {})},
     )
-    following.note_followers(run, new, at=at)
+    if new is not RunState.INTERRUPTED:  # the portal may go on with it by itself: `continuing.after_interruption`
+        following.note_followers(run, new, at=at)
     telling.run_ended(run, new, at=at)
 
 

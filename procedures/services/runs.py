@@ -102,6 +102,7 @@ def asked(
         narrowed_to=list(wish.targets),
         again_of=wish.again_of,
         continues=wish.continues,
+        of_fire=wish.of_fire,
         grant=decision.grant.id,
         risk=version.risk,
         state=RunState.REQUESTED.value,

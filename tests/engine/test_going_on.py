@@ -160,9 +160,12 @@ def test_the_portal_goes_on_with_nothing_that_is_unsafe_too_late_or_stopped(worl
     late = lost(world.ask(quinn, procedure="safe"), story, "b")
     assert (unsafe.resume_at, late.resume_at is None) == (None, False)
     assert go_on_by_itself(at=now() + timedelta(hours=1)) == 0
+    late.refresh_from_db()
+    assert late.resume_at is None, "its time is over for good"
+    halted = lost(world.ask(quinn, procedure="safe"), story, "b")
     Stop.objects.create(environment_id="development", reason="a test", thrown_by=world.mira, thrown_at=now())
     assert go_on_by_itself(at=now()) == 1
-    assert Run.objects.get(continues=late).state == "denied"
+    assert Run.objects.get(continues=halted).state == "denied"
 
 
 def test_the_page_offers_it_tells_why_not_and_shows_the_chain(world: World, story: Story) -> None:

@@ -90,7 +90,8 @@ def said(kind: str) -> list[dict[str, Any]]:
 
 def lent(run: Run, *, at: datetime | None = None) -> tuple[str, ...]:
     """What the issuer says of this run, at its request or now, whichever is later: tests sweep ahead of the clock."""
-    with patch("procedures.issuer.replay.now", return_value=max(now(), run.requested_at)):
+    latest = max(now(), run.requested_at, run.of_fire.at if run.of_fire else run.requested_at)
+    with patch("procedures.issuer.replay.now", return_value=latest):
         return judge_run(replay(), run, parse(bytes(run.plan)), at=at or now())
 
 

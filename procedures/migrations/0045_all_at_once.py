@@ -1,4 +1,4 @@
-"""The schema as 0044_mentions leaves it, made at once where there is none yet.
+"""The schema as 0045_runs_of_a_fire leaves it, made at once where there is none yet.
 
 Whoever has some of the replaced migrations goes on by those that are lacking; both ways lead to the same schema, which
 a test compares. On a live system it does nothing. Undo: as for those it replaces.
@@ -18,7 +18,7 @@ from procedures.migrations._together import Together
 
 class Migration(migrations.Migration):
 
-    replaces = [('procedures', '0001_initial'), ('procedures', '0002_format'), ('procedures', '0003_sources'), ('procedures', '0004_life_of_an_acceptance'), ('procedures', '0005_run_ending'), ('procedures', '0006_artifacts'), ('procedures', '0007_passkeys'), ('procedures', '0008_trials'), ('procedures', '0009_discussion'), ('procedures', '0010_drafts'), ('procedures', '0011_entities'), ('procedures', '0012_option_lists'), ('procedures', '0013_manuscripts'), ('procedures', '0014_code_apps'), ('procedures', '0015_tokens_and_sessions'), ('procedures', '0016_identities'), ('procedures', '0017_notices'), ('procedures', '0018_policies'), ('procedures', '0019_access_requests'), ('procedures', '0020_break_glass'), ('procedures', '0021_agents'), ('procedures', '0022_grants_whole'), ('procedures', '0023_campaigns'), ('procedures', '0024_spaces'), ('procedures', '0025_notices_read'), ('procedures', '0026_grant_windows_index'), ('procedures', '0027_directories'), ('procedures', '0028_deputies'), ('procedures', '0029_connections'), ('procedures', '0030_spaces_hold_more'), ('procedures', '0031_workloads'), ('procedures', '0032_runs_again'), ('procedures', '0033_inventories'), ('procedures', '0034_deputies_agree'), ('procedures', '0035_going_on'), ('procedures', '0036_clocks'), ('procedures', '0038_step_batches'), ('procedures', '0039_queue'), ('procedures', '0040_runners'), ('procedures', '0041_pauses'), ('procedures', '0042_said_and_asked'), ('procedures', '0043_standing'), ('procedures', '0044_mentions')]
+    replaces = [('procedures', '0001_initial'), ('procedures', '0002_format'), ('procedures', '0003_sources'), ('procedures', '0004_life_of_an_acceptance'), ('procedures', '0005_run_ending'), ('procedures', '0006_artifacts'), ('procedures', '0007_passkeys'), ('procedures', '0008_trials'), ('procedures', '0009_discussion'), ('procedures', '0010_drafts'), ('procedures', '0011_entities'), ('procedures', '0012_option_lists'), ('procedures', '0013_manuscripts'), ('procedures', '0014_code_apps'), ('procedures', '0015_tokens_and_sessions'), ('procedures', '0016_identities'), ('procedures', '0017_notices'), ('procedures', '0018_policies'), ('procedures', '0019_access_requests'), ('procedures', '0020_break_glass'), ('procedures', '0021_agents'), ('procedures', '0022_grants_whole'), ('procedures', '0023_campaigns'), ('procedures', '0024_spaces'), ('procedures', '0025_notices_read'), ('procedures', '0026_grant_windows_index'), ('procedures', '0027_directories'), ('procedures', '0028_deputies'), ('procedures', '0029_connections'), ('procedures', '0030_spaces_hold_more'), ('procedures', '0031_workloads'), ('procedures', '0032_runs_again'), ('procedures', '0033_inventories'), ('procedures', '0034_deputies_agree'), ('procedures', '0035_going_on'), ('procedures', '0036_clocks'), ('procedures', '0038_step_batches'), ('procedures', '0039_queue'), ('procedures', '0040_runners'), ('procedures', '0041_pauses'), ('procedures', '0042_said_and_asked'), ('procedures', '0043_standing'), ('procedures', '0044_mentions'), ('procedures', '0045_runs_of_a_fire')]
 
     initial = True
 
@@ -576,6 +576,7 @@ class Migration(migrations.Migration):
                     ('continues', models.ForeignKey(null=True, on_delete=django.db.models.deletion.PROTECT, related_name='continued_by', to='procedures.run')),
                     ('resume_at', models.DateTimeField(null=True)),
                     ('again_of', models.ForeignKey(null=True, on_delete=django.db.models.deletion.PROTECT, related_name='asked_again', to='procedures.run')),
+                    ('of_fire', models.ForeignKey(null=True, on_delete=django.db.models.deletion.PROTECT, related_name='runs', to='procedures.fire')),
                     ('concurrency_group', models.CharField(blank=True, max_length=500)),
                     ('waiting_gate', models.CharField(blank=True, max_length=400)),
                     ('waiting_until_at', models.DateTimeField(null=True)),
