@@ -37,4 +37,4 @@ def figure() -> Callable[[str, Any], None]:
 @pytest.fixture(scope="session")
 def host_number() -> int:
     """A number for practice hosts of this worker alone: their users' processes are ended by user id."""
-    return 10 * int(os.environ.get("PYTEST_XDIST_WORKER", "gw0").removeprefix("gw"))
+    return 30 * int(os.environ.get("PYTEST_XDIST_WORKER", "gw0").removeprefix("gw"))

@@ -36,7 +36,7 @@ from tests.faults.cluster import Cluster, new_cluster
 
 ASKERS = ("mira", "quinn", "petra", "max", "ines", "olga", "sven", "clara")
 OVER = ("succeeded", "failed", "timed_out", "canceled", "denied", "rejected", "expired", "interrupted")
-AT_ONCE = 6
+AT_ONCE, HOSTS, EACH = 12, 8, 2
 YAML = """\
 apiVersion: opsportal/v1
 kind: Procedure
@@ -48,7 +48,7 @@ spec:
   environments: [staging]
   timeout: 5m
   parameters: {properties: {word: {type: string, title: Word, maxLength: 100, default: x}}}
-  targets: {filter: "role=web", strategy: {mode: rolling, batch: 1}}
+  targets: {filter: "role=web", narrow: true, strategy: {mode: rolling, batch: 1}}
   credentials: {deploy: {kind: ssh, ttl: 2m}}
   steps:
     - {id: first, idempotent: true, <<STEP>>, input: {script: note.sh, env: {STEP: first}}}
@@ -73,7 +73,9 @@ class Storm:
     def ask(self, number: int) -> None:
         """Ask until the portal answers; the same key each time, so that it is one run however often it is said."""
         person, word = self.company[ASKERS[number % len(ASKERS)]], f"w{number}x{self.chance.randrange(1 << 40):x}"
-        body = {"procedure": "storm", "environment": "staging", "reason": "a storm", "parameters": {"word": word}}
+        two = sorted(self.chance.sample([host.name for host in self.hosts], EACH))
+        body: dict[str, Any] = {"procedure": "storm", "environment": "staging", "reason": "a storm"}
+        body |= {"parameters": {"word": word}, "targets": two}
         end = time.monotonic() + 120
         while time.monotonic() < end:
             with contextlib.suppress(httpx.HTTPError):
@@ -159,13 +161,12 @@ class Storm:
     def nothing_twice(self, rows: Sequence[tuple[Any, ...]]) -> None:
         notes, good = self.notes(), {word for _, state, word, _ in rows if state == "succeeded"}
         assert len({word for _, _, word, before in rows if before is None}) == len(self.words), "a run was asked twice"
-        hosts = len(self.hosts)
         for word in self.words:
-            assert notes[f"once {word}"] <= hosts, f"{word}: a step that nobody declared idempotent ran twice"
+            assert notes[f"once {word}"] <= EACH, f"{word}: a step that nobody declared idempotent ran twice"
             if word in good:
                 found = [notes[f"done {step} {word}"] for step in ("first", "once", "last")]
-                assert min(found) >= hosts, f"{word} succeeded, and the hosts saw {found}"
-                assert found[1] == hosts
+                assert min(found) >= EACH, f"{word} succeeded, and the hosts saw {found}"
+                assert found[1] == EACH
         for host in self.hosts:
             assert max(Counter(line for line in host.notes if line.startswith("once ")).values(), default=0) <= 1
 
@@ -210,7 +211,7 @@ def storm(seed: int, host_number: int) -> Iterator[Storm]:
     folder = Path(tempfile.mkdtemp(prefix="opsportal-storm-", dir="/var/tmp"))
     folder.chmod(0o711)
     cluster = new_cluster()
-    hosts = [NotedHost(f"web-0{n}", folder / f"web-0{n}", 106 + n + host_number) for n in (1, 2)]
+    hosts = [NotedHost(f"web-0{n}", folder / f"web-0{n}", 106 + n + host_number) for n in range(1, HOSTS + 1)]
     environ = {
         "OPSPORTAL_RUNNER_ADDRESS": "127.0.0.1/32",
         "OPSPORTAL_HEARTBEAT_LOST_S": "10",
