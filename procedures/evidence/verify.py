@@ -1002,6 +1002,8 @@ class Story:
             runner = _dsse(authority, self.chains, body["dsse"], header, body, member)
             if runner in authority.gone_runners:
                 authority.asserted.append((index, "runner", "a statement by a runner that had been ended"))
+        elif kind == "run.finished" and header["o"] == "succeeded":
+            authority.asserted.append((index, "runner", "said to have succeeded, and no runner signed that"))
 
     def _version(self, kind: str, body: Row, member: str) -> None:
         if kind == "version.submitted":

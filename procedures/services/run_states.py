@@ -39,6 +39,7 @@ def end(
 ) -> None:
     """Move a run to a terminal state and seal it: exactly one seal per run, whatever dies."""
     started = RunState(run.state)
+    about = {"from": started.value, "message": message, "digest": run.digest, "plan_digest": run.plan_digest}
     kind = SEAL_KINDS[new]
     move(run, new, at=at, who=who, message=message)
     Claim.objects.filter(run=run).delete()
@@ -51,7 +52,7 @@ def end(
         actor=actor,
         at=at,
         procedure=run.procedure_id,
-        facts={"from": started.value, "message": message, "digest": run.digest, **(facts or {})},
+        facts={**about, **(facts or {})},
     )
     if new is not RunState.INTERRUPTED:  # the portal may go on with it by itself: `continuing.after_interruption`
         following.note_followers(run, new, at=at)
