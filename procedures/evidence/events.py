@@ -109,7 +109,7 @@ KINDS: Mapping[str, tuple[str, ...]] = {
     "run.refrozen": ("gate", "was", "plan_digest"),
     "run.winding_up": ("ending", "message"),
     "run.cancel_asked": ("reason",),
-    "run.finished": ("digest", "plan_digest"),  # and `dsse`, where a runner says it; by itself the portal ends none well
+    "run.finished": ("digest", "plan_digest"),  # and `dsse` where a runner ended it: the portal alone ends none well
     "run.canceled": ("digest",),
     "run.denied": ("digest", "message"),
     "run.rejected": ("digest", "message"),

@@ -28,7 +28,7 @@ from procedures.domain.errors import OpsError
 from procedures.domain.limits import MIB
 from procedures.domain.pace import Pace
 from procedures.domain.software import CALLS_A_MINUTE, MAY
-from procedures.mcp import METADATA, OAUTH, answers, authorization, calls, tools
+from procedures.mcp import METADATA, OAUTH, acting, answers, authorization, calls, looking, tools
 from procedures.mcp.listening import Listening
 from procedures.models import ApiToken, Run
 from procedures.services import connections as consents
@@ -83,8 +83,10 @@ async def call_tool(context: ServerRequestContext[Any, Any], params: CallToolReq
     """The answer of a tool; what is refused is a tool's error, with its reason and what to do next."""
     token, given = token_of(context), params.arguments or {}
     try:
-        if params.name in {tool.name for tool in tools.LOOKING}:
-            return await asked(token, calls.look, token.person, params.name, given)
+        if params.name in looking.LOOKS:
+            return await asked(token, looking.look, token.person, params.name, given)
+        if params.name in acting.ACTS:
+            return await asked(token, acting.act, token.person, params.name, given)
         run = await asked(token, calls.ask, token.person, params.name, given)
         return await _outcome(context, token, run)
     except OpsError as problem:
@@ -95,9 +97,9 @@ async def _outcome(context: ServerRequestContext[Any, Any], token: ApiToken, run
     """How the run stands when it has ended, waits for people, or a few seconds have gone."""
     until, state = time.monotonic() + WAIT_S, ""
     while True:
-        row = await asked(token, calls.seen, token.person, str(run.pk))
+        row = await asked(token, looking.seen, token.person, str(run.pk))
         if row.state in answers.OVER | answers.WAITS or time.monotonic() >= until:
-            return answers.of_run(row)
+            return await asked(token, looking.stands, token.person, str(run.pk))
         if row.state != state:
             state = row.state
             await context.session.report_progress(WAIT_S - (until - time.monotonic()), WAIT_S, f"#{row.no} is {state}")

@@ -64,6 +64,10 @@ def _who(people: list[Person]) -> str:
 
 def _parked(run: Run) -> Reason:
     until = f" until {_clock(run.waiting_until_at)}" if run.waiting_until_at else ""
+    if run.paused_at is not None:
+        who = f" by {run.pause_asked_by.name}" if run.pause_asked_by else ""
+        said = f"Paused{who} at {_clock(run.paused_at)}; it goes on when somebody resumes it"
+        return Reason("pause", f"{said}. If nobody does{until}, it ends as timed out and clears up.")
     if run.waiting_gate:
         return Reason("gate", f"Waits at the gate {run.waiting_gate} for an answer{until}.")
     return Reason("wait", f"Waits{until}, then goes on by itself." if until else "Waits for somebody to go on.")

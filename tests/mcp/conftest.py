@@ -14,11 +14,13 @@ from mcp import Client
 from mcp.client.streamable_http import streamable_http_client
 
 from procedures.mcp.door import Gate
+from procedures.mcp.tools import ACTING, LOOKING
 from procedures.models import Person
 from tests.factories.agents import new_agent, token_of
 from tests.factories.portal import World, new_world
 
 T = TypeVar("T")
+OURS = [tool.name for tool in (*LOOKING, *ACTING)]
 URL = "http://localhost:8000/mcp/"
 
 
@@ -54,6 +56,15 @@ async def ended(gate: Gate) -> None:
     if gate._started is not None:
         gate._started[2].cancel()
         await asyncio.gather(gate._started[2], return_exceptions=True)
+
+
+def called(agent: Person, name: str, given: dict[str, Any], **more: Any) -> Any:
+    """What one tool answers to this agent."""
+
+    async def act(client: Client) -> Any:
+        return await client.call_tool(name, given)
+
+    return at_the_door(agent, act, **more)
 
 
 def at_the_door(agent: Person, act: Callable[[Client], Awaitable[T]], secret: str = "", **more: Any) -> T:

@@ -28,6 +28,7 @@ from tests.factories.agents import new_agent
 from tests.factories.portal import PASSWORD, World, new_world
 from tests.fixtures.databases import FreshDatabase
 from tests.fixtures.serving import free_port, served
+from tests.mcp.conftest import OURS
 from tests.mcp.test_served import apart, run_what_is_queued
 from tests.web.test_step_up import hidden
 
@@ -120,7 +121,7 @@ async def story(url: str, world: World, bot: Person, secret: Secret) -> None:
     kept, owner = Kept(), Owner(bot, secret)
     for asked_so_far in (1, 1):  # the second time with keys that it kept, from which it makes fresh ones
         names, granted, other = await used(url, kept, owner)
-        assert names[2:] == ["hello"]
+        assert names[len(OURS) :] == ["hello"]
         assert granted.structured_content["state"] == "succeeded", granted  # type: ignore[attr-defined]
         assert other.structured_content["code"] == "access.denied"  # type: ignore[attr-defined]
         assert owner.asked == asked_so_far, "nobody is asked twice for one consent"

@@ -24,6 +24,7 @@ from tests.factories.agents import new_agent, token_of
 from tests.factories.portal import World, new_world
 from tests.fixtures.databases import FreshDatabase
 from tests.fixtures.serving import free_port, served
+from tests.mcp.conftest import OURS
 
 pytestmark = pytest.mark.once
 
@@ -49,7 +50,7 @@ def apart(act: Any, **given: Any) -> None:
 async def story(url: str, secret: str, world: World, bot: Person) -> None:
     given = {"environment": "development", "reason": "greet", "parameters": {"name": "Ada"}}
     async with client_at(url, secret) as client:
-        assert [tool.name for tool in (await client.list_tools()).tools][2:] == ["hello"]
+        assert [tool.name for tool in (await client.list_tools()).tools][len(OURS) :] == ["hello"]
         call = asyncio.create_task(client.call_tool("hello", given))
         await asyncio.to_thread(apart, run_what_is_queued)
         answer = await call
@@ -62,7 +63,7 @@ async def story(url: str, secret: str, world: World, bot: Person) -> None:
             stop = {"actor": world.mira, "agent": bot.subject, "reason": "enough", "at": now()}
             await asyncio.to_thread(apart, agents.stop, **stop)
             assert type(await asyncio.wait_for(anext(aiter(events)), 20)).__name__ == "ToolsListChanged"
-        assert [tool.name for tool in (await client.list_tools()).tools][2:] == []
+        assert [tool.name for tool in (await client.list_tools()).tools][len(OURS) :] == []
         stopped = await client.call_tool("hello", given)
         assert "was stopped" in stopped.structured_content["message"]
 

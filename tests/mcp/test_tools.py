@@ -12,7 +12,7 @@ from procedures.mcp import door
 from procedures.models import Grant, Person, Run
 from procedures.runner.drive import drive
 from tests.factories.portal import World
-from tests.mcp.conftest import at_the_door
+from tests.mcp.conftest import OURS, at_the_door, called
 
 pytestmark = pytest.mark.once
 
@@ -25,13 +25,6 @@ def patience(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(door, "LOOK_S", 0.02)
 
 
-def called(bot: Person, name: str, given: dict[str, Any], **more: Any) -> Any:
-    async def act(client: Client) -> Any:
-        return await client.call_tool(name, given)
-
-    return at_the_door(bot, act, **more)
-
-
 def names(bot: Person, **more: Any) -> list[str]:
     async def act(client: Client) -> list[str]:
         return [tool.name for tool in (await client.list_tools()).tools]
@@ -41,15 +34,15 @@ def names(bot: Person, **more: Any) -> list[str]:
 
 @pytest.mark.parametrize("mode", ["auto", "legacy"])
 def test_exactly_the_procedures_that_may_be_run_are_tools(world: World, bot: Person, mode: str) -> None:
-    assert names(bot, mode=mode) == ["run_status", "run_log", "hello"]
+    assert names(bot, mode=mode) == [*OURS, "hello"]
     for grant in Grant.objects.filter(person=bot):
         world.propose("grant_end", {"grant": str(grant.pk), "reason": "over"})
-    assert names(bot, mode=mode) == ["run_status", "run_log"]
+    assert names(bot, mode=mode) == OURS
 
 
 def test_a_tool_is_told_by_the_accepted_version_in_few_plain_words(world: World, bot: Person) -> None:
     async def act(client: Client) -> Any:
-        return (await client.list_tools()).tools[2]
+        return (await client.list_tools()).tools[-1]
 
     tool = at_the_door(bot, act)
     schema = tool.input_schema
@@ -131,7 +124,7 @@ def test_a_run_that_ends_in_time_is_answered_with_its_result(
 ) -> None:
     """The runner takes it between two looks; progress is told on the way."""
     monkeypatch.setattr(door, "WAIT_S", 10.0)
-    seen, looks, heard = door.calls.seen, [], []
+    seen, looks, heard = door.looking.seen, [], []
 
     def look(person: Person, named: Any) -> Run:
         row = seen(person, named)
@@ -146,7 +139,7 @@ def test_a_run_that_ends_in_time_is_answered_with_its_result(
     async def act(client: Client) -> Any:
         return await client.call_tool("hello", ARGUMENTS, progress_callback=progress)
 
-    monkeypatch.setattr(door.calls, "seen", look)
+    monkeypatch.setattr(door.looking, "seen", look)
     answer = at_the_door(bot, act)
     assert answer.structured_content["state"] == "succeeded"
     assert heard[0].endswith("is queued")
