@@ -61,6 +61,7 @@ COMMANDS = {
     "hook": "hooks:hook",
     "secret": "access:secret",
     "target": "targets:target",
+    "database": "databases:database",
     "inventory": "inventories:inventory",
     "source": "sources:source",
     "token": "tokens:token",

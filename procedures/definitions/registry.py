@@ -24,6 +24,7 @@ OURS = {
     "procedures.actions.gate": ("GateApproval", "GateInput", "GateWait"),
     "procedures.actions.call": ("ProcedureRun",),
     "procedures.actions.http": ("HttpRequest",),
+    "procedures.actions.sql": ("SqlQuery",),
     "procedures.actions.fetch": ("FetchTemplate", "FetchPlain"),
     "procedures.actions.files": ("FsRename", "FsDelete", "DebugLog"),
     "procedures.actions.publish": ("PublishGit", "PublishGithub", "PublishGithubPullRequest"),
@@ -41,6 +42,7 @@ OUR_PROVIDERS = {
     "ssh-key": ("procedures.credentials.ssh_key", "SshKey"),
     "git-token": ("procedures.credentials.git_token", "GitToken"),
     "git-key": ("procedures.credentials.git_key", "GitKey"),
+    "postgres-role": ("procedures.credentials.postgres_role", "PostgresRole"),
 }
 OUR_INVENTORIES = {
     "yaml": ("procedures.inventories.yaml_hosts", "YamlHosts"),

@@ -99,7 +99,17 @@ COMMANDS = {
         *("web", "keys", "install", "alive", "backup", "restore", "recover", "runner card", "runner software"),
         *("witness", "witness init", "witness show"),
     },
-    LOCAL: {"lint", "test", "new", "schema", "import", "evidence verify", "policy test", "policy shipped"},
+    LOCAL: {
+        "lint",
+        "test",
+        "new",
+        "schema",
+        "import",
+        "database onboard",
+        "evidence verify",
+        "policy test",
+        "policy shipped",
+    },
 }
 
 

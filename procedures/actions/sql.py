@@ -1,0 +1,256 @@
+"""`sql:query`: SQL of the bundle in PostgreSQL, under a role made for this run; what the requester gave is bound."""
+
+from __future__ import annotations
+
+import csv
+import io as files
+import threading
+import time
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
+from typing import Any, ClassVar
+
+from procedures.actions.database import Database, reached, written
+from procedures.domain import expressions
+from procedures.domain.errors import OpsError
+from procedures.domain.ports import Action, ActionCall, ActionIO, ActionResult, Outcome
+from procedures.domain.rendering import ENV_NAME
+
+MAX_ROWS, ROWS, CSV_ROWS = 10_000, 100, 100_000
+COUNT = {"type": "integer", "minimum": 0}
+
+
+class SqlQuery(Action):
+    """One text of SQL. It may only read unless `writes` says so; `expect` is judged before anything is kept."""
+
+    id: ClassVar[str] = "sql:query"
+    summary: ClassVar[str] = "Runs SQL in PostgreSQL under a role made for this run; values are bound, never pasted."
+    floor: ClassVar[Any] = "moderate"
+    credential_kinds: ClassVar[frozenset[str]] = frozenset({"postgres"})
+    keeps_artifacts: ClassVar[bool] = True
+    input_schema: ClassVar[Mapping[str, Any]] = {
+        "type": "object",
+        "additionalProperties": False,
+        "properties": {
+            "query": {"type": "string", "minLength": 1, "maxLength": 100_000},
+            "file": {"type": "string", "minLength": 1, "maxLength": 300},
+            "parameters": {"type": "array", "maxItems": 100},
+            "identifiers": {
+                "type": "object",
+                "propertyNames": {"pattern": "^[a-z][a-z0-9_]{0,30}$"},
+                "additionalProperties": {"type": "string"},
+            },
+            "env": {
+                "type": "object",
+                "propertyNames": {"pattern": ENV_NAME.pattern},
+                "additionalProperties": {"type": "string"},
+            },
+            "writes": {"type": "boolean"},
+            "asTemplate": {"type": "boolean"},
+            "transaction": {"type": "boolean"},
+            "rows": {"type": "integer", "minimum": 0, "maximum": MAX_ROWS},
+            "csv": {"type": "string", "minLength": 1, "maxLength": 300},
+            "expect": {
+                "type": "object",
+                "additionalProperties": False,
+                "minProperties": 1,
+                "properties": {"min": COUNT, "max": COUNT},
+            },
+        },
+    }
+    output_schema: ClassVar[Mapping[str, Any]] = {
+        "type": "object",
+        "properties": {
+            "columns": {"type": "array", "items": {"type": "string"}},
+            "rows": {"type": "array", "items": {"type": "object"}},
+            "count": {"type": "integer"},
+            "truncated": {"type": "boolean"},
+        },
+    }
+
+    def check(self, input: Mapping[str, Any], files: Mapping[str, bytes]) -> list[tuple[str, str]]:
+        given = [name for name in ("query", "file") if name in input]
+        if len(given) != 1:
+            return [("", "Give the SQL as `query` or as `file`, one of the two.")]
+        problems = _text_problems(given[0], str(input[given[0]]), files)
+        if any(path[0] in {"steps", "secrets"} for path in expressions.names_used(input.get("identifiers") or {})):
+            problems.append(("/identifiers", "What is named may not be decided at run time (rule 19)."))
+        if input.get("transaction") is False and "expect" in input:
+            problems.append(("/expect", "needs a transaction: without one, what is not as expected stays."))
+        known = input.get("env") or {}
+        for at, value in enumerate(input.get("parameters") or []):
+            if isinstance(value, Mapping) and set(value) == {"env"} and value["env"] not in known:
+                problems.append((f"/parameters/{at}/env", "names no variable of this step's env."))
+        return problems
+
+    def plan(self, call: ActionCall) -> Mapping[str, Any]:
+        given = call.input
+        return {
+            "sql": given["query"] if "query" in given else call.files[given["file"]].decode(),
+            "parameters": list(given.get("parameters") or []),
+            "identifiers": dict(given.get("identifiers") or {}),
+            "environment": sorted([*(given.get("env") or {})]),
+            "writes": bool(given.get("writes", False)),
+            "as_template": bool(given.get("asTemplate", False)),
+            "transaction": bool(given.get("transaction", True)),
+            "expect": dict(given.get("expect") or {}),
+            "rows": given.get("rows", ROWS),
+        }
+
+    def run(self, call: ActionCall, io: ActionIO) -> ActionResult:
+        try:
+            asked = Asked.of(call)
+            return _worked(call, io, reached(call), asked)
+        except OpsError as problem:
+            io.write("system", (problem.message + "\n").encode())
+            return ActionResult("failed", message=problem.message, facts={"refused": problem.code})
+
+
+def _text_problems(name: str, text: str, files: Mapping[str, bytes]) -> list[tuple[str, str]]:
+    """What is wrong with the SQL as the bundle holds it."""
+    if name == "file":
+        if text not in files:
+            return [("/file", f"The bundle holds no file {text}.")]
+        try:
+            text = files[text].decode()
+        except UnicodeDecodeError:
+            return [("/file", "The file is not UTF-8.")]
+    if expressions.has_expression(text):
+        return [(f"/{name}", "SQL holds no expressions: write $1, $2 … and give the values as `parameters`.")]
+    return []
+
+
+@dataclass(frozen=True, slots=True)
+class Asked:
+    """One step's SQL with the values that are bound to it. `parameters` may hold secrets."""
+
+    sql: str
+    parameters: Sequence[Any] = field(repr=False)
+    identifiers: Mapping[str, str]
+    writes: bool
+    as_template: bool
+    transaction: bool
+    at_least: int
+    at_most: int | None
+    rows: int
+    csv: str
+
+    @classmethod
+    def of(cls, call: ActionCall) -> Asked:
+        given, expect = call.input, call.input.get("expect") or {}
+        return cls(
+            sql=given["query"] if "query" in given else call.files[given["file"]].decode(),
+            parameters=[_value(call, value) for value in given.get("parameters") or []],
+            identifiers=dict(given.get("identifiers") or {}),
+            writes=bool(given.get("writes", False)),
+            as_template=bool(given.get("asTemplate", False)),
+            transaction=bool(given.get("transaction", True)),
+            at_least=expect.get("min", 0),
+            at_most=expect.get("max"),
+            rows=given.get("rows", ROWS),
+            csv=given.get("csv", ""),
+        )
+
+    @property
+    def most(self) -> int:
+        """How many rows are fetched: all that a file may hold, else those that are shown."""
+        return CSV_ROWS if self.csv else self.rows
+
+    def problem(self, count: int) -> str:
+        """What is not as expected about so many rows, or an empty string."""
+        if count < self.at_least:
+            return f"{count} rows, and at least {self.at_least} were expected; nothing was kept."
+        if self.at_most is not None and count > self.at_most:
+            return f"{count} rows, and at most {self.at_most} were expected; nothing was kept."
+        return ""
+
+
+def _value(call: ActionCall, value: Any) -> Any:
+    """A value as it is bound: objects and lists as JSON, `{env: NAME}` as that variable, which may be secret."""
+    if isinstance(value, Mapping) and set(value) == {"env"}:
+        name = value["env"]
+        return call.secret_env[name].reveal().decode() if name in call.secret_env else call.env[name]
+    return value
+
+
+def _worked(call: ActionCall, io: ActionIO, database: Database, asked: Asked) -> ActionResult:
+    """The step's result; on cancel or time-out the statement is canceled, and what is known of it is said."""
+    found: list[ActionResult] = []
+    if io.cancelled.is_set():
+        return ActionResult("canceled", remote="dead", message="Canceled before the database was asked.")
+    worker = threading.Thread(target=lambda: found.append(_done(call, io, database, asked)), daemon=True)
+    worker.start()
+    until, outcome = time.monotonic() + call.seconds_left, "timed_out"
+    while worker.is_alive() and time.monotonic() < until:
+        if io.cancelled.is_set():
+            outcome = "canceled"
+            break
+        worker.join(0.02)
+    if found:
+        return found[0]
+    database.cancel()
+    worker.join(0.8)
+    return _stopped(outcome, found, asked)  # type: ignore[arg-type]
+
+
+def _stopped(outcome: Outcome, found: Sequence[ActionResult], asked: Asked) -> ActionResult:
+    if found and found[0].outcome == "succeeded":
+        return found[0]
+    why = "Canceled" if outcome == "canceled" else "It took longer than its timeout"
+    if not found:
+        return ActionResult(outcome, remote="unknown", message=f"{why}; whether the database acted is not known.")
+    kept = "nothing was kept" if asked.transaction else "what it had done before is kept"
+    return ActionResult(outcome, remote="dead", message=f"{why}; the database ended the statement and {kept}.")
+
+
+def _done(call: ActionCall, io: ActionIO, database: Database, asked: Asked) -> ActionResult:
+    """What the database answered; never raises for what the world does."""
+    import psycopg
+
+    facts = database.facts
+    try:
+        answer = database.asked(asked, io)
+    except (psycopg.Error, OSError, OpsError) as problem:
+        text = _said(problem)
+        io.write("stderr", (text + "\n").encode())
+        gone = database.lost(problem) and asked.writes
+        more = " Whether the database acted is not known." if gone else ""
+        return ActionResult("failed", message=text[:400] + more, facts=facts, remote="unknown" if gone else None)
+    if wrong := asked.problem(answer.count):
+        io.write("system", (wrong + "\n").encode())
+        return ActionResult("failed", message=wrong, facts=facts)
+    if asked.csv and len(answer.rows) > CSV_ROWS:
+        return ActionResult("failed", message=f"A file holds at most {CSV_ROWS:,} rows; ask for fewer.", facts=facts)
+    output = {
+        "columns": list(answer.columns),
+        "rows": [dict(zip(answer.columns, map(written, row), strict=True)) for row in answer.rows[: asked.rows]],
+        "count": answer.count,
+        "truncated": len(answer.rows) > asked.rows,
+    }
+    io.write("stdout", f"{answer.status}: {answer.count:,} rows\n".encode())
+    kept = {need.name: _table(answer.columns, answer.rows) for need in call.artifacts if need.path == asked.csv}
+    return ActionResult("succeeded", output=output, facts=facts, files=kept)
+
+
+def _said(problem: Exception) -> str:
+    """The database's own words with its code: what was wrong, where, and its hint."""
+    told = getattr(problem, "diag", None)
+    if told is None or told.message_primary is None:
+        return str(getattr(problem, "message", problem)).strip() or type(problem).__name__
+    parts = [f"{told.sqlstate}: {told.message_primary}", told.message_detail, told.message_hint]
+    place = f"(at character {told.statement_position})" if told.statement_position else None
+    return " ".join(part for part in (*parts, place) if part)
+
+
+def _table(columns: Sequence[str], rows: Sequence[Sequence[Any]]) -> bytes:
+    """Rows as CSV; a cell that a spreadsheet would compute is text."""
+    raw = files.StringIO()
+    out = csv.writer(raw, lineterminator="\n")
+    out.writerow(columns)
+    out.writerows([_cell(value) for value in row] for row in rows)
+    return raw.getvalue().encode()
+
+
+def _cell(value: Any) -> Any:
+    found = written(value)
+    return "'" + found if isinstance(found, str) and found[:1] in "=+-@\t\r" else found
