@@ -1,8 +1,11 @@
 #!/usr/bin/env python3
 """Verifies an OpsPortal evidence pack offline, with Python's standard library and the log's public key alone.
 
-    python3 verify.py pack.zip --log-key KEYTEXT|FILE [--require INTACT|SIGNED] [--json]
+    python3 verify.py pack.zip --log-key KEYTEXT|FILE [--witness-key KEYTEXT|FILE …] [--quorum N] [--policy FILE]
+                      [--require INTACT|SIGNED|WITNESSED] [--json]
 
+INTACT: hashes and proofs hold. SIGNED: by the log's key. WITNESSED: a quorum of the witnesses whose keys you give (all
+of them unless --quorum says fewer, or as a tlog-policy file says) saw this very log grow, without a rewrite.
 Exit status: 0 verified at the level asked for, 1 failed, 2 malformed, 3 undetermined, 64 wrong use.
 The last line is `verdict: LEVEL`. What this cannot prove is printed with every result.
 """
@@ -16,6 +19,7 @@ import datetime as dt
 import hashlib
 import io
 import json
+import re
 import struct
 import sys
 import zlib
@@ -27,6 +31,7 @@ Point = tuple[int, int, int, int]
 Jacobian = tuple[int, int, int]
 
 LEVELS = ("INTACT", "SIGNED", "WITNESSED", "TIMESTAMPED")
+LATEST = 253402300799  # the last second that a calendar has
 NAMESPACE = b"opsportal-approval"
 SEALS = {"run.finished", "run.canceled", "run.denied", "run.rejected", "run.expired", "run.interrupted"}
 LIMITS = (
@@ -36,6 +41,9 @@ LIMITS = (
     "that people understood what they approved",
     "that a control is effective",
     "anything after the checkpoint of this pack",
+)
+UNWITNESSED = (
+    "that whoever holds the log's key did not write the whole log anew: no witness that you named vouches for it"
 )
 
 
@@ -402,24 +410,136 @@ def included(value: bytes, index: int, size: int, proof: list[bytes], root: byte
     return sn == 0 and value == root
 
 
-def open_note(member: str, note: str, key: str) -> tuple[str, int, bytes]:
-    """(origin, size, root) of a checkpoint that `key` signed; every signature line must be by it."""
-    name, mark, encoded = key.strip().split("+", 2)
-    public = base64.b64decode(encoded)[1:]
-    text, blank, lines = note.rpartition("\n\n")
-    if not blank or not lines.endswith("\n") or lines.count("\n") != 1:
-        raise Failed(member, "is not a note with exactly one signature line", 2)
-    want = "\u2014 %s " % name
-    if not lines.startswith(want):
-        raise Failed(member, "is signed under another name than the log's", 2)
-    try:
-        signature = base64.b64decode(lines[len(want) : -1], validate=True)
-    except ValueError:
-        raise Failed(member, "has a broken signature line", 2)
-    if base64.b64encode(signature).decode() != lines[len(want) : -1]:
-        raise Failed(member, "has a signature line in another form", 2)
-    if signature[:4].hex() != mark or not ed25519(public, (text + "\n").encode(), signature[4:]):
+def vkey(text: str) -> tuple[str, str, int, bytes]:
+    """(name, mark, type byte, public key) of a C2SP verifier key; raises ValueError."""
+    name, mark, encoded = text.strip().split("+", 2)
+    raw = base64.b64decode(encoded, validate=True)
+    known = hashlib.sha256(name.encode() + b"\n" + raw).hexdigest()[:8]
+    if not name or re.search(r"\s", name) or known != mark or base64.b64encode(raw).decode() != encoded:
+        raise ValueError("%r is no key: its name, mark and bytes do not fit" % text.strip()[:120])
+    return name, mark, raw[0], raw[1:]
+
+
+class Policy:
+    """A C2SP tlog-policy: logs, witnesses, and which of these together are a quorum."""
+
+    def __init__(self) -> None:
+        self.logs: list[str] = []
+        self.witnesses: dict[str, str] = {}
+        self.urls: dict[str, str] = {}
+        self.groups: dict[str, tuple[int, list[str]]] = {}
+        self.quorum = "none"
+
+    @classmethod
+    def of_keys(cls, keys: Sequence[str], quorum: int) -> Policy:
+        """Any `quorum` of these witnesses."""
+        lines = ["witness w%d %s" % (n, key.strip()) for n, key in enumerate(keys)]
+        names = " ".join("w%d" % n for n in range(len(keys)))
+        return cls.read("\n".join([*lines, "group g %d %s" % (quorum, names), "quorum g", ""]).encode())
+
+    @classmethod
+    def read(cls, data: bytes) -> Policy:
+        """The policy in a file. Raises ValueError, which names the line."""
+        policy, ended = cls(), False
+        if re.search(rb"[\x00-\x08\x0b-\x1f\x7f]", data) or (data and not data.endswith(b"\n")):
+            raise ValueError("the policy holds a control character, or its last line has no end")
+        for number, line in enumerate(data.decode("utf-8", "surrogateescape").split("\n"), 1):
+            words = [word for word in re.split("[ \t]+", line) if word]
+            if not words or words[0].startswith("#"):
+                continue
+            try:
+                if words[0] == "quorum":
+                    policy.end(words, ended)
+                    ended = True
+                else:
+                    policy.define(words)
+            except (ValueError, IndexError) as problem:
+                raise ValueError("line %d of the policy: %s" % (number, problem))
+        if not ended:
+            raise ValueError("the policy has no quorum line")
+        return policy
+
+    def define(self, words: list[str]) -> None:
+        if words[0] == "log" and len(words) in (2, 3):
+            self.logs.append(words[1])
+            if len({vkey(one)[3] for one in self.logs}) != len(self.logs) or vkey(words[1])[2] == 4:
+                raise ValueError("a log's key stands twice, or is a witness's")
+        elif words[0] == "witness" and len(words) in (3, 4):
+            self.new(words[1])
+            self.witnesses[words[1]] = words[2]
+            if len(words) == 4:
+                self.urls[words[1]] = words[3]
+            if len({vkey(one)[3] for one in self.witnesses.values()}) != len(self.witnesses) or vkey(words[2])[2] == 1:
+                raise ValueError("a witness's key stands twice, or is a log's")
+        elif words[0] == "group" and len(words) > 3:
+            members = words[3:]
+            self.new(words[1])
+            count = {"any": 1, "all": len(members)}.get(words[2]) or self.threshold(words[2])
+            grouped = [name for _, names in self.groups.values() for name in names]
+            known = [name for name in members if name in self.witnesses or name in self.groups]
+            if known != members or len(set(members + grouped)) != len(members + grouped):
+                raise ValueError("a member is not defined above, or is a member already")
+            if not 1 <= count <= len(members):
+                raise ValueError("%s of %d members" % (words[2], len(members)))
+            self.groups[words[1]] = (count, members)
+        else:
+            raise ValueError("expected log, witness, group or quorum, with what each needs")
+
+    def threshold(self, word: str) -> int:
+        if not re.fullmatch("[0-9]{1,4}", word):
+            raise ValueError("%r is no number of members" % word[:20])
+        return int(word)
+
+    def new(self, name: str) -> None:
+        if name == "none" or name in self.witnesses or name in self.groups:
+            raise ValueError("the name %r is taken" % name[:60])
+
+    def end(self, words: list[str], ended: bool) -> None:
+        if ended or len(words) != 2:
+            raise ValueError("exactly one quorum line is needed")
+        if words[1] != "none" and words[1] not in self.witnesses and words[1] not in self.groups:
+            raise ValueError("%r is not defined above" % words[1][:60])
+        self.quorum = words[1]
+
+    def met(self, cosigners: Collection[str]) -> bool:
+        """Whether these keys (as text) are a quorum. `quorum none` never is: it asks for no witness at all."""
+        have = {name for name, key in self.witnesses.items() if key in cosigners}
+
+        def by(name: str) -> bool:
+            count, members = self.groups.get(name, (1, []))
+            return name in have if name in self.witnesses else sum(map(by, members)) >= count
+
+        return self.quorum != "none" and by(self.quorum)
+
+
+def open_note(member: str, note: str, key: str, witnesses: Collection[str]) -> tuple[str, int, bytes, dict[str, int]]:
+    """(origin, size, root, cosigned) of a checkpoint that `key` signed: key of a witness → when, in POSIX seconds.
+
+    Every further line must be a cosignature by one of `witnesses`, each at most once; an unknown line is malformed.
+    """
+    name, mark, _, public = vkey(key)
+    text, blank, tail = note.rpartition("\n\n")
+    lines = tail.split("\n")
+    if not blank or lines.pop() or not lines:
+        raise Failed(member, "is not a note with signature lines", 2)
+    message = (text + "\n").encode()
+    first = note_line(member, lines[0])
+    if first[:2] != (name, mark):
+        raise Failed(member, "is signed under another name or key than the log's", 1 if first[0] == name else 2)
+    if not ed25519(public, message, first[2]):
         raise Failed(member, "the signature is not by the log's key")
+    known = {vkey(one)[:2]: one for one in witnesses if vkey(one)[2] == 4}
+    cosigned: dict[str, int] = {}
+    for line in lines[1:]:
+        who, mark, signature = note_line(member, line)
+        cosigner = known.get((who, mark))
+        if cosigner is None or cosigner in cosigned or len(signature) != 72:
+            raise Failed(member, "has a line of %s that is unknown, doubled or no cosignature" % who[:120], 2)
+        at = int.from_bytes(signature[:8], "big")
+        said = b"cosignature/v1\ntime %d\n" % at + message
+        if at > LATEST or not ed25519(vkey(cosigner)[3], said, signature[8:]):
+            raise Failed(member, "the cosignature of %s does not hold" % who[:120])
+        cosigned[cosigner] = at
     rows = text.split("\n")
     try:
         size, root = int(rows[1]), base64.b64decode(rows[2], validate=True)
@@ -428,7 +548,20 @@ def open_note(member: str, note: str, key: str) -> tuple[str, int, bytes]:
         raise Failed(member, "is not a checkpoint", 2)
     if plain != text or rows[0] != name or len(root) != 32:
         raise Failed(member, "is not a checkpoint of this log", 2)
-    return rows[0], size, root
+    return rows[0], size, root, cosigned
+
+
+def note_line(member: str, line: str) -> tuple[str, str, bytes]:
+    """(name, mark, signature) of a line of a note; nothing of it is verified yet."""
+    dash, _, rest = line.partition(" ")
+    name, _, encoded = rest.partition(" ")
+    try:
+        data = base64.b64decode(encoded, validate=True)
+    except ValueError:
+        raise Failed(member, "has a broken signature line", 2)
+    if dash != "\u2014" or not name or base64.b64encode(data).decode() != encoded or len(data) < 5:
+        raise Failed(member, "has a signature line in another form", 2)
+    return name, data[:4].hex(), data[4:]
 
 
 # --- who had authority, replayed -----------------------------------------------------------------------------------
@@ -1319,8 +1452,10 @@ def check_disclosures(members: dict[str, bytes], bodies: dict[str, Row], authori
     return holes
 
 
-def check_proof(members: dict[str, bytes], manifest_bytes: bytes, key: str | None) -> None:
-    """The manifest itself is in the log, later than everything that it speaks of."""
+def check_proof(
+    members: dict[str, bytes], manifest_bytes: bytes, key: str | None, witnesses: Collection[str]
+) -> dict[str, int]:
+    """The manifest itself is in the log, later than everything that it speaks of. Returns who cosigned that."""
     member = "export.tlog-proof"
     text = members[member].decode("utf-8", "replace")
     head, blank, note = text.partition("\n\n")
@@ -1340,10 +1475,12 @@ def check_proof(members: dict[str, bytes], manifest_bytes: bytes, key: str | Non
             raise Failed(member, "is about another manifest")
     except (ValueError, KeyError, IndexError, TypeError) as problem:
         raise Failed(member, "is malformed in %s" % problem, 2)
-    if key is not None:
-        _, size, root = open_note(member, note, key)
-        if not included(leaf(header), index, size, proof, root):
-            raise Failed(member, "does not prove that the manifest is in the log")
+    if key is None:
+        return {}
+    _, size, root, cosigned = open_note(member, note, key, witnesses)
+    if not included(leaf(header), index, size, proof, root):
+        raise Failed(member, "does not prove that the manifest is in the log")
+    return cosigned
 
 
 def check_files(members: dict[str, bytes]) -> Row:
@@ -1374,19 +1511,36 @@ def check_attestations(members: dict[str, bytes], headers: list[Row], bodies: di
                 raise Failed(name, "is not the statement of the run's seal")
 
 
-def level_of(members: dict[str, bytes], manifest: Row, lines: list[bytes], key: str | None) -> str:
-    """INTACT, or SIGNED where the log's key signed the root of exactly these headers."""
+def check_end(
+    members: dict[str, bytes], manifest: Row, lines: list[bytes], key: str | None, witnesses: Collection[str]
+) -> dict[str, int]:
+    """The log's key signed the root of exactly these headers. Returns who cosigned it."""
     if key is None:
-        return "INTACT"
+        return {}
     note = members["log/checkpoint.end"].decode("utf-8", "replace")
-    _, size, root = open_note("log/checkpoint.end", note, key)
+    _, size, root, cosigned = open_note("log/checkpoint.end", note, key, witnesses)
     if size != manifest["range"]["end"] or root != root_of([leaf(line) for line in lines]):
         raise Failed("log/headers.jsonl", "does not give the root that the log signed")
-    return "SIGNED"
+    return cosigned
 
 
-def verify(data: bytes, key: str | None, require: str = "SIGNED") -> Row:
-    """Check a whole pack in memory. Returns a dict of what was found; raises Failed."""
+def named_witnesses(manifest: Row) -> list[str]:
+    """Keys of witnesses that the pack itself names: their lines must hold, and they count for nothing."""
+    named = manifest.get("witnesses", [])
+    try:
+        sound = isinstance(named, list) and sorted(set(named)) == named and all(vkey(one)[2] == 4 for one in named)
+    except (ValueError, TypeError, AttributeError, IndexError):
+        sound = False
+    if not sound:
+        raise Failed("manifest.json", "names witnesses that are none", 2)
+    return list(named)
+
+
+def verify(data: bytes, key: str | None, require: str = "SIGNED", policy: Policy | None = None) -> Row:
+    """Check a whole pack in memory. `policy` says which witnesses the reader trusts.
+
+    Returns a dict of what was found; raises Failed.
+    """
     members = unzip(data)
     try:
         manifest = check_files(members)
@@ -1401,8 +1555,12 @@ def verify(data: bytes, key: str | None, require: str = "SIGNED") -> Row:
         if members.get(name) != text:
             raise Failed(name, "is not what the log says")
     check_attestations(members, headers, bodies)
-    level = level_of(members, manifest, lines, key)
-    check_proof(members, members["manifest.json"], key)
+    policy = policy or Policy()
+    trusted = list(policy.witnesses.values())
+    known = sorted({*trusted, *named_witnesses(manifest)})
+    cosigned = check_end(members, manifest, lines, key, known)
+    later = check_proof(members, members["manifest.json"], key, known)
+    level = "INTACT" if key is None else "WITNESSED" if policy.met(cosigned) and policy.met(later) else "SIGNED"
     if LEVELS.index(level) < LEVELS.index(require):
         raise Failed("log/checkpoint.end", "reaches %s, and %s is asked for" % (level, require), 3)
     return {
@@ -1420,8 +1578,15 @@ def verify(data: bytes, key: str | None, require: str = "SIGNED") -> Row:
         "recovered": authority.recovered,
         "decisions": counted(tables["reports/strengths.csv"]),
         "providers": authority.synced,
-        "not_proven": list(LIMITS),
+        "witnesses": [
+            {"name": vkey(one)[0], "at": _when(at), "trusted": one in trusted} for one, at in sorted(cosigned.items())
+        ],
+        "not_proven": [*LIMITS, *([] if level == "WITNESSED" else [UNWITNESSED])],
     }
+
+
+def _when(at: int) -> str:
+    return (dt.datetime.fromisoformat("1970-01-01") + dt.timedelta(seconds=at)).strftime("%Y-%m-%d %H:%M:%S")
 
 
 def told(found: Row) -> str:
@@ -1432,6 +1597,9 @@ def told(found: Row) -> str:
         % found["decisions"],
         "Break-glass: %(used)d, %(unreviewed)d unreviewed." % found["break_glass"],
     ]
+    for row in found["witnesses"]:
+        counts = "" if row["trusted"] else "; you did not give this key, so it counts for nothing"
+        rows.append("Cosigned by %s at %s UTC%s." % (row["name"], row["at"], counts))
     for row in found["recovered"]:
         lost = "an unknown number of" if row["lost"] is None else row["lost"]
         said = "LOG OPENED ANEW: leaf %d, after %s went back to %d events; %s published events are not in it."
@@ -1454,27 +1622,57 @@ def told(found: Row) -> str:
     return "\n".join([*rows, "verdict: " + found["verdict"]])
 
 
+def key_in(given: str) -> str:
+    """The key that an argument says, or that stands in the file it names. Raises ValueError, OSError."""
+    if "+" not in given:
+        with open(given) as file:
+            given = file.read()
+    vkey(given)
+    return given.strip()
+
+
+def trust(given: argparse.Namespace) -> tuple[str | None, Policy]:
+    """(the log's key, the policy) that the arguments say. Raises ValueError, OSError."""
+    policy = Policy()
+    if given.policy:
+        if given.witness_key or given.quorum is not None:
+            raise ValueError("--policy says which witnesses and how many: give it alone")
+        with open(given.policy, "rb") as file:
+            policy = Policy.read(file.read())
+    elif given.witness_key:
+        keys = [key_in(one) for one in given.witness_key]
+        policy = Policy.of_keys(keys, len(keys) if given.quorum is None else given.quorum)
+    if given.log_key is None and len(policy.logs) > 1:
+        raise ValueError("the policy names several logs: say which by --log-key")
+    log = key_in(given.log_key) if given.log_key else policy.logs[0] if policy.logs else None
+    if log and vkey(log)[2] != 1:
+        raise ValueError("the log's key is not of type 01 (Ed25519)")
+    if log and vkey(log)[3] in [vkey(one)[3] for one in policy.witnesses.values()]:
+        raise ValueError("a witness's key is the log's own: whoever signs the log is no witness of it")
+    return log, policy
+
+
 def main(argv: list[str]) -> int:
     parser = argparse.ArgumentParser(prog="verify.py", description=__doc__.split("\n")[0])
     parser.add_argument("pack")
     parser.add_argument("--log-key", help="the log's key as text, or a file that holds it")
+    parser.add_argument("--witness-key", action="append", help="a witness's key that you trust; may repeat")
+    parser.add_argument("--quorum", type=int, help="how many of these witnesses are enough [all of them]")
+    parser.add_argument("--policy", help="instead: a C2SP tlog-policy file")
     parser.add_argument("--require", choices=LEVELS, default="SIGNED")
     parser.add_argument("--json", action="store_true")
     try:
         given = parser.parse_args(argv)
         with open(given.pack, "rb") as file:
             data = file.read()
-        key = given.log_key
-        if key and "+" not in key:
-            with open(key) as file:
-                key = file.read().strip()
-    except (OSError, SystemExit) as problem:
+        key, policy = trust(given)
+    except (OSError, SystemExit, ValueError, IndexError) as problem:
         if isinstance(problem, SystemExit) and problem.code == 0:
             return 0
         print("cannot begin: %s" % problem)
         return 64
     try:
-        found = verify(data, key, given.require)
+        found = verify(data, key, given.require, policy)
     except Failed as problem:
         verdict = {1: "FAILED", 2: "MALFORMED", 3: "UNDETERMINED"}[problem.code]
         if given.json:
