@@ -67,10 +67,7 @@ VARIABLES = {
             "Folder for what the portal keeps outside the database; made on first start with mode 0700.",
         ),
         Variable(
-            "OPSPORTAL_SOURCE_POLL_S",
-            "integer",
-            "60",
-            "How often a git source is looked at when no webhook asks for it, in seconds.",
+            "OPSPORTAL_SOURCE_POLL_S", "integer", "60", "Seconds between two looks at a source without a webhook."
         ),
         Variable("OPSPORTAL_PORT", "integer", "8000", "Port on the loopback address where `up` listens."),
         Variable(
@@ -101,10 +98,13 @@ VARIABLES = {
             "The evidence log's signing key, for the sequencer alone. Default: keys/evidence in the data folder.",
         ),
         Variable(
-            "OPSPORTAL_RUNNER_KEY_FILE",
+            "OPSPORTAL_WITNESS_POLICY_FILE",
             "path",
             "",
-            "This runner's own key. Default: keys/runner in the data folder.",
+            "File (C2SP tlog-policy) with the evidence log's witnesses; read by the sequencer alone. Unset: none.",
+        ),
+        Variable(
+            "OPSPORTAL_RUNNER_KEY_FILE", "path", "", "This runner's own key. Default: keys/runner in the data folder."
         ),
         Variable(
             "OPSPORTAL_IDENTITY_SECRETS_DIR",

@@ -5,13 +5,12 @@ A restored database is believed only as far as it agrees with them.
 
 from __future__ import annotations
 
-import base64
 import json
 from dataclasses import dataclass
 from pathlib import Path
 
 from procedures.domain.errors import OpsError
-from procedures.evidence.notes import NoteRefused, open_note
+from procedures.evidence.notes import KeyRefused, NoteRefused, head_of, open_note, split_note
 
 
 class CheckpointUnreadable(OpsError):
@@ -51,6 +50,14 @@ def replace(path: Path, text: str) -> None:
     temporary.replace(path)
 
 
+def size_in(path: Path) -> int:
+    """The size that the checkpoint in a file of our own says; -1 where there is none."""
+    try:
+        return head_of(split_note(path.read_text())[0]).size
+    except (FileNotFoundError, NoteRefused):
+        return -1
+
+
 def signed_by(note: str, verifier: str) -> bool:
     """Whether a note is signed by this key."""
     try:
@@ -62,14 +69,14 @@ def signed_by(note: str, verifier: str) -> bool:
 
 def signer(note: str) -> str:
     """By whom a note says that it is signed: the key's name and, in hexadecimal, the mark of its bytes."""
-    name, _, signature = note.rstrip("\n").rpartition("\n")[2].removeprefix("\u2014 ").rpartition(" ")
-    return f"{name}+{base64.b64decode(signature)[:4].hex()}"
+    first = split_note(note)[1][0]
+    return f"{first.name}+{first.mark.hex()}"
 
 
 def of_note(note: str, verifier: str, source: str) -> Known:
     """What a note says. Raises CheckpointUnreadable."""
     try:
-        _, size, root = open_note(note, verifier).rstrip("\n").split("\n")
-        return Known(int(size), base64.b64decode(root, validate=True), source)
-    except (NoteRefused, ValueError) as problem:
+        head = head_of(open_note(note, verifier))
+    except (NoteRefused, KeyRefused) as problem:
         raise CheckpointUnreadable(f"{source} holds no checkpoint that the log's key {verifier} signed.") from problem
+    return Known(head.size, head.root, source)

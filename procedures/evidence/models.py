@@ -68,6 +68,33 @@ class Checkpoint(models.Model):
     at = models.DateTimeField()
 
 
+class Cosignature(models.Model):
+    """A witness's line under a checkpoint. `witness` is its verifier key as text, `at` when it says that it signed."""
+
+    id = models.BigAutoField(primary_key=True)
+    checkpoint = models.ForeignKey(Checkpoint, on_delete=models.PROTECT, related_name="cosignatures")
+    witness = models.CharField(max_length=300)
+    line = models.TextField()
+    at = models.DateTimeField()
+
+    class Meta:
+        constraints = [models.UniqueConstraint(fields=["checkpoint", "witness"], name="cosignature_once")]
+
+
+class WitnessContact(models.Model):
+    """How it stands with one witness, for people: the largest size that it cosigned, and what is wrong, if anything.
+
+    `forgot_at`: it cosigned less than it had before, so its word holds no longer; that stays.
+    """
+
+    witness = models.CharField(max_length=300, primary_key=True)
+    size = models.BigIntegerField(default=0)
+    cosigned_at = models.DateTimeField(null=True)
+    problem = models.CharField(max_length=300, default="")
+    problem_at = models.DateTimeField(null=True)
+    forgot_at = models.DateTimeField(null=True)
+
+
 class RunCounter(models.Model):
     """How many events a run has, and whether it is sealed. Locked while an event of the run is written."""
 

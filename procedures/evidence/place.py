@@ -8,6 +8,7 @@ from urllib.parse import urlsplit
 
 from django.conf import settings
 
+from procedures.evidence import known
 from procedures.evidence.models import Checkpoint
 from procedures.evidence.notes import load_key
 from procedures.evidence.sequence import LogWentBack, Sequencer
@@ -42,5 +43,5 @@ def log_sequencer() -> Sequencer:
     sequencer = Sequencer(key, path.with_suffix(".published"), public / "checkpoint")
     sequencer.compare(last)
     for verifier in (path.with_suffix(".pub"), public / "evidence.pub"):
-        verifier.write_text(key.verifier + "\n")
+        known.replace(verifier, key.verifier + "\n")
     return sequencer

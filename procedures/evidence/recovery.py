@@ -23,6 +23,7 @@ from procedures.evidence.models import Checkpoint, Event, Outbox
 from procedures.evidence.notes import load_key
 from procedures.evidence.record import record
 from procedures.evidence.sequence import LogWentBack, Sequencer
+from procedures.evidence.submitting import witnesses_of
 from procedures.evidence.tree import EMPTY
 
 KIND = "log.recovered"
@@ -65,8 +66,14 @@ def open_new_log(*, reason: str, by: str, noted: Sequence[Known], at: datetime) 
 def _require_refusal(path: Path, last: Checkpoint | None) -> None:
     if not path.exists() and last is not None:
         return
+    published = path.with_suffix(".published")
+    sequencer = Sequencer(load_key(path, place.origin(path)), published)
     try:
-        Sequencer(load_key(path, place.origin(path)), path.with_suffix(".published")).compare(last)
+        sequencer.compare(last)
+        if (witnesses := witnesses_of(sequencer.key, published)) is not None:
+            witnesses.begin()
+            witnesses.settle()
+            witnesses.end()
     except LogWentBack:
         return
     raise NothingToRecover("This database holds everything that is known to have been published.")

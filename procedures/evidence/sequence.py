@@ -161,14 +161,20 @@ def beat(at: datetime) -> bool:
 
 
 def run_forever(
-    sequencer: Sequencer, stop: threading.Event, *, every_s: float = 1.0, alive: Callable[[], None] = lambda: None
+    sequencer: Sequencer,
+    stop: threading.Event,
+    *,
+    every_s: float = 1.0,
+    check: Callable[[], None] = lambda: None,
+    alive: Callable[[], None] = lambda: None,
 ) -> None:
     """Once a second until `stop`; a database fault is told and tried again, a log that went back ends it.
 
-    `alive` is called after each round that reached the database.
+    `check` is called before each round and may raise LogWentBack, `alive` after each that reached the database.
     """
     while not stop.is_set():
         try:
+            check()
             beat(moments.database_now())
             while sequencer.step(moments.database_now()) == BATCH:
                 continue

@@ -15,6 +15,7 @@ import structlog
 
 if TYPE_CHECKING:
     from procedures.evidence.sequence import Sequencer
+    from procedures.evidence.submitting import Submitting
 
 log = structlog.get_logger(__name__)
 PR_SET_PDEATHSIG, PR_SET_DUMPABLE = 1, 4
@@ -35,32 +36,56 @@ def main() -> None:
     if "--parent" in sys.argv and os.getppid() != int(sys.argv[sys.argv.index("--parent") + 1]):
         return
     django.setup()
-    from django.conf import settings
     from django.db import connection
 
-    from opsportal import alive
-    from procedures.evidence.sequence import LogWentBack, run_forever
+    from procedures.domain.errors import OpsError
 
     if connection.vendor == "sqlite":
         with connection.cursor() as cursor:
             cursor.execute("PRAGMA synchronous=FULL")
     try:
-        if (sequencer := _ready(stop)) is not None:
-            run_forever(sequencer, stop, alive=lambda: alive.touch(settings.OPSPORTAL_ALIVE_FILE))
-    except LogWentBack as refusal:
+        if (ready := _ready(stop)) is not None:
+            _go_on(*ready, stop)
+    except OpsError as refusal:  # a log that went back, or a policy of witnesses that is none
         log.critical(refusal.code, problem=refusal.message, next_step=refusal.next_step)
         sys.exit(f"{refusal.message}\n{refusal.next_step}")
 
 
-def _ready(stop: threading.Event) -> Sequencer | None:
-    """The sequencer, as soon as the database answers; None if told to stop before. Raises LogWentBack."""
+def _go_on(sequencer: Sequencer, witnesses: Submitting | None, stop: threading.Event) -> None:
+    """Sequence until told to stop. Witnesses are asked first what they saw; then none of them is waited for."""
+    from django.conf import settings
+
+    from opsportal import alive
+    from procedures.evidence.sequence import run_forever
+
+    if witnesses is None:
+        run_forever(sequencer, stop, alive=lambda: alive.touch(settings.OPSPORTAL_ALIVE_FILE))
+        return
+
+    def round_done() -> None:
+        alive.touch(settings.OPSPORTAL_ALIVE_FILE)
+        witnesses.nudge()
+
+    witnesses.begin()
+    witnesses.settle()
+    run_forever(sequencer, stop, check=witnesses.check, alive=round_done)
+    witnesses.end()
+
+
+def _ready(stop: threading.Event) -> tuple[Sequencer, Submitting | None] | None:
+    """The sequencer and its witnesses, as soon as the database answers; None if told to stop before.
+
+    Raises LogWentBack, PolicyRefused.
+    """
     from django.db import DatabaseError, connection
 
     from procedures.evidence.place import log_sequencer
+    from procedures.evidence.submitting import witnesses_of
 
     while not stop.is_set():
         try:
-            return log_sequencer()
+            sequencer = log_sequencer()
+            return sequencer, witnesses_of(sequencer.key, sequencer.published)
         except DatabaseError as problem:
             log.warning("sequencer.database", problem=str(problem))
             connection.close()

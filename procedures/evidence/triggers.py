@@ -3,17 +3,24 @@
 from __future__ import annotations
 
 import re
+from collections.abc import Iterable
 
 from django.db.backends.base.base import BaseDatabaseWrapper
 
-FIXED = ("evidence_event", "evidence_leaf", "evidence_checkpoint")
+FIXED = ("evidence_event", "evidence_leaf", "evidence_checkpoint", "evidence_cosignature")
 
 
-def _sqlite() -> dict[str, str]:
+def fixed(connection: BaseDatabaseWrapper) -> list[str]:
+    """The tables of evidence that this database has: one of older software, just restored, has fewer."""
+    there = connection.introspection.table_names()
+    return [table for table in FIXED if table in there]
+
+
+def _sqlite(tables: Iterable[str]) -> dict[str, str]:
     return {
         f"{table}_{act.lower()}": f"CREATE TRIGGER {table}_{act.lower()} BEFORE {act} ON {table} "
         f"BEGIN SELECT RAISE(ABORT, 'evidence is append-only'); END"
-        for table in FIXED
+        for table in tables
         for act in ("UPDATE", "DELETE")
     }
 
@@ -39,27 +46,29 @@ CREATE TRIGGER opsportal_no_truncate BEFORE TRUNCATE ON {table}
 
 def install(connection: BaseDatabaseWrapper) -> None:
     """Put every trigger in place; safe to repeat."""
+    tables = fixed(connection)
     with connection.cursor() as cursor:
         if connection.vendor == "sqlite":
-            for name, sql in _sqlite().items():
+            for name, sql in _sqlite(tables).items():
                 cursor.execute(f"DROP TRIGGER IF EXISTS {name}")
                 cursor.execute(sql)
             return
         cursor.execute(POSTGRES)
-        for table in FIXED:
+        for table in tables:
             cursor.execute(POSTGRES_TABLE.format(table=table))
 
 
 def missing(connection: BaseDatabaseWrapper) -> list[str]:
     """Names of triggers that are absent or differ; empty when all is well."""
+    tables = fixed(connection)
     with connection.cursor() as cursor:
         if connection.vendor == "sqlite":
             cursor.execute("SELECT name, sql FROM sqlite_master WHERE type = 'trigger'")
             found = {name: re.sub(r"\s+", " ", sql) for name, sql in cursor.fetchall()}
-            return [name for name, sql in _sqlite().items() if found.get(name) != sql]
+            return [name for name, sql in _sqlite(tables).items() if found.get(name) != sql]
         cursor.execute("SELECT tgrelid::regclass::text, tgname FROM pg_trigger WHERE tgenabled <> 'D'")
         present = set(cursor.fetchall())
-    wanted = {(t, name) for t in FIXED for name in ("opsportal_append_only", "opsportal_no_truncate")}
+    wanted = {(t, name) for t in tables for name in ("opsportal_append_only", "opsportal_no_truncate")}
     return [f"{name} on {table}" for table, name in sorted(wanted - present)]
 
 

@@ -6,11 +6,14 @@ import hashlib
 import os
 import subprocess
 import sys
+import threading
 import time
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, field
+from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
+from typing import Any
 
 import httpx
 
@@ -114,3 +117,72 @@ def _wait_for(url: str, process: subprocess.Popen[bytes], said: Path) -> None:
         else:
             return
     raise AssertionError("the witness did not answer within ten seconds: " + said.read_text()[-2000:])
+
+
+def policy_file(path: Path, *witnesses: tuple[str, str], quorum: int | None = None) -> Path:
+    """A tlog-policy of these (verifier key, URL); so many of them, or all, are a quorum."""
+    lines = [f"witness w{n} {key} {url}" for n, (key, url) in enumerate(witnesses)]
+    names = " ".join(f"w{n}" for n in range(len(witnesses)))
+    path.write_text("\n".join([*lines, f"group g {quorum or len(witnesses)} {names}", "quorum g", ""]))
+    return path
+
+
+@contextmanager
+def sequencing(environ: Mapping[str, str], folder: Path) -> Iterator[subprocess.Popen[bytes]]:
+    """The sequencer as its own process. What it says stands in `folder/sequencer`."""
+    with (folder / "sequencer").open("wb") as said:
+        words = [sys.executable, "-m", "procedures.evidence.sequencer_main"]
+        process = subprocess.Popen(words, env=dict(environ), stdout=said, stderr=said, cwd=Path(__file__).parents[2])
+        try:
+            yield process
+        finally:
+            process.terminate()
+            process.wait(20)
+
+
+def until(what: Callable[[], Any], seconds: float = 30.0) -> Any:
+    """What `what` gives as soon as that is true."""
+    end = time.monotonic() + seconds
+    while not (found := what()):
+        assert time.monotonic() < end, "it did not come to that"
+        time.sleep(0.05)
+    return found
+
+
+class Liar(BaseHTTPRequestHandler):
+    """Answers as its server's `say(method, path, body)` wants: (status, content type, bytes), or nothing at all."""
+
+    def do_POST(self) -> None:
+        said = self.server.say(  # type: ignore[attr-defined]
+            self.command, self.path, self.rfile.read(int(self.headers.get("Content-Length") or 0))
+        )
+        if said is None:
+            return
+        self.send_response(said[0])
+        self.send_header("Content-Type", said[1])
+        self.end_headers()
+        self.wfile.write(said[2])
+
+    def do_GET(self) -> None:
+        self.do_POST()
+
+    def log_message(self, *args: Any) -> None:
+        """Nothing."""
+
+
+Say = Callable[[str, str, bytes], "tuple[int, str, bytes] | None"]
+
+
+@contextmanager
+def lying(say: Say, port: int = 0) -> Iterator[str]:
+    """The URL of a witness that nobody should believe."""
+    server = ThreadingHTTPServer(("127.0.0.1", port), Liar)
+    server.say = say  # type: ignore[attr-defined]
+    server.daemon_threads = True
+    thread = threading.Thread(target=server.serve_forever, daemon=True)
+    thread.start()
+    try:
+        yield f"http://127.0.0.1:{server.server_address[1]}"
+    finally:
+        server.shutdown()
+        server.server_close()

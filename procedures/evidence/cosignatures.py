@@ -1,0 +1,57 @@
+"""What witnesses cosigned, as it stands in the database: notes with their lines, and whether they are a quorum."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from pathlib import Path
+
+from django.conf import settings
+
+from procedures.domain.errors import OpsError
+from procedures.evidence.models import Checkpoint, Cosignature
+from procedures.evidence.verify import Policy
+
+PUBLIC, NEWEST = "witnesses", "witnessed"
+
+
+class PolicyRefused(OpsError):
+    """A tlog-policy file that does not say which witnesses there are."""
+
+    code = "witness.policy-refused"
+    next_step = "Mend the file that OPSPORTAL_WITNESS_POLICY_FILE names, or leave the setting empty."
+
+
+def read_policy(path: Path) -> Policy:
+    """The policy in a file. Raises PolicyRefused."""
+    try:
+        return Policy.read(path.read_bytes())
+    except (OSError, ValueError) as problem:
+        raise PolicyRefused(f"{path} is no tlog-policy: {problem}.") from problem
+
+
+def public_policy() -> Policy | None:
+    """The witnesses of this portal, as its sequencer published them; None where it has none."""
+    path = Path(settings.OPSPORTAL_PUBLIC_DIR) / PUBLIC
+    return read_policy(path) if path.exists() else None
+
+
+def note_with_lines(checkpoint: Checkpoint, keys: Iterable[str]) -> str:
+    """The checkpoint's note with every cosignature by one of these keys (as text)."""
+    rows = Cosignature.objects.filter(checkpoint=checkpoint, witness__in=list(keys)).order_by("witness")
+    return checkpoint.note + "".join(row.line for row in rows)
+
+
+def quorum_at(policy: Policy, checkpoint: Checkpoint) -> bool:
+    """Whether a quorum cosigned this checkpoint."""
+    return policy.met(set(Cosignature.objects.filter(checkpoint=checkpoint).values_list("witness", flat=True)))
+
+
+def first_witnessed(policy: Policy, *, from_size: int) -> Checkpoint | None:
+    """The smallest checkpoint of at least this size that a quorum cosigned."""
+    rows = Cosignature.objects.filter(witness__in=list(policy.witnesses.values()), checkpoint_id__gte=from_size)
+    have: dict[int, set[str]] = {}
+    for size, witness in rows.order_by("checkpoint_id").values_list("checkpoint_id", "witness").iterator():
+        have.setdefault(size, set()).add(witness)
+        if policy.met(have[size]):
+            return Checkpoint.objects.get(pk=size)
+    return None
