@@ -164,6 +164,8 @@ def see_through(found: dict[str, Any], *, stay: bool, detach: bool, as_json: boo
     """Say where a new run stands and follow it to its end; ends 4 where it waits for approval and nobody stays."""
     if not told:
         tell(found, as_json=as_json)
+    if detach or (found["state"] == "awaiting_approval" and not stay):
+        tell_waiting(found, quiet=as_json)
     if found["state"] == "awaiting_approval" and not stay:
         show(found, as_json=as_json, rows=[])
         raise SystemExit(WAITING)

@@ -30,6 +30,15 @@ class RunDoor(Door):
         """The run, if this person may know of it. Raises NotFound."""
         return pages_runs.one_run(self.actor, uuid(pk), now())
 
+    def with_waits(self, row: Run) -> dict[str, Any]:
+        """A run as it looks, with what keeps it waiting: also that no runner would take it."""
+        waits = [{"kind": why.kind, "text": why.text} for why in waiting.waiting_for(row, self.actor, now())]
+        return {**shapes.run(row, url=self.url), "waiting_for": waits}
+
+    def asked_for(self, row: Run) -> tuple[int, dict[str, Any]]:
+        """The answer to a request for a run: 202 where something must come before the queue."""
+        return (202 if row.state in SOON else 201), self.with_waits(row)
+
 
 class Runs(RunDoor):
     by_token: ClassVar[Mapping[str, str]] = {"get": "view", "post": "run"}
@@ -49,8 +58,7 @@ class Runs(RunDoor):
         data = inputs.checked(inputs.RUN, request.data)
 
         def act() -> tuple[int, dict[str, Any]]:
-            row = runs.request_run(actor=self.actor, wish=runs.Wish(door="api", **data), at=now())
-            return (202 if row.state in SOON else 201), shapes.run(row, url=self.url)
+            return self.asked_for(runs.request_run(actor=self.actor, wish=runs.Wish(door="api", **data), at=now()))
 
         return once(request, self.actor, act)
 
@@ -58,9 +66,7 @@ class Runs(RunDoor):
 class OneRun(RunDoor):
     def get(self, request: Request, pk: str) -> Response:
         row = self.run(pk)
-        waits = [{"kind": why.kind, "text": why.text} for why in waiting.waiting_for(row, self.actor, now())]
-        more = {"workload": workloads.behind(row.pk), "waiting_for": waits}
-        return Response({**shapes.run(row, url=self.url), **more})
+        return Response({**self.with_waits(row), "workload": workloads.behind(row.pk)})
 
 
 class Plan(RunDoor):
@@ -165,8 +171,8 @@ class Rerun(RunDoor):
         data = inputs.checked(inputs.RERUN, request.data or {})
 
         def act() -> tuple[int, dict[str, Any]]:
-            row = reruns.rerun(actor=self.actor, run=uuid(pk), again=reruns.Again(door="api", **data), at=now())
-            return (202 if row.state in SOON else 201), shapes.run(row, url=self.url)
+            again = reruns.Again(door="api", **data)
+            return self.asked_for(reruns.rerun(actor=self.actor, run=uuid(pk), again=again, at=now()))
 
         return once(request, self.actor, act)
 
@@ -181,8 +187,7 @@ class Continue(RunDoor):
 
         def act() -> tuple[int, dict[str, Any]]:
             how = continuing.GoOn(reason=data.get("reason", ""), door="api")
-            row = continuing.continue_run(actor=self.actor, run=uuid(pk), how=how, at=now())
-            return (202 if row.state in SOON else 201), shapes.run(row, url=self.url)
+            return self.asked_for(continuing.continue_run(actor=self.actor, run=uuid(pk), how=how, at=now()))
 
         return once(request, self.actor, act)
 

@@ -80,7 +80,7 @@ def told(need: Need, runners: Sequence[Ability]) -> str:
     """Why none of these can take this run, in a sentence; "" if one can."""
     serving = [one for one in runners if need.environment in one.environments]
     if not serving:
-        return f"No runner serves {need.environment}."
+        return f"No runner serves {need.environment}: an operator enrols one."
     if able(need, serving):
         return ""
     why = [lacks(need, one) for one in serving]

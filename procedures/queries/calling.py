@@ -12,8 +12,12 @@ from procedures.models import Run, Version
 
 def versions_of(run: Run) -> list[UUID]:
     """Ids of the versions that the run's version calls, and of those that these call."""
+    return versions_below(run.version)
+
+
+def versions_below(version: Version) -> list[UUID]:
     found: list[UUID] = []
-    wanted = _pins(run.version)
+    wanted = _pins(version)
     for _ in range(MAX_DEPTH):
         if not wanted:
             break

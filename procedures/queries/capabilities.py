@@ -3,12 +3,17 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
+from dataclasses import replace
+from datetime import datetime, timedelta
 from typing import Any
 
-from procedures.domain import capabilities
+from django.conf import settings
+
+from procedures.domain import capabilities, plan
 from procedures.domain.canonical import NotCanonical, parse
 from procedures.domain.capabilities import Ability, Need
-from procedures.models import Run, Runner, Target, Version
+from procedures.models import Environment, Run, Runner, Target, Version
+from procedures.queries import calling
 
 
 def ability_of(runner: Runner) -> Ability:
@@ -34,16 +39,25 @@ def need_of(run: Run) -> Need:
     except NotCanonical:
         planned = {}
     callees = [call["version"] for call in planned.get("calls", [])]
-    actions = dict(run.version.closure.get("actions", []))
+    return replace(_need(run.version, callees, run.environment, planned), plan_format=run.plan_format)
+
+
+def need_before(version: Version, environment: Environment, planned: Mapping[str, Any] | None = None) -> Need:
+    """What a run of this version there would ask, if it were asked for now; its zones are known once it is planned."""
+    return _need(version, calling.versions_below(version), environment, planned or {})
+
+
+def _need(version: Version, callees: Sequence[Any], environment: Environment, planned: Mapping[str, Any]) -> Need:
+    actions = dict(version.closure.get("actions", []))
     for closure in Version.objects.filter(pk__in=callees).values_list("closure", flat=True):
         actions |= dict(closure.get("actions", []))
     names = [row["name"] for row in planned.get("targets", [])]
     return Need(
-        environment=run.environment_id,
-        tier=run.environment.tier,
+        environment=environment.name,
+        tier=environment.tier,
         actions=actions,
         zones=_zones(names) if names else frozenset(),
-        plan_format=run.plan_format,
+        plan_format=plan.FORMAT,
     )
 
 
@@ -52,9 +66,25 @@ def _zones(targets: Sequence[str]) -> frozenset[str]:
     return frozenset(str(row[capabilities.ZONE]) for row in rows.values_list("attributes", flat=True))
 
 
-def no_runner_for(run: Run) -> str:
-    """Why no enrolled runner can take this run, in a sentence; "" if one could (whether it is heard of or not)."""
-    if run.draft:
-        return ""
-    rows = Runner.objects.filter(ended_at__isnull=True, disposable=False)
-    return capabilities.told(need_of(run), [ability_of(row) for row in rows])
+def no_runner_for(need: Need | None, at: datetime) -> str:
+    """Why no enrolled runner that lives takes this, in a sentence; "" if one does. None: a draft, which no need keeps
+    from the disposable pool.
+    """
+    enrolled = list(Runner.objects.filter(ended_at__isnull=True, disposable=need is None))
+    if need is None:
+        able, where = enrolled, "drafts"
+        why = "" if enrolled else "No runner serves drafts: an operator enrols one."
+    else:
+        able, where = [row for row in enrolled if not capabilities.lacks(need, ability_of(row))], need.environment
+        why = capabilities.told(need, [ability_of(row) for row in enrolled])
+    return why or _silent(able, where, at)
+
+
+def _silent(able: Sequence[Runner], where: str, at: datetime) -> str:
+    last = max((row.heartbeat_at for row in able if row.heartbeat_at), default=None)
+    which = f"No runner of {where} that can do this"
+    if last is None:
+        return f"{which} was ever heard of: an operator starts one."
+    if at - last > timedelta(seconds=settings.OPSPORTAL_HEARTBEAT_LOST_S):
+        return f"{which} was heard of since {last:%Y-%m-%d %H:%M} UTC: an operator starts one."
+    return ""

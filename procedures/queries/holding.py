@@ -63,13 +63,18 @@ class Running:
     def full_for(self, run: Run, rules: QueueRules) -> str:
         """The limit that leaves this run no place now, in words; empty if none does."""
         if self.total >= rules.running:
-            return f"{rules.running} runs are under way in {run.environment_id}, which is its limit"
+            return f"{_under_way(rules.running)} in {run.environment_id}, which is its limit"
         if self.people.get(run.requester_id, 0) >= rules.person_running:
-            return f"{rules.person_running} runs of {run.requester} are under way, which is the limit for one person"
+            return f"{_under_way(rules.person_running, run.requester)}, which is the limit for one person"
         most = rules.procedures.get(run.procedure.name)
         if most is not None and self.procedures.get(run.procedure.name, 0) >= most:
-            return f"{most} runs of {run.procedure.name} are under way in {run.environment_id}, which is its limit"
+            return f"{_under_way(most, run.procedure.name)} in {run.environment_id}, which is its limit"
         return ""
+
+
+def _under_way(number: int, of: object = "") -> str:
+    whose = f" of {of}" if of else ""
+    return f"One run{whose} is under way" if number == 1 else f"{number} runs{whose} are under way"
 
 
 def running(environment: str) -> Running:

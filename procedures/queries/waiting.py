@@ -4,15 +4,13 @@ from __future__ import annotations
 
 from collections.abc import Iterable
 from dataclasses import dataclass
-from datetime import datetime, timedelta
-
-from django.conf import settings
+from datetime import datetime
 
 from procedures.domain import holds
 from procedures.domain.queue_order import GLASS, NORMAL, word
 from procedures.domain.queue_rules import rules_of
 from procedures.domain.states import RunState
-from procedures.models import Hold, Person, Run, Runner, Target
+from procedures.models import Hold, Person, Run, Target
 from procedures.queries import calling, capabilities, eligible, holding, pages_runs, queue, stops
 
 NAMED = 3
@@ -29,7 +27,7 @@ class Reason:
 def waiting_for(run: Run, asker: Person, at: datetime) -> list[Reason]:
     """What keeps this run waiting now, the hardest first; empty for one that is under way or has ended."""
     if run.state == RunState.AWAITING_APPROVAL:
-        return [_approval(run, at)]
+        return [_approval(run, at), *_runner(run, at)]
     if run.state == RunState.WAITING:
         return [_parked(run), *_kept(run, at)]
     if run.state != RunState.QUEUED:
@@ -118,21 +116,9 @@ def _names(held: Iterable[Hold]) -> str:
 
 
 def _runner(run: Run, at: datetime) -> Iterable[Reason]:
-    """No runner serves the environment, or none of those that do was heard of lately."""
-    living = Runner.objects.filter(ended_at__isnull=True, disposable=run.draft)
-    serving = [one for one in living if run.draft or run.environment_id in one.environments]
-    where = "drafts" if run.draft else run.environment_id
-    if not serving:
-        yield Reason("runner", f"No runner serves {where}: an operator enrols one.")
-        return
-    if why := capabilities.no_runner_for(run):
+    """No runner that lives can take it."""
+    if why := capabilities.no_runner_for(None if run.draft else capabilities.need_of(run), at):
         yield Reason("runner", why)
-        return
-    last = max((one.heartbeat_at for one in serving if one.heartbeat_at), default=None)
-    if last is None:
-        return
-    if at - last > timedelta(seconds=settings.OPSPORTAL_HEARTBEAT_LOST_S):
-        yield Reason("runner", f"No runner of {where} was heard of since {_clock(last)}: an operator starts one.")
 
 
 def _place(run: Run, at: datetime) -> Reason:

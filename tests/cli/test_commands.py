@@ -173,6 +173,7 @@ def test_production_waits_for_an_approval_and_says_so(office: Office, accepted: 
     assert (proved.returncode, "Proved (signed)" in proved.stdout) == (DONE, True), said(proved)
     done = greet(office, "--who", "Ada", "--reason", "CHG-1", environment="production")
     assert (getattr(done, "returncode", 0), "/runs/" in said(done)) == (WAITING, True), said(done)
+    assert "Waits for approval (1 × operations) until" in done.stderr
     run = number(said(done))
     own = office.type("quinn", "approve", run, "--yes", "--key", office.key("quinn"))
     assert (own.returncode, "behind the request" in said(own)) == (DENIED, True), said(own)

@@ -22,7 +22,7 @@ def test_a_runner_that_can_everything_is_offered_the_run() -> None:
 @pytest.mark.parametrize(
     ("need", "one", "why"),
     [
-        (replace(NEED, environment="staging"), GOOD, "No runner serves staging."),
+        (replace(NEED, environment="staging"), GOOD, "No runner serves staging: an operator enrols one."),
         (replace(NEED, tier="A"), GOOD, "No runner of production offers tier A; one is there with B."),
         (replace(NEED, zones=frozenset({"dmz"})), GOOD, "No runner of production reaches the zone dmz."),
         (NEED, replace(GOOD, actions={"local:script": "opsportal:1"}), "has the action acme:greet."),

@@ -18,7 +18,7 @@ from procedures.domain.canonical import canon, moment
 from procedures.domain.clock import now
 from procedures.domain.ids import uuid7
 from procedures.domain.sshkeys import fingerprint, sign_sshsig
-from procedures.models import DutyAssignment, Grant, Person, Run, Version
+from procedures.models import DutyAssignment, Grant, Person, Run, Runner, Version
 from procedures.runner.identity import DISPOSABLE, load_identity, pool_key
 from procedures.services import bootstrap, controls, install, reviews, runs, versions
 
@@ -172,6 +172,7 @@ def new_world(*, profile: str = "team") -> World:
         profile=profile,
         at=now(),
     )
+    Runner.objects.update(heartbeat_at=now() + timedelta(hours=1))  # this process drives what is asked for, all along
     key = Ed25519PrivateKey.generate()
     link = bootstrap.first_link()
     assert link is not None

@@ -9,7 +9,7 @@ from procedures.domain.clock import now
 from procedures.evidence.models import Event
 from procedures.models import Environment, Run, Runner
 from procedures.queries import runners
-from procedures.queries.capabilities import no_runner_for
+from procedures.queries.capabilities import need_of, no_runner_for
 from procedures.runner import reporting
 from procedures.services import claims
 from procedures.services.runner_reports import report
@@ -17,6 +17,10 @@ from tests.factories.machines import Machine
 from tests.factories.portal import World
 
 pytestmark = pytest.mark.ordinary
+
+
+def nobody(run: Run) -> str:
+    return no_runner_for(need_of(run), now())
 
 
 def test_a_run_waits_for_a_runner_that_can_do_all_of_it_and_says_for_what(world: World, run: Run) -> None:
@@ -31,14 +35,14 @@ def test_a_run_waits_for_a_runner_that_can_do_all_of_it_and_says_for_what(world:
         report(runner=row.pk, tier="B", version="0.0.9", said={**said, **wrong}, at=now())
         row.refresh_from_db()
         run.refresh_from_db()
-        assert words in no_runner_for(run)
-        assert bool(words) == bool(no_runner_for(run))
+        assert words in nobody(run)
+        assert bool(words) == bool(nobody(run))
         if words:
             assert claims.claim_run(run=run.pk, runner=row, at=now()) is None
             assert run.state == "queued"
     Environment.objects.filter(pk="development").update(tier="A")
     run = Run.objects.select_related("environment", "version").get(pk=run.pk)
-    assert no_runner_for(run) == "No runner of development offers tier A; one is there with B."
+    assert nobody(run) == "No runner of development offers tier A; one is there with B."
     assert claims.claim_run(run=run.pk, runner=row, at=now()) is None
     assert not Event.objects.filter(run=run.pk, kind="run.claim_refused").exists(), "no attempt on it"
     (mine,) = [one for one in runners.listed(world.mira, now()) if one.row.pk == row.pk]

@@ -50,7 +50,7 @@ def test_what_waits_for_a_limit_or_an_approval_says_so(world: World) -> None:
     rules(world, procedures={"job": 1})
     first, second = world.ask(quinn, procedure="job"), world.ask(quinn, procedure="job")
     assert claim(first) is not None
-    assert told(second, quinn)[0] == ("limit", "1 runs of job are under way in development, which is its limit.")
+    assert told(second, quinn)[0] == ("limit", "One run of job is under way in development, which is its limit.")
     world.confirmed("environment", {**DEVELOPMENT, "approvals": {"low": {"operations": 1}}})
     third = world.ask(quinn, procedure="job")
     [(kind, text)] = told(third, quinn)

@@ -15,7 +15,7 @@ from procedures.domain.errors import OpsError
 from procedures.domain.profiles import approvals_missing
 from procedures.domain.states import RunState
 from procedures.models import Approval, Person, Run
-from procedures.queries import deputies, pages_runs, pages_shell, passed_on, policies, workloads
+from procedures.queries import capabilities, deputies, pages_runs, pages_shell, passed_on, policies, workloads
 from procedures.queries.agents import asked_by
 from procedures.services import approvals, step_up
 from procedures.web import signing
@@ -79,6 +79,7 @@ def _context(request: HttpRequest, me: Person, run: Run) -> dict[str, Any]:
     }
     if waits:
         context["missing"] = approvals_missing(approvals.quorum(run), approvals.given(run))
+        context["no_runner"] = capabilities.no_runner_for(capabilities.need_of(run), now())
     if not context["why_not"]:
         posted = request.POST if request.method == "POST" else request.GET
         verdict = posted.get("verdict", "approve")

@@ -18,7 +18,7 @@ from procedures.domain.errors import NotFound, OpsError
 from procedures.domain.options import sources
 from procedures.domain.queue_order import NORMAL, PRIORITIES
 from procedures.models import Environment, Person, Procedure, Run, Version
-from procedures.queries import pages_procedures, pages_runs
+from procedures.queries import capabilities, pages_procedures, pages_runs
 from procedures.queries.drafts import without_others
 from procedures.queries.due import moved_on
 from procedures.queries.matching import Matches, matches
@@ -119,7 +119,7 @@ def _with_form(
     }
     status = 200
     attach(asking, actor=me, environment=chosen, at=now())
-    context["matches"] = _matches(me, asking, chosen)
+    context |= {"matches": _matches(me, asking, chosen), "no_runner": _no_runner(version, chosen)}
     if request.method == "GET":
         _prefill(me, request.GET.get("from", ""), asking, context, failed=request.GET.get("failed") == "1")
     elif asking.on_the_spot:
@@ -129,7 +129,7 @@ def _with_form(
             wish = _again(asking.wish(procedure.name), context["earlier"])
             if "preview" not in asking.posted:
                 return redirect("web:run", runs.request_run(actor=me, wish=wish, at=now()).pk)
-            context["preview"] = _preview(me, wish)
+            context["preview"] = _preview(me, version, wish)
         except step_up.StepUpNeeded:
             raise
         except OpsError as problem:
@@ -150,9 +150,10 @@ def preview(request: HttpRequest, name: str) -> HttpResponse:
         "chosen": asking.environment,
         "usual": pages_runs.usual_s(asking.version.procedure_id, asking.environment),
         "matches": _matches(me, asking, asking.environment),
+        "no_runner": _no_runner(asking.version, asking.environment),
     }
     try:
-        context["preview"] = _preview(me, asking.wish(name))
+        context["preview"] = _preview(me, asking.version, asking.wish(name))
     except OpsError as problem:
         _refused(asking, problem, context)
     return render(request, "parts/will_happen.html", context)
@@ -177,7 +178,7 @@ def _asked(request: HttpRequest, name: str) -> tuple[Person, Asking]:
     return me, asked(version, request)
 
 
-def _preview(me: Person, wish: runs.Wish) -> dict[str, Any]:
+def _preview(me: Person, version: Version, wish: runs.Wish) -> dict[str, Any]:
     planned = preview_run(actor=me, wish=wish, at=now())
     plan: Mapping[str, Any] = parse(planned.data)
     environment = Environment.objects.get(pk=wish.environment)
@@ -188,6 +189,7 @@ def _preview(me: Person, wish: runs.Wish) -> dict[str, Any]:
         "environment": environment,
         "approvers": approvers,
         "proof": step_up.why_asked(me, environment, plan["risk"], now()),
+        "no_runner": capabilities.no_runner_for(capabilities.need_before(version, environment, plan), now()),
         "largest": max((len(batch) for batch in plan["batches"]), default=0),
     }
 
@@ -196,6 +198,12 @@ def _matches(me: Person, asking: Asking, environment: str) -> Matches | None:
     """Which targets the filter finds with what is typed so far."""
     where = Environment.objects.filter(name=environment).first()
     return matches(me, asking.version, where, asking.typed, now())
+
+
+def _no_runner(version: Version, environment: str) -> str:
+    """Why nothing would take a run of this there, as far as that is known before it is planned, or ""."""
+    where = Environment.objects.filter(name=environment).first()
+    return capabilities.no_runner_for(capabilities.need_before(version, where), now()) if where else ""
 
 
 def _prefill(me: Person, run: str, asking: Asking, context: dict[str, Any], *, failed: bool) -> None:
