@@ -53,9 +53,9 @@ def refuse_unsafe_start() -> None:
 
 def refuse_keys_in_sight() -> None:
     """End a web process that could read a private key, but for the embedded default, which says so on its pages."""
-    from procedures.queries.separation import separation
+    from procedures.queries.separation import of_this_process
 
-    found = separation()
+    found = of_this_process()
     if found.keys and not found.embedded:
         names = "\n".join(f"- {path}" for path in found.keys)
         raise SystemExit(

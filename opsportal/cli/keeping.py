@@ -7,8 +7,12 @@ import json
 import os
 import sys
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 import click
+
+if TYPE_CHECKING:
+    from procedures.runner import cards
 
 BEHIND, DIFFERS = 4, 5
 FILE = click.Path(path_type=Path)
@@ -25,13 +29,18 @@ def _django() -> None:
 @click.option("--environment", required=True, help="The environment that the runner serves, or `disposable`.")
 @click.option("--folder", type=FILE, help="Where its keys lie [keys in OPSPORTAL_DATA_DIR].")
 @click.option("--card", type=FILE, help="Write the card here instead of to standard output.")
-def keys(environment: str, folder: Path | None, card: Path | None) -> None:
-    """Make the keys of one runner, in its own place, and write their public halves on a card."""
+@click.option("--for", "part", type=click.Choice(["runner", "issuer"]), help="One of the two, where they are apart.")
+def keys(environment: str, folder: Path | None, card: Path | None, part: cards.Part | None) -> None:
+    """Make the keys of one process, in its own place, and write their public halves on a card.
+
+    A runner whose issuer is apart has its own key alone; that issuer has the pool key and the authority, and no key of
+    a runner.
+    """
     from opsportal.settings import env, folders
     from procedures.runner import cards
 
     place = folders.private(folder or env.path("OPSPORTAL_DATA_DIR") / "keys")
-    text = json.dumps(cards.make(place, environment), indent=1, sort_keys=True)
+    text = json.dumps(cards.make(place, environment, part or ""), indent=1, sort_keys=True)
     if card is None:
         click.echo(text)
     else:

@@ -13,7 +13,7 @@ import click
 from opsportal.cli.access import JSON, KEY, propose_change, told
 from opsportal.cli.portal import FAILED, ask, json_of, show
 from opsportal.cli.server import hand_over
-from procedures.domain.runners import enrolment, fingerprint, is_card
+from procedures.domain.runners import enrolment, fingerprint, is_card, with_issuer
 
 FILE = click.Path(path_type=Path)
 
@@ -59,8 +59,9 @@ def card(environment: str, name: str | None, folder: Path | None, target: Path |
         target.write_text(text + "\n")
     click.echo(f"{made['name']}: {fingerprint(made['public'])}", err=True)
     if "pool" not in made:
-        bring = f"Bring pool-{environment}.key and ssh-ca-{environment} from a runner of {environment} to {place}"
-        click.echo(f"{bring}; for a new environment: --new-pool.", err=True)
+        bring = f"Bring pool-{environment}.key and ssh-ca-{environment} from a host of {environment} to {place}"
+        apart = "to its issuer's place where the issuer is apart"
+        click.echo(f"{bring}, or {apart}; for a new environment: --new-pool, or `keys --for issuer`.", err=True)
 
 
 @runner.command()
@@ -78,11 +79,21 @@ def software() -> None:
 @click.argument("file", metavar="CARD", type=click.Path(exists=True, dir_okay=False, path_type=Path))
 @click.option("--zone", "zones", multiple=True, help="A network zone that its host reaches; may repeat.")
 @click.option("--attest", "attested", multiple=True, metavar="DIGEST", help="Software that it may run; may repeat.")
+@click.option("--issuer", type=FILE, help="The card of its issuer, where that is apart and its environment is new.")
 @KEY
 @JSON
-def propose(file: Path, zones: tuple[str, ...], attested: tuple[str, ...], key: str | None, as_json: bool) -> None:
+def propose(
+    file: Path,
+    zones: tuple[str, ...],
+    attested: tuple[str, ...],
+    issuer: Path | None,
+    key: str | None,
+    as_json: bool,
+) -> None:
     """Propose that the runner of CARD is enrolled; compare its fingerprint with its host first."""
     made = json_of(file)
+    if issuer is not None and isinstance(made, dict):
+        made = with_issuer(made, json_of(issuer))
     if not is_card(made):
         raise click.UsageError(f"{file} is not a card that `opsportal runner card` wrote.")
     click.echo(f"{made['name']}: {fingerprint(made['public'])}", err=True)

@@ -18,6 +18,13 @@ def hand_over(module: str, *words: str) -> None:
 
 
 @click.command()
+@click.option("--environment", required=True, help="The environment whose keys lie here.")
+def issuer(environment: str) -> None:
+    """Lends the credentials of one environment to its runner, over a socket; holds its pool key and its authority."""
+    hand_over("procedures.issuer.main", "--environment", environment)
+
+
+@click.command()
 def scheduler() -> None:
     """Scheduler and sweeper; with the embedded default also the sequencer."""
     hand_over("procedures.runner.keeper")
@@ -53,9 +60,11 @@ def doctor(as_json: bool) -> None:
         "setpriv (sandbox users)": (shutil.which("setpriv"), "apt-get install util-linux"),
     }
     checks["cells (tests at submission, drafts)"] = (_cells(), "allow user namespaces, or run the pool as root")
-    answers, clocks = _answers()
+    answers, clocks, issuers = _answers()
     checks["the portal answers"] = (answers, "start it with `opsportal up`, or set OPSPORTAL_URL")
     checks["the clocks agree"] = (not clocks, f"{'; '.join(clocks)}: set that machine's clock")
+    checks["the issuers answer"] = (not issuers, f"{'; '.join(issuers)}: start `opsportal issuer` on that host")
+    checks |= _issuers_here()
     found = [(name, "ok" if fine else "MISS", "" if fine else mend) for name, (fine, mend) in checks.items()]
     mail = ("notices by mail", *_mail())
     if as_json:
@@ -93,8 +102,18 @@ def _cells() -> bool:
         return tier_of(cells) != "D"
 
 
-def _answers() -> tuple[bool, list[str]]:
-    """Whether the portal is ready, and which runners' clocks are off."""
+def _issuers_here() -> dict[str, tuple[object, str]]:
+    """Of a runner's host: whether the issuer apart from it can be asked from here."""
+    from opsportal.settings import env
+    from procedures.issuer.greeting import answers, sockets
+
+    where = env.text("OPSPORTAL_ISSUER_SOCKET")
+    mend = "start `opsportal issuer`, and run this as a user that OPSPORTAL_ISSUER_PEERS names"
+    return {f"the issuer at {path} answers": (answers(path), mend) for path in sockets(where)}
+
+
+def _answers() -> tuple[bool, list[str], list[str]]:
+    """Whether the portal is ready, which runners' clocks are off, and which do not reach their issuer."""
     import httpx
 
     from opsportal.cli.portal import url
@@ -102,11 +121,11 @@ def _answers() -> tuple[bool, list[str]]:
     try:
         answer = httpx.get(url() + "/readyz", timeout=5)
         said = answer.json()
-        clocks = [str(one) for one in said.get("clocks", [])]
+        clocks, issuers = ([str(one) for one in said.get(name, [])] for name in ("clocks", "issuers"))
         missing = {name for name, fine in said.get("checks", {}).items() if not fine}
     except (httpx.HTTPError, ValueError, AttributeError):
-        return False, []
-    return answer.status_code == 200 or missing == {"clocks"}, clocks
+        return False, [], []
+    return answer.status_code == 200 or missing == {"clocks"}, clocks, issuers
 
 
-__all__ = ["config", "doctor", "scheduler", "sequencer", "up"]
+__all__ = ["config", "doctor", "issuer", "scheduler", "sequencer", "up"]

@@ -9,10 +9,10 @@ from urllib.parse import urlsplit
 from csp.constants import NONCE, NONE, SELF
 
 from opsportal import logs
-from opsportal.settings import brokers, env, mail
+from opsportal.settings import brokers, env, mail, variables
 from procedures.domain import limits
 
-BASE_DIR = env.ROOT
+BASE_DIR = variables.ROOT
 OPSPORTAL_PROFILE = env.profile()
 OPSPORTAL_DATA_DIR: Path = env.path("OPSPORTAL_DATA_DIR")
 OPSPORTAL_KEYS_DIR: Path = OPSPORTAL_DATA_DIR / "keys"
@@ -28,6 +28,9 @@ OPSPORTAL_IDENTITY_SECRETS_DIR = Path(
 OPSPORTAL_SANDBOX_UIDS = env.text("OPSPORTAL_SANDBOX_UIDS")
 OPSPORTAL_RUNNER_THREADS = env.integer("OPSPORTAL_RUNNER_THREADS", low=1, high=256)
 OPSPORTAL_RUNNER_ADDRESS = env.text("OPSPORTAL_RUNNER_ADDRESS")
+OPSPORTAL_ISSUER_SOCKET = env.text("OPSPORTAL_ISSUER_SOCKET")
+OPSPORTAL_ISSUER_PEERS = env.listing("OPSPORTAL_ISSUER_PEERS")
+OPSPORTAL_ISSUER_BOUND_S = env.integer("OPSPORTAL_ISSUER_BOUND_S", low=1, high=3_600)
 OPSPORTAL_HEARTBEAT_S = env.integer("OPSPORTAL_HEARTBEAT_S", low=1, high=60)
 OPSPORTAL_SOURCE_POLL_S = env.integer("OPSPORTAL_SOURCE_POLL_S", low=5, high=86_400)
 OPSPORTAL_HEARTBEAT_LOST_S = env.integer("OPSPORTAL_HEARTBEAT_LOST_S", low=3, high=3_600)

@@ -2,14 +2,14 @@
 
 from __future__ import annotations
 
-from opsportal.settings import databases, env, folders
+from opsportal.settings import databases, env, folders, variables
 from opsportal.settings.base import *
 from opsportal.settings.base import ALLOWED_HOSTS, OPSPORTAL_DATA_DIR, OPSPORTAL_KEYS_DIR
 
 OPSPORTAL_PROFILE = "test"
 # A run that a test drives lives in a transaction that the heartbeat's thread cannot see: a beat would call it lost.
 OPSPORTAL_HEARTBEAT_S = 60
-if OPSPORTAL_DATA_DIR == env.ROOT / "var":
+if OPSPORTAL_DATA_DIR == variables.ROOT / "var":
     raise SystemExit("The test profile needs an OPSPORTAL_DATA_DIR of its own; `manage.py test` gives it one.")
 folders.private(OPSPORTAL_DATA_DIR)
 folders.private(OPSPORTAL_KEYS_DIR)

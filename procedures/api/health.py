@@ -24,18 +24,22 @@ def readyz(request: HttpRequest) -> JsonResponse:
     """Database, a runner that was heard of lately, and clocks that agree; 503 with what is missing."""
     checks: dict[str, bool] = {}
     skewed: list[tuple[str, float | None]] = []
+    away: list[tuple[str, str]] = []
     try:
         checks["database"] = Environment.objects.exists()
         heard = Runner.objects.filter(heartbeat_at__gt=database_now() - SILENT)
         checks["runner"] = heard.exists()
         skewed = [(row.name, row.skew_s) for row in heard.filter(ended_at__isnull=True) if off(row.skew_s)]
         checks["clocks"] = not skewed
+        away = [(row.name, name) for row in heard for name in (row.reported or {}).get("issuer", {}).get("away", [])]
     except DatabaseError:
         checks["database"] = False
     ready = all(checks.values())
     said: dict[str, object] = {"status": "ready" if ready else "not ready", "checks": checks}
     if skewed:
         said["clocks"] = [f"{name} is {skew:+.0f} s off the database and claims nothing" for name, skew in skewed]
+    if away:  # what needs no credential goes on, so the portal stays ready
+        said["issuers"] = [f"{runner} does not reach the issuer of {name}" for runner, name in away]
     return JsonResponse(said, status=200 if ready else 503)
 
 

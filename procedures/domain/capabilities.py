@@ -23,6 +23,7 @@ class Need:
     actions: Mapping[str, str] = field(default_factory=dict)
     zones: frozenset[str] = frozenset()
     plan_format: int = 1
+    lent: bool = False  # something has to be lent or opened for it
 
 
 @dataclass(frozen=True, slots=True)
@@ -38,6 +39,7 @@ class Ability:
     actions: Mapping[str, str] = field(default_factory=dict)
     software: str = ""
     plan_format: int = 1
+    away: frozenset[str] = frozenset()  # environments whose issuer does not answer it
 
 
 def lacks(need: Need, one: Ability) -> str:
@@ -62,6 +64,8 @@ def _signed(need: Need, one: Ability) -> str:
 def _reported(need: Need, one: Ability) -> str:
     if one.plan_format != need.plan_format:
         return f"reads plans of format {need.plan_format}: web and runners run different versions"
+    if need.lent and need.environment in one.away:
+        return "reaches its issuer"
     for action, mark in sorted(need.actions.items()):
         if action not in one.actions:
             return f"has the action {action}"

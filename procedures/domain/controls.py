@@ -158,6 +158,7 @@ class Authority:
     secrets: dict[tuple[str, str], dict[str, Any]] = field(default_factory=dict)
     runners: dict[str, dict[str, Any]] = field(default_factory=dict)
     actions: dict[str, dict[str, Any]] = field(default_factory=dict)
+    inventories: dict[str, dict[str, Any]] = field(default_factory=dict)
     workloads: dict[tuple[str, str], dict[str, Any]] = field(default_factory=dict)  # (issuer or rule, its name)
     policies: dict[str, dict[str, Any]] = field(default_factory=dict)
     agents: dict[str, dict[str, Any]] = field(default_factory=dict)

@@ -63,8 +63,8 @@ def apply(authority: Authority, control: str, object: Mapping[str, Any], *, id: 
             table.pop(object[key], None)
     elif control == "secret":
         _keep(authority.secrets, (object["environment"], object["name"]), fact)
-    elif control == "policy":
-        _keep(authority.policies, object["name"], fact)
+    elif control in {"policy", "inventory"}:
+        _keep(authority.policies if control == "policy" else authority.inventories, object["name"], fact)
     elif control in {"runner", "agent", "service_account", *workloads.CONTROLS, *standing.CONTROLS}:
         _keep_machine(authority, control, fact, id)
     elif stands:

@@ -78,6 +78,14 @@ def enrolment(card: Mapping[str, Any], *, zones: list[str] | None = None, softwa
     return object
 
 
+def with_issuer(card: Mapping[str, Any], issuer: Any) -> dict[str, Any]:
+    """A runner's card with the pool and authority of its issuer's, if both are of one environment; else no card."""
+    fits = isinstance(issuer, dict) and set(issuer) == {"kind", "environment", *PERHAPS} and issuer["kind"] == "issuer"
+    if not fits or issuer["environment"] != card.get("environment"):
+        return {}
+    return {**card, **{name: issuer[name] for name in PERHAPS}}
+
+
 def is_card(value: Any) -> bool:
     """Whether this is a card that a runner of one environment wrote, with nothing else on it."""
     return (

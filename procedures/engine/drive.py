@@ -15,11 +15,12 @@ from procedures.domain.states import RunState, TaskState
 from procedures.engine import contact, draining, moved, pausing
 from procedures.engine.alarms import Alarms
 from procedures.engine.gates import Parked
-from procedures.engine.outputs import outputs_of, run_output, state_of
+from procedures.engine.outputs import run_output
 from procedures.engine.perform import on_targets, perform
 from procedures.engine.step import BEYOND_S, Place, Tools
 from procedures.engine.winding import wind_up
 from procedures.models import Task
+from procedures.queries.outputs import outputs_of, state_of
 from procedures.services import endings
 
 DONE = {s.value for s in TaskState} - {"pending", "running"}

@@ -5,9 +5,8 @@ from __future__ import annotations
 import random
 from collections.abc import Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
-from contextlib import AbstractContextManager
 from dataclasses import dataclass, field, replace
-from typing import Any, Protocol
+from typing import Any
 
 from django.db import connections
 
@@ -16,9 +15,10 @@ from procedures.domain.canonical import digest
 from procedures.domain.clock import now
 from procedures.domain.definition import Step
 from procedures.domain.errors import OpsError
+from procedures.domain.lending import Lend, Lender, NoLongerWanted
 from procedures.domain.masking import Masker
 from procedures.domain.plan import Unit
-from procedures.domain.ports import Action, ActionCall, ActionResult, Lease
+from procedures.domain.ports import Action, ActionCall, ActionResult
 from procedures.domain.secrets import Secret
 from procedures.engine.artifacts import kept
 from procedures.engine.output import RunOutput, TaskIO
@@ -32,14 +32,6 @@ from procedures.services.tasks import Signer
 
 THREADS = 64
 BEYOND_S = 300.0  # what rollback and `always` get beyond the run's own deadline
-
-
-class Lender(Protocol):
-    """Lends a credential for one (run, step, target, attempt); gives it back whatever happens."""
-
-    def lend(
-        self, *, claimed: Claimed, step: str, target: str, attempt: int, credential: str
-    ) -> AbstractContextManager[Lease]: ...
 
 
 @dataclass(frozen=True, slots=True)
@@ -161,18 +153,22 @@ def _act(tools: Tools, step: Step, action: Action, call: ActionCall, io: TaskIO,
             call = replace(call, workspace=tools.workspaces.of(tools.prefix))
         if not step.credentials:
             return _catalogued(tools, step, action.run(call, io))
-        with tools.lender.lend(
-            claimed=tools.claimed,
+        asked = Lend(
+            run=tools.claimed.run.id,
+            claim=tools.claimed.token,
             step=tools.prefix + step.id,
             target=label,
             attempt=call.attempt,
             credential=tools.prefix + step.credentials[0],
-        ) as lease:
+        )
+        with tools.lender.lend(asked, io.cancelled) as lease:
             for secret in lease.material.values():
                 io.register_secret(secret)
             return action.run(replace(call, lease=lease), io)
     except ClaimLost:
         raise
+    except NoLongerWanted as problem:
+        return ActionResult("canceled", message=problem.message)
     except OpsError as problem:
         io.write("system", (problem.message + "\n").encode())
         return ActionResult("failed", message=problem.message, facts={"refused": problem.code})

@@ -10,3 +10,10 @@ class LeaseRefused(NotAllowed):
 
     code = "lease.refused"
     next_step = "Look at the evidence panel of the run; security was told what does not stand."
+
+
+class NotYours(LeaseRefused):
+    """Who asks is not, or cannot prove to be, the runner that may: security is told (H14)."""
+
+    code = "lease.not-yours"
+    next_step = "Find out who has that runner's key or place; the page Runners says which there are."

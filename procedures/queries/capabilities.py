@@ -29,6 +29,7 @@ def ability_of(runner: Runner) -> Ability:
         actions=dict(said.get("actions", {})),
         software=str(said.get("software", "")),
         plan_format=int(said.get("plan_format", 1)),
+        away=frozenset(said.get("issuer", {}).get("away", [])),
     )
 
 
@@ -39,7 +40,8 @@ def need_of(run: Run) -> Need:
     except NotCanonical:
         planned = {}
     callees = [call["version"] for call in planned.get("calls", [])]
-    return replace(_need(run.version, callees, run.environment, planned), plan_format=run.plan_format)
+    need = _need(run.version, callees, run.environment, planned)
+    return replace(need, plan_format=run.plan_format, lent=need.lent or bool(run.sealed_secrets))
 
 
 def need_before(version: Version, environment: Environment, planned: Mapping[str, Any] | None = None) -> Need:
@@ -58,6 +60,7 @@ def _need(version: Version, callees: Sequence[Any], environment: Environment, pl
         actions=actions,
         zones=_zones(names) if names else frozenset(),
         plan_format=plan.FORMAT,
+        lent=bool(planned.get("credentials") or version.definition.get("credentials")),
     )
 
 

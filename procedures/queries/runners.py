@@ -28,6 +28,7 @@ class Listed:
     unattested: bool
     foreign: list[str]
     replace: list[str]
+    issuer: str
     runs: list[Run]
     busy: int
 
@@ -55,6 +56,7 @@ def _told(row: Runner, actor: Person, pools: dict[str, datetime], at: datetime) 
         unattested=bool(row.attested and said.get("software") not in row.attested),
         foreign=[action for action, mark in said.get("actions", {}).items() if not mark.startswith("opsportal:")],
         replace=[name for name in row.environments if since and name in pools and pools[name] < since],
+        issuer=_issuer(row),
         runs=list(pages_runs.seen_by(actor, at).filter(pk__in=held.values("pk"))[:RUNS_SHOWN]),
         busy=held.count(),
     )
@@ -77,6 +79,16 @@ def _skew(row: Runner) -> str:
     if row.software and row.software != settings.OPSPORTAL_VERSION:
         return f"runs {row.software}, this portal {settings.OPSPORTAL_VERSION}"
     return ""
+
+
+def _issuer(row: Runner) -> str:
+    """Where its issuer is, as it says, in words; "" where it has said nothing."""
+    said = (row.reported or {}).get("issuer")
+    if not said or row.disposable:
+        return ""
+    if away := said.get("away"):
+        return f"that of {', '.join(away)} does not answer: what needs a credential waits"
+    return "a process of its own" if said.get("apart") else "in this runner's process, which holds what it lends"
 
 
 def waiting(actor: Person, at: datetime) -> list[ControlChange]:

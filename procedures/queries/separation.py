@@ -2,11 +2,17 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
-from functools import cache
+import time
+from dataclasses import dataclass, replace
+from functools import cache, lru_cache
 from pathlib import Path
 
 from django.conf import settings
+
+from procedures.models import Runner
+
+LATELY_S = 30
+BESIDE = "the issuer of {} shares its runner's process, so that whoever takes that runner over holds its authority"
 
 
 @dataclass(frozen=True, slots=True)
@@ -16,10 +22,27 @@ class Separation:
     keys: tuple[Path, ...]
     embedded: bool
     told: str
+    beside: tuple[str, ...] = ()  # environments whose issuer shares its runner's process, as runners report
+
+
+def separation() -> Separation:
+    """What this process can open, looked at once; and which runners hold what their issuer lends, looked at lately."""
+    found = of_this_process()
+    if found.embedded or not (names := _beside(int(time.monotonic() // LATELY_S))):
+        return found
+    return replace(found, told=f"{found.told}; {BESIDE.format(', '.join(names))}", beside=names)
+
+
+@lru_cache(maxsize=1)
+def _beside(lately: int) -> tuple[str, ...]:
+    """Environments one of whose runners says that its issuer is no process of its own; it may be wrong or lie."""
+    rows = Runner.objects.filter(ended_at__isnull=True, disposable=False).values_list("environments", "reported")
+    mine = {name for names, said in rows for name in names if said and not said.get("issuer", {}).get("apart")}
+    return tuple(sorted(mine))
 
 
 @cache
-def separation() -> Separation:
+def of_this_process() -> Separation:
     """Looked at once per process, by opening each key file."""
     keys, embedded = tuple(readable_keys()), settings.OPSPORTAL_PROFILE != "production"
     if keys:

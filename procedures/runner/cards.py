@@ -9,43 +9,45 @@ from __future__ import annotations
 import json
 from collections.abc import Mapping, Sequence
 from pathlib import Path
-from typing import Any
-
-from cryptography.hazmat.primitives.serialization import Encoding, PublicFormat
+from typing import Any, Literal
 
 from procedures.domain.errors import OpsError
-from procedures.runner.identity import DISPOSABLE, Identity, load_identity, pool_key
-from procedures.ssh.authority import load_ca
+from procedures.issuer.keys import ca_public, files_of, pool_key
+from procedures.runner.identity import DISPOSABLE, Identity, load_identity
 
-FIELDS = {
-    "runner": ("id", "name", "public", "environment", "pool", "authority"),
+RUNNER, ISSUER = "runner", "issuer"
+OF_AN_ISSUER = ("pool", "authority")
+FIELDS: Mapping[str, tuple[str, ...]] = {
+    RUNNER: ("id", "name", "public", "environment"),
+    ISSUER: ("environment", *OF_AN_ISSUER),
     DISPOSABLE: ("id", "name", "public"),
 }
+Part = Literal["runner", "issuer", ""]
 
 
 class CardsDoNotFit(OpsError):
     """The cards that were given are not those that this portal needs."""
 
     code = "install.cards"
-    next_step = "Make one card per environment and one of the disposable pool with `opsportal keys`, and give them all."
+    next_step = "Make the cards of each environment and of the disposable pool with `opsportal keys`; give them all."
 
 
-def ca_public(folder: Path, environment: str) -> str:
-    """The public key that targets of an environment are told to trust; its private half is made on first use."""
-    key = load_ca(folder / f"ssh-ca-{environment}").public_key()
-    return key.public_bytes(Encoding.OpenSSH, PublicFormat.OpenSSH).decode()
-
-
-def make(folder: Path, environment: str) -> dict[str, Any]:
-    """The card of the runner whose keys lie in `folder`, of one environment or the disposable pool; keys that are not
-    there are made, those that are stay.
+def make(folder: Path, environment: str, part: Part = "") -> dict[str, Any]:
+    """The card of what lies in `folder`, of one environment or the disposable pool; keys that are not there are made,
+    those that are stay. `part`: the runner's own key alone, or the issuer's alone, where the two are apart.
     """
     if environment == DISPOSABLE:
         return {"kind": DISPOSABLE, **told(load_identity(folder, name=DISPOSABLE))}
+    if part == ISSUER:
+        return {"kind": ISSUER, "environment": environment, **_of_an_issuer(folder, environment)}
     me = load_identity(folder, called=f"runner-{environment}")
+    keys = _of_an_issuer(folder, environment) if not part else {}
+    return {"kind": RUNNER, **told(me), "environment": environment, **keys}
+
+
+def _of_an_issuer(folder: Path, environment: str) -> dict[str, Any]:
     key_id, public, _ = pool_key(folder, environment)
-    keys = {"pool": [key_id, public], "authority": ca_public(folder, environment)}
-    return {"kind": "runner", **told(me), "environment": environment, **keys}
+    return {"pool": [key_id, public], "authority": ca_public(folder, environment)}
 
 
 def make_later(folder: Path, environment: str, *, name: str, new_pool: bool) -> dict[str, Any]:
@@ -54,11 +56,10 @@ def make_later(folder: Path, environment: str, *, name: str, new_pool: bool) -> 
     """
     me = load_identity(folder, called=name)
     card = {"kind": "runner", **told(me), "environment": environment}
-    there = [(folder / file).exists() for file in (f"pool-{environment}.key", f"ssh-ca-{environment}")]
+    there = [(folder / file).exists() for file in files_of(environment)]
     if not (new_pool or all(there)):
         return card
-    key_id, public, _ = pool_key(folder, environment)
-    return {**card, "pool": [key_id, public], "authority": ca_public(folder, environment)}
+    return {**card, **_of_an_issuer(folder, environment)}
 
 
 def told(me: Identity) -> dict[str, str]:
@@ -71,7 +72,8 @@ def read(path: Path) -> dict[str, Any]:
     try:
         card = json.loads(path.read_text())
         wanted = {"kind", *FIELDS[card["kind"]]}
-        fine = set(card) == wanted
+        whole = wanted | set(OF_AN_ISSUER) if card["kind"] == RUNNER else wanted
+        fine = set(card) in (wanted, whole)
     except (OSError, ValueError, KeyError, TypeError):
         fine = False
     if not fine:
@@ -80,21 +82,28 @@ def read(path: Path) -> dict[str, Any]:
 
 
 def sorted_out(cards: Sequence[Mapping[str, Any]], environments: Sequence[str]) -> dict[str, Any]:
-    """Genesis' words out of cards: runners, pools, authorities and the disposable pool. Raises CardsDoNotFit."""
-    serving = [card for card in cards if card["kind"] == "runner"]
+    """Genesis' words out of cards: runners, pools, authorities and the disposable pool. Raises CardsDoNotFit.
+
+    The pool and the authority of an environment stand on its issuer's card, or on its runner's where both are one.
+    """
+    serving = [card for card in cards if card["kind"] == RUNNER]
     disposable = [card for card in cards if card["kind"] == DISPOSABLE]
-    found = sorted(card["environment"] for card in serving)
-    if found != sorted(environments) or len(disposable) != 1:
-        have = ", ".join([*found, *(DISPOSABLE for _ in disposable)]) or "none"
-        raise CardsDoNotFit(f"Wanted is one card each of {', '.join(environments)} and {DISPOSABLE}; given: {have}.")
+    lending = [card for card in cards if "pool" in card]
+    for what, found in (("runner", serving), ("pool and authority", lending)):
+        have = sorted(card["environment"] for card in found)
+        if have != sorted(environments) or len(disposable) != 1:
+            given = ", ".join([*have, *(DISPOSABLE for _ in disposable)]) or "none"
+            wanted = f"one {what} each of {', '.join(environments)}, and one card of {DISPOSABLE}"
+            raise CardsDoNotFit(f"Wanted is {wanted}; given: {given}.")
     for field in ("id", "public"):
-        if len({card[field] for card in cards}) != len(cards):
+        own = [card[field] for card in cards if field in card]
+        if len(set(own)) != len(own):
             raise CardsDoNotFit(f"Two cards say the same {field}: each process makes keys of its own.")
     return {
         "runners": [(_row(card), [card["environment"]]) for card in serving],
         "disposable": _row(disposable[0]),
-        "pools": {card["environment"]: tuple(card["pool"]) for card in serving},
-        "authorities": {card["environment"]: card["authority"] for card in serving},
+        "pools": {card["environment"]: tuple(card["pool"]) for card in lending},
+        "authorities": {card["environment"]: card["authority"] for card in lending},
     }
 
 

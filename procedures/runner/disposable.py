@@ -5,22 +5,20 @@ No key, no lease, no network; what it is given to run ends with the cell that it
 
 from __future__ import annotations
 
+import threading
 from collections.abc import Sequence
 from contextlib import AbstractContextManager
 from pathlib import Path
-from typing import TYPE_CHECKING
 from uuid import UUID
 
 import structlog
 
 from procedures.domain.errors import OpsError
+from procedures.domain.lending import NEVER, Lend
 from procedures.domain.ports import Lease
 from procedures.runner.identity import Identity
 from procedures.sandbox.cells import Cells, NoCell
 from procedures.trials.incell import InCell
-
-if TYPE_CHECKING:
-    from procedures.services.claims import Claimed
 
 log = structlog.get_logger(__name__)
 
@@ -85,10 +83,8 @@ def try_version(trial: UUID) -> None:
 class NoLender:
     """What stands where a runner has its issuer: nothing is ever lent here."""
 
-    def lend(
-        self, *, claimed: Claimed, step: str, target: str, attempt: int, credential: str
-    ) -> AbstractContextManager[Lease]:
-        raise NothingLent(f"The step {step} asks for {credential}, and the disposable pool lends nothing.")
+    def lend(self, asked: Lend, cancelled: threading.Event = NEVER) -> AbstractContextManager[Lease]:
+        raise NothingLent(f"The step {asked.step} asks for {asked.credential}, and the disposable pool lends nothing.")
 
 
 def drive_draft(run: UUID) -> None:

@@ -4,33 +4,37 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
+from dataclasses import replace
 from functools import cache, partial
 from pathlib import Path
-from typing import Literal
+from typing import Any, Literal
 from uuid import UUID
 
 import structlog
 from django.conf import settings
 
 from procedures.definitions import registry
-from procedures.domain.canonical import parse
 from procedures.domain.clock import now
+from procedures.domain.errors import OpsError
+from procedures.domain.lending import Issuing, Lender, Open
 from procedures.domain.masking import Masker
 from procedures.domain.ports import Action
-from procedures.domain.sealing import unseal
 from procedures.domain.secrets import Secret
+from procedures.domain.states import RunState
 from procedures.engine import draining
 from procedures.engine.drive import Drive
 from procedures.engine.output import RunOutput
-from procedures.engine.outputs import outputs_of
-from procedures.engine.step import Lender, Tools
+from procedures.engine.step import Tools
 from procedures.engine.watch import Watch
 from procedures.issuer.lend import Issuer
-from procedures.models import Run, Runner
+from procedures.issuer.place import path_of
+from procedures.issuer.runners import proved_by
+from procedures.issuer.stock import Stock, stock_of
+from procedures.models import Runner
 from procedures.queries import queue
-from procedures.runner.identity import Identity, load_identity, pool_key
-from procedures.runner.providers import providers
-from procedures.services import claims, tasks
+from procedures.runner.apart import Apart, IssuerAway
+from procedures.runner.identity import Identity, load_identity
+from procedures.services import claims, endings, tasks
 from procedures.services.claims import Claimed
 from procedures.services.moments import ClockSkewed
 from procedures.services.tasks import Line
@@ -50,7 +54,7 @@ def identity() -> Identity:
 def drive(run: UUID) -> None:
     """Claim this very run and drive it until it ends or waits. Nothing to claim: nothing happens."""
     if (me := _known(run)) is not None:
-        _go(me, claim(run, me))
+        _go(claim(run, me))
 
 
 def drive_next(hint: UUID) -> None:
@@ -59,7 +63,7 @@ def drive_next(hint: UUID) -> None:
         return
     for run in queue.next_after(hint, now()):
         if (claimed := claim(run, me)) is not None:
-            _go(me, claimed)
+            _go(claimed)
             return
 
 
@@ -71,16 +75,47 @@ def _known(run: UUID) -> Runner | None:
     return me
 
 
-def _go(me: Runner, claimed: Claimed | None) -> None:
+def _go(claimed: Claimed | None) -> None:
     if claimed is None:
         return
-    carry_out(claimed, registry.actions(), issuer_of(me, identity()), identity(), open_secrets(claimed.run))
+    lender = issuer(claimed.run.environment_id)
+    try:
+        secrets = opened(lender, claimed)
+    except OpsError as problem:
+        _not_begun(claimed, problem)
+    else:
+        carry_out(claimed, registry.actions(), lender, identity(), secrets)
 
 
-def issuer_of(me: Runner, who: Identity) -> Issuer:
-    """The issuer of this process, which lends to this runner alone, as long as it proves to be `who` was enrolled."""
-    known = providers(keys())
-    return Issuer(known, registry.actions(), me, prove=who.sign, open_secrets=open_secrets, outputs=_outputs)
+def issuer(environment: str, who: Identity | None = None) -> Issuing:
+    """Where this runner, or `who`, gets credentials: beside it in this process, or apart from it behind a socket."""
+    me = who or identity()
+    if where := settings.OPSPORTAL_ISSUER_SOCKET:
+        return Apart(str(path_of(where, environment, Path(settings.OPSPORTAL_DATA_DIR))), me)
+    return Issuer(stock_here(), proved_by(me.sign))
+
+
+def stock_here() -> Stock:
+    """What the issuer of this process lends from; leases in hand are those of the whole process."""
+    return replace(stock_of(keys()), held=_held)
+
+
+_held: set[UUID] = set()
+
+
+def opened(lender: Issuing, claimed: Claimed) -> Mapping[str, Secret]:
+    """What was asked for at the run's launch, opened by its issuer alone; nothing where nothing was asked for."""
+    return lender.open(Open(claimed.run.id, claimed.token)) if claimed.run.sealed_secrets else {}
+
+
+def _not_begun(claimed: Claimed, problem: OpsError) -> None:
+    """A run whose secrets were not opened: it waits for an issuer that is away, and fails where the issuer says no."""
+    run: dict[str, Any] = {"run": claimed.run.id, "token": claimed.token, "at": now()}
+    log.warning("run.not-begun", run=str(claimed.run.id), code=problem.code, why=problem.message)
+    if isinstance(problem, IssuerAway):
+        endings.hand_over(**run, why=problem.message)
+    else:
+        endings.finish_run(**run, outcome=RunState.FAILED, message=problem.message, output={}, signer=identity())
 
 
 def claim(run: UUID, runner: Runner) -> Claimed | None:
@@ -136,18 +171,3 @@ def tools_for(
             yield Tools(claimed, actions, lender, me, output, watch, secrets)
     finally:
         output.close()
-
-
-def _outputs(claimed: Claimed, prefix: str) -> Mapping[str, object]:
-    finished = claimed.run.tasks.exclude(state__in=["pending", "running"]).order_by("attempt")
-    return outputs_of(finished, prefix)
-
-
-def open_secrets(run: Run) -> dict[str, Secret]:
-    """A run's secret parameters, opened with this pool's key alone. Raises WillNotOpen."""
-    found = {}
-    for name, row in run.sealed_secrets.items():
-        _, _, private = pool_key(keys(), run.environment_id)
-        value = parse(unseal(private, bytes.fromhex(row["box"]), info=f"run-secret/{row['mark']}"))
-        found[name] = Secret(value["value"])
-    return found

@@ -8,9 +8,13 @@ from __future__ import annotations
 from collections.abc import Iterator, Sequence
 from pathlib import Path
 
-from procedures.models import PoolKey, PortalSetting, Runner
-from procedures.runner.cards import ca_public
-from procedures.runner.identity import load_identity, pool_key
+from django.conf import settings
+
+from procedures.issuer import known
+from procedures.models import Runner
+from procedures.runner.identity import load_identity
+
+ISSUERS = ("pool-*.key", "ssh-ca-*")
 
 
 def refuse_strangers(folder: Path, environments: Sequence[str]) -> None:
@@ -19,6 +23,15 @@ def refuse_strangers(folder: Path, environments: Sequence[str]) -> None:
         lines = "\n".join(f"- {problem}" for problem in problems)
         raise SystemExit(
             f"Refusing to start: this runner's keys in {folder} are not those that the portal knows.\n{lines}"
+        )
+
+
+def require_one_issuer_each(environments: Sequence[str]) -> None:
+    """An issuer serves one environment: a runner of several names a socket for each, or ends here."""
+    where = settings.OPSPORTAL_ISSUER_SOCKET
+    if where and len(environments) > 1 and "{environment}" not in where:
+        raise SystemExit(
+            f"OPSPORTAL_ISSUER_SOCKET is {where!r}, but must contain {{environment}} where a runner serves several."
         )
 
 
@@ -32,17 +45,11 @@ def _problems(folder: Path, environments: Sequence[str]) -> Iterator[str]:
         enrol = "Make its card with `opsportal runner card`, and have it enrolled."
         yield f"The portal knows no runner {me.name} with this key. {enrol}"
         return
-    authorities = PortalSetting.objects.filter(name="ssh-authorities").first()
     for name in environments:
         if name not in row.environments:
             yield f"The runner {me.name} is not enrolled for {name}."
-            continue
-        for file in (f"pool-{name}.key", f"ssh-ca-{name}"):
-            if not (folder / file).exists():
-                made = "`opsportal runner card --new-pool` makes one of a new environment."
-                yield f"There is no {file}. Bring it from another runner of {name}; {made}"
-                return
-        if not PoolKey.objects.filter(environment=name, key_id=pool_key(folder, name)[0]).exists():
-            yield f"pool-{name}.key is not the key to which secrets of {name} are sealed."
-        if authorities is not None and authorities.value.get(name) != ca_public(folder, name):
-            yield f"ssh-ca-{name} is not the authority that hosts of {name} were told to trust."
+        elif not settings.OPSPORTAL_ISSUER_SOCKET:
+            yield from known.problems(folder, name)
+    if settings.OPSPORTAL_ISSUER_SOCKET:
+        for path in sorted(path for pattern in ISSUERS for path in folder.glob(pattern)):
+            yield f"{path.name} lies beside this runner's key, though its issuer is apart: it belongs to the issuer."

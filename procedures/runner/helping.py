@@ -9,10 +9,11 @@ import structlog
 
 from procedures.definitions import registry
 from procedures.domain.clock import now
+from procedures.domain.errors import OpsError
 from procedures.engine import draining
 from procedures.engine.sharing import help_out
 from procedures.models import Runner
-from procedures.runner.drive import identity, issuer_of, open_secrets, tools_for
+from procedures.runner.drive import identity, issuer, opened, tools_for
 from procedures.services import batches
 from procedures.services.claims import Claimed
 from procedures.services.moments import ClockSkewed
@@ -33,8 +34,13 @@ def help_with(batch: UUID) -> None:
     claimed, row = taken.claimed, taken.row
     log.info("batch.taken", run=str(row.run_id), batch=str(batch), targets=len(row.labels))
     beat = partial(batches.beat, batch=batch, token=claimed.token, calls=_called(claimed))
-    issuer, secrets = issuer_of(me, identity()), open_secrets(claimed.run)
-    with tools_for(claimed, registry.actions(), issuer, identity(), secrets, beat) as tools:
+    lender = issuer(row.run.environment_id)
+    try:
+        secrets = opened(lender, claimed)
+    except OpsError as problem:  # who drives the run takes back what nobody works on
+        log.warning("batch.not-begun", batch=str(batch), code=problem.code, why=problem.message)
+        return
+    with tools_for(claimed, registry.actions(), lender, identity(), secrets, beat) as tools:
         above, slash, _ = row.step.rpartition("/")
         try:
             help_out(tools.within(above + slash) if above else tools, row)

@@ -9,8 +9,9 @@ from typing import Any
 from django.conf import settings
 
 from procedures.domain.clock import now
+from procedures.issuer.keys import ca_public, pool_key
 from procedures.runner import cards
-from procedures.runner.identity import DISPOSABLE, load_identity, pool_key
+from procedures.runner.identity import DISPOSABLE, load_identity
 from procedures.services.install import ENVIRONMENTS, install, installed, submit_shipped
 
 NAMES = [environment["name"] for environment in ENVIRONMENTS]
@@ -26,7 +27,7 @@ def install_here() -> None:
                 "runners": [(cards.told(me), NAMES)],
                 "disposable": cards.told(pool),
                 "pools": {name: pool_key(folder, name)[:2] for name in NAMES},
-                "authorities": {name: cards.ca_public(folder, name) for name in NAMES},
+                "authorities": {name: ca_public(folder, name) for name in NAMES},
             }
         )
     _ship()

@@ -20,15 +20,16 @@ def main(argv: list[str] | None = None) -> None:
 
     from procedures.models import Environment
     from procedures.runner.contacting import look_at
-    from procedures.runner.enrolled import refuse_strangers
+    from procedures.runner.enrolled import refuse_strangers, require_one_issuer_each
     from procedures.runner.reconciling import start as start_reconciling
     from procedures.runner.watching import start
     from procedures.runner.worker import serve
 
     served = list(Environment.objects.values_list("name", flat=True)) if "all" in names else names
+    require_one_issuer_each(served)
     if settings.OPSPORTAL_PROFILE == "production":
         refuse_strangers(settings.OPSPORTAL_KEYS_DIR, served)
-    start()
+    start(served)
     look_at(served)
     start_reconciling(served)
     serve([f"environment.{name}" for name in served], at_once=settings.OPSPORTAL_RUNNER_THREADS)

@@ -4,9 +4,8 @@ from __future__ import annotations
 
 import threading
 import time
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
-from pathlib import Path
 from typing import Literal
 from uuid import UUID
 
@@ -17,18 +16,20 @@ from django.db import DatabaseError, connections
 from procedures.domain import lost
 from procedures.domain.clock import now
 from procedures.domain.errors import OpsError
-from procedures.domain.ports import Lease, Provider, Target
-from procedures.issuer.looking import lend_to_look
-from procedures.models import Runner, Task
-from procedures.runner.drive import identity
-from procedures.runner.providers import providers
+from procedures.domain.lending import Issuing, Look
+from procedures.domain.ports import Lease, Target
+from procedures.issuer import returning
+from procedures.models import Task
+from procedures.runner.drive import identity, issuer, stock_here
 from procedures.services import remotes
+from procedures.services.moments import database_now
 from procedures.ssh.session import drive
 from procedures.ssh.stub import command
 from procedures.ssh.transport import connect
 
 log = structlog.get_logger(__name__)
 EVERY_S = 2.0
+SWEEPS_EVERY = 5  # rounds; an issuer of its own process sweeps for itself
 LONGEST_S = 300.0  # between two tries at a host that does not answer
 
 
@@ -37,8 +38,8 @@ class Reconciler:
     """Which tasks this process has looked for, and when it tries each again."""
 
     environments: Sequence[str]
-    providers: Mapping[str, Provider]
-    runner: Runner
+    runner: UUID
+    issuer: Callable[[str], Issuing]
     due: dict[UUID, tuple[float, float]] = field(default_factory=dict)
 
     def round(self) -> int:
@@ -49,7 +50,7 @@ class Reconciler:
             if time.monotonic() < next_at:
                 continue
             remote, why = self.look_for(task)
-            remotes.tell(task=task.pk, remote=remote, why=why, runner=self.runner.pk, at=now())
+            remotes.tell(task=task.pk, remote=remote, why=why, runner=self.runner, at=now())
             self.due[task.pk] = min(wait * 2, LONGEST_S), time.monotonic() + wait
             dead += remote == "dead"
         return dead
@@ -62,7 +63,7 @@ class Reconciler:
         if mark is None:
             return "unknown", "This step leaves no mark by which it could be found."
         try:
-            with lend_to_look(self.providers, self.runner, task, mark, at=now()) as (lease, target):
+            with self.issuer(task.run.environment_id).look(Look(self.runner, task.pk)) as (lease, target):
                 return _on_host(task, target, lease, mark)
         except OpsError as problem:
             return "unknown", problem.message
@@ -104,13 +105,13 @@ def start(environments: Sequence[str]) -> None:
 
 
 def _keep_looking(environments: Sequence[str]) -> None:
-    stop, mine = threading.Event(), None
+    stop, mine, rounds = threading.Event(), Reconciler(environments, identity().id, issuer), 0
     while not stop.wait(EVERY_S):
         try:
-            if mine is None:
-                me = Runner.objects.get(pk=identity().id)
-                mine = Reconciler(environments, providers(Path(settings.OPSPORTAL_KEYS_DIR)), me)
             mine.round()
+            rounds += 1
+            if not settings.OPSPORTAL_ISSUER_SOCKET and rounds % SWEEPS_EVERY == 0:
+                returning.sweep(stock_here(), environments, at=database_now())
         except DatabaseError as problem:
             log.warning("reconciling.database", problem=str(problem))
         finally:

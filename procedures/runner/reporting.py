@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import hashlib
+from collections.abc import Sequence
 from functools import cache
 from importlib.metadata import distributions
 from pathlib import Path
@@ -14,20 +15,30 @@ from django.conf import settings
 
 from procedures.definitions import registry
 from procedures.domain import plan
+from procedures.issuer.greeting import answers
+from procedures.issuer.place import path_of
 
 PACKAGES = ("opsportal", "procedures")
 PROCESS = str(uuid4())
 
 
-def said() -> dict[str, Any]:
-    """Everything that a report holds, looked at now."""
+def said(environments: Sequence[str] = ()) -> dict[str, Any]:
+    """Everything that a report holds, looked at now. `environments` are those whose issuer this process asks."""
     return {
+        "issuer": issuers(environments),
         "actions": registry.action_marks(),
         "software": software_digest(),
         "plan_format": plan.FORMAT,
         "broker": urlsplit(str(settings.CELERY_BROKER_URL)).scheme.partition("+")[0],
         "process": PROCESS,
     }
+
+
+def issuers(environments: Sequence[str]) -> dict[str, Any]:
+    """Whether the issuers of these environments are apart from this process, and which of them do not answer it."""
+    where, data = settings.OPSPORTAL_ISSUER_SOCKET, Path(settings.OPSPORTAL_DATA_DIR)
+    away = [name for name in environments if where and not answers(str(path_of(where, name, data)))]
+    return {"apart": bool(where), "away": away}
 
 
 @cache

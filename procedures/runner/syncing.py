@@ -16,11 +16,11 @@ from procedures.definitions import registry
 from procedures.domain.clock import now
 from procedures.domain.errors import OpsError
 from procedures.domain.inventory_sources import SourceFailed
+from procedures.domain.lending import Fetch
 from procedures.domain.ports import ActionCall, ActionIO
 from procedures.domain.secrets import Secret
 from procedures.models import Entity, Inventory
-from procedures.runner.drive import keys
-from procedures.runner.providers import sealed_secret
+from procedures.runner.drive import identity, issuer
 from procedures.services import inventories
 
 log = structlog.get_logger(__name__)
@@ -50,7 +50,7 @@ class Surroundings:
     """What one inventory may reach on this host."""
 
     def __init__(self, row: Inventory) -> None:
-        self.environment = row.environment_id
+        self.name, self.environment = row.name, row.environment_id
 
     def file(self, name: str) -> bytes:
         root = Path(settings.OPSPORTAL_INVENTORIES_DIR).resolve()
@@ -92,7 +92,7 @@ class Surroundings:
 
     def secret(self, name: str) -> Secret:
         try:
-            return sealed_secret(keys(), self.environment, name)
+            return issuer(self.environment).fetch(Fetch(identity().id, self.name, name))
         except OpsError as problem:
             raise SourceFailed(problem.message) from problem
 

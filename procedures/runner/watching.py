@@ -5,6 +5,8 @@ from __future__ import annotations
 import os
 import signal
 import threading
+from collections.abc import Sequence
+from typing import Any
 
 import structlog
 from django.conf import settings
@@ -27,25 +29,30 @@ class MaskerBroken(RuntimeError):
     """The canary came through the mask: this runner must not start."""
 
 
-def start() -> None:
+def start(environments: Sequence[str]) -> None:
     """Test mask and sandbox, then say every five seconds that this runner lives."""
     if not self_test():
         raise MaskerBroken("The masking self-test failed; no run can be driven safely.")
-    say_alive(identity(), tier())
+    say_alive(identity(), tier(), environments)
 
 
-def say_alive(me: Identity, found: str) -> None:
-    """Report what this runner can, then say every five seconds that it lives."""
-    runner_reports.report(runner=me.id, tier=found, version=settings.OPSPORTAL_VERSION, said=reporting.said(), at=now())
-    threading.Thread(target=_beat, args=(me, found), name="runner-heartbeat", daemon=True).start()
+def say_alive(me: Identity, found: str, environments: Sequence[str] = ()) -> None:
+    """Report what this runner can, then say every five seconds that it lives, and whether its issuers still answer."""
+    said = reporting.said(environments)
+    runner_reports.report(runner=me.id, tier=found, version=settings.OPSPORTAL_VERSION, said=said, at=now())
+    threading.Thread(target=_beat, args=(me, found, said, environments), name="runner-heartbeat", daemon=True).start()
 
 
-def _beat(me: Identity, found: str) -> None:
+def _beat(me: Identity, found: str, said: dict[str, Any], environments: Sequence[str]) -> None:
     stop = threading.Event()
     while True:
         try:
             runners.beat(runner=me.id, tier=found, software=settings.OPSPORTAL_VERSION, at=now())
             _leave_if_ended(me)
+            if (issuer := reporting.issuers(environments)) != said["issuer"]:
+                said = {**said, "issuer": issuer}
+                version = settings.OPSPORTAL_VERSION
+                runner_reports.report(runner=me.id, tier=found, version=version, said=said, at=now())
             alive.touch(settings.OPSPORTAL_ALIVE_FILE)
         except DatabaseError as problem:
             log.warning("runner.heartbeat", problem=str(problem))

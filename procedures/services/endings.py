@@ -40,6 +40,7 @@ class Why(NamedTuple):
     task: str
 
 
+DRAINED = "Its runner was told to stop and let it go between two steps."
 LOST = Why("runner lost", "Lost contact with the runner while this was under way.")
 ENDED = Why("runner ended", "Its runner was ended while this was under way.")
 
@@ -85,17 +86,16 @@ def _finish_run(
             after_interruption(row, at)
 
 
-def hand_over(*, run: UUID, token: UUID, at: datetime) -> None:
+def hand_over(*, run: UUID, token: UUID, at: datetime, why: str = DRAINED) -> None:
     """Let go of a run between two steps, so that another runner goes on with it: nobody has to answer anything."""
-    steadily(lambda: _hand_over(run, token, at))
+    steadily(lambda: _hand_over(run, token, why, at))
 
 
-def _hand_over(run: UUID, token: UUID, at: datetime) -> None:
+def _hand_over(run: UUID, token: UUID, message: str, at: datetime) -> None:
     with transaction.atomic(durable=True):
         row = hold(run, token)
         move(row, RunState.WAITING, at=at, who="runner", waiting_gate="", waiting_until_at=at)
         Claim.objects.filter(run=row).delete()
-        message = "Its runner was told to stop and let it go between two steps."
         note("run.waiting", row, at=at, actor=None, facts={"gate": "", "message": message, "expires_s": 0})
         queue(row, at=at, who="runner")
 

@@ -14,6 +14,7 @@ from procedures.domain.ports import Lease
 from procedures.domain.states import RunState
 from procedures.evidence.record import record
 from procedures.models import LeaseRecord, Run, Task
+from procedures.services import leases
 
 KEPT = timedelta(days=1)  # so long runners try to reach a host of which nothing is known
 OVERDUE = timedelta(minutes=2)  # a lease to look lives for one
@@ -54,8 +55,13 @@ def tell(*, task: UUID, remote: Literal["dead", "unknown"], why: str, runner: UU
 
 
 def intended(*, id: UUID, task: Task, credential: str, provider: str, at: datetime) -> None:
-    """A lease only to look for what a lost step left behind. Its run is sealed, so its events stand beside it."""
+    """A lease only to look for what a lost step left behind. Its run is sealed, so its events stand beside it.
+
+    Safe to repeat, as what follows it is.
+    """
     with transaction.atomic(durable=True):
+        if LeaseRecord.objects.filter(pk=id).exists():
+            return
         LeaseRecord.objects.create(
             id=id,
             run=task.run,
@@ -71,25 +77,28 @@ def intended(*, id: UUID, task: Task, credential: str, provider: str, at: dateti
         _note("lease.intent", task.run, {**facts, "credential": credential, "provider": provider}, at)
 
 
-def issued(*, lease: Lease, task: Task, at: datetime) -> None:
+def issued(*, lease: Lease, task: Task, apart: bool, at: datetime) -> None:
     with transaction.atomic(durable=True):
-        LeaseRecord.objects.filter(pk=lease.id).update(
+        meant = LeaseRecord.objects.filter(pk=lease.id, state=LeaseRecord.State.INTENT)
+        if not meant.update(
             state=LeaseRecord.State.ISSUED,
             handle=lease.handle,
             facts=lease.evidence,
             issued_at=lease.issued_at,
             expires_at=lease.expires_at,
-        )
+        ):
+            return
         facts: dict[str, Any] = {"lease": str(lease.id), "step": task.step, "target": task.target}
         until = lease.expires_at.strftime("%Y-%m-%dT%H:%M:%S.%fZ")
-        _note("lease.issued", task.run, {**facts, "evidence": lease.evidence, "expires_at": until}, at)
+        facts |= {"evidence": lease.evidence, "expires_at": until, "issuer": leases.told(apart=apart)}
+        _note("lease.issued", task.run, facts, at)
 
 
-def revoked(*, lease: UUID, run: Run, how: str, at: datetime) -> None:
+def revoked(*, lease: UUID, run: Run, how: str, at: datetime, why: str = "what was lost was looked for") -> None:
     with transaction.atomic(durable=True):
         open_one = LeaseRecord.objects.filter(pk=lease).exclude(state=LeaseRecord.State.REVOKED)
         if open_one.update(state=LeaseRecord.State.REVOKED, ended_at=at):
-            facts = {"lease": str(lease), "how": how, "why": "what was lost was looked for"}
+            facts = {"lease": str(lease), "how": how, "why": why}
             _note("lease.revoked", run, facts, at)
 
 

@@ -15,14 +15,20 @@ MOST_ACTIONS = 500
 def report(*, runner: UUID, tier: str, version: str, said: Mapping[str, Any], at: datetime) -> bool:
     """Keep what a runner says at its start, or when it has changed. False if the portal knows no such living runner.
 
-    `said`: `actions` (id → mark), `software` (digest of what it runs), `plan_format`, `broker`, `process`.
+    `said`: `actions` (id → mark), `software` (digest of what it runs), `plan_format`, `broker`, `process`, `issuer`
+    (whether it is `apart` from the runner, and of which environments it is `away`).
     """
+    issuer = said.get("issuer", {})
     kept = {
         "actions": dict(sorted(said["actions"].items())[:MOST_ACTIONS]),
         "software": str(said["software"])[:71],
         "plan_format": int(said["plan_format"]),
         "broker": str(said["broker"])[:20],
         "process": str(said["process"])[:36],
+        "issuer": {
+            "apart": bool(issuer.get("apart")),
+            "away": [str(name)[:63] for name in issuer.get("away", [])[:50]],
+        },
     }
     fields = {"tier": tier, "software": version[:100], "reported": kept, "heartbeat_at": at}
     return bool(Runner.objects.filter(pk=runner, ended_at__isnull=True).update(**fields))

@@ -4,7 +4,9 @@ from __future__ import annotations
 
 import re
 import time
+from dataclasses import replace
 from datetime import timedelta
+from pathlib import Path
 from typing import Any
 
 import pytest
@@ -13,12 +15,12 @@ from procedures.actions import ssh
 from procedures.domain import lost
 from procedures.domain.clock import now
 from procedures.domain.ids import uuid7
+from procedures.domain.lending import Look
 from procedures.evidence.queries import facts_of_kinds
-from procedures.issuer.looking import lend_to_look
 from procedures.issuer.refusals import LeaseRefused
-from procedures.models import Runner, Target, Task
-from procedures.runner.drive import identity, keys
-from procedures.runner.providers import providers
+from procedures.models import Target, Task
+from procedures.runner.drive import identity, issuer
+from procedures.runner.identity import Identity, load_identity
 from procedures.runner.reconciling import Reconciler
 from procedures.services import endings, remotes
 from procedures.ssh.stub import command
@@ -65,7 +67,7 @@ def cut(place: Place, monkeypatch: pytest.MonkeyPatch) -> Task:
 
 
 def reconciler() -> Reconciler:
-    return Reconciler(["development"], providers(keys()), Runner.objects.get(pk=identity().id))
+    return Reconciler(["development"], identity().id, issuer)
 
 
 def looked(task: Task) -> list[dict[str, Any]]:
@@ -106,25 +108,33 @@ def test_what_never_began_on_the_host_can_begin_no_more(cut: Task, place: Place)
     assert wanted.sha256 in command(wanted.sha256, 1)
 
 
-def test_nobody_gets_a_credential_by_saying_that_a_run_was_lost(cut: Task, world: Any) -> None:
-    with pytest.raises(LeaseRefused, match="had a credential"):
-        lent(cut, "ab" * 32)
-    mark = remotes.mark_of(cut)
-    assert mark
+def test_nobody_gets_a_credential_by_saying_that_a_run_was_lost(cut: Task, world: Any, tmp_path: Path) -> None:
+    facts = cut.run.leases.get().facts
+    cut.run.leases.update(facts={"command_sha256": "ab" * 32})
+    assert "had a credential" in refusal(cut)
+    cut.run.leases.update(facts=facts)
     Target.objects.filter(name="web-01").update(address="127.0.0.2")
-    with pytest.raises(LeaseRefused, match="not the one that was confirmed"):
-        lent(cut, mark)
+    with issuer("development").look(Look(identity().id, cut.pk)) as (_, where):
+        assert where.address == "127.0.0.1", "where the log says, whatever somebody wrote into the table"
+    stranger = load_identity(tmp_path)
+    assert "does not hold the key" in refusal(cut, replace(stranger, id=identity().id))
+    assert "does not serve development" in refusal(cut, stranger)
+    row = Target.objects.get(name="web-01")
+    other = {name: getattr(row, name) for name in ("port", "trust", "tags", "attributes")}
+    key = "ssh-ed25519 AAAAC3NzaC1lZDI1NTE5AAAAIB8bYhIlcRoLxmZMcVoz5gGW7LZfaCnPBR0h0ZkIZs2u"
+    place = {"environment": "development", "name": "web-01", "address": "127.0.0.1", "host_key": key, "action": "set"}
+    world.propose("target", {**other, **place})
+    assert "not the one that was confirmed" in refusal(cut)
     run = world.ask(cut.run.requester, procedure="who-am-i")
     Task.objects.filter(pk=cut.pk).update(run=run)
-    moved = Task.objects.select_related("run__environment").get(pk=cut.pk)
-    with pytest.raises(LeaseRefused, match="nobody knows what became"):
-        lent(moved, mark)
+    assert "nobody knows what became" in refusal(cut)
 
 
-def lent(task: Task, mark: str) -> None:
-    runner = Runner.objects.get(pk=identity().id)
-    with lend_to_look(providers(keys()), runner, task, mark, at=now()):
+def refusal(task: Task, who: Identity | None = None) -> str:
+    me = who or identity()
+    with pytest.raises(LeaseRefused) as refused, issuer("development", me).look(Look(me.id, task.pk)):
         raise AssertionError("a credential was lent")
+    return refused.value.message
 
 
 def test_what_had_no_credential_yet_was_never_sent(cut: Task) -> None:

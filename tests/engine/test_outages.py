@@ -100,11 +100,12 @@ def test_a_lease_is_recorded_once_and_given_back_once(place: Place, monkeypatch:
     real = leases.issued
     told: list[int] = []
 
-    def lost(**said: Any) -> None:
-        real(**said)
+    def lost(**said: Any) -> bool:
+        found = real(**said)
         told.append(1)
         if len(told) == 1:
             raise OperationalError(GONE)
+        return found
 
     monkeypatch.setattr(leases, "issued", lost)
     answers_lost(monkeypatch, leases, "_revoked")

@@ -19,12 +19,12 @@ from procedures.domain.canonical import parse
 from procedures.domain.clock import now
 from procedures.domain.sealing import WillNotOpen, secret_object, unseal
 from procedures.issuer import judgement
+from procedures.issuer.keys import pool_key
 from procedures.issuer.refusals import LeaseRefused
 from procedures.issuer.replay import replay
+from procedures.issuer.sealed import sealed_secret
 from procedures.models import Person, PoolKey, Run, SealedSecret, Version
 from procedures.runner.drive import drive
-from procedures.runner.identity import pool_key
-from procedures.runner.providers import sealed_secret
 from procedures.services import versions
 from procedures.services.control_effects import SecretElsewhere
 from tests.factories.portal import World

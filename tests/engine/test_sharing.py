@@ -5,7 +5,6 @@ from __future__ import annotations
 import json
 import threading
 import time
-from dataclasses import replace
 from datetime import timedelta
 from pathlib import Path
 from typing import Any
@@ -17,6 +16,7 @@ from django.db import connections, transaction
 
 from procedures.domain import limits
 from procedures.domain.clock import now
+from procedures.domain.lending import Lend
 from procedures.evidence.models import Event
 from procedures.issuer.refusals import LeaseRefused
 from procedures.models import Claim, Person, Run, Runner, StepBatch, Stop, Task, VersionFile
@@ -217,24 +217,21 @@ def test_a_helper_is_lent_nothing_beyond_the_targets_and_the_step_it_was_handed(
     taken = batches.take(batch=first.pk, runner=row, at=now())
     assert taken is not None
 
-    def refusal(claimed: claims.Claimed, step: str, target: str, runner: Runner) -> str:
-        asked: dict[str, Any] = {"claimed": claimed, "step": step, "target": target, "attempt": 1}
-        with (
-            pytest.raises(LeaseRefused) as refused,
-            driving.issuer_of(runner, helper).lend(credential="deploy", **asked),
-        ):
+    def refusal(token: UUID, step: str, target: str, who: Identity = helper) -> str:
+        asked = Lend(run.pk, token, step, target, 1, "deploy")
+        with pytest.raises(LeaseRefused) as refused, driving.issuer("development", who).lend(asked):
             raise AssertionError("it was lent")
         return refused.value.message
 
     other = "is not running under this claim"
-    mine = taken.claimed
-    assert "uses no credential deploy" in refusal(mine, "one", first.labels[0], row), "it is asked for what it needs"
-    assert other in refusal(mine, "one", second.labels[0], row)
-    assert other in refusal(mine, "two", first.labels[0], row)
-    assert other in refusal(mine, "one", first.labels[0], Runner.objects.get(pk=driving.identity().id))
-    assert other in refusal(replace(mine, token=uuid4()), "one", first.labels[0], row)
-    batches.done(StepBatch.objects.get(pk=first.pk, token=mine.token))
-    assert other in refusal(mine, "one", first.labels[0], row), "what is done is over"
+    mine = taken.claimed.token
+    assert "uses no credential deploy" in refusal(mine, "one", first.labels[0]), "it is asked for what it needs"
+    assert other in refusal(mine, "one", second.labels[0])
+    assert other in refusal(mine, "two", first.labels[0])
+    assert "does not hold the key" in refusal(mine, "one", first.labels[0], driving.identity())
+    assert other in refusal(uuid4(), "one", first.labels[0])
+    batches.done(StepBatch.objects.get(pk=first.pk, token=mine))
+    assert other in refusal(mine, "one", first.labels[0]), "what is done is over"
 
 
 def test_a_lost_helper_leaves_the_truth_and_what_it_never_began_to_others(world: World, helper: Identity) -> None:

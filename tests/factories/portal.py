@@ -18,8 +18,9 @@ from procedures.domain.canonical import canon, moment
 from procedures.domain.clock import now
 from procedures.domain.ids import uuid7
 from procedures.domain.sshkeys import fingerprint, sign_sshsig
+from procedures.issuer.keys import pool_key
 from procedures.models import DutyAssignment, Grant, Person, Run, Runner, Version
-from procedures.runner.identity import DISPOSABLE, load_identity, pool_key
+from procedures.runner.identity import DISPOSABLE, load_identity
 from procedures.services import bootstrap, controls, install, reviews, runs, versions
 
 RUNBOOKS = Path(settings.BASE_DIR) / "runbooks"

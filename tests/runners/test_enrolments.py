@@ -13,15 +13,16 @@ from procedures.domain.canonical import canon
 from procedures.domain.clock import now
 from procedures.domain.errors import InvalidInput, NotAllowed
 from procedures.domain.ids import uuid7
+from procedures.domain.lending import Open
 from procedures.domain.runners import fingerprint, is_card
 from procedures.domain.statements import StatementMismatch
 from procedures.evidence.models import Event
+from procedures.issuer.keys import pool_key
 from procedures.issuer.refusals import LeaseRefused
 from procedures.issuer.replay import replay
-from procedures.issuer.runners import judge_runner
+from procedures.issuer.runners import judge_runner, proved_by
 from procedures.models import Claim, LeaseRecord, Notice, Person, PoolKey, PortalSetting, Run, Runner
 from procedures.queries import runners
-from procedures.runner.identity import pool_key
 from procedures.services import claims, controls, endings
 from procedures.services.runner_reports import still_mine
 from tests.factories.machines import Machine
@@ -31,7 +32,7 @@ pytestmark = pytest.mark.ordinary
 
 
 def judged(machine: Machine, environment: str = "development") -> None:
-    judge_runner(replay(), machine.me.id, environment, machine.me.sign, claim=uuid4())
+    judge_runner(replay(), machine.me.id, environment, proved_by(machine.me.sign), asked=Open(uuid4(), uuid4()))
 
 
 def refusals(run: Run) -> list[Event]:

@@ -1,4 +1,4 @@
-"""The credential providers of this runner's issuer, by name, each with what it needs of this host."""
+"""The credential providers of this issuer, by name, each with what it needs of this host."""
 
 from __future__ import annotations
 
@@ -10,10 +10,8 @@ from django.conf import settings
 
 from procedures.definitions import registry
 from procedures.domain.ports import Provider
-from procedures.domain.sealing import WillNotOpen, unseal
 from procedures.domain.secrets import Secret
-from procedures.models import SealedSecret
-from procedures.runner.identity import pool_key
+from procedures.issuer.sealed import sealed_secret
 
 
 def providers(keys: Path) -> Mapping[str, Provider]:
@@ -30,12 +28,3 @@ def providers(keys: Path) -> Mapping[str, Provider]:
         "postgres-role": (fetch, keys / "postgres-ca.pem"),
     }
     return {name: kind(*needs.get(name, ())) for name, kind in registry.provider_kinds().items()}
-
-
-def sealed_secret(keys: Path, environment: str, name: str) -> Secret:
-    """Open a static secret with this pool's key. Raises WillNotOpen."""
-    row = SealedSecret.objects.filter(environment_id=environment, name=name, ended_at__isnull=True).first()
-    if row is None:
-        raise WillNotOpen(f"{environment} holds no sealed secret named {name}.")
-    _, _, private = pool_key(keys, environment)
-    return Secret(unseal(private, bytes(row.ciphertext), info=f"secret/{environment}/{name}"))

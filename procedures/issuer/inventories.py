@@ -1,0 +1,33 @@
+"""The static secret with which a confirmed inventory reads its source: opened for that inventory alone."""
+
+from __future__ import annotations
+
+from procedures.domain.lending import Fetch
+from procedures.domain.secrets import Secret
+from procedures.issuer.claimants import require_served
+from procedures.issuer.judgement import judge_secret
+from procedures.issuer.refusals import LeaseRefused
+from procedures.issuer.replay import replay
+from procedures.issuer.runners import Prove, judge_runner
+from procedures.issuer.sealed import sealed_secret
+from procedures.issuer.stock import Stock
+from procedures.models import SealedSecret
+
+
+def secret_of(stock: Stock, prove: Prove, asked: Fetch) -> Secret:
+    """Raises LeaseRefused, WillNotOpen.
+
+    The inventory, its environment and that it names this secret are what people confirmed; no table is asked.
+    """
+    authority = replay()
+    fact = authority.inventories.get(asked.inventory)
+    if fact is None or not fact["stands"] or fact["action"] != "set":
+        raise LeaseRefused(f"The log holds no inventory {asked.inventory} that stands by itself.")
+    place = str(fact["environment"])
+    require_served(place, stock.only)
+    judge_runner(authority, asked.runner, place, prove, asked=asked)
+    if fact["settings"].get("secret") != asked.secret:
+        raise LeaseRefused(f"The inventory {asked.inventory} names no secret {asked.secret}.")
+    row = SealedSecret.objects.filter(environment=place, name=asked.secret, ended_at__isnull=True).first()
+    judge_secret(authority, place, asked.secret, None if row is None else bytes(row.ciphertext))
+    return sealed_secret(stock.keys, place, asked.secret)

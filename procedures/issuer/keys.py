@@ -1,0 +1,42 @@
+"""The private keys of one environment: its pool's, with which alone sealed values open, and its authority's."""
+
+from __future__ import annotations
+
+import base64
+import hashlib
+import os
+from pathlib import Path
+
+from cryptography.hazmat.primitives.asymmetric.x25519 import X25519PrivateKey
+from cryptography.hazmat.primitives.serialization import Encoding, PublicFormat
+
+from procedures.ssh.authority import load_ca
+
+
+def write_private(path: Path, data: bytes) -> None:
+    """Write a new file that its owner alone may read; never overwrites."""
+    path.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
+    fd = os.open(path, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600)
+    with os.fdopen(fd, "wb") as file:
+        file.write(data)
+
+
+def files_of(environment: str) -> tuple[str, str]:
+    """Names of the two key files that an environment's issuer has, and nobody beside it."""
+    return f"pool-{environment}.key", f"ssh-ca-{environment}"
+
+
+def pool_key(folder: Path, environment: str) -> tuple[str, str, X25519PrivateKey]:
+    """(key id, base64 raw public key, private key) of an environment's pool, made on first use."""
+    path = folder / files_of(environment)[0]
+    if not path.exists():
+        write_private(path, X25519PrivateKey.generate().private_bytes_raw())
+    private = X25519PrivateKey.from_private_bytes(path.read_bytes())
+    public = private.public_key().public_bytes(Encoding.Raw, PublicFormat.Raw)
+    return hashlib.sha256(public).hexdigest()[:32], base64.b64encode(public).decode(), private
+
+
+def ca_public(folder: Path, environment: str) -> str:
+    """The public key that targets of an environment are told to trust; its private half is made on first use."""
+    key = load_ca(folder / files_of(environment)[1]).public_key()
+    return key.public_bytes(Encoding.OpenSSH, PublicFormat.OpenSSH).decode()
