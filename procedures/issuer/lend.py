@@ -9,6 +9,8 @@ from dataclasses import dataclass
 from typing import TypeVar
 from uuid import UUID
 
+import structlog
+
 from procedures.domain.clock import now
 from procedures.domain.ids import uuid7
 from procedures.domain.lending import NEVER, Fetch, Lend, Look, Open, Return
@@ -27,6 +29,7 @@ from procedures.services import leases, remotes
 from procedures.services.moments import database_now
 from procedures.services.steady import steadily
 
+log = structlog.get_logger(__name__)
 ENDED = "the step has ended"
 SECRETS = "what was asked for at its launch"
 LOOKED = "what was lost was looked for"
@@ -63,7 +66,7 @@ class Issuer:
         try:
             yield lent.lease
         finally:
-            self.take_back(lent, ENDED)
+            self._taken_back(lent, ENDED)
 
     @contextmanager
     def look(self, asked: Look) -> Iterator[tuple[Lease, Target]]:
@@ -71,7 +74,7 @@ class Issuer:
         try:
             yield lent.lease, lent.where
         finally:
-            self.take_back(lent, LOOKED)
+            self._taken_back(lent, LOOKED)
 
     def open(self, asked: Open) -> Mapping[str, Secret]:
         def opened() -> Mapping[str, Secret]:
@@ -131,6 +134,13 @@ class Issuer:
                 stranger=stranger,
             )
             raise
+
+    def _taken_back(self, lent: Lent, why: str) -> None:
+        """What the step did is done, whatever its provider says now: the sweep tries again to end what is left."""
+        try:
+            self.take_back(lent, why)
+        except Exception as problem:  # noqa: BLE001 - its words may hold what was lent
+            log.warning("lease.left", lease=str(lent.lease.id), kind=type(problem).__name__)
 
     def take_back(self, lent: Lent, why: str) -> str:
         """End a lease, at its provider and on record; how it ended."""

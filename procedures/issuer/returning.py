@@ -7,6 +7,7 @@ from datetime import datetime
 
 import structlog
 
+from procedures.domain.errors import OpsError
 from procedures.domain.lending import Return
 from procedures.domain.ports import Provider
 from procedures.issuer.claimants import require_served
@@ -40,9 +41,13 @@ def sweep(stock: Stock, environments: Collection[str], *, at: datetime) -> int:
     """End what nobody has in hand any more, and ask each provider for leftovers that the ledger does not know."""
     ended = 0
     for row in leases.left_open(environments, at=at):
-        if row.pk not in stock.held:
+        if row.pk in stock.held:
+            continue
+        try:
             _end(stock, row, LEFT, at)
             ended += 1
+        except OpsError as problem:  # its provider does not answer: the next sweep tries again
+            log.warning("lease.left", lease=str(row.pk), why=problem.message)
     return ended
 
 
@@ -52,7 +57,12 @@ def sweep_providers(stock: Stock, environments: Collection[str], *, at: datetime
     for name, provider in stock.providers.items():
         if type(provider).sweep is Provider.sweep:
             continue  # it finds nothing by itself
-        if left := provider.sweep(leases.handles(name, environments, at=at)):
+        try:
+            left = provider.sweep(leases.handles(name, environments, at=at))
+        except OpsError as problem:
+            log.warning("leases.not-swept", provider=name, why=problem.message)
+            continue
+        if left:
             log.warning("leases.unknown", provider=name, ended=len(left))
             found += len(left)
     return found

@@ -29,7 +29,7 @@ from procedures.ssh.transport import connect
 
 log = structlog.get_logger(__name__)
 EVERY_S = 2.0
-SWEEPS_EVERY = 5  # rounds; an issuer of its own process sweeps for itself
+SWEEPS_EVERY, PROVIDERS_EVERY = 5, 30  # rounds
 LONGEST_S = 300.0  # between two tries at a host that does not answer
 
 
@@ -110,9 +110,18 @@ def _keep_looking(environments: Sequence[str]) -> None:
         try:
             mine.round()
             rounds += 1
-            if not settings.OPSPORTAL_ISSUER_SOCKET and rounds % SWEEPS_EVERY == 0:
-                returning.sweep(stock_here(), environments, at=database_now())
+            if not settings.OPSPORTAL_ISSUER_SOCKET:
+                _sweep(environments, rounds)
         except DatabaseError as problem:
             log.warning("reconciling.database", problem=str(problem))
         finally:
             connections.close_all()
+
+
+def _sweep(environments: Sequence[str], rounds: int) -> None:
+    """The issuer of this process ends what nobody has in hand; one of its own process does so for itself."""
+    stock, at = stock_here(), database_now()
+    if rounds % SWEEPS_EVERY == 0:
+        returning.sweep(stock, environments, at=at)
+    if rounds % PROVIDERS_EVERY == 0:
+        returning.sweep_providers(stock, environments, at=at)

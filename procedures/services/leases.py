@@ -22,7 +22,7 @@ from procedures.services import telling
 from procedures.services.run_states import note
 from procedures.services.steady import steadily
 
-KEPT = timedelta(days=1)
+KEPT = timedelta(days=2)  # no lease lives longer than one
 MOST = 200
 
 
