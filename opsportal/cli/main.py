@@ -139,6 +139,7 @@ HELP = {
     "hook": "Deliveries of other systems that ask for one procedure.",
     "secret": "Seal a secret for the runners of one environment.",
     "target": "Hosts that procedures act on.",
+    "database": "Databases in which runs get a role of their own.",
     "inventory": "Sources that say which hosts there are.",
     "source": "Git repositories from which procedures come.",
     "token": "Tokens for programs.",
