@@ -105,6 +105,14 @@ class PostgresRole(Provider):
         material = {"password": Secret(password.encode())}
         if self.authority.exists():
             material["authority"] = Secret(self.authority.read_bytes())
+        env: dict[str, str | Secret] = {
+            "PGHOST": place.host,
+            "PGPORT": str(place.port),
+            "PGDATABASE": place.database,
+            "PGUSER": role,
+            "PGPASSWORD": material["password"],
+            "PGSSLMODE": "disable" if place.tls == "off" else place.tls,
+        }
         return Lease(
             id=lease_id,
             provider="postgres-role",
@@ -124,6 +132,7 @@ class PostgresRole(Provider):
                 "role": role,
             },
             material=material,
+            env=env,
         )
 
     def revoke(self, handle: str, why: str) -> Literal["revoked", "already-gone", "expires-only"]:

@@ -42,6 +42,8 @@ OUR_PROVIDERS = {
     "ssh-key": ("procedures.credentials.ssh_key", "SshKey"),
     "git-token": ("procedures.credentials.git_token", "GitToken"),
     "git-key": ("procedures.credentials.git_key", "GitKey"),
+    "sealed-secret": ("procedures.credentials.sealed_secret", "SealedSecret"),
+    "aws-sts": ("procedures.credentials.aws_sts", "AwsSts"),
     "postgres-role": ("procedures.credentials.postgres_role", "PostgresRole"),
 }
 OUR_INVENTORIES = {

@@ -37,7 +37,10 @@ class Target:
 
 @dataclass(slots=True)
 class Lease:
-    """What a provider issued for one run, step and target. `handle` is not secret and is enough to revoke."""
+    """What a provider issued for one run, step and target. `handle` is not secret and is enough to revoke.
+
+    `env` is what a program needs to use it, by the names that its own tools read; plain strings there are not secret.
+    """
 
     id: UUID
     provider: str
@@ -50,6 +53,7 @@ class Lease:
     kills_sessions: bool
     evidence: dict[str, Any]
     material: Mapping[str, Secret]
+    env: Mapping[str, str | Secret] = field(default_factory=dict)
 
 
 @dataclass(frozen=True, slots=True)
@@ -211,6 +215,7 @@ class ActionResult:
 class Action(ABC):
     """One thing a step can do. Made once per process; `run` is called from a thread per target and may block.
 
+    An action that takes a kind of credential has one, unless it `works_without`.
     `run` returns within a second of `io.cancelled` being set or `seconds_left` running out, with everything that
     it started dead or said to be unknown. It never raises for what the world does, only for its own defects.
     """
@@ -219,6 +224,7 @@ class Action(ABC):
     summary: ClassVar[str]
     per_target: ClassVar[bool] = False
     credential_kinds: ClassVar[frozenset[str]] = frozenset()
+    works_without: ClassVar[bool] = False
     gate: ClassVar[bool] = False
     keeps_artifacts: ClassVar[bool] = False
     shares_files: ClassVar[bool] = False

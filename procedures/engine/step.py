@@ -164,7 +164,7 @@ def _act(tools: Tools, step: Step, action: Action, call: ActionCall, io: TaskIO,
         with tools.lender.lend(asked, io.cancelled) as lease:
             for secret in lease.material.values():
                 io.register_secret(secret)
-            return action.run(replace(call, lease=lease), io)
+            return action.run(_equipped(call, lease), io)
     except ClaimLost:
         raise
     except NoLongerWanted as problem:
@@ -176,6 +176,13 @@ def _act(tools: Tools, step: Step, action: Action, call: ActionCall, io: TaskIO,
         text = tools.output.masker.mask_text(f"{type(problem).__name__}: {problem}")
         io.write("system", (text + "\n").encode())
         return ActionResult("failed", message=text[:2000], facts={"defect": type(problem).__name__})
+
+
+def _equipped(call: ActionCall, lease: Lease) -> ActionCall:
+    """The call with its lease and what programs read of it; the step's own variables go before those."""
+    plain = {name: value for name, value in lease.env.items() if isinstance(value, str)}
+    hidden = {name: value for name, value in lease.env.items() if isinstance(value, Secret) and name not in call.env}
+    return replace(call, lease=lease, env={**plain, **call.env}, secret_env={**hidden, **call.secret_env})
 
 
 def _catalogued(tools: Tools, step: Step, result: ActionResult) -> ActionResult:

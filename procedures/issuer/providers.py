@@ -25,6 +25,8 @@ def providers(keys: Path) -> Mapping[str, Provider]:
         "ssh-key": (fetch,),
         "git-token": (fetch,),
         "git-key": (fetch,),
+        "sealed-secret": (fetch,),
+        "aws-sts": (fetch,),
         "postgres-role": (fetch, keys / "postgres-ca.pem"),
     }
     return {name: kind(*needs.get(name, ())) for name, kind in registry.provider_kinds().items()}

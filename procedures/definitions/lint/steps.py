@@ -105,7 +105,7 @@ def _credentials(notes: Notes, pointer: str, step: Step, action: Action) -> None
         elif need.kind not in action.credential_kinds:
             told = f"{step.action} does not take a {need.kind} credential."
             notes.say(f"{pointer}/credentials", "credential-kind", told)
-    if action.credential_kinds and not step.credentials:
+    if action.credential_kinds and not (step.credentials or action.works_without):
         notes.say(pointer, "credential-missing", f"{step.action} needs a credential.")
 
 
