@@ -16,7 +16,7 @@ KNOWN = frozenset({"Sid", "Effect", "Action", "Resource", "Condition"})
 
 
 def session_policy(wanted: Any, ceiling: Any) -> str:
-    """The policy to send: the procedure's, each statement of which lies within one of the ceiling's; else the ceiling's.
+    """The policy to send: the procedure's, each statement within one of the ceiling's; without it the ceiling's.
 
     Either may be None, not both. Raises NotIssuable, which names the statement.
     """

@@ -215,8 +215,8 @@ class Walk:
 
 
 def _from_record(answer: Mapping[str, Any], call: ActionCall) -> ActionResult:
-    status = int(answer.get("exit", 0))
-    good = status in call.input.get("expect", [0])
+    status, expected = int(answer.get("exit", 0)), call.input.get("expect")
+    good = status in (expected if isinstance(expected, list) else [0])  # elsewhere `expect` is about rows or answers
     return ActionResult("succeeded" if good else "failed", status, dict(answer.get("output") or {}))
 
 
