@@ -43,6 +43,7 @@ OUR_PROVIDERS = {
     "git-token": ("procedures.credentials.git_token", "GitToken"),
     "git-key": ("procedures.credentials.git_key", "GitKey"),
     "sealed-secret": ("procedures.credentials.sealed_secret", "SealedSecret"),
+    "vault": ("procedures.credentials.vault", "Vault"),
     "aws-sts": ("procedures.credentials.aws_sts", "AwsSts"),
     "postgres-role": ("procedures.credentials.postgres_role", "PostgresRole"),
 }

@@ -27,6 +27,7 @@ def providers(keys: Path) -> Mapping[str, Provider]:
         "git-key": (fetch,),
         "sealed-secret": (fetch,),
         "aws-sts": (fetch,),
+        "vault": (fetch, keys / "vault-ca.pem"),
         "postgres-role": (fetch, keys / "postgres-ca.pem"),
     }
     return {name: kind(*needs.get(name, ())) for name, kind in registry.provider_kinds().items()}
