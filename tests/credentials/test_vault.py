@@ -3,55 +3,18 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Iterator, Mapping
-from dataclasses import dataclass, field
+from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
-from uuid import UUID, uuid4
+from uuid import uuid4
 
 import pytest
 
 from procedures.credentials.vault import Vault, VaultRefused
-from procedures.domain.clock import now
 from procedures.domain.definition import CredentialNeed
-from procedures.domain.ports import Binding, Lease
 from procedures.domain.secrets import Secret
 from procedures.ssh.accounts import NotIssuable
-from tests.credentials.vaults import ROLE_ID, SECRET_ID, FakeVault, fake_vault
-from tests.postgres.conftest import context
-
-NEED = CredentialNeed("vault", "vault", {}, 300)
-DYNAMIC = {"path": "database/creds/reader", "env": {"PGUSER": "username", "PGPASSWORD": "password"}}
-
-
-@dataclass(slots=True)
-class Place:
-    """A Vault and the provider of an issuer that logs in by AppRole."""
-
-    vault: FakeVault
-    login: bytes
-    provider: Vault = field(init=False)
-
-    def __post_init__(self) -> None:
-        self.provider = Vault(lambda environment, name: Secret(self.login), Path("/nonexistent"))
-
-    def binding(self, role: str = "deploy", **changes: Any) -> Binding:
-        ceiling = {"address": self.vault.url, "secret": "approle", **changes}
-        return Binding("staging", "vault", "vault", role, ceiling, 600, {}, "sha256:x")
-
-    def lend(self, role: str = "deploy", *, lease: UUID | None = None, ttl_s: int = 60, **changes: Any) -> Lease:
-        return self.provider.issue(
-            context(), NEED, self.binding(role, **changes), lease or uuid4(), at=now(), ttl_s=ttl_s
-        )
-
-    def count(self, path: str) -> int:
-        return sum(asked == path for _, asked, _ in self.vault.asked)
-
-
-@pytest.fixture
-def place() -> Iterator[Place]:
-    with fake_vault() as vault:
-        yield Place(vault, json.dumps({"role_id": ROLE_ID, "secret_id": SECRET_ID}).encode())
+from tests.credentials.vaults import DYNAMIC, NEED, Place
 
 
 def test_a_token_names_its_run_and_ends_with_the_step(place: Place) -> None:

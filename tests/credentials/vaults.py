@@ -9,8 +9,16 @@ from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
+from pathlib import Path
 from typing import Any
-from uuid import uuid4
+from uuid import UUID, uuid4
+
+from procedures.credentials.vault import Vault
+from procedures.domain.clock import now
+from procedures.domain.definition import CredentialNeed
+from procedures.domain.ports import Binding, Lease
+from procedures.domain.secrets import Secret
+from tests.postgres.conftest import context
 
 ROLE_ID, SECRET_ID = "role-1", "secret-1"
 ISSUERS = frozenset({"issuer"})
@@ -110,3 +118,37 @@ def fake_vault() -> Iterator[FakeVault]:
     finally:
         server.shutdown()
         server.server_close()
+
+
+NEED = CredentialNeed("vault", "vault", {}, 300)
+DYNAMIC = {"path": "database/creds/reader", "env": {"PGUSER": "username", "PGPASSWORD": "password"}}
+
+
+@dataclass(slots=True)
+class Place:
+    """A Vault and the provider of an issuer that logs in by AppRole."""
+
+    vault: FakeVault
+    login: bytes
+    provider: Vault = field(init=False)
+
+    def __post_init__(self) -> None:
+        self.provider = Vault(lambda environment, name: Secret(self.login), Path("/nonexistent"))
+
+    def binding(self, role: str = "deploy", **changes: Any) -> Binding:
+        ceiling = {"address": self.vault.url, "secret": "approle", **changes}
+        return Binding("staging", "vault", "vault", role, ceiling, 600, {}, "sha256:x")
+
+    def lend(self, role: str = "deploy", *, lease: UUID | None = None, ttl_s: int = 60, **changes: Any) -> Lease:
+        return self.provider.issue(
+            context(), NEED, self.binding(role, **changes), lease or uuid4(), at=now(), ttl_s=ttl_s
+        )
+
+    def count(self, path: str) -> int:
+        return sum(asked == path for _, asked, _ in self.vault.asked)
+
+
+@contextmanager
+def a_place() -> Iterator[Place]:
+    with fake_vault() as vault:
+        yield Place(vault, json.dumps({"role_id": ROLE_ID, "secret_id": SECRET_ID}).encode())
