@@ -18,7 +18,7 @@ from procedures.domain.errors import OpsError
 from procedures.domain.lending import Lend, Lender, NoLongerWanted
 from procedures.domain.masking import Masker
 from procedures.domain.plan import Unit
-from procedures.domain.ports import Action, ActionCall, ActionResult
+from procedures.domain.ports import Action, ActionCall, ActionResult, Lease
 from procedures.domain.secrets import Secret
 from procedures.engine.artifacts import kept
 from procedures.engine.output import RunOutput, TaskIO

@@ -113,6 +113,8 @@ def told_lease(lease: Lease, target: Target | None) -> dict[str, Any]:
         "kills_sessions": lease.kills_sessions,
         "evidence": lease.evidence,
         "material": told_secrets(lease.material),
+        "env": {name: value for name, value in lease.env.items() if isinstance(value, str)},
+        "hidden": told_secrets({name: value for name, value in lease.env.items() if isinstance(value, Secret)}),
     }
     return {"lease": row} | ({"target": {**asdict(target), "id": str(target.id)}} if target is not None else {})
 
@@ -121,7 +123,9 @@ def lease_of(value: Mapping[str, Any]) -> tuple[Lease, Target | None]:
     """What `told_lease` told."""
     row = dict(value["lease"])
     moments: dict[str, datetime] = {name: parse_moment(row[name]) for name in ("issued_at", "expires_at")}
-    lease = Lease(**{**row, **moments, "id": UUID(row["id"]), "material": secrets_of(row["material"])})
+    env = {**row.pop("env"), **secrets_of(row.pop("hidden"))}
+    made = {"id": UUID(row["id"]), "material": secrets_of(row["material"]), "env": env}
+    lease = Lease(**{**row, **moments, **made})
     target = value.get("target")
     return lease, Target(**{**target, "id": UUID(target["id"])}) if target is not None else None
 

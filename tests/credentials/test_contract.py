@@ -26,6 +26,7 @@ from procedures.domain.clock import now
 from procedures.domain.definition import CredentialNeed
 from procedures.domain.ports import Binding, Lease, Provider, RunContext, Target
 from procedures.domain.secrets import Secret
+from procedures.issuer.wire import lease_of, told_lease
 from procedures.ssh.accounts import NotIssuable
 from tests.credentials.clouds import Cloud
 from tests.credentials.vaults import Place
@@ -144,6 +145,15 @@ def test_its_value_stands_in_nothing_that_is_kept(kept: Kept) -> None:
     plain = [value for value in lease.env.values() if isinstance(value, str)]
     assert not set(plain) & set(values)
     kept.provider.revoke(lease.handle, "over")
+
+
+def test_it_crosses_the_socket_whole(kept: Kept) -> None:
+    lease = kept.issue()
+    other, _ = lease_of(json.loads(json.dumps(told_lease(lease, None))))
+    assert {name: getattr(other, name) for name in lease.__slots__} == {
+        name: getattr(lease, name) for name in lease.__slots__
+    }
+    kept.provider.revoke(other.handle, "over")
 
 
 def test_one_lease_is_one_credential_however_often_it_is_asked_for(kept: Kept) -> None:
