@@ -15,6 +15,9 @@ from procedures.domain.encodings import forms
 from procedures.domain.secrets import Secret
 
 MASK = b"***"
+# The library's own choice for so few patterns looks through 480 MB/s instead of 150, takes 5 MB and 10 ms for one key
+# instead of some kilobytes and 1 ms, and a run is lent a key for each host and step.
+SMALL = ahocorasick_rs.Implementation.ContiguousNFA
 WITHHELD = b"[output withheld: masking failed]\n"
 
 
@@ -65,7 +68,7 @@ class Masker:
         """
         while self._parts and len(self._parts[-1].patterns) <= len(more):
             more = self._parts.pop().patterns + more
-        self._parts.append(_Part(more, ahocorasick_rs.BytesAhoCorasick(more)))
+        self._parts.append(_Part(more, ahocorasick_rs.BytesAhoCorasick(more, implementation=SMALL)))
 
     def feed(self, stream: str, data: bytes) -> bytes:
         """What of the stream may be shown now."""
