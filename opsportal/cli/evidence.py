@@ -26,16 +26,25 @@ def export(
 ) -> None:
     """Write a pack that anybody can verify offline."""
     wanted = {"from": first, "to": last, "procedure": procedure, "environment": environment, "run": run}
-    output.write_bytes(ask("POST", "/api/v1/evidence/exports/", {k: v for k, v in wanted.items() if v}))
-    click.echo(
-        f"{output}: {output.stat().st_size:,} bytes. Verify it: opsportal evidence verify {output} --log-key KEY"
-    )
+    data = ask("POST", "/api/v1/evidence/exports/", {k: v for k, v in wanted.items() if v})
+    output.write_bytes(data)
+    said = f"{output}: {len(data):,} bytes. Verify it: opsportal evidence verify {output} --log-key KEY"
+    names = _cosigners(data)
+    click.echo(said + (f" --witness-key KEY\nCosigned by {', '.join(names)}." if names else ""))
+
+
+def _cosigners(pack: bytes) -> list[str]:
+    """Whose lines stand under the pack's checkpoint beside the log's own; whether they hold is for the verifier."""
+    from procedures.evidence.notes import split_note
+    from procedures.evidence.verify import unzip
+
+    return [line.name for line in split_note(unzip(pack)["log/checkpoint.end"].decode())[1][1:]]
 
 
 @evidence.command(context_settings={"ignore_unknown_options": True})
 @click.argument("words", nargs=-1, type=click.UNPROCESSED)
 def verify(words: tuple[str, ...]) -> None:
-    """Verify a pack: FILE --log-key KEY [--require LEVEL]. Needs no portal and no network."""
+    """Verify a pack: FILE --log-key KEY [--witness-key KEY] [--require LEVEL]. Needs no portal and no network."""
     from procedures.evidence import verify as verifier
 
     raise SystemExit(verifier.main(list(words)))
@@ -67,15 +76,22 @@ def key() -> None:
 
 @evidence.command()
 def check() -> None:
-    """Check log, tiles, bodies and seals of this portal's own database, from outside its services."""
+    """Check log, tiles, bodies and seals of this portal's own database, from outside its services.
+
+    Ends 1 if something does not fit. That a witness owes its cosignature is told, and is no misfit.
+    """
     import os
 
     import django
 
     os.environ.setdefault("DJANGO_SETTINGS_MODULE", "opsportal.settings")
     django.setup()
+    from procedures.domain.clock import now
     from procedures.evidence.check import check as problems
+    from procedures.evidence.witnessed import witnessed
 
     found = problems()
     click.echo("\n".join(found) or "Log, tiles, bodies and seals agree.")
+    if (standing := witnessed(now())) is not None:
+        click.echo("\n".join([*standing.sentences, f"level: {standing.level}"]))
     raise SystemExit(1 if found else 0)

@@ -60,11 +60,13 @@ def doctor(as_json: bool) -> None:
         "setpriv (sandbox users)": (shutil.which("setpriv"), "apt-get install util-linux"),
     }
     checks["cells (tests at submission, drafts)"] = (_cells(), "allow user namespaces, or run the pool as root")
-    answers, clocks, issuers = _answers()
+    answers, clocks, issuers, witnessed = _answers()
     checks["the portal answers"] = (answers, "start it with `opsportal up`, or set OPSPORTAL_URL")
     checks["the clocks agree"] = (not clocks, f"{'; '.join(clocks)}: set that machine's clock")
     checks["the issuers answer"] = (not issuers, f"{'; '.join(issuers)}: start `opsportal issuer` on that host")
     checks |= _issuers_here()
+    if witnessed is not None:
+        checks["every witness cosigns"] = (witnessed, "`opsportal evidence check` says who does not, and since when")
     found = [(name, "ok" if fine else "MISS", "" if fine else mend) for name, (fine, mend) in checks.items()]
     mail = ("notices by mail", *_mail())
     if as_json:
@@ -112,8 +114,10 @@ def _issuers_here() -> dict[str, tuple[object, str]]:
     return {f"the issuer at {path} answers": (answers(path), mend) for path in sockets(where)}
 
 
-def _answers() -> tuple[bool, list[str], list[str]]:
-    """Whether the portal is ready, which runners' clocks are off, and which do not reach their issuer."""
+def _answers() -> tuple[bool, list[str], list[str], bool | None]:
+    """Whether the portal is ready, which runners' clocks are off, which do not reach their issuer; and whether the
+    portal's witnesses keep up, None if it has none.
+    """
     import httpx
 
     from opsportal.cli.portal import url
@@ -124,8 +128,8 @@ def _answers() -> tuple[bool, list[str], list[str]]:
         clocks, issuers = ([str(one) for one in said.get(name, [])] for name in ("clocks", "issuers"))
         missing = {name for name, fine in said.get("checks", {}).items() if not fine}
     except (httpx.HTTPError, ValueError, AttributeError):
-        return False, [], []
-    return answer.status_code == 200 or missing == {"clocks"}, clocks, issuers
+        return False, [], [], None
+    return answer.status_code == 200 or missing == {"clocks"}, clocks, issuers, said.get("witnessed")
 
 
 __all__ = ["config", "doctor", "issuer", "scheduler", "sequencer", "up"]

@@ -17,6 +17,7 @@ from procedures.api.runs import RunDoor
 from procedures.domain.clock import now
 from procedures.domain.errors import NotFound
 from procedures.evidence.models import Checkpoint, Event
+from procedures.evidence.witnessed import witnessed
 from procedures.services import exports
 
 
@@ -27,6 +28,7 @@ class Exports(Door):
         answer = HttpResponse(data, content_type="application/zip")
         answer["Content-Disposition"] = 'attachment; filename="pack.zip"'
         answer["X-Evidence-Events"] = str(summary["events"])
+        answer["X-Evidence-Level"] = summary["level"]
         return answer
 
 
@@ -34,9 +36,9 @@ class Log(Door):
     def get(self, request: Request) -> Response:
         access.require(self.actor, "audit", at=now())
         last = Checkpoint.objects.order_by("-size").first()
-        return Response(
-            {"log_key": exports.log_key(), "checkpoint": last.note if last else None, "size": last.size if last else 0}
-        )
+        found = witnessed(now())
+        said = {"log_key": exports.log_key(), "checkpoint": last.note if last else None}
+        return Response({**said, "size": last.size if last else 0, "witnessed": shapes.witnessed(found)})
 
 
 class RunEvents(RunDoor):

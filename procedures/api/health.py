@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+import json
 from datetime import timedelta
 
 from django.db import DatabaseError
 from django.http import HttpRequest, HttpResponse, JsonResponse
 
 from procedures.evidence.models import Outbox
+from procedures.evidence.witnessed import Witnessed, witnessed
 from procedures.models import Environment, Run, Runner
 from procedures.services.moments import SKEW, database_now
 
@@ -21,8 +23,12 @@ def healthz(request: HttpRequest) -> JsonResponse:
 
 
 def readyz(request: HttpRequest) -> JsonResponse:
-    """Database, a runner that was heard of lately, and clocks that agree; 503 with what is missing."""
+    """Database, a runner that was heard of lately, and clocks that agree; 503 with what is missing.
+
+    A witness that does not answer is told and makes nothing unready: the log goes on without it.
+    """
     checks: dict[str, bool] = {}
+    vouched: Witnessed | None = None
     skewed: list[tuple[str, float | None]] = []
     away: list[tuple[str, str]] = []
     try:
@@ -32,10 +38,13 @@ def readyz(request: HttpRequest) -> JsonResponse:
         skewed = [(row.name, row.skew_s) for row in heard.filter(ended_at__isnull=True) if off(row.skew_s)]
         checks["clocks"] = not skewed
         away = [(row.name, name) for row in heard for name in (row.reported or {}).get("issuer", {}).get("away", [])]
+        vouched = witnessed(database_now())
     except DatabaseError:
         checks["database"] = False
     ready = all(checks.values())
     said: dict[str, object] = {"status": "ready" if ready else "not ready", "checks": checks}
+    if vouched is not None:
+        said["witnessed"] = vouched.sound
     if skewed:
         said["clocks"] = [f"{name} is {skew:+.0f} s off the database and claims nothing" for name, skew in skewed]
     if away:  # what needs no credential goes on, so the portal stays ready
@@ -61,5 +70,22 @@ def metrics(request: HttpRequest) -> HttpResponse:
         f'opsportal_runner_skew_seconds{{runner="{row.id}"}} {row.skew_s:.3f}'
         for row in Runner.objects.filter(skew_s__isnull=False, ended_at__isnull=True)
     ]
-    lines += ["# TYPE opsportal_outbox gauge", f"opsportal_outbox {Outbox.objects.count()}", ""]
+    lines += ["# TYPE opsportal_outbox gauge", f"opsportal_outbox {Outbox.objects.count()}", *_of_witnesses(), ""]
     return HttpResponse("\n".join(lines), content_type="text/plain; version=0.0.4")
+
+
+def _of_witnesses() -> list[str]:
+    """How far the log is cosigned, and for how long each witness has owed a cosignature."""
+    at = database_now()
+    found = witnessed(at)
+    if found is None:
+        return []
+    owed = [(one.name, (at - one.silent_since).total_seconds() if one.silent_since else 0) for one in found.witnesses]
+    return [
+        "# TYPE opsportal_log_size gauge",
+        f"opsportal_log_size {found.total}",
+        "# TYPE opsportal_log_witnessed_size gauge",
+        f"opsportal_log_witnessed_size {found.size}",
+        "# TYPE opsportal_witness_silent_seconds gauge",
+        *(f"opsportal_witness_silent_seconds{{witness={json.dumps(name)}}} {late_s:.0f}" for name, late_s in owed),
+    ]

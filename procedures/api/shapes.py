@@ -6,6 +6,7 @@ from datetime import datetime
 from typing import Any
 
 from procedures.domain.queue_order import word
+from procedures.evidence.witnessed import Witnessed
 from procedures.models import Artifact, ControlChange, Grant, Person, Procedure, Run, Task, Trial, Version
 from procedures.queries import pages_runs
 from procedures.queries.agents import asker
@@ -97,6 +98,25 @@ def trial(row: Trial) -> dict[str, Any]:
         "asked_at": at(row.asked_at),
         "ended_at": at(row.ended_at),
     }
+
+
+def witnessed(found: Witnessed | None) -> dict[str, Any] | None:
+    """How far witnesses vouch for the log; None where it has none."""
+    if found is None:
+        return None
+    whole = {"level": found.level, "size": found.size, "at": at(found.at), "behind_since": at(found.behind_since)}
+    rows = [
+        {
+            "key": one.key,
+            "size": one.size,
+            "cosigned_at": at(one.cosigned_at),
+            "silent_since": at(one.silent_since),
+            "forgot_at": at(one.forgot_at),
+            "problem": one.problem,
+        }
+        for one in found.witnesses
+    ]
+    return {**whole, "checkpoint": found.note, "witnesses": rows}
 
 
 def run(row: Run, *, url: str) -> dict[str, Any]:

@@ -12,6 +12,7 @@ from uuid import UUID
 
 from procedures.domain.notice_kind import Kind
 from procedures.domain.notices_standing import STANDING
+from procedures.domain.notices_witnesses import WITNESSES
 
 PLAIN = re.compile(r"^[A-Za-z0-9][A-Za-z0-9 ,_-]{0,79}$")
 LONGEST = 200
@@ -256,6 +257,7 @@ KINDS: Mapping[str, Kind] = {
             "{actor} mentions you at version {number} of {procedure}. What was said stands in the portal.",
         ),
         *STANDING,
+        *WITNESSES,
         Kind(
             "grant.ends",
             "Access of mine ends soon",

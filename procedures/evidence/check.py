@@ -5,14 +5,15 @@ from __future__ import annotations
 import hashlib
 import json
 
-from procedures.evidence.models import Checkpoint, Event, Leaf, Outbox
+from procedures.evidence.cosignatures import holds
+from procedures.evidence.models import Checkpoint, Cosignature, Event, Leaf, Outbox
 from procedures.evidence.sequence import load_frontier
 from procedures.evidence.tree import Frontier, leaf_hash
-from procedures.evidence.triggers import missing
+from procedures.evidence.triggers import fixed, missing
 
 
 def check() -> list[str]:
-    """One sentence per problem; empty when log, tiles, bodies, seals and guards agree."""
+    """One sentence per problem; empty when log, tiles, bodies, seals, cosignatures and guards agree."""
     from django.db import connection
 
     problems = [f"The trigger {name} is missing." for name in missing(connection)]
@@ -29,12 +30,22 @@ def check() -> list[str]:
     for row in Checkpoint.objects.order_by("size"):
         if roots.get(row.size) != bytes(row.root):
             problems.append(f"The checkpoint of size {row.size} does not fit the leaves.")
+    problems += _cosignatures() if "evidence_cosignature" in fixed(connection) else []
     if frontier.size and load_frontier(frontier.size).root() != frontier.root():
         problems.append("The tiles do not give the root of the leaves.")
     lost = Event.objects.filter(leaf__isnull=True, outbox__isnull=True).count()
     if lost:
         problems.append(f"{lost} events are neither in the log nor on their way ({Outbox.objects.count()} are).")
     return problems
+
+
+def _cosignatures() -> list[str]:
+    rows = Cosignature.objects.select_related("checkpoint").order_by("checkpoint_id")
+    return [
+        f"A cosignature of {row.witness.partition('+')[0]} over {row.checkpoint_id} events does not hold."
+        for row in rows.iterator()
+        if not holds(row, row.checkpoint.note)
+    ]
 
 
 def _leaf(leaf: Leaf) -> list[str]:

@@ -3,12 +3,15 @@
 from __future__ import annotations
 
 from collections.abc import Iterable
+from datetime import datetime
 from pathlib import Path
 
 from django.conf import settings
 
 from procedures.domain.errors import OpsError
-from procedures.evidence.models import Checkpoint, Cosignature
+from procedures.evidence.cosigning import cosigned_at
+from procedures.evidence.models import Checkpoint, Cosignature, WitnessContact
+from procedures.evidence.notes import COSIGNATURE, KeyRefused, NoteRefused, read_verifier, split_note
 from procedures.evidence.verify import Policy
 
 PUBLIC, NEWEST = "witnesses", "witnessed"
@@ -36,14 +39,39 @@ def public_policy() -> Policy | None:
 
 
 def note_with_lines(checkpoint: Checkpoint, keys: Iterable[str]) -> str:
-    """The checkpoint's note with every cosignature by one of these keys (as text)."""
+    """The checkpoint's note with every cosignature by one of these keys (as text) that holds."""
     rows = Cosignature.objects.filter(checkpoint=checkpoint, witness__in=list(keys)).order_by("witness")
-    return checkpoint.note + "".join(row.line for row in rows)
+    return checkpoint.note + "".join(row.line for row in rows if holds(row, checkpoint.note))
+
+
+def holds(row: Cosignature, note: str) -> bool:
+    """Whether a row says what its witness signed: whoever can write the database can write any row."""
+    try:
+        return row.at in cosigned(note.rpartition("\n\n")[0] + "\n\n" + row.line, [row.witness]).values()
+    except (NoteRefused, KeyRefused):
+        return False
+
+
+def cosigned(note: str, keys: Iterable[str]) -> dict[str, datetime]:
+    """Key → when, of the cosignatures in a note by these keys that hold. Raises NoteRefused, KeyRefused."""
+    text, lines = split_note(note)
+    found = {key: [cosigned_at(line, read_verifier(key, kind=COSIGNATURE), text) for line in lines] for key in keys}
+    return {key: max(at for at in moments if at) for key, moments in found.items() if any(moments)}
+
+
+def cosigners(note: str, keys: Iterable[str]) -> set[str]:
+    """The same without the moments."""
+    return set(cosigned(note, keys))
 
 
 def quorum_at(policy: Policy, checkpoint: Checkpoint) -> bool:
     """Whether a quorum cosigned this checkpoint."""
     return policy.met(set(Cosignature.objects.filter(checkpoint=checkpoint).values_list("witness", flat=True)))
+
+
+def answering() -> set[str]:
+    """Keys of the witnesses that did what they should when they were asked last."""
+    return set(WitnessContact.objects.filter(problem="", cosigned_at__isnull=False).values_list("witness", flat=True))
 
 
 def first_witnessed(policy: Policy, *, from_size: int) -> Checkpoint | None:

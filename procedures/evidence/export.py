@@ -16,20 +16,29 @@ from django.db import transaction
 from procedures.domain.canonical import canon, moment, sha256_hex
 from procedures.domain.errors import OpsError
 from procedures.evidence import reports, verify
+from procedures.evidence.cosignatures import (
+    answering,
+    cosigners,
+    first_witnessed,
+    note_with_lines,
+    public_policy,
+)
 from procedures.evidence.models import Checkpoint, Disclosure, Event, Leaf, Outbox
 from procedures.evidence.record import disclosed, record
 from procedures.evidence.sequence import range_root
 from procedures.evidence.tree import inclusion
+from procedures.evidence.verify import Policy
 
 WAIT_S = 15.0
+WITNESS_WAIT_S = 10.0  # for a cosignature over what is exported; an export without one is made all the same
 README = """\
 OpsPortal evidence pack
 
-1. Get verify.py and the log's public key by another way than this pack; compare their fingerprints by phone.
-2. Run: python3 verify.py {name} --log-key KEY
+1. Get verify.py and the log's public key by another way than this pack; compare their fingerprints by phone.{others}
+2. Run: python3 verify.py {name} --log-key KEY{more}
 3. Read the last line: it names the level that was reached, never a bare "verified".
 
-Range: leaves 0 to {end} of {origin}. Log key: {key}
+Range: leaves 0 to {end} of {origin}. Log key: {key}{witnesses}
 Separation between processes: {separation}.
 
 What this does not prove: {limits}.
@@ -50,8 +59,11 @@ def export_pack(
 
     The manifest's digest becomes an event of the log first, so the sequencer must be running. Raises NotSequenced.
     """
-    checkpoint, members = _taken(wanted, log_key, separation)
+    policy = public_policy()
+    checkpoint, members = _taken(wanted, log_key, separation, policy)
     manifest = _manifest(members, checkpoint, wanted, exporter, at)
+    if policy is not None:  # whose lines may stand under its notes; what they count for is the reader's affair
+        manifest["witnesses"] = sorted(policy.witnesses.values())
     members["manifest.json"] = canon(manifest)
     with transaction.atomic(durable=True):
         event = record(
@@ -67,23 +79,35 @@ def export_pack(
         )
     members["export.tlog-proof"] = _proof(event)
     data = verify.zip_bytes(members)
-    return data, {"events": checkpoint.size, "runs": manifest["counts"]["runs"], "event": str(event.id)}
+    notes = [members["log/checkpoint.end"], members["export.tlog-proof"].partition(b"\n\n")[2]]
+    met = policy is not None and all(policy.met(cosigners(note.decode(), _keys(policy))) for note in notes)
+    level = "WITNESSED" if met else "SIGNED"
+    return data, {"events": checkpoint.size, "runs": manifest["counts"]["runs"], "event": str(event.id), "level": level}
 
 
-def _taken(wanted: Mapping[str, str], log_key: str, separation: str) -> tuple[Checkpoint, dict[str, bytes]]:
+def _taken(
+    wanted: Mapping[str, str], log_key: str, separation: str, policy: Policy | None
+) -> tuple[Checkpoint, dict[str, bytes]]:
     """The members over everything recorded before this call. A value erased meanwhile asks for a later checkpoint."""
     for attempt in range(3):
-        checkpoint = _up_to_now()
+        checkpoint = _up_to_now(policy)
         try:
-            return checkpoint, _members(checkpoint, wanted, log_key, separation)
+            members = _members(checkpoint, wanted)
         except verify.Failed:
             if attempt == 2:
                 raise
+            continue
+        members["log/checkpoint.end"] = note_with_lines(checkpoint, _keys(policy)).encode()
+        members["README.txt"] = _readme(members["log/checkpoint.end"].decode(), log_key, separation, policy)
+        return checkpoint, members
     raise AssertionError("unreachable")
 
 
-def _up_to_now() -> Checkpoint:
-    """The checkpoint over everything that was recorded before this call. Raises NotSequenced."""
+def _up_to_now(policy: Policy | None) -> Checkpoint:
+    """A checkpoint over everything that was recorded before this call, cosigned if that comes in time.
+
+    Raises NotSequenced.
+    """
     newest = Outbox.objects.order_by("-id").values_list("id", flat=True).first() or 0
     end = time.monotonic() + WAIT_S
     while Outbox.objects.filter(id__lte=newest).exists():
@@ -93,10 +117,22 @@ def _up_to_now() -> Checkpoint:
     checkpoint = Checkpoint.objects.order_by("-size").first()
     if checkpoint is None:
         raise NotSequenced("The log is still empty.")
-    return checkpoint
+    return _cosigned(checkpoint, policy)
 
 
-def _members(checkpoint: Checkpoint, wanted: Mapping[str, str], log_key: str, separation: str) -> dict[str, bytes]:
+def _cosigned(checkpoint: Checkpoint, policy: Policy | None) -> Checkpoint:
+    """The first checkpoint from this one on that a quorum cosigned; this one if none comes within ten seconds, or if
+    too few witnesses answer at all.
+    """
+    if policy is None:
+        return checkpoint
+    end = time.monotonic() + (WITNESS_WAIT_S if policy.met(answering()) else 0)
+    while (found := first_witnessed(policy, from_size=checkpoint.size)) is None and time.monotonic() < end:
+        time.sleep(0.1)
+    return found or checkpoint
+
+
+def _members(checkpoint: Checkpoint, wanted: Mapping[str, str]) -> dict[str, bytes]:
     rows = list(Leaf.objects.filter(index__lt=checkpoint.size).order_by("index").select_related("event"))
     lines = [bytes(row.event.header) for row in rows]
     headers = [verify.parse("log/headers.jsonl", line) for line in lines]
@@ -114,18 +150,29 @@ def _members(checkpoint: Checkpoint, wanted: Mapping[str, str], log_key: str, se
     verify.check_disclosures(members, bodies, authority)
     members |= tables
     members["log/headers.jsonl"] = b"".join(line + b"\n" for line in lines)
-    members["log/checkpoint.end"] = checkpoint.note.encode()
     members["verify.py"] = Path(verify.__file__).read_bytes()
     members |= reports.standards(headers, scope, verify.counted(tables["reports/strengths.csv"]))
-    members["README.txt"] = README.format(
+    return members
+
+
+def _keys(policy: Policy | None) -> list[str]:
+    return list(policy.witnesses.values()) if policy else []
+
+
+def _readme(note: str, log_key: str, separation: str, policy: Policy | None) -> bytes:
+    met = policy is not None and policy.met(cosigners(note, _keys(policy)))
+    keys = "".join(f"\nWitness: {key}" for key in sorted(_keys(policy)))
+    return README.format(
         name="pack.zip",
-        end=checkpoint.size,
+        end=note.split("\n")[1],
         origin=log_key.split("+", maxsplit=1)[0],
         key=log_key,
-        limits="; ".join(verify.LIMITS),
+        others="\n   Get the witnesses' keys from those who keep them." if keys else "",
+        more=" --witness-key KEY --require WITNESSED" if keys else "",
+        witnesses=keys,
+        limits="; ".join([*verify.LIMITS, *([] if met else [verify.UNWITNESSED])]),
         separation=separation,
     ).encode()
-    return members
 
 
 def _attest(members: dict[str, bytes], header: Mapping[str, Any], body: Mapping[str, Any]) -> None:
@@ -174,8 +221,10 @@ def _proof(event: Event) -> bytes:
         if time.monotonic() > end:
             raise NotSequenced(f"The log did not take the export's event within {WAIT_S:.0f} s.")
         time.sleep(0.1)
+    policy = public_policy()
+    checkpoint = _cosigned(checkpoint, policy)
     proof = inclusion(leaf.index, checkpoint.size, range_root)
     extra = canon({"header": bytes(event.header).decode(), "body": bytes(event.body).decode()})
     rows = ["c2sp.org/tlog-proof@v1", "extra " + base64.b64encode(extra).decode(), f"index {leaf.index}"]
     rows += [base64.b64encode(hash).decode() for hash in proof]
-    return ("\n".join(rows) + "\n\n" + checkpoint.note).encode()
+    return ("\n".join(rows) + "\n\n" + note_with_lines(checkpoint, _keys(policy))).encode()

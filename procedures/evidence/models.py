@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from django.db import models
 
+from procedures.domain.clock import now
 from procedures.domain.ids import uuid7
 
 
@@ -84,7 +85,8 @@ class Cosignature(models.Model):
 class WitnessContact(models.Model):
     """How it stands with one witness, for people: the largest size that it cosigned, and what is wrong, if anything.
 
-    `forgot_at`: it cosigned less than it had before, so its word holds no longer; that stays.
+    `added_at` is when this portal began to ask it. `forgot_at`: it cosigned less than it had before, so its word holds
+    no longer; that stays.
     """
 
     witness = models.CharField(max_length=300, primary_key=True)
@@ -93,6 +95,7 @@ class WitnessContact(models.Model):
     problem = models.CharField(max_length=300, default="")
     problem_at = models.DateTimeField(null=True)
     forgot_at = models.DateTimeField(null=True)
+    added_at = models.DateTimeField(default=now)
 
 
 class RunCounter(models.Model):

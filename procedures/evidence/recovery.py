@@ -18,6 +18,7 @@ from django.db import transaction
 
 from procedures.domain.errors import OpsError
 from procedures.evidence import known, place
+from procedures.evidence.cosignatures import NEWEST
 from procedures.evidence.known import Known
 from procedures.evidence.models import Checkpoint, Event, Outbox
 from procedures.evidence.notes import load_key
@@ -122,4 +123,5 @@ def _switch(path: Path, verifier: str) -> None:
     public = Path(settings.OPSPORTAL_PUBLIC_DIR)
     if (public / "evidence.pub").exists():
         (public / "evidence.pub").replace(public / f"evidence.former-{place.number(path) - 1}.pub")
-    (public / "checkpoint").unlink(missing_ok=True)
+    for name in ("checkpoint", NEWEST):
+        (public / name).unlink(missing_ok=True)

@@ -176,6 +176,8 @@ def witnesses_of(key: LogKey, published: Path) -> Submitting | None:
     text = _public_text(policy, key)
     _require_sound(path, policy, key, text)
     WitnessContact.objects.exclude(pk__in=list(policy.witnesses.values())).delete()
+    for name in policy.urls:
+        WitnessContact.objects.get_or_create(pk=policy.witnesses[name])
     known.replace(public / PUBLIC, text)
     return Submitting(key, policy, published, public)
 

@@ -12,6 +12,7 @@ from uuid import UUID
 from procedures.evidence.models import Checkpoint, Disclosure, Event, Leaf, Outbox
 from procedures.evidence.queries import fact
 from procedures.evidence.record import disclosed
+from procedures.evidence.witnessed import Witnessed, witnessed
 from procedures.models import Person, Procedure, Run
 
 PAGE = 60
@@ -36,20 +37,21 @@ class Shown:
 
 @dataclass(frozen=True, slots=True)
 class Health:
-    """The newest checkpoint, and how many events wait for the sequencer."""
+    """The newest checkpoint, how many events wait for the sequencer, and how far witnesses vouch, if there are any."""
 
     checkpoint: Checkpoint | None
     waiting: int
     last_beat: datetime | None
+    witnessed: Witnessed | None
 
     @property
     def root(self) -> str:
         return bytes(self.checkpoint.root).hex() if self.checkpoint else ""
 
 
-def health() -> Health:
+def health(at: datetime) -> Health:
     beat = Event.objects.filter(kind="heartbeat").order_by("-id").values_list("at", flat=True).first()
-    return Health(Checkpoint.objects.order_by("-size").first(), Outbox.objects.count(), beat)
+    return Health(Checkpoint.objects.order_by("-size").first(), Outbox.objects.count(), beat, witnessed(at))
 
 
 def events_of_run(run: UUID) -> list[Shown]:

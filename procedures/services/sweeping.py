@@ -25,6 +25,7 @@ from procedures.services.reminding import remind
 from procedures.services.remotes import end_overdue
 from procedures.services.trial_claims import sweep_trials
 from procedures.services.unit import coalesced_denials
+from procedures.services.witness_alarms import alarm
 
 RESEND_AFTER = timedelta(seconds=3)
 MOST = 100  # messages a second for one environment
@@ -55,6 +56,7 @@ def sweep(*, at: datetime, deaf: bool = False) -> dict[str, int]:
         "bodies": forget_bodies(at=at),
         "notices": forget(at=at),
         "clients": forget_clients(at=at),
+        "witnesses": alarm(at=at),
     }
 
 

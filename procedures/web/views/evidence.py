@@ -30,7 +30,7 @@ def listing(request: HttpRequest) -> HttpResponse:
     return show(
         request,
         "evidence.html",
-        {"events": rows, "more": more, "health": pages_evidence.health(), "families": FAMILIES, **wanted},
+        {"events": rows, "more": more, "health": pages_evidence.health(now()), "families": FAMILIES, **wanted},
         nav="evidence",
     )
 

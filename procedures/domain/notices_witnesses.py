@@ -1,0 +1,25 @@
+"""Notices about the witnesses of the evidence log."""
+
+from __future__ import annotations
+
+from procedures.domain.notice_kind import Kind
+
+WITNESSES = (
+    Kind(
+        "witness.silent",
+        "A witness of the evidence log does not cosign",
+        "A witness of the evidence log does not cosign",
+        "The witness {witness} has cosigned nothing since {since}. The log goes on, and evidence of later is signed by "
+        "the log's own key alone until the witness answers again. The page Evidence says what it answers.",
+        security=True,
+    ),
+    Kind(
+        "witness.forgot",
+        "A witness of the evidence log went back",
+        "A witness of the evidence log went back",
+        "At {when} the witness {witness} cosigned less of the log than it had before: its memory was lost or replaced, "
+        "so its word proves no longer that nothing was rewritten.\n"
+        "Ask whoever keeps it, trust another one, and compare the log with older evidence files.",
+        security=True,
+    ),
+)
