@@ -29,12 +29,17 @@ RUN apt-get update \
  && rm -rf /var/lib/apt/lists/* \
  && groupadd --gid 10000 opsportal \
  && for role in web:10001 scheduler:10002 sequencer:10003 disposable:10004 install:10005 \
-      runner-development:10011 runner-staging:10012 runner-production:10013; do \
+      runner-development:10011 runner-staging:10012 runner-production:10013 \
+      issuer-development:10021 issuer-staging:10022 issuer-production:10023; do \
       useradd --uid "${role#*:}" --gid 10000 --no-create-home --home-dir /nonexistent --shell /usr/sbin/nologin "${role%:*}" \
       && install -d -m 0700 -o "${role#*:}" -g 10000 "/var/lib/opsportal/${role%:*}" "/var/lib/opsportal/${role%:*}/keys" \
          "/var/lib/opsportal/${role%:*}/sources" \
       || exit 1; done \
  && install -d -m 0755 -o 10003 -g 10000 /var/lib/opsportal/sequencer/public /var/lib/opsportal/web/public \
+ && install -d -m 0755 -o root -g root /var/lib/opsportal/doors \
+ && install -d -m 0710 -o 10021 -g 10000 /var/lib/opsportal/doors/development \
+ && install -d -m 0710 -o 10022 -g 10000 /var/lib/opsportal/doors/staging \
+ && install -d -m 0710 -o 10023 -g 10000 /var/lib/opsportal/doors/production \
  && install -d -m 3775 -o root -g 10000 /var/lib/opsportal/cards /var/lib/opsportal/backups
 COPY --from=build /opt/venv /opt/venv
 COPY --from=build /opt/opsportal /opt/opsportal

@@ -1,6 +1,6 @@
 #!/bin/sh
 # An sshd on port 2222 (or PORT) for the account `deploy`. TARGET is this target's name, CARD the card of its
-# environment's runner.
+# environment's issuer.
 set -eu
 place=/var/lib/target
 if [ "${1:-}" = alive ]; then

@@ -12,6 +12,9 @@ import click
 from opsportal.supervisor.up import command as up
 
 
+NO_BROKER = "redis://no.broker.invalid/0"
+
+
 def hand_over(module: str, *words: str) -> None:
     os.environ.setdefault("DJANGO_SETTINGS_MODULE", "opsportal.settings")
     os.execv(sys.executable, [sys.executable, "-m", module, *words])
@@ -20,7 +23,12 @@ def hand_over(module: str, *words: str) -> None:
 @click.command()
 @click.option("--environment", required=True, help="The environment whose keys lie here.")
 def issuer(environment: str) -> None:
-    """Lends the credentials of one environment to its runner, over a socket; holds its pool key and its authority."""
+    """Lends the credentials of one environment to its runner, over a socket; holds its pool key and its authority.
+
+    It sends no message, so it needs no broker and no broker's password.
+    """
+    if os.environ.get("OPSPORTAL_PROFILE") == "production" and "OPSPORTAL_BROKER_URL_FILE" not in os.environ:
+        os.environ.setdefault("OPSPORTAL_BROKER_URL", NO_BROKER)
     hand_over("procedures.issuer.main", "--environment", environment)
 
 

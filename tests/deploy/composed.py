@@ -11,7 +11,8 @@ import yaml
 
 ROOT = Path(__file__).resolve().parent.parent.parent
 ENVIRONMENTS = ("development", "staging", "production")
-WORKERS = ("web", "scheduler", "sequencer", "disposable", *(f"runner-{name}" for name in ENVIRONMENTS))
+ISSUERS = tuple(f"issuer-{name}" for name in ENVIRONMENTS)
+WORKERS = ("web", "scheduler", "sequencer", "disposable", *ISSUERS, *(f"runner-{name}" for name in ENVIRONMENTS))
 DEFAULT = re.compile(r"\$\{[A-Z_]+:-([^}]*)\}")
 
 

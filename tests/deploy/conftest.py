@@ -18,7 +18,7 @@ import pytest
 
 from opsportal.demo.company import Company
 from opsportal.supervisor import broker, launcher
-from tests.deploy.composed import ENVIRONMENTS, ROOT, WORKERS
+from tests.deploy.composed import ENVIRONMENTS, ISSUERS, ROOT, WORKERS
 from tests.deploy.contained import Engine
 from tests.fixtures import postgres
 from tests.fixtures.counterparts import need
@@ -32,6 +32,7 @@ class Practice:
     port: int
     host_key: str
     name: str = "staging-web-01"
+    address: str = "127.0.0.1"
     account: str = "deploy"
 
     def trust(self, *, ca: str) -> None:
@@ -75,7 +76,7 @@ def installed() -> Iterator[Installed]:
 
 
 def _installed(engine: Engine, port: int) -> Installed:
-    for name in (*ENVIRONMENTS, "disposable"):
+    for name in (*ENVIRONMENTS, *ISSUERS, "disposable"):
         done = engine.run(f"keys-{name}")
         assert done.returncode == 0, done.stderr
     done = engine.run("install")
@@ -187,7 +188,11 @@ def target(installed: Installed) -> Practice:
     words += ["--ro-bind", str(etc / "passwd"), "/etc/passwd", "--tmpfs", "/mnt"]
     words += ["--ro-bind", str(engine.volume("cards")), "/mnt/cards"]
     words += ["--ro-bind", str(ROOT / "deploy" / "target" / "target.sh"), "/mnt/target"]
-    for name, value in {"TARGET": "staging-web-01", "CARD": "/mnt/cards/staging.json", "PORT": str(port)}.items():
+    for name, value in {
+        "TARGET": "staging-web-01",
+        "CARD": "/mnt/cards/issuer-staging.json",
+        "PORT": str(port),
+    }.items():
         words += ["--setenv", name, value]
     words += [
         "--",

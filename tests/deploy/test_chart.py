@@ -91,7 +91,8 @@ def test_no_caller_chooses_the_address_that_guessing_is_slowed_by() -> None:
         ({"reviewProfile": "alone"}, "reviewProfile"),
         ({"secrets": {"sessionKey": {"name": ""}}}, "sessionKey"),
         ({"runners": []}, "runners"),
-        ({"runners": [{"environment": "Production!", "keys": "k"}]}, "environment"),
+        ({"runners": [{"environment": "Production!", "keys": "k", "issuerKeys": "i"}]}, "environment"),
+        ({"runners": [{"environment": "production", "keys": "k"}]}, "issuerKeys"),
         ({"web": {"replicas": 0}}, "replicas"),
         ({"web": {"proxy": "*"}}, "proxy"),
         ({"surprise": True}, "surprise"),
@@ -115,31 +116,50 @@ def test_every_pod_is_restricted() -> None:
             assert inside["readOnlyRootFilesystem"] is True, role
             assert inside["capabilities"] == {"drop": ["ALL"]}, role
             assert container["resources"]["limits"]["memory"], role
-    users = [pod["securityContext"]["runAsUser"] for pod in pods().values()]
-    assert len(set(users)) == len(users), "a user per role"
+    users = [
+        container["securityContext"].get("runAsUser", pod["securityContext"]["runAsUser"])
+        for pod in pods().values()
+        for container in pod["containers"]
+    ]
+    assert len(set(users)) == len(users) == len(pods()) + 3, "a user per role"
 
 
-def test_only_a_runner_of_its_environment_mounts_its_keys_and_only_web_the_session_key() -> None:
+def containers(*, everything: bool = False) -> dict[str, tuple[dict[str, Any], dict[str, Any]]]:
+    """Role → (its pod, its container); the second container of a runner's pod is the issuer of its environment."""
+    found = {}
+    for role, pod in pods(everything=everything).items():
+        for container in pod["containers"]:
+            issuer = container["name"] == "issuer"
+            found[role.replace("runner-", "issuer-") if issuer else role] = (pod, container)
+    return found
+
+
+def holders(*, everything: bool = False) -> dict[str, set[str]]:
+    """Secret or claim → the roles whose container mounts it."""
     held: dict[str, set[str]] = {}
-    for role, pod in pods(everything=True).items():
-        for volume in pod["volumes"]:
-            secrets = [volume["secret"]["secretName"]] if "secret" in volume else []
-            secrets += [row["secret"]["name"] for row in volume.get("projected", {}).get("sources", [])]
-            secrets += (
-                [f"claim {volume['persistentVolumeClaim']['claimName']}"] if "persistentVolumeClaim" in volume else []
-            )
-            for name in secrets:
+    for role, (pod, container) in containers(everything=everything).items():
+        mounted = {row["name"] for row in container["volumeMounts"]}
+        for volume in (one for one in pod["volumes"] if one["name"] in mounted):
+            names = [volume["secret"]["secretName"]] if "secret" in volume else []
+            names += [row["secret"]["name"] for row in volume.get("projected", {}).get("sources", [])]
+            if "persistentVolumeClaim" in volume:
+                names.append(f"claim {volume['persistentVolumeClaim']['claimName']}")
+            for name in names:
                 held.setdefault(name, set()).add(role)
-    every = set(pods())
-    assert held == {
+    return held
+
+
+def test_only_the_issuer_of_an_environment_mounts_its_keys_and_only_web_the_session_key() -> None:
+    every, issuers = set(containers()), {f"issuer-{name}" for name in ("development", "staging", "production")}
+    assert issuers < every
+    assert holders(everything=True) == {
         "opsportal-database": every,
-        "opsportal-broker": every,
+        "opsportal-broker": every - issuers,
         "opsportal-session": {"web"},
         "opsportal-other": every - {"web"},
         "opsportal-disposable": {"disposable"},
-        "opsportal-runner-development": {"runner-development"},
-        "opsportal-runner-staging": {"runner-staging"},
-        "opsportal-runner-production": {"runner-production"},
+        **{f"opsportal-{name}": {name} for name in issuers},
+        **{f"opsportal-{name}": {name} for name in (one.replace("issuer", "runner") for one in issuers)},
         "mail": {"scheduler"},
         "providers": {"web"},
         "claim ops-log-key": {"sequencer"},
@@ -149,9 +169,25 @@ def test_only_a_runner_of_its_environment_mounts_its_keys_and_only_web_the_sessi
     assert mounted["public"]["readOnly"] is True
 
 
+def test_a_runner_and_its_issuer_share_the_folder_of_their_socket_and_no_other() -> None:
+    for name in ("development", "staging", "production"):
+        (_, runner), (_, issuer) = containers()[f"runner-{name}"], containers()[f"issuer-{name}"]
+        mine, its = ({row["name"]: row for row in one["volumeMounts"]} for one in (runner, issuer))
+        assert set(mine) & set(its) == {"door"}
+        assert (mine["door"].get("readOnly"), its["door"].get("readOnly")) == (True, None)
+        told, said = ({row["name"]: row["value"] for row in one["env"]} for one in (runner, issuer))
+        assert told["OPSPORTAL_ISSUER_SOCKET"] == said["OPSPORTAL_ISSUER_SOCKET"]
+        assert said["OPSPORTAL_ISSUER_PEERS"] == str(pods()[f"runner-{name}"]["securityContext"]["runAsUser"])
+        assert Path(told["OPSPORTAL_ISSUER_SOCKET"]).is_relative_to(mine["door"]["mountPath"])
+        assert (issuer["args"], runner["args"]) == (
+            ["issuer", "--environment", name],
+            ["runner", "--environment", name],
+        )
+
+
 def test_no_value_of_a_secret_stands_in_the_chart() -> None:
-    for role, pod in pods(everything=True).items():
-        for row in pod["containers"][0]["env"]:
+    for role, (_, container) in containers(everything=True).items():
+        for row in container["env"]:
             assert set(row) == {"name", "value"}, role
             secret = row["name"].startswith(("DATABASE_URL", "OPSPORTAL_SECRET", "OPSPORTAL_BROKER", "OPSPORTAL_SMTP"))
             assert row["name"].endswith("_FILE") or not secret, f"{role}: {row['name']}"
@@ -197,7 +233,9 @@ def test_who_signs_is_there_once_and_web_goes_on_during_a_change() -> None:
     assert job["metadata"]["annotations"]["helm.sh/hook"] == "pre-install,pre-upgrade"
     cards = job["spec"]["template"]["spec"]["containers"][0]["args"]
     assert cards[0] == "install"
-    assert [card.rpartition("/")[2] for card in cards[2::2]] == ["disposable", "development", "staging", "production"]
+    given = [card.rpartition("/")[2] for card in cards[2::2]]
+    both = [card for name in ("development", "staging", "production") for card in (name, f"issuer-{name}")]
+    assert given == ["disposable", *both]
     for claim in of_kind("PersistentVolumeClaim").values():
         assert claim["metadata"]["annotations"] == {"helm.sh/resource-policy": "keep"}
     scaled = of_kind("Deployment", everything=True)["ops-web"]["spec"]

@@ -10,18 +10,23 @@ from pathlib import Path
 
 import compose_spec
 import pytest
+from click.testing import CliRunner
 
-from tests.deploy.composed import ENVIRONMENTS, ROOT, WORKERS, composed, mounts, services
+from opsportal.cli.main import main
+from tests.deploy.composed import ENVIRONMENTS, ISSUERS, ROOT, WORKERS, composed, mounts, services
 from tests.fixtures.counterparts import need
 
-# Volume → who mounts it to write, who mounts it to read. Every key of the portal lies in one of the first six.
+# Volume → who mounts it to write, who mounts it to read. Every key of the portal lies in one of the first eight; the
+# door of an issuer holds its socket, and nobody passes it but that issuer and its own runner.
 VOLUMES = {
     **{f"runner-{name}": ({f"keys-{name}"}, {f"runner-{name}"}) for name in ENVIRONMENTS},
+    **{name: ({f"keys-{name}"}, {name}) for name in ISSUERS},
+    **{f"door-{name}": ({f"issuer-{name}"}, {f"runner-{name}"}) for name in ENVIRONMENTS},
     "disposable": ({"keys-disposable"}, {"disposable"}),
     "log-key": ({"sequencer", "recover"}, set()),
     "database": ({"postgres"}, set()),
     "cards": (
-        {f"keys-{name}" for name in (*ENVIRONMENTS, "disposable")},
+        {f"keys-{name}" for name in (*ENVIRONMENTS, *ISSUERS, "disposable")},
         {"install", "target-staging", "target-production"},
     ),
     "log-public": ({"sequencer", "recover"}, {"web", "backup", "restore"}),
@@ -35,10 +40,10 @@ OTHERS |= {f"runner-{name}" for name in ENVIRONMENTS}
 POOLS = {**{f"runner-{name}": name for name in ENVIRONMENTS}, "disposable": "disposable"}
 SECRETS = {
     "secret-key": {"web"},
-    "other-secret-key": OTHERS,
+    "other-secret-key": OTHERS.union(ISSUERS),
     "database-password": {"postgres"},
     "broker-password": {"redis"},
-    "database-url": OTHERS | {"web"},
+    "database-url": OTHERS.union(ISSUERS, {"web"}),
     "broker-url": (OTHERS | {"web"}) - POOLS.keys(),
     "broker-users": {"redis"},
     **{f"broker-url-{pool}": {worker} for worker, pool in POOLS.items()},
@@ -83,7 +88,7 @@ def test_no_secret_stands_in_a_variable() -> None:
             assert told, f"{name}: {variable}"
             assert "PASSWORD" not in variable or str(value).startswith("/run/secrets/"), f"{name}: {variable}"
     assert services()["web"]["environment"]["OPSPORTAL_SECRET_KEY_FILE"] == "/run/secrets/secret-key"
-    for name in OTHERS:
+    for name in OTHERS.union(ISSUERS):
         assert services()[name]["environment"]["OPSPORTAL_SECRET_KEY_FILE"] == "/run/secrets/other-secret-key", name
 
 
@@ -91,10 +96,30 @@ def test_no_two_roles_are_the_same_user() -> None:
     users = {name: services()[name]["user"] for name in WORKERS}
     assert len(set(users.values())) == len(users)
     assert not [name for name, user in users.items() if user.startswith("0")]
-    for name in (*ENVIRONMENTS, "disposable"):
-        worker = name if name == "disposable" else f"runner-{name}"
+    for name in (*ENVIRONMENTS, *ISSUERS, "disposable"):
+        worker = f"runner-{name}" if name in ENVIRONMENTS else name
         assert services()[f"keys-{name}"]["user"] == users[worker], "who makes keys is who reads them"
     assert services()["recover"]["user"] == users["sequencer"]
+
+
+def test_no_runner_holds_an_authority_or_a_pool_key_and_no_issuer_the_key_of_a_runner(tmp_path: Path) -> None:
+    """The commands that the file gives, run for each: what lies in which folder, and which card says what."""
+    for name in ENVIRONMENTS:
+        made = {}
+        for service, part in ((f"keys-{name}", "runner"), (f"keys-issuer-{name}", "issuer")):
+            words = list(services()[service]["command"])
+            place = words.index("--card") + 1
+            words[place] = str(tmp_path / Path(words[place]).name)
+            told = CliRunner().invoke(main, [*words, "--folder", str(tmp_path / service)])
+            assert told.exit_code == 0, told.output
+            card = json.loads(Path(words[place]).read_text())
+            made[part] = {path.name for path in (tmp_path / service).iterdir() if path.suffix != ".pub"}
+            assert (card["kind"], "pool" in card, "public" in card) == (part, part == "issuer", part == "runner")
+        assert made == {"runner": {"runner.json"}, "issuer": {f"pool-{name}.key", f"ssh-ca-{name}"}}
+        runner, issuer = services()[f"runner-{name}"], services()[f"issuer-{name}"]
+        assert runner["environment"]["OPSPORTAL_ISSUER_SOCKET"] == issuer["environment"]["OPSPORTAL_ISSUER_SOCKET"]
+        assert issuer["environment"]["OPSPORTAL_ISSUER_PEERS"] == runner["user"].partition(":")[0]
+        assert not [one for one in issuer["secrets"] if "broker" in one]
 
 
 def test_every_container_of_ours_is_closed() -> None:
@@ -114,9 +139,10 @@ def test_the_web_reaches_no_target_and_no_runner_those_of_another_environment() 
     assert where["runner-production"] == {"data", "targets-production"}
     assert where["runner-staging"] == {"data", "targets-staging"}
     assert where["runner-development"] == where["disposable"] == where["sequencer"] == {"data"}
+    assert {tuple(where[name]) for name in ISSUERS} == {("data",)}, "who holds an authority reaches no host by itself"
     for network in ("data", "targets-staging", "targets-production"):
         assert composed()["networks"][network] == {"internal": True}
-    for name in (*ENVIRONMENTS, "disposable"):
+    for name in (*ENVIRONMENTS, *ISSUERS, "disposable"):
         assert services()[f"keys-{name}"]["network_mode"] == "none", "keys are made where nobody listens"
     published = {name: row["ports"] for name, row in services().items() if "ports" in row}
     assert published == {"web": ["127.0.0.1:8000:8000"]}
@@ -128,7 +154,7 @@ def test_who_needs_another_waits_until_it_is_ready() -> None:
     first = services()["install"]["depends_on"]
     assert first.pop("postgres") == {"condition": "service_healthy"}
     assert first == {
-        f"keys-{n}": {"condition": "service_completed_successfully"} for n in (*ENVIRONMENTS, "disposable")
+        f"keys-{n}": {"condition": "service_completed_successfully"} for n in (*ENVIRONMENTS, *ISSUERS, "disposable")
     }
     for name in ("postgres", "redis"):
         assert services()[name]["healthcheck"]["test"]

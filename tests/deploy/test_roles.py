@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import io
+import json
 import subprocess
 import sys
 import tarfile
@@ -13,7 +14,7 @@ import pytest
 from opsportal.demo.client import PASSWORD
 from opsportal.demo.company import Company
 from procedures.evidence import verify
-from tests.deploy.composed import ENVIRONMENTS, WORKERS, services
+from tests.deploy.composed import ENVIRONMENTS, ISSUERS, WORKERS, services
 from tests.deploy.conftest import Installed, Practice, wait_until
 
 pytestmark = [pytest.mark.figures, pytest.mark.once, pytest.mark.timeout(420)]
@@ -77,7 +78,11 @@ def test_a_procedure_runs_on_a_host_from_page_to_evidence(installed: Installed, 
     pack = mira.good("POST", "/api/v1/evidence/exports/", {})
     key = (engine.volume("log-public") / "evidence.pub").read_text().strip()
     assert verify.verify(pack, key)["verdict"] == "SIGNED"
-    assert b"by process: the web tier cannot open a key" in verify.unzip(pack)["README.txt"]
+    members = verify.unzip(pack)
+    assert b"by process: the web tier cannot open a key" in members["README.txt"]
+    assert b"shares its runner's process" not in members["README.txt"]
+    bodies = [json.loads(data) for name, data in members.items() if name.startswith("bodies/")]
+    assert [body["issuer"] for body in bodies if "issuer" in body and "lease" in body] == ["apart"]
 
     done = engine.run("backup", *_of_the_console("backup", "/var/lib/opsportal/backups/a.tar"))
     assert done.returncode == 0, done.stderr
@@ -112,7 +117,7 @@ def test_no_user_opens_the_volume_of_another_even_where_it_is_mounted_by_mistake
     engine = installed.engine
     private = [
         path
-        for volume in (*(f"runner-{name}" for name in ENVIRONMENTS), "disposable", "log-key")
+        for volume in (*(f"runner-{name}" for name in ENVIRONMENTS), *ISSUERS, "disposable", "log-key")
         for path in engine.volume(volume).rglob("*")
         if path.is_file() and path.suffix not in {".pub", ".published"}
     ]
@@ -134,6 +139,52 @@ def test_a_runner_with_the_volume_of_another_environment_takes_no_work(installed
     told = installed.engine.run("runner-production", command=row["command"])
     assert told.returncode != 0
     assert "runner-production is not enrolled for staging" in told.stderr
+
+
+def test_a_runner_beside_which_an_issuer_s_keys_lie_takes_no_work(installed: Installed) -> None:
+    row = services()["runner-staging"]
+    program = """
+import os, pathlib, shutil, sys
+place = pathlib.Path("/tmp/data/keys")
+place.mkdir(parents=True, mode=0o700)
+for path in pathlib.Path("/var/lib/opsportal/issuer-staging/keys").iterdir():
+    shutil.copy(path, place)
+(place / "runner.json").write_bytes(sys.argv[1].encode())
+os.environ["OPSPORTAL_DATA_DIR"] = "/tmp/data"
+os.execv(sys.executable, [sys.executable, "-m", "opsportal.cli.main", "runner", "--environment", "staging"])
+"""
+    engine = installed.engine
+    mine = (engine.volume("runner-staging") / "keys" / "runner.json").read_text()
+    changed = {"environment": row["environment"], "secrets": row["secrets"]}
+    told = engine.run("issuer-staging", sys.executable, "-c", program, mine, **changed)
+    assert told.returncode != 0
+    for file in ("pool-staging.key", "ssh-ca-staging"):
+        assert f"{file} lies beside this runner's key, though its issuer is apart" in told.stderr
+
+
+def test_the_runner_of_staging_gets_not_a_word_from_the_issuer_of_production(installed: Installed) -> None:
+    """From its own place it sees no such socket; and where that volume is mounted by mistake, the kernel names it."""
+    engine = installed.engine
+    program = """
+import socket, sys
+for path in sys.argv[1:]:
+    link = socket.socket(socket.AF_UNIX)
+    try:
+        link.connect(path)
+        link.sendall(bytes([0, 0, 0, 15]) + b'{"ask":"Alive"}')
+        print(link.recv(200)[4:].decode())
+    except OSError as problem:
+        print(type(problem).__name__)
+"""
+    doors = [f"/var/lib/opsportal/doors/{name}/socket" for name in ("staging", "production")]
+    told = engine.run("runner-staging", sys.executable, "-c", program, *doors)
+    assert told.stdout.splitlines() == ['{"alive":"staging"}', "FileNotFoundError"], told
+    user = services()["runner-staging"]["user"].partition(":")[0]
+    who = ["setpriv", f"--reuid={user}", "--regid=10000", "--clear-groups", "--"]
+    path = str(engine.volume("door-production") / "socket")
+    told = subprocess.run([*who, "/usr/bin/python3", "-c", program, path], capture_output=True, text=True, check=True)
+    assert told.stdout.strip() in {"", "BrokenPipeError", "ConnectionResetError"}
+    assert '"event": "issuer.stranger"' in engine.log("issuer-production").read_text()
 
 
 def test_a_web_process_that_sees_a_key_refuses_to_start(installed: Installed) -> None:

@@ -64,6 +64,27 @@ def test_a_unit_is_not_more_exposed_than_it_must_be(unit: Path, here: Path) -> N
     assert float(found.group(1)) <= EXPOSURE.get(unit.name, STRICT)
 
 
+def test_an_issuer_holds_the_keys_and_its_runner_alone_reaches_it() -> None:
+    issuer, runner = ((FOLDER / f"opsportal-{name}@.service").read_text() for name in ("issuer", "runner"))
+    for line in (
+        "User=opsportal-issuer-%i",
+        "Group=opsportal-issuer-%i",
+        "RuntimeDirectory=opsportal-issuer-%i",
+        "RuntimeDirectoryMode=0710",
+        "Environment=OPSPORTAL_ISSUER_SOCKET=/run/opsportal-issuer-%i/socket OPSPORTAL_ISSUER_PEERS=opsportal-runner-%i",
+    ):
+        assert line in issuer.splitlines(), line
+    assert "broker" not in issuer, "it sends no message"
+    assert "SupplementaryGroups=opsportal-issuer-%i" in runner.splitlines()
+    assert "Environment=OPSPORTAL_ISSUER_SOCKET=/run/opsportal-issuer-%i/socket" in runner.splitlines()
+    others = [
+        unit.read_text()
+        for unit in UNITS
+        if unit.name not in {"opsportal-issuer@.service", "opsportal-runner@.service"}
+    ]
+    assert not [text for text in others if "issuer" in text]
+
+
 def test_each_unit_has_a_user_a_folder_and_secrets_of_its_own() -> None:
     users, folders = {}, {}
     for unit in UNITS:
@@ -84,7 +105,7 @@ def test_each_unit_has_a_user_a_folder_and_secrets_of_its_own() -> None:
         assert not [
             v for k, v in service.items() if k.startswith("Environment") and re.search("PASSWORD|_URL=|KEY=", v)
         ]
-    assert len(set(users.values())) == len(set(folders.values())) == len(UNITS) == 6
+    assert len(set(users.values())) == len(set(folders.values())) == len(UNITS) == 7
     made = re.findall(r"^u (\S+)", (FOLDER / "opsportal.sysusers.conf").read_text(), re.MULTILINE)
     named = {user.replace("%i", name) for user in users.values() for name in ("development", "staging", "production")}
     assert named == set(made)

@@ -6,6 +6,58 @@ app.kubernetes.io/component: {{ .role }}
 {{- define "opsportal.image" -}}
 {{ .Values.image.repository }}{{ with .Values.image.digest }}@{{ . }}{{ else }}:{{ .Values.image.tag }}{{ end }}
 {{- end }}
+{{- /* One container, restricted. `beside`: "issuer-" for the second one of a runner's pod, which shares no folder with it
+but the one that holds their socket. */ -}}
+{{- define "opsportal.container" -}}
+- name: {{ .name | default .role }}
+  image: {{ include "opsportal.image" .root | quote }}
+  imagePullPolicy: {{ .root.Values.image.pullPolicy | default "IfNotPresent" }}
+  args: {{ toJson .args }}
+  env:
+    - {name: OPSPORTAL_PUBLIC_URL, value: {{ .root.Values.publicUrl | quote }}}
+    - {name: OPSPORTAL_REVIEW_PROFILE, value: {{ .root.Values.reviewProfile | default "team" | quote }}}
+    - {name: OPSPORTAL_DATA_DIR, value: /var/lib/opsportal/data}
+    - {name: DATABASE_URL_FILE, value: /run/secrets/opsportal/database-url}
+    {{- if not .beside }}
+    - {name: OPSPORTAL_BROKER_URL_FILE, value: /run/secrets/opsportal/broker-url}
+    {{- end }}
+    - {name: OPSPORTAL_SECRET_KEY_FILE, value: /run/secrets/opsportal/secret-key}
+    {{- if .mail }}
+    - {name: OPSPORTAL_SMTP_URL_FILE, value: /run/secrets/opsportal/smtp-url}
+    {{- end }}
+    {{- range $name, $value := .env }}
+    - {name: {{ $name }}, value: {{ $value | toString | quote }}}
+    {{- end }}
+  securityContext:
+    {{- if .beside }}
+    runAsUser: {{ .user }}
+    seccompProfile: {type: RuntimeDefault}
+    {{- end }}
+    allowPrivilegeEscalation: false
+    readOnlyRootFilesystem: true
+    capabilities: {drop: [ALL]}
+  {{- if eq .probe "web" }}
+  ports: [{name: http, containerPort: 8000}]
+  startupProbe: {exec: {command: [python, -S, -m, opsportal.alive]}, periodSeconds: 3, failureThreshold: 40, timeoutSeconds: 5}
+  livenessProbe: {exec: {command: [python, -S, -m, opsportal.alive]}, periodSeconds: 15, failureThreshold: 4, timeoutSeconds: 5}
+  readinessProbe:
+    httpGet: {path: /healthz, port: http, httpHeaders: [{name: Host, value: {{ (urlParse .root.Values.publicUrl).hostname | quote }}}, {name: X-Forwarded-Proto, value: https}]}
+    periodSeconds: 5
+  {{- else if eq .probe "file" }}
+  startupProbe: {exec: {command: [python, -S, -m, opsportal.alive]}, periodSeconds: 3, failureThreshold: 60, timeoutSeconds: 5}
+  livenessProbe: {exec: {command: [python, -S, -m, opsportal.alive]}, periodSeconds: 15, failureThreshold: 4, timeoutSeconds: 5}
+  {{- end }}
+  resources: {{ toJson .resources }}
+  volumeMounts:
+    - {name: {{ if .beside }}issuer-secrets{{ else }}secrets{{ end }}, mountPath: /run/secrets/opsportal, readOnly: true}
+    - {name: {{ .beside }}tmp, mountPath: /tmp}
+    - {name: {{ .beside }}vartmp, mountPath: /var/tmp}
+    - {name: {{ .beside }}run, mountPath: /run/opsportal}
+    - {name: {{ .beside }}data, mountPath: /var/lib/opsportal/data}
+    {{- range .mounts }}
+    - {{ toJson . }}
+    {{- end }}
+{{- end }}
 {{- /* A pod of one role, restricted. `role`, `user`, `args`, `mounts`, `volumes`, `secret` (of OPSPORTAL_SECRET_KEY). */ -}}
 {{- define "opsportal.pod" -}}
 {{- $cells := and .cells .root.Values.cells.enabled -}}
@@ -27,48 +79,10 @@ securityContext:
   fsGroupChangePolicy: OnRootMismatch
   seccompProfile: {type: {{ if $cells }}Unconfined{{ else }}RuntimeDefault{{ end }}}
 containers:
-  - name: {{ .name | default .role }}
-    image: {{ include "opsportal.image" .root | quote }}
-    imagePullPolicy: {{ .root.Values.image.pullPolicy | default "IfNotPresent" }}
-    args: {{ toJson .args }}
-    env:
-      - {name: OPSPORTAL_PUBLIC_URL, value: {{ .root.Values.publicUrl | quote }}}
-      - {name: OPSPORTAL_REVIEW_PROFILE, value: {{ .root.Values.reviewProfile | default "team" | quote }}}
-      - {name: OPSPORTAL_DATA_DIR, value: /var/lib/opsportal/data}
-      - {name: DATABASE_URL_FILE, value: /run/secrets/opsportal/database-url}
-      - {name: OPSPORTAL_BROKER_URL_FILE, value: /run/secrets/opsportal/broker-url}
-      - {name: OPSPORTAL_SECRET_KEY_FILE, value: /run/secrets/opsportal/secret-key}
-      {{- if .mail }}
-      - {name: OPSPORTAL_SMTP_URL_FILE, value: /run/secrets/opsportal/smtp-url}
-      {{- end }}
-      {{- range $name, $value := .env }}
-      - {name: {{ $name }}, value: {{ $value | toString | quote }}}
-      {{- end }}
-    securityContext:
-      allowPrivilegeEscalation: false
-      readOnlyRootFilesystem: true
-      capabilities: {drop: [ALL]}
-    {{- if eq .probe "web" }}
-    ports: [{name: http, containerPort: 8000}]
-    startupProbe: {exec: {command: [python, -S, -m, opsportal.alive]}, periodSeconds: 3, failureThreshold: 40, timeoutSeconds: 5}
-    livenessProbe: {exec: {command: [python, -S, -m, opsportal.alive]}, periodSeconds: 15, failureThreshold: 4, timeoutSeconds: 5}
-    readinessProbe:
-      httpGet: {path: /healthz, port: http, httpHeaders: [{name: Host, value: {{ (urlParse .root.Values.publicUrl).hostname | quote }}}, {name: X-Forwarded-Proto, value: https}]}
-      periodSeconds: 5
-    {{- else if eq .probe "file" }}
-    startupProbe: {exec: {command: [python, -S, -m, opsportal.alive]}, periodSeconds: 3, failureThreshold: 60, timeoutSeconds: 5}
-    livenessProbe: {exec: {command: [python, -S, -m, opsportal.alive]}, periodSeconds: 15, failureThreshold: 4, timeoutSeconds: 5}
-    {{- end }}
-    resources: {{ toJson .resources }}
-    volumeMounts:
-      - {name: secrets, mountPath: /run/secrets/opsportal, readOnly: true}
-      - {name: tmp, mountPath: /tmp}
-      - {name: vartmp, mountPath: /var/tmp}
-      - {name: run, mountPath: /run/opsportal}
-      - {name: data, mountPath: /var/lib/opsportal/data}
-      {{- range .mounts }}
-      - {{ toJson . }}
-      {{- end }}
+  {{- include "opsportal.container" . | nindent 2 }}
+  {{- with .issuer }}
+  {{- include "opsportal.container" . | nindent 2 }}
+  {{- end }}
 volumes:
   - name: secrets
     projected:
@@ -84,6 +98,19 @@ volumes:
   - {name: vartmp, emptyDir: {sizeLimit: 1Gi}}
   - {name: run, emptyDir: {medium: Memory, sizeLimit: 1Mi}}
   - {name: data, emptyDir: {sizeLimit: 2Gi}}
+  {{- if .issuer }}
+  - name: issuer-secrets
+    projected:
+      defaultMode: 0440
+      sources:
+        - secret: {name: {{ .root.Values.secrets.databaseUrl.name }}, items: [{key: {{ .root.Values.secrets.databaseUrl.key }}, path: database-url}]}
+        - secret: {name: {{ .secret.name }}, items: [{key: {{ .secret.key }}, path: secret-key}]}
+  - {name: issuer-tmp, emptyDir: {sizeLimit: 64Mi}}
+  - {name: issuer-vartmp, emptyDir: {sizeLimit: 64Mi}}
+  - {name: issuer-run, emptyDir: {medium: Memory, sizeLimit: 1Mi}}
+  - {name: issuer-data, emptyDir: {sizeLimit: 64Mi}}
+  - {name: door, emptyDir: {medium: Memory, sizeLimit: 1Mi}}
+  {{- end }}
   {{- range .volumes }}
   - {{ toJson . }}
   {{- end }}
