@@ -10,6 +10,7 @@ import resource
 import signal
 import sys
 import threading
+from contextlib import suppress
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -23,7 +24,7 @@ log = structlog.get_logger(__name__)
 PR_SET_DUMPABLE = 4
 SWEEP_EVERY_S, PROVIDERS_EVERY = 5.0, 12
 BUFFER = 16 * 1024
-BACKLOG = 512
+BACKLOG, FILES = 512, 8192
 LAST_WORDS_S = 3.0
 
 
@@ -33,8 +34,9 @@ def main(argv: list[str] | None = None) -> None:
     parser.add_argument("--environment", required=True)
     environment: str = parser.parse_args(argv).environment
     ctypes.CDLL(None).prctl(PR_SET_DUMPABLE, 0, 0, 0, 0)  # no other process of this user looks into its memory
-    _, most = resource.getrlimit(resource.RLIMIT_NOFILE)
-    resource.setrlimit(resource.RLIMIT_NOFILE, (min(most, 8192), most))
+    with suppress(OSError, ValueError):  # where the host forbids it, what it gave must do
+        _, most = resource.getrlimit(resource.RLIMIT_NOFILE)
+        resource.setrlimit(resource.RLIMIT_NOFILE, (min(most, FILES), most))
     django.setup()
     from django.conf import settings
 

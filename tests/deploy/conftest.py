@@ -96,7 +96,7 @@ def _installed(engine: Engine, port: int) -> Installed:
 
 def _wait_for(engine: Engine, name: str) -> None:
     """Until its health check says yes; one that ended tells why."""
-    until = time.monotonic() + 90
+    until = time.monotonic() + 200
     while not engine.alive(name):
         if engine.started[name].poll() is not None or time.monotonic() > until:
             pytest.fail(f"{name}: {engine.log(name).read_text()[-3000:]}")

@@ -17,7 +17,7 @@ from procedures.evidence import verify
 from tests.deploy.composed import ENVIRONMENTS, ISSUERS, WORKERS, services
 from tests.deploy.conftest import Installed, Practice, wait_until
 
-pytestmark = [pytest.mark.figures, pytest.mark.once, pytest.mark.timeout(420)]
+pytestmark = [pytest.mark.figures, pytest.mark.once, pytest.mark.timeout(600)]
 PROCEDURE = b"""\
 apiVersion: opsportal/v1
 kind: Procedure

@@ -66,23 +66,19 @@ def test_a_unit_is_not_more_exposed_than_it_must_be(unit: Path, here: Path) -> N
 
 def test_an_issuer_holds_the_keys_and_its_runner_alone_reaches_it() -> None:
     issuer, runner = ((FOLDER / f"opsportal-{name}@.service").read_text() for name in ("issuer", "runner"))
+    socket = "Environment=OPSPORTAL_ISSUER_SOCKET=/run/opsportal-issuer-%i/socket"
     for line in (
         "User=opsportal-issuer-%i",
         "Group=opsportal-issuer-%i",
         "RuntimeDirectory=opsportal-issuer-%i",
         "RuntimeDirectoryMode=0710",
-        "Environment=OPSPORTAL_ISSUER_SOCKET=/run/opsportal-issuer-%i/socket OPSPORTAL_ISSUER_PEERS=opsportal-runner-%i",
+        f"{socket} OPSPORTAL_ISSUER_PEERS=opsportal-runner-%i",
     ):
         assert line in issuer.splitlines(), line
     assert "broker" not in issuer, "it sends no message"
     assert "SupplementaryGroups=opsportal-issuer-%i" in runner.splitlines()
-    assert "Environment=OPSPORTAL_ISSUER_SOCKET=/run/opsportal-issuer-%i/socket" in runner.splitlines()
-    others = [
-        unit.read_text()
-        for unit in UNITS
-        if unit.name not in {"opsportal-issuer@.service", "opsportal-runner@.service"}
-    ]
-    assert not [text for text in others if "issuer" in text]
+    assert socket in runner.splitlines()
+    assert not [unit.name for unit in UNITS if "@" not in unit.name and "issuer" in unit.read_text()]
 
 
 def test_each_unit_has_a_user_a_folder_and_secrets_of_its_own() -> None:
