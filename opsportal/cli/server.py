@@ -11,7 +11,6 @@ import click
 
 from opsportal.supervisor.up import command as up
 
-
 NO_BROKER = "redis://no.broker.invalid/0"
 
 
