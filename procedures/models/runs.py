@@ -195,6 +195,7 @@ class Task(models.Model):
 
     class Meta:
         ordering = ("position", "batch", "target", "attempt")
+        indexes = [models.Index(fields=["id"], condition=Q(remote="unknown"), name="task_unknown")]
         constraints = [
             models.UniqueConstraint(fields=["run", "phase", "step", "target", "attempt"], name="task_once"),
             models.CheckConstraint(condition=Q(state__in=[s.value for s in TaskState]), name="task_state_known"),

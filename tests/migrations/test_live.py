@@ -43,7 +43,6 @@ BEFORE_A_RELEASE = {
     "adding-foreign-key-constraint": "the table is empty, so nothing is scanned while it is locked",
     "adding-required-field": "the table is empty, and no earlier process writes into it",
     "ban-drop-default": "no earlier process is there that would insert without the column",
-    "changing-column-type": "the table is empty, so nothing is rewritten",
     "require-concurrent-index-creation": "the table is empty, so its index is made at once",
     "constraint-missing-not-valid": "the table is empty, so nothing is scanned",
 }
