@@ -204,8 +204,8 @@ VARIABLES = {
             "OPSPORTAL_ALIVE_FILE",
             "text",
             "",
-            "File that runner, disposable pool, scheduler and sequencer touch while they work; `opsportal alive` looks "
-            "at it. Unset: none.",
+            "File that runner, issuer, disposable pool, scheduler and sequencer touch while they work; `opsportal "
+            "alive` looks at it. Unset: none.",
         ),
         Variable("OPSPORTAL_TRUST_PROXY", "yes or no", "no", "Believe X-Forwarded-Proto of the proxy in front."),
         Variable("OPSPORTAL_ROOT_OK", "yes or no", "no", "Let a process be root outside the embedded default."),

@@ -21,7 +21,7 @@ from procedures.issuer import wire
 from procedures.issuer.lend import ENDED, LOOKED, Issuer, Lent
 from procedures.issuer.runners import Proof
 from procedures.issuer.stock import Stock
-from procedures.issuer.talk import Hung, Talk
+from procedures.issuer.talk import Hung, Peer, Talk
 
 log = structlog.get_logger(__name__)
 AT_ONCE = 4  # questions that the database is asked about
@@ -53,14 +53,20 @@ class Door:
         """One connection, from its first byte to its last."""
         talk = Talk(reader, writer)
         try:
-            if (peer := talk.peer).uid not in self.peers:
-                log.warning("issuer.stranger", uid=peer.uid, pid=peer.pid, environment=self.stock.only)
+            if not self.lets_in(talk.peer):
                 return
             with suppress(Hung, asyncio.CancelledError):  # this process ends: what is in hand stays so in the ledger
                 await self._answer(talk)
         finally:
             self._waiting.pop(talk, None)
             talk.close()
+
+    def lets_in(self, peer: Peer) -> bool:
+        """Whether this is a process of the runner's user, as the kernel says; another one hears not a word."""
+        if peer.uid in self.peers:
+            return True
+        log.warning("issuer.stranger", uid=peer.uid, pid=peer.pid, environment=self.stock.only)
+        return False
 
     async def quiet(self, *, within_s: float) -> None:
         """What is being asked of the database is done, or the time is over: nothing new is begun."""

@@ -8,7 +8,7 @@ import socket
 import struct
 import time
 from collections.abc import Iterator
-from contextlib import closing, contextmanager
+from contextlib import closing, contextmanager, suppress
 from pathlib import Path
 from typing import Any
 
@@ -46,7 +46,8 @@ class Raw:
 
     def send(self, value: Any) -> None:
         data = value if isinstance(value, bytes) else json.dumps(value).encode()
-        self.link.sendall(struct.pack(">I", len(data)) + data)
+        with suppress(BrokenPipeError, ConnectionResetError):  # it hung up: what is heard next says so
+            self.link.sendall(struct.pack(">I", len(data)) + data)
 
     def hear(self) -> dict[str, Any] | None:
         """The next message but signs of work; None once it hung up."""

@@ -53,7 +53,7 @@ def inventory(place: Environment, person: Person, keys: list[str]) -> models.Inv
 
 def runner(place: Environment, text: str, number: int) -> None:
     """One that reports everything, with what people signed of it."""
-    said = {"actions": {ALL: text}, "broker": text, "software": text}
+    said = {"actions": {ALL: text}, "broker": text, "software": text, "issuer": {"apart": True, "away": [text]}}
     names = {"name": text, "environments": [place.name], "zones": [text], "attested": [ALL], "software": text[:100]}
     times = {"enrolled_at": now(), "heartbeat_at": now()}
     models.Runner.objects.create(public=str(number), reported=said, **names, **times)
