@@ -3,16 +3,16 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping
-from dataclasses import dataclass
 from datetime import datetime
 from typing import Any
 from uuid import UUID
 
 from django.db.models import Q
 
+from procedures.answers import drift_standing
+from procedures.answers.differing import Drift, both
 from procedures.answers.standing import Standing, standing
 from procedures.domain.canonical import moment
-from procedures.domain.standing import SCHEMAS
 from procedures.models import (
     CampaignItem,
     CredentialBinding,
@@ -34,22 +34,13 @@ from procedures.models import (
     TrustedIssuer,
     WorkloadRule,
 )
-from procedures.models import (
-    Standing as StandingRow,
-)
 
 GRANT_FIELDS = ("not_before", "expires_at", "procedure", "constraint", "window")
 RULES = ("production", "drafts", "approvals", "min_strength", "approval_expiry_s", "reason_required")
-UNSAID: Mapping[str, Any] = {"queue": {}}  # rules that a change need not name, and what they are then
-
-
-@dataclass(frozen=True, slots=True)
-class Drift:
-    """`what` names the thing, `says` the difference: in the table alone, in the evidence alone, or a field of both."""
-
-    kind: str
-    what: str
-    says: str
+UNSAID: Mapping[str, Any] = {
+    "queue": {},
+    "ahead_up_to": "",
+}  # rules that a change need not name, and what they are then
 
 
 def drift(at: datetime) -> list[Drift]:
@@ -69,20 +60,11 @@ def drift(at: datetime) -> list[Drift]:
         _spaces,
         _stops,
         _workloads,
-        _standing,
+        drift_standing.authorisations,
+        drift_standing.approved_ahead,
         _others,
     )
     return [one for check in checks for one in check(then, at)]
-
-
-def _both(kind: str, table: Mapping[str, Any], log: Mapping[str, Any]) -> Iterator[Drift]:
-    for name in sorted(set(table) | set(log)):
-        if name not in log:
-            yield Drift(kind, name, "stands in the table and not in the evidence")
-        elif name not in table:
-            yield Drift(kind, name, "stands in the evidence and not in the table")
-        elif table[name] != log[name]:
-            yield Drift(kind, name, f"the table says {table[name]!r}, the evidence {log[name]!r}")
 
 
 def _grants(then: Standing, at: datetime) -> Iterator[Drift]:
@@ -93,7 +75,7 @@ def _grants(then: Standing, at: datetime) -> Iterator[Drift]:
     table = {str(row.pk): _said(row) for row in rows if row.pk not in over}
     ours = {id: grant for id, grant in then.authority.grants.items() if grant["expires_at"] > then.at}
     log = {id: {key: grant.get(key) for key in GRANT_FIELDS} | _plain(grant) for id, grant in ours.items()}
-    yield from _both("grant", table, log)
+    yield from both("grant", table, log)
 
 
 def _lapsing(at: datetime) -> set[UUID]:
@@ -175,7 +157,7 @@ def _members(then: Standing, at: datetime) -> Iterator[Drift]:
         for group, subjects in then.authority.members.items()
         for subject in subjects - then.closed
     }
-    yield from _both("membership", table, log)
+    yield from both("membership", table, log)
 
 
 def _duties(then: Standing, at: datetime) -> Iterator[Drift]:
@@ -187,14 +169,14 @@ def _duties(then: Standing, at: datetime) -> Iterator[Drift]:
     }
     gone = {f"person:{subject}" for subject in then.closed}
     log = {f"{duty} · {who}": True for duty, holders in then.authority.duties.items() for who in holders - gone}
-    yield from _both("duty", table, log)
+    yield from both("duty", table, log)
 
 
 def _keys(then: Standing, at: datetime) -> Iterator[Drift]:
     rows = EnrolledKey.objects.filter(revoked_at__isnull=True, person__is_active=True).select_related("person")
     table = {row.fingerprint: str(row.person.subject) for row in rows}
     log = {mark: key["subject"] for mark, key in then.authority.keys.items() if key["subject"] not in then.closed}
-    yield from _both("key", table, log)
+    yield from both("key", table, log)
 
 
 def _environments(then: Standing, at: datetime) -> Iterator[Drift]:
@@ -204,7 +186,7 @@ def _environments(then: Standing, at: datetime) -> Iterator[Drift]:
     log = {
         n: {rule: said.get(rule, UNSAID.get(rule)) for rule in rules} for n, said in then.authority.environments.items()
     }
-    yield from _both("environment", table, log)
+    yield from both("environment", table, log)
 
 
 def _freeze(row: Environment) -> dict[str, str | None]:
@@ -216,7 +198,7 @@ def _bindings(then: Standing, at: datetime) -> Iterator[Drift]:
     rows = CredentialBinding.objects.filter(ended_at__isnull=True)
     table = {f"{row.environment_id}/{row.name}": {f: getattr(row, f) for f in fields} for row in rows}
     log = {f"{where}/{name}": {f: said[f] for f in fields} for (where, name), said in then.authority.bindings.items()}
-    yield from _both("binding", table, log)
+    yield from both("binding", table, log)
 
 
 def _targets(then: Standing, at: datetime) -> Iterator[Drift]:
@@ -228,13 +210,13 @@ def _targets(then: Standing, at: datetime) -> Iterator[Drift]:
         for name, said in then.authority.targets.items()
         if said.get("action", "set") == "set"
     }
-    yield from _both("target", table, log)
+    yield from both("target", table, log)
 
 
 def _labels(then: Standing, at: datetime) -> Iterator[Drift]:
     table = {row.name: sorted(row.labels) for row in Procedure.objects.exclude(labels=[])}
     log = {name: sorted(labels) for name, labels in then.authority.labels.items() if labels}
-    yield from _both("labels", table, log)
+    yield from both("labels", table, log)
 
 
 def _spaces(then: Standing, at: datetime) -> Iterator[Drift]:
@@ -243,7 +225,7 @@ def _spaces(then: Standing, at: datetime) -> Iterator[Drift]:
     more = ("labels", "targets", "at_once")
     table = {row.name: {f: getattr(row, f) or None for f in (*fields, *more)} for row in rows}
     log = {name: {f: said.get(f) or None for f in (*fields, *more)} for name, said in then.authority.spaces.items()}
-    yield from _both("space", table, log)
+    yield from both("space", table, log)
 
 
 def _workloads(then: Standing, at: datetime) -> Iterator[Drift]:
@@ -254,21 +236,13 @@ def _workloads(then: Standing, at: datetime) -> Iterator[Drift]:
     table = {f"{control} {name}": object for control, found in rows for name, object in found}
     live = {key: row for key, row in then.authority.workloads.items() if row["stands"]}
     log = {f"{control} {name}": {f: row[f] for f in row if f != "stands"} for (control, name), row in live.items()}
-    yield from _both("workload", table, log)
+    yield from both("workload", table, log)
 
 
 def _stops(then: Standing, at: datetime) -> Iterator[Drift]:
     table = {str(row.pk): row.what for row in Stop.objects.filter(lifted_at__isnull=True).select_related("procedure")}
     log = {id: row["environment"] or row["procedure"] or "the whole portal" for id, row in then.authority.stops.items()}
-    yield from _both("stop", table, log)
-
-
-def _standing(then: Standing, at: datetime) -> Iterator[Drift]:
-    rows = StandingRow.objects.filter(ended_at__isnull=True).values_list("kind", "name", "object")
-    table = {f"{kind} {name}": object for kind, name, object in rows}
-    live = {key: row for key, row in then.authority.standing.items() if row["stands"] and not row["ended"]}
-    log = {f"{kind} {name}": {f: row[f] for f in SCHEMAS[kind]["required"]} for (kind, name), row in live.items()}
-    yield from _both("standing", table, log)
+    yield from both("stop", table, log)
 
 
 def _others(then: Standing, at: datetime) -> Iterator[Drift]:

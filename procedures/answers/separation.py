@@ -8,11 +8,12 @@ from datetime import datetime
 from typing import Any
 
 from procedures.answers.standing import Standing, standing
-from procedures.domain import break_glass
+from procedures.domain import ahead, break_glass
 from procedures.domain.canonical import moment
 from procedures.evidence.queries import Fact, authority_facts, facts_of_kinds, glass_facts
 
 VIOLATION, EXCEPTION, COMBINED, HELD = "violation", "exception", "combined", "held together"
+APPROVING = ("run.requested", "run.approved", ahead.USED)
 PAIRS = (("author", "review"), ("run", "approve"), ("manage_access", "run"))
 
 
@@ -36,7 +37,7 @@ def separation_report(at: datetime, *, since: datetime | None = None) -> list[Fi
 
     found = [
         *_reviews(then, [f for f in facts_of_kinds("version.submitted", "review.made") if f.at <= then.at], first),
-        *_approvals(then, [f for f in facts_of_kinds("run.requested", "run.approved") if f.at <= then.at], first),
+        *_approvals(then, [f for f in facts_of_kinds(*APPROVING) if f.at <= then.at], first),
         *(one for fact in authority_facts() if within(fact) for one in _control(then, fact)),
         *_glass(then, [f for f in glass_facts() if f.at <= then.at], first),
         *_bootstrap(then),

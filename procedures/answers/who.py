@@ -8,7 +8,8 @@ from datetime import datetime
 from typing import Any
 
 from procedures.answers.standing import Standing, limits, standing
-from procedures.domain import grants
+from procedures.domain import ahead, grants
+from procedures.evidence.queries import facts_of_kinds
 
 
 @dataclass(frozen=True, slots=True)
@@ -49,6 +50,8 @@ def who_can(verb: str, *, procedure: str | None, environment: str | None, at: da
     ]
     if verb == "run":
         found += _standing(then, procedure, environment)
+    if verb == "approve":
+        found += _ahead(then, procedure, environment)
     return sorted(found, key=lambda one: (one.person, one.expires_at))
 
 
@@ -111,6 +114,38 @@ def _standing(then: Standing, procedure: str | None, environment: str | None) ->
             expires_at=row["expires_at"],
             stands=bool(row["stands"]),
             why="" if row["stands"] else then.authority.asserted.get(row["event"], "it is not signed"),
+        )
+
+
+def _ahead(then: Standing, procedure: str | None, environment: str | None) -> Iterator[Holding]:
+    """Approvals given ahead that were neither over nor taken back: they let runs go while nobody is there (H24)."""
+    facts = [fact for fact in facts_of_kinds(ahead.GIVEN, ahead.TAKEN_BACK) if fact.at <= then.at]
+    over = {fact.facts["ahead"] for fact in facts if fact.kind == ahead.TAKEN_BACK}
+    for fact in facts:
+        said = fact.facts
+        if fact.kind != ahead.GIVEN or said["ahead"] in over or said["not_after"] <= then.at:
+            continue
+        row = then.authority.standing.get((str(said["standing"]), str(said["name"])), {})
+        if not (procedure in {None, said["procedure"]} and environment in {None, said["environment"]}):
+            continue
+        stands = row.get("change") == said["change"] and not row["ended"] and fact.actor not in then.closed
+        yield Holding(
+            subject=fact.actor,
+            person=then.name(fact.actor),
+            verbs=("approve",),
+            procedure=said["procedure"],
+            environments=(said["environment"],),
+            through=f"ahead:{said['name']}",
+            limits=(f"{said['runs']} runs of {said['digest'][:19]}…",),
+            duties=tuple(said["duties"]),
+            grant=said["change"],
+            given_by=then.name(fact.actor),
+            confirmed_by=(),
+            reason=said["comment"],
+            not_before=fact.at,
+            expires_at=said["not_after"],
+            stands=stands,
+            why="" if stands else "its schedule was set anew or ended, or its approver left",
         )
 
 

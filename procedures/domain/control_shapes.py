@@ -166,6 +166,7 @@ SCHEMAS: Mapping[str, dict[str, Any]] = {
             "queue": queue_rules.SCHEMA,
             "tier": {"enum": ["", "A", "B"]},
             "pause_limit_s": {"type": "integer", "minimum": 60, "maximum": 604_800},
+            "ahead_up_to": {"enum": list(RISKS)},
         },
     ),
     "binding": _object(
@@ -281,6 +282,8 @@ def check(control: str, object: Any, *, prefix: str = "/object") -> None:
         raise InvalidInput([(prefix + where.rstrip("/"), why)]) from problem
     if control == "environment":
         _networks(object.get("networks", []), prefix)
+        if object["production"] and object.get("ahead_up_to") == RISKS[-1]:
+            raise InvalidInput([(f"{prefix}/ahead_up_to", "is never high in production")])
     if control == "grant" and (problems := grants.problems(object, prefix)):
         raise InvalidInput(problems)
 

@@ -27,6 +27,28 @@ STANDING = (
         "or resume it.",
     ),
     Kind(
+        "standing.approved_ahead",
+        "Runs of a schedule of mine were approved ahead",
+        "{count} runs of the schedule {name} were approved ahead",
+        "{person} approved the next {count} runs of the schedule {name} ({procedure} in {environment}) ahead, until "
+        "{until}. Each goes without asking as long as it would do exactly what was looked at. {person} and whoever "
+        "manages access there take that back at once, on the page of the schedule.",
+    ),
+    Kind(
+        "standing.taken_back",
+        "What was approved ahead was taken back",
+        "An approval ahead of the schedule {name} was taken back",
+        "{actor} took back what {person} approved ahead for the schedule {name} ({procedure} in {environment}). Its "
+        "runs wait for a person again.",
+    ),
+    Kind(
+        "standing.waits",
+        "A run waits although runs of its schedule were approved ahead",
+        "Run {no} of the schedule {name} waits for a person",
+        "Run {no} of {procedure} in {environment}, which the schedule {name} asked for, waits: what was approved ahead "
+        "does not let it go. The page of the schedule says why, and what differs.",
+    ),
+    Kind(
         "standing.superseded",
         "A procedure that a schedule or hook of mine pins has a new version",
         "The {what} {name} pins a version that was superseded",

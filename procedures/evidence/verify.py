@@ -615,6 +615,9 @@ class Authority:
         self.behind: dict[str, str] = {}
         self.stops: dict[str, str] = {}
         self.standing: dict[tuple[str, str], Row] = {}
+        self.paused: set[tuple[str, str]] = set()
+        self.ahead: dict[str, Row] = {}  # approvals given ahead, by the nonce of what was signed
+        self.up_to: dict[str, str] = {}
 
     def holders(self, principal: str) -> set[str]:
         kind, _, name = principal.partition(":")
@@ -773,6 +776,11 @@ class Authority:
         elif kind == "log.recovered":
             row = {name: body[name] for name in ("former", "restored", "reason", "by")}
             self.recovered.append(dict(row, index=index, lost=body.get("lost")))
+        elif kind in ("standing.paused", "standing.resumed"):
+            key = (body["standing"], body["name"])
+            (self.paused.add if kind == "standing.paused" else self.paused.discard)(key)
+        elif kind == "standing.taken_back" and body["ahead"] in self.ahead:
+            self.ahead[body["ahead"]]["over"] = "taken back"
         elif kind == "stop.thrown":
             self.stops.setdefault(body["stop"], body.get("actor", ""))
         elif kind == "break_glass.used":
@@ -862,6 +870,7 @@ class Authority:
         elif control == "environment":
             (self.production.add if thing["production"] else self.production.discard)(thing["name"])
             self.approvals[thing["name"]] = thing.get("approvals", {})
+            self.up_to[thing["name"]] = thing.get("ahead_up_to", "")
             begun, until = self.frozen.get(thing["name"], ("", ""))
             self.frozen[thing["name"]] = (begun if until > at else at, thing.get("frozen_until", ""))
         elif control == "profile":
@@ -976,7 +985,8 @@ class Authority:
         behind = {known.get("creator", proposer), proposer, *(one["holder"] for one in thing.get("keys", ()))}
         if self.profile == "separate":
             behind |= {row["by"] for row in body.get("sigs", [])}
-        self.standing[key] = dict(thing, creator=known.get("creator", proposer), behind=behind)
+        self.standing[key] = dict(thing, creator=known.get("creator", proposer), behind=behind, change=body["change"])
+        self.paused.discard(key)
 
     def stands(self, body: Row) -> str:
         """Why no signed schedule or hook stands behind a request that names one, or an empty string."""
@@ -988,6 +998,21 @@ class Authority:
         same = row and [row[n] for n in fields] == [body[n] for n in fields]
         same = same and (row["account"] == body["requester"] or bool(body.get("continues")))
         return "" if same else "no signed schedule or hook asked for this"
+
+    def let_ahead(self, environment: str, risk: str) -> bool:
+        """Whether the rules of an environment let approvals be given ahead at this risk: never high in production."""
+        up_to = self.up_to.get(environment, "")
+        high = environment in self.production and risk == RISKS[-1]
+        return up_to in RISKS and RISKS.index(risk) <= RISKS.index(up_to) and not high
+
+    def over(self, given: Row) -> str:
+        """Why an approval given ahead lets nothing go any more, or an empty string."""
+        key = ("schedule", given["said"]["schedule"])
+        if self.standing.get(key, {}).get("change") != given["said"]["change"]:
+            return "its schedule had been set anew, or had ended"
+        if key in self.paused:
+            return "its schedule was paused"
+        return str(given["over"] or ("its approver had left" if given["by"] in self.gone else ""))
 
     def lacks(self, control: str, thing: Row, body: Row, at: str, *, weigh: bool = False) -> str:
         """Why a control change does not stand by itself, or an empty string. `weigh`: were it for production."""
@@ -1112,6 +1137,8 @@ class Story:
         authority, kind = self.authority, header["k"]
         authority.take(index, kind, body, authority.known_at)
         self._version(kind, body, member)
+        if kind == "standing.approved_ahead":
+            _given_ahead(authority, self.strengths, index, header, body, member)
         if kind == "lease.issued" and self.runs.get(header.get("run", ""), {}).get("draft"):
             raise Failed(member, "a draft got a credential")
         if kind in ("access.denied", "lease.refused", "run.denied"):
@@ -1164,7 +1191,13 @@ class Story:
         ]
         titles = ["index", "at", "by", "run", "environment", "skipped", "reviewed_by", "verdict", "lacks"]
         counts = sorted([name, str(count)] for name, count in self.strengths.items())
+        ahead = [["index", "at", "approver", "schedule", "environment", "digest", "runs", "used", "not_after", "lacks"]]
+        for given in self.authority.ahead.values():
+            said, used = given["said"], len(given["runs"])
+            row = [given["index"], given["at"], given["by"], said["schedule"], said["environment"], said["digest"]]
+            ahead.append([str(v) for v in [*row, said["runs"], used, said["not_after"], given["why"]]])
         return {
+            **({"reports/approved_ahead.csv": table(ahead)} if len(ahead) > 1 else {}),
             "reports/asserted.csv": table([["index", "control", "why"]] + asserted),
             "reports/refusals.csv": table([["index", "kind", "code", "reason"]] + self.denials),
             "reports/break_glass.csv": table([titles] + glass),
@@ -1182,6 +1215,8 @@ def tell(headers: list[Row], bodies: dict[str, Row], scope: set[str]) -> tuple[A
     for index, header in enumerate(headers):
         authority.known_at, authority.signed_at = max(authority.known_at, header["at"]), soonest[index]
         body, member = bodies.get(header["id"]), "bodies/%s.json" % header["id"]
+        if header["k"] == "run.approved_ahead":
+            _count_ahead(authority, header)
         if body is None:
             continue
         try:
@@ -1264,6 +1299,88 @@ def _review(
         reviews.setdefault(body["version"], {})[body["actor"]] = signed
 
 
+AHEAD = ("schedule", "change", "procedure", "digest", "environment", "account", "targets", "plan", "runs", "not_after")
+OWN = {"run", "no", "requester", "continues"}
+
+
+def _given_ahead(
+    authority: Authority, strengths: dict[str, int], index: int, header: Row, body: Row, member: str
+) -> None:
+    """Keep an approval of runs of a schedule, given ahead: what was signed, and the very plan that it is of."""
+    said, work = _proven(authority, body, member, strengths), body["work"]
+    same = said["type"] == "opsportal/pre-approval/v1" and all(said[name] == body[name] for name in AHEAD)
+    if not same or said["approver"] != body["actor"] or said["nonce"] != body["ahead"]:
+        raise Failed(member, "the signed statement is about another approval")
+    targets = sorted(row["name"] for row in work["targets"])
+    fits = all(said[name] == work[name] for name in ("procedure", "digest", "environment", "parameters"))
+    if set(work) & OWN or "sha256:" + sha256(canon(work)) != said["plan"] or targets != said["targets"] or not fits:
+        raise Failed(member, "the plan that it holds is not the one that was signed")
+    row = authority.standing.get(("schedule", said["schedule"]), {})
+    behind = row.get("behind", set()) | {said["account"]} | authority.owners.get(said["account"], set())
+    if body["actor"] in behind:
+        raise Failed(member, "somebody behind the schedule approved it ahead")
+    if said["nonce"] in authority.ahead:
+        raise Failed(member, "an approval was given ahead twice under one name")
+    why = ""
+    if body["actor"] not in authority.signed_by(body, authority.signed_at):
+        why = "no key that counts signed it"
+    elif row.get("change") != said["change"]:
+        why = "no signed change set its schedule so"
+    elif said["not_after"] > min(later(header["at"], 90 * 24, minutes=1), row["expires_at"]):
+        why = "it is good for longer than ninety days, or than its schedule"
+    elif type(said["runs"]) is not int or not 0 < said["runs"] <= 2500:
+        why = "it is for no number of runs"
+    if why:
+        authority.asserted.append((index, "approval ahead", why))
+    then = {who for one in authority.duties.values() for name in one for who in authority.holders(name)}
+    given = {"index": index, "at": header["at"], "by": body["actor"], "said": said, "work": work, "why": why}
+    authority.ahead[said["nonce"]] = dict(given, over="", runs=[], then=then)
+
+
+def _count_ahead(authority: Authority, header: Row) -> None:
+    """Each run that an approval given ahead let go, from headers alone: so every pack counts all of them."""
+    member = "bodies/%s.json" % header["id"]
+    given = authority.ahead.get(header.get("a", ""))
+    if given is None:
+        raise Failed(member, "was approved ahead by nothing that stands in the log before it")
+    if header["run"] not in given["runs"]:
+        given["runs"].append(header["run"])
+    limit = given["said"]["runs"]
+    if type(limit) is not int or len(given["runs"]) > limit:
+        raise Failed(member, "an approval given ahead was used more often than it was signed for")
+
+
+def _used_ahead(authority: Authority, run: Row, header: Row, body: Row, member: str) -> None:
+    """An approval given ahead lets this run go: of its schedule, in time, and of the very plan that was signed."""
+    given = authority.ahead[header["a"]]
+    said, own, named = given["said"], body["own"], run["said"]
+    if (named.get("kind"), named.get("name"), named.get("change")) != ("schedule", said["schedule"], said["change"]):
+        raise Failed(member, "was approved ahead for another schedule, or another setting of it")
+    if [said[n] for n in ("digest", "environment", "account")] != [run["digest"], run["environment"], run["asker"]]:
+        raise Failed(member, "was approved ahead for another version, place or account")
+    mine = (own["run"], own["no"], own["requester"], own.get("continues", {}).get("run"))
+    if set(own) - OWN or mine != (header["run"], run["no"], run["asker"], run["before"]):
+        raise Failed(member, "names another run than its own")
+    plan = "sha256:" + sha256(canon(dict(given["work"], **own)))
+    if body["ahead"] != header["a"] or not plan == body["plan_digest"] == run["plan"]:
+        raise Failed(member, "what was approved ahead is another plan")
+    if given["by"] in run["chain"]:
+        raise Failed(member, "somebody in the chain of the request approved it ahead")
+    if header["at"] > said["not_after"] or authority.over(given):
+        raise Failed(member, "was approved ahead by what was over: " + (authority.over(given) or "its time had ended"))
+    run["ahead"].append((plan, given))
+
+
+def _ahead_at_claim(authority: Authority, run: Row) -> None:
+    """What was approved ahead counts once the run begins, if it was not taken back before: then it goes on with it."""
+    for plan, given in run["ahead"]:
+        if not authority.over(given):
+            good = not given["why"] and given["by"] in given["then"]
+            good = good and authority.let_ahead(run["environment"], run["risk"])
+            run["approved"].append((plan, given["by"], "", "signed" if good else "session"))
+    run["ahead"] = []
+
+
 def _run_event(
     authority: Authority,
     accepted: dict[str, list[bool]],
@@ -1273,7 +1390,7 @@ def _run_event(
     body: Row,
     member: str,
 ) -> None:
-    kind, run = header["k"], runs.setdefault(header["run"], {"approved": [], "plan": None})
+    kind, run = header["k"], runs.setdefault(header["run"], {"approved": [], "plan": None, "ahead": []})
     if kind == "run.requested":
         run["chain"] = {link["by"] for link in body["chain"]} | {body["requester"]}
         run["chain"] |= {authority.behind[who] for who in run["chain"] & set(authority.behind)}
@@ -1281,6 +1398,7 @@ def _run_event(
         run["chain"] |= authority.standing.get((str(said.get("kind")), str(said.get("name"))), {}).get("behind", set())
         run["asked"] = authority.stands(body)
         run["digest"], run["before"], run["said"] = body["digest"], body.get("continues"), said
+        run["asker"], run["no"] = body["requester"], header["no"]
         if said and runs.get(run["before"], {}).get("said") == said:  # what goes on is judged by the first request
             run["asked"] = runs[run["before"]]["asked"]
             run["chain"] |= runs[run["before"]]["chain"]
@@ -1307,6 +1425,8 @@ def _run_event(
         run["approved"].append((body["plan_digest"], body["actor"], body["gate"], strength))
     elif kind == "run.approval_carried":
         _carried(authority, run, strengths, header, body, member)
+    elif kind == "run.approved_ahead":
+        _used_ahead(authority, run, header, body, member)
     elif kind == "run.claimed":
         fine = run["drafted"] if run["draft"] else accepted.get(body["digest"], [False])[-1]
         if body["digest"] != run["digest"] or not fine:
@@ -1314,6 +1434,7 @@ def _run_event(
         broken = [g for g in authority.glass if (g["run"], g["plan_digest"]) == (header["run"], body["plan_digest"])]
         run["glass"] = [g for g in broken if "approval" in g["skips"]]
         run["thawed"] = any("freeze" in g["skips"] and not g["why"] for g in broken)
+        _ahead_at_claim(authority, run)
         people = {who for plan, who, gate, _ in run["approved"] if plan == body["plan_digest"] and not gate}
         if body["plan_digest"] != run["plan"] or (len(people) < run["needed"] and not run["glass"]):
             raise Failed(member, "it was claimed without the approvals that its plan needs")
@@ -1575,6 +1696,10 @@ def verify(data: bytes, key: str | None, require: str = "SIGNED", policy: Policy
             "used": len(authority.glass),
             "unreviewed": sum(not use["reviewed"] for use in authority.glass),
         },
+        "ahead": [
+            {"approver": g["by"], "schedule": g["said"]["schedule"], "runs": g["said"]["runs"], "used": len(g["runs"])}
+            for g in authority.ahead.values()
+        ],
         "recovered": authority.recovered,
         "decisions": counted(tables["reports/strengths.csv"]),
         "providers": authority.synced,
@@ -1604,6 +1729,8 @@ def told(found: Row) -> str:
         lost = "an unknown number of" if row["lost"] is None else row["lost"]
         said = "LOG OPENED ANEW: leaf %d, after %s went back to %d events; %s published events are not in it."
         rows.append(said % (row["index"], row["former"].split("+")[0], row["restored"]["size"], lost))
+    word = "APPROVED AHEAD: %(used)d of %(runs)d runs of the schedule %(schedule)s, by %(approver)s"
+    rows += [word % row for row in found["ahead"]]
     rows += ["ASSERTED BY PLATFORM: leaf %(index)d, %(control)s: %(why)s" % row for row in found["asserted"]]
     word = (
         "ASSERTED BY PLATFORM: leaf %(index)d, person.closed: nobody signs it; it only takes from %(subject)s, for good"

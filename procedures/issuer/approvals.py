@@ -1,4 +1,4 @@
-"""Whether a run has the approvals that it needs: its own, or, once, those of the run that it goes on with."""
+"""Whether a run has the approvals that it needs: its own, once those of the run that it goes on with, or ahead ones."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ from procedures.domain.profiles import approvals_missing, approvals_union
 from procedures.domain.software import with_a_person
 from procedures.domain.statements import strong_enough
 from procedures.evidence.queries import Fact, authority_facts
-from procedures.issuer import going_on
+from procedures.issuer import ahead, going_on
 from procedures.issuer.refusals import LeaseRefused
 from procedures.issuer.replay import by_now, checked, replay, statement_of
 from procedures.models import Run
@@ -40,9 +40,14 @@ def approvals_of(
         chain |= _chain(authority, earlier.facts, behind)
         carried = _given(authority, earlier.run, earlier.facts, chain, needed=True)
         given |= {who: duties for who, duties in carried.items() if who in earlier.carried}
+    why = ""
+    if approvals_missing(needed, given):
+        let_go, why = ahead.approved_ahead(authority, run, plan, risk, facts, chain, at=at)
+        given |= {who: duties for who, duties in let_go.items() if who not in given}
     lacking = approvals_missing(needed, given)
     if lacking:
-        raise LeaseRefused(f"Approvals are missing: {', '.join(f'{n} × {duty}' for duty, n in lacking.items())}.")
+        told = ", ".join(f"{n} × {duty}" for duty, n in lacking.items())
+        raise LeaseRefused(f"Approvals are missing: {told}.{f' Approved ahead: {why}.' if why else ''}")
     return tuple(sorted(given))
 
 

@@ -3,6 +3,7 @@
 from procedures.models.access import ControlChange, Grant, GrantRight, ProcedureGroupPermission, ProcedureUserPermission
 from procedures.models.access_requests import AccessRequest
 from procedures.models.agents import Agent
+from procedures.models.ahead import PreApproval, PreApprovalUse
 from procedures.models.artifacts import Artifact
 from procedures.models.batches import StepBatch
 from procedures.models.break_glass import GlassBreak
@@ -112,6 +113,8 @@ __all__ = [
     "PolicyDecision",
     "PoolKey",
     "PortalSetting",
+    "PreApproval",
+    "PreApprovalUse",
     "Procedure",
     "ProcedureGroupPermission",
     "ProcedureUserPermission",

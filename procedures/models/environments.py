@@ -5,6 +5,7 @@ from __future__ import annotations
 from django.db import models
 from django.db.models import Q
 
+from procedures.domain.definition import RISKS
 from procedures.domain.ids import uuid7
 from procedures.models.people import Person
 
@@ -13,7 +14,8 @@ class Environment(models.Model):
     """A walled zone. `approvals` is `{risk: {duty: count}}` for runs (decisions.md, 2).
 
     `networks` are the private ranges (CIDR) that a step such as `http:request` may reach; `tier` is the weakest sandbox
-    that its runs may have, empty where any will do.
+    that its runs may have, empty where any will do. Up to the risk `ahead_up_to` schedules may be approved ahead; where
+    it is empty, none may.
     """
 
     name = models.SlugField(max_length=63, primary_key=True)
@@ -23,6 +25,7 @@ class Environment(models.Model):
     drafts = models.BooleanField(default=False)
     approvals = models.JSONField(default=dict)
     min_strength = models.CharField(max_length=8, default="session")
+    ahead_up_to = models.CharField(max_length=8, default="", db_default="", blank=True)
     approval_expiry_s = models.PositiveIntegerField(default=86_400)
     pause_limit_s = models.PositiveIntegerField(default=86_400, db_default=86_400)
     reason_required = models.BooleanField(default=True)
@@ -41,6 +44,10 @@ class Environment(models.Model):
             ),
             models.CheckConstraint(
                 condition=Q(production=False) | Q(drafts=False), name="environment_no_drafts_in_production"
+            ),
+            models.CheckConstraint(
+                condition=Q(ahead_up_to__in=["", *RISKS]) & (Q(production=False) | ~Q(ahead_up_to=RISKS[-1])),
+                name="environment_nothing_high_ahead_in_production",
             ),
         ]
 

@@ -9,7 +9,7 @@ import re
 
 from django.db.backends.base.base import BaseDatabaseWrapper
 
-from procedures.models import triggers_said, triggers_software
+from procedures.models import triggers_ahead, triggers_said, triggers_software
 
 EVIDENCED = {
     # table: (columns whose change must be evidenced, kinds of event that may stand for it)
@@ -25,6 +25,8 @@ EVIDENCED = {
     "procedures_grant": ("revoked_at", ("control.", "campaign.", "bootstrap.", "genesis", "person.closed")),
     "procedures_run": ("state", ("run.",)),
     "procedures_approval": ("used_at", ("run.", "gate.")),
+    "procedures_preapproval": (None, ("standing.",)),
+    "procedures_preapprovaluse": (None, ("run.",)),
     "procedures_glassbreak": ("reviewed_at", ("break_glass.",)),
     "procedures_artifact": ("erased_at", ("task.", "artifact.")),
     "procedures_leaserecord": ("state", ("lease.",)),
@@ -77,6 +79,7 @@ SQLITE = {
         CREATE TRIGGER opsportal_trial_kept BEFORE DELETE ON procedures_trial
         BEGIN SELECT RAISE(ABORT, 'how a version was tested cannot be removed'); END""",
     **triggers_said.SQLITE,
+    **triggers_ahead.SQLITE,
     **triggers_software.SQLITE,
 }
 
@@ -166,6 +169,7 @@ def install(connection: BaseDatabaseWrapper) -> None:
         cursor.execute(POSTGRES_COPIES)
         cursor.execute(POSTGRES_COMMENTS)
         cursor.execute(triggers_said.POSTGRES)
+        cursor.execute(triggers_ahead.POSTGRES)
         cursor.execute(triggers_software.POSTGRES)
         cursor.execute(POSTGRES_RIGHTS)
         for table, (column, kinds) in EVIDENCED.items():
@@ -198,5 +202,5 @@ def missing(connection: BaseDatabaseWrapper) -> list[str]:
     wanted |= {("opsportal_trial_fixed", "procedures_trial")}
     wanted |= {("opsportal_right_of_software", "procedures_grantright")}
     wanted |= {("opsportal_comment_fixed", "procedures_reviewcomment")} | triggers_software.WANTED
-    wanted |= triggers_said.WANTED
+    wanted |= triggers_said.WANTED | triggers_ahead.WANTED
     return [f"{name} on {table}" for name, table in sorted(wanted - present)]

@@ -8,6 +8,7 @@ from procedures.domain.software import MAY
 ACTORS: dict[str, tuple[str, tuple[str, ...]]] = {
     "procedures_review": ("reviewer_id", ("person",)),
     "procedures_approval": ("approver_id", ("person",)),
+    "procedures_preapproval": ("approver_id", ("person",)),
     "procedures_enrolledkey": ("person_id", ("person",)),
     "procedures_codeapp": ("person_id", ("person",)),
     "procedures_grant": ("granted_by_id", ("person", "service", "system")),

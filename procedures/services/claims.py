@@ -25,6 +25,7 @@ from procedures.evidence.queries import accepted_digests
 from procedures.models import Approval, Claim, Environment, GlassBreak, Run, Runner, Version
 from procedures.queries import stops
 from procedures.services import (
+    ahead,
     break_glass,
     carried,
     drafts,
@@ -215,7 +216,10 @@ def _use_approvals(run: Run, at: datetime, glass: GlassBreak | None) -> None:
         and strong_enough(row.strength, run.min_strength)
         and (row.not_after_at > at or (row.used_at if row.run_id == run.pk else run.started_at) is not None)
     }
-    lacking = approvals_missing(needed, counted)
+    let_go, why = ahead.counts_for(run, at)
+    lacking = approvals_missing(needed, {**let_go, **counted})
+    if lacking and why:
+        raise _Drifted(why)
     if lacking:
         raise _Refused(f"Approvals are missing: {', '.join(f'{n} × {duty}' for duty, n in lacking.items())}.")
     rows.filter(used_at__isnull=True).update(used_at=at)

@@ -129,6 +129,7 @@ def _environment(change: ControlChange, object: Mapping[str, Any], at: datetime,
         "queue": {},
         "tier": "",
         "pause_limit_s": 86_400,
+        "ahead_up_to": "",
         **{key: value for key, value in object.items() if key not in {"name", "frozen_until"}},
     }
     fields["frozen_until_at"] = parse_moment(object["frozen_until"]) if "frozen_until" in object else None

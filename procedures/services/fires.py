@@ -15,8 +15,9 @@ from django.db import IntegrityError, transaction
 from procedures.domain import planned, standing
 from procedures.domain.canonical import moment
 from procedures.domain.errors import OpsError
+from procedures.domain.states import RunState
 from procedures.models import Fire, Person, Run, Standing
-from procedures.queries import stops
+from procedures.queries import ahead, stops
 from procedures.queries.standing import behind, locked, under_way
 from procedures.services import runs, standing_states, telling_standing
 from procedures.services.portal import profile_in_force
@@ -124,7 +125,26 @@ def _attempt(row: Standing, fire: Fire, at: datetime) -> int:
 
 def ask(row: Standing, fire: Fire, parameters: Mapping[str, Any], at: datetime) -> Run | None:
     """Ask for the run of a fire by the account, or write down why not. Call inside a transaction."""
-    wish = runs.Wish(
+    try:
+        with transaction.atomic():
+            _open(row, fire, at)
+            wish, facts = wish_of(row, parameters, fire), _facts(row, fire)
+            run = runs.asked(actor=row.account, wish=wish, at=at, chain=_chain(row, fire), facts=facts)
+    except OpsError as problem:
+        refuse(row, fire, problem, at)
+        return None
+    fire.run = run
+    why = ahead.why_waits(run, at) if run.state == RunState.AWAITING_APPROVAL else ""
+    settle(fire, "asked", why or fire.why)
+    if why:
+        telling_standing.waits(row, run, at=at)
+    Standing.objects.filter(pk=row.pk).update(refusals=0)
+    return run
+
+
+def wish_of(row: Standing, parameters: Mapping[str, Any], fire: Fire | None = None) -> runs.Wish:
+    """What the account of a schedule or hook asks for."""
+    return runs.Wish(
         procedure=row.procedure.name,
         environment=row.environment_id,
         parameters=parameters,
@@ -134,17 +154,6 @@ def ask(row: Standing, fire: Fire, parameters: Mapping[str, Any], at: datetime) 
         door=row.kind,
         of_fire=fire,
     )
-    try:
-        with transaction.atomic():
-            _open(row, fire, at)
-            run = runs.asked(actor=row.account, wish=wish, at=at, chain=_chain(row, fire), facts=_facts(row, fire))
-    except OpsError as problem:
-        refuse(row, fire, problem, at)
-        return None
-    fire.run = run
-    settle(fire, "asked", fire.why)
-    Standing.objects.filter(pk=row.pk).update(refusals=0)
-    return run
 
 
 def _open(row: Standing, fire: Fire, at: datetime) -> None:

@@ -7,6 +7,8 @@ from datetime import datetime, timedelta
 from types import MappingProxyType
 from typing import Any
 
+from django.db import transaction
+
 from procedures import access
 from procedures.definitions.load import definition_of
 from procedures.domain import limits
@@ -18,6 +20,7 @@ from procedures.evidence.record import next_run_number, pseudonym
 from procedures.models import Environment, Person, Procedure, Run, Version
 from procedures.services import (
     agents,
+    ahead,
     carried,
     chains,
     drafts,
@@ -62,6 +65,29 @@ def asked(
     facts: Mapping[str, Any] = MappingProxyType({}),
 ) -> Run:
     """The same for a service that is in its own transaction already; `facts` say in evidence what it came of."""
+    run, definition, marks = _recorded(actor, wish, at, chain, facts)
+    carried.note_start(run, wish.why_on, at)
+    run_groups.allow(run, definition, at)
+    _plan_and_go(run, definition, stored_files(run.version), marks, at, breaks=wish.break_glass)
+    return run
+
+
+def rehearsed(*, actor: Person, wish: Wish, at: datetime, chain: Sequence[tuple[Person, str]]) -> bytes:
+    """The plan that this request would get now; nothing of it stays, and no other run hears of it.
+
+    Raises what `request_run` raises.
+    """
+    with transaction.atomic():
+        run, definition, marks = _recorded(actor, wish, at, chain, {})
+        plan = plans.make(run, definition, stored_files(run.version), secret_marks=marks, at=at).data
+        transaction.set_rollback(True)
+    return plan
+
+
+def _recorded(
+    actor: Person, wish: Wish, at: datetime, chain: Sequence[tuple[Person, str]], facts: Mapping[str, Any]
+) -> tuple[Run, Definition, Mapping[str, str]]:
+    """The request with its evidence, all of it allowed; (run, definition, salted marks of secrets)."""
     verb = "author" if wish.draft else "run"
     procedure = Procedure.objects.filter(name=wish.procedure).first()
     environment = Environment.objects.filter(name=wish.environment).first()
@@ -116,10 +142,7 @@ def asked(
     said = run_policies.request_said(run, definition, targets, list(marks), at=at)
     more = {**proof, **({"options": dict(chosen)} if chosen else {}), **facts}
     _record_request(run, decision.grant.id, more, said, at)
-    carried.note_start(run, wish.why_on, at)
-    run_groups.allow(run, definition, at)
-    _plan_and_go(run, definition, stored_files(version), marks, at, breaks=wish.break_glass)
-    return run
+    return run, definition, marks
 
 
 def _what_runs(
@@ -236,7 +259,8 @@ def _plan_and_go(
         },
     )
     run_policies.keep(run, planned.said, event.id, at)
-    await_or_queue(run, at=at, breaks=breaks, approved=carried.take_approval(run, at))
+    approved = carried.take_approval(run, at) or ahead.take(run, at)
+    await_or_queue(run, at=at, breaks=breaks, approved=approved)
 
 
 __all__ = ["NotRunnable", "TooManyRuns", "Wish", "asked", "request_run"]

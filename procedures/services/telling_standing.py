@@ -2,11 +2,11 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from datetime import datetime
 
 from procedures.domain.errors import OpsError
-from procedures.models import Fire, Person, Procedure, Standing
+from procedures.models import Fire, Person, PreApproval, Procedure, Run, Standing
 from procedures.queries import eligible
 from procedures.services.notices import tell
 
@@ -25,6 +25,27 @@ def paused(row: Standing, why: str, *, at: datetime) -> None:
     _tell("standing.paused", row, f"paused:{row.pk}:{at.timestamp():.0f}", at, {"when": at})
 
 
+def approved_ahead(row: Standing, one: PreApproval, *, at: datetime) -> None:
+    facts = {"person": one.approver, "count": one.runs, "until": one.not_after_at}
+    _tell("standing.approved_ahead", row, f"ahead:{one.pk}", at, facts)
+
+
+def taken_back(row: Standing, one: PreApproval, actor: Person, *, at: datetime) -> None:
+    """Whoever gave it, too."""
+    facts = {"person": one.approver, "actor": actor}
+    _tell("standing.taken_back", row, f"taken-back:{one.pk}", at, facts, more=_open([one.approver]))
+
+
+def waits(row: Standing, run: Run, *, at: datetime) -> None:
+    """Whoever approved runs of it ahead, too."""
+    people = _open(one.approver for one in row.pre_approvals.filter(taken_back_at__isnull=True, not_after_at__gt=at))
+    _tell("standing.waits", row, f"waits:{run.pk}", at, {"no": run.no}, more=people)
+
+
+def _open(people: Iterable[Person]) -> list[Person]:
+    return [one for one in people if one.is_active]
+
+
 def superseded(procedure: Procedure, digest: str, *, at: datetime) -> None:
     """Another version was accepted: what pins this one stops at its next fire, and a re-pin is prepared."""
     rows = Standing.objects.filter(procedure=procedure, ended_at__isnull=True, expires_at__gt=at)
@@ -40,7 +61,7 @@ def orphaned(row: Standing, person: Person, *, at: datetime) -> None:
 
 
 def _tell(
-    kind: str, row: Standing, key: str, at: datetime, facts: dict[str, object], more: Sequence[Person] = ()
+    kind: str, row: Standing, key: str, at: datetime, facts: Mapping[str, object], more: Sequence[Person] = ()
 ) -> None:
     owners = [one for one in (row.edited_by, row.account.owner) if one is not None and one.is_active]
     about = {"what": row.kind, "name": row.name, "procedure": row.procedure.name, "environment": row.environment_id}

@@ -61,6 +61,7 @@ def _environment(posted: QueryDict) -> Object:
         "networks": words(posted, "networks"),
         **({"frozen_until": moment(frozen)} if frozen else {}),
         **({"queue": queue} if (queue := json_object(posted, "queue")) else {}),
+        **({"ahead_up_to": up_to} if (up_to := posted.get("ahead_up_to", "")) else {}),
         **({"tier": tier} if (tier := posted.get("tier", "")) else {}),
         **({"pause_limit_s": whole(posted, "pause_hours") * 3600} if posted.get("pause_hours", "").strip() else {}),
     }

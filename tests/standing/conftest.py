@@ -23,10 +23,11 @@ from procedures.issuer.replay import replay
 from procedures.models import Fire, Person, Run, Standing, Version
 from procedures.services import controls
 from procedures.services.fires import fire_due
-from tests.factories import standing
+from tests.factories import ahead, standing
 from tests.factories.portal import World, new_world
 
 FORM = "application/json"
+MINUTELY = {"cron": "* * * * *", "zone": "UTC"}
 
 
 @dataclass
@@ -130,4 +131,35 @@ def production(plant: Plant) -> Plant:
     return plant
 
 
-__all__ = ["Plant", "due", "furnished", "knock", "last", "lent", "said", "swept"]
+@dataclass
+class Ready:
+    """The plant where staging is production, asks for an approval, and lets it be given ahead; Sam may give it."""
+
+    plant: Plant
+    sam: Person
+
+    @property
+    def world(self) -> World:
+        return self.plant.world
+
+    def settled(self, **more: Any) -> Standing:
+        """A schedule of every minute, so that what tests sweep ahead of the clock is a minute ahead at most."""
+        made = self.plant.schedule(environment="staging", **{"when": MINUTELY, **more})
+        return self.plant.sets("schedule", made)
+
+
+@pytest.fixture
+def ready(production: Plant) -> Ready:
+    production.world.confirmed("environment", ahead.rules())
+    return Ready(production, ahead.approver(production.world))
+
+
+def fired(row: Standing) -> Run:
+    """The run of the next planned moment, as the sweeper asks for it a second later."""
+    assert fire_due(at=due(row)) == 1
+    found = last(row).run
+    assert found is not None, last(row).why
+    return found
+
+
+__all__ = ["Plant", "Ready", "due", "fired", "furnished", "knock", "last", "lent", "said", "swept"]

@@ -15,10 +15,9 @@ from procedures.runner.drive import drive
 from procedures.services import leavers, run_states, standing_states
 from procedures.services.sweeping import sweep
 from tests.factories.standing import until
-from tests.standing.conftest import Plant, due, last, said, swept
+from tests.standing.conftest import MINUTELY, Plant, due, last, said, swept
 
 SECOND = timedelta(seconds=1)
-MINUTELY = {"cron": "* * * * *", "zone": "UTC"}
 
 
 def ended(run: Run, state: RunState = RunState.FAILED) -> None:

@@ -21,11 +21,10 @@ from tests.engine.going_on import SAFE, Story, driven, lost, on, row, story
 from tests.engine.test_runs import procedure
 from tests.evidence.conftest import Log
 from tests.factories.standing import until
-from tests.standing.conftest import Plant, due, last, lent, said, swept
+from tests.standing.conftest import MINUTELY, Plant, due, last, lent, said, swept
 
 pytestmark = pytest.mark.ordinary
 __all__ = ["story"]
-MINUTELY = {"cron": "* * * * *", "zone": "UTC"}
 FOLLOWS = ["succeeded", "interrupted"]
 
 

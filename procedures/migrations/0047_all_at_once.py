@@ -1,4 +1,4 @@
-"""The schema as 0046_tasks_unknown leaves it, made at once where there is none yet.
+"""The schema as 0047_ahead leaves it, made at once where there is none yet.
 
 Whoever has some of the replaced migrations goes on by those that are lacking; both ways lead to the same schema, which
 a test compares. On a live system it does nothing. Undo: as for those it replaces.
@@ -18,7 +18,7 @@ from procedures.migrations._together import Together
 
 class Migration(migrations.Migration):
 
-    replaces = [('procedures', '0001_initial'), ('procedures', '0002_format'), ('procedures', '0003_sources'), ('procedures', '0004_life_of_an_acceptance'), ('procedures', '0005_run_ending'), ('procedures', '0006_artifacts'), ('procedures', '0007_passkeys'), ('procedures', '0008_trials'), ('procedures', '0009_discussion'), ('procedures', '0010_drafts'), ('procedures', '0011_entities'), ('procedures', '0012_option_lists'), ('procedures', '0013_manuscripts'), ('procedures', '0014_code_apps'), ('procedures', '0015_tokens_and_sessions'), ('procedures', '0016_identities'), ('procedures', '0017_notices'), ('procedures', '0018_policies'), ('procedures', '0019_access_requests'), ('procedures', '0020_break_glass'), ('procedures', '0021_agents'), ('procedures', '0022_grants_whole'), ('procedures', '0023_campaigns'), ('procedures', '0024_spaces'), ('procedures', '0025_notices_read'), ('procedures', '0026_grant_windows_index'), ('procedures', '0027_directories'), ('procedures', '0028_deputies'), ('procedures', '0029_connections'), ('procedures', '0030_spaces_hold_more'), ('procedures', '0031_workloads'), ('procedures', '0032_runs_again'), ('procedures', '0033_inventories'), ('procedures', '0034_deputies_agree'), ('procedures', '0035_going_on'), ('procedures', '0036_clocks'), ('procedures', '0038_step_batches'), ('procedures', '0039_queue'), ('procedures', '0040_runners'), ('procedures', '0041_pauses'), ('procedures', '0042_said_and_asked'), ('procedures', '0043_standing'), ('procedures', '0044_mentions'), ('procedures', '0045_runs_of_a_fire'), ('procedures', '0046_tasks_unknown')]
+    replaces = [('procedures', '0001_initial'), ('procedures', '0002_format'), ('procedures', '0003_sources'), ('procedures', '0004_life_of_an_acceptance'), ('procedures', '0005_run_ending'), ('procedures', '0006_artifacts'), ('procedures', '0007_passkeys'), ('procedures', '0008_trials'), ('procedures', '0009_discussion'), ('procedures', '0010_drafts'), ('procedures', '0011_entities'), ('procedures', '0012_option_lists'), ('procedures', '0013_manuscripts'), ('procedures', '0014_code_apps'), ('procedures', '0015_tokens_and_sessions'), ('procedures', '0016_identities'), ('procedures', '0017_notices'), ('procedures', '0018_policies'), ('procedures', '0019_access_requests'), ('procedures', '0020_break_glass'), ('procedures', '0021_agents'), ('procedures', '0022_grants_whole'), ('procedures', '0023_campaigns'), ('procedures', '0024_spaces'), ('procedures', '0025_notices_read'), ('procedures', '0026_grant_windows_index'), ('procedures', '0027_directories'), ('procedures', '0028_deputies'), ('procedures', '0029_connections'), ('procedures', '0030_spaces_hold_more'), ('procedures', '0031_workloads'), ('procedures', '0032_runs_again'), ('procedures', '0033_inventories'), ('procedures', '0034_deputies_agree'), ('procedures', '0035_going_on'), ('procedures', '0036_clocks'), ('procedures', '0038_step_batches'), ('procedures', '0039_queue'), ('procedures', '0040_runners'), ('procedures', '0041_pauses'), ('procedures', '0042_said_and_asked'), ('procedures', '0043_standing'), ('procedures', '0044_mentions'), ('procedures', '0045_runs_of_a_fire'), ('procedures', '0046_tasks_unknown'), ('procedures', '0047_ahead')]
 
     initial = True
 
@@ -160,6 +160,7 @@ class Migration(migrations.Migration):
                     ('drafts', models.BooleanField(default=False)),
                     ('approvals', models.JSONField(default=dict)),
                     ('min_strength', models.CharField(default='session', max_length=8)),
+                    ('ahead_up_to', models.CharField(blank=True, db_default='', default='', max_length=8)),
                     ('approval_expiry_s', models.PositiveIntegerField(default=86400)),
                     ('pause_limit_s', models.PositiveIntegerField(db_default=86400, default=86400)),
                     ('reason_required', models.BooleanField(default=True)),
@@ -172,7 +173,7 @@ class Migration(migrations.Migration):
                 ],
                 options={
                     'ordering': ('position', 'name'),
-                    'constraints': [models.CheckConstraint(condition=models.Q(('min_strength__in', ['session', 'totp', 'signed'])), name='environment_strength_known'), models.CheckConstraint(condition=models.Q(('production', False), ('drafts', False), _connector='OR'), name='environment_no_drafts_in_production')],
+                    'constraints': [models.CheckConstraint(condition=models.Q(('min_strength__in', ['session', 'totp', 'signed'])), name='environment_strength_known'), models.CheckConstraint(condition=models.Q(('production', False), ('drafts', False), _connector='OR'), name='environment_no_drafts_in_production'), models.CheckConstraint(condition=models.Q(('ahead_up_to__in', ['', 'low', 'moderate', 'high']), models.Q(('production', False), models.Q(('ahead_up_to', 'high'), _negated=True), _connector='OR')), name='environment_nothing_high_ahead_in_production')],
                     'indexes': [],
                 },
             ),
@@ -731,6 +732,100 @@ class Migration(migrations.Migration):
                 ],
                 options={
                     'constraints': [models.UniqueConstraint(fields=('person', 'key'), name='idempotency_key_once')],
+                    'indexes': [],
+                },
+            ),
+            migrations.CreateModel(
+                name='Standing',
+                fields=[
+                    ('id', models.UUIDField(default=procedures.domain.ids.uuid7, primary_key=True, serialize=False)),
+                    ('kind', models.CharField(max_length=8)),
+                    ('name', models.CharField(max_length=63)),
+                    ('procedure', models.ForeignKey(on_delete=django.db.models.deletion.PROTECT, related_name='standing', to='procedures.procedure')),
+                    ('environment', models.ForeignKey(on_delete=django.db.models.deletion.PROTECT, related_name='standing', to='procedures.environment')),
+                    ('account', models.ForeignKey(on_delete=django.db.models.deletion.PROTECT, related_name='standing', to=settings.AUTH_USER_MODEL)),
+                    ('object', models.JSONField()),
+                    ('change', models.UUIDField()),
+                    ('after', models.ForeignKey(null=True, on_delete=django.db.models.deletion.PROTECT, related_name='followed_by', to='procedures.procedure')),
+                    ('made_by', models.ForeignKey(on_delete=django.db.models.deletion.PROTECT, related_name='+', to=settings.AUTH_USER_MODEL)),
+                    ('edited_by', models.ForeignKey(on_delete=django.db.models.deletion.PROTECT, related_name='+', to=settings.AUTH_USER_MODEL)),
+                    ('confirmed_by', models.ForeignKey(null=True, on_delete=django.db.models.deletion.PROTECT, related_name='+', to=settings.AUTH_USER_MODEL)),
+                    ('set_at', models.DateTimeField()),
+                    ('expires_at', models.DateTimeField()),
+                    ('ended_at', models.DateTimeField(null=True)),
+                    ('paused_at', models.DateTimeField(null=True)),
+                    ('paused_why', models.CharField(blank=True, max_length=300)),
+                    ('next_at', models.DateTimeField(null=True)),
+                    ('refusals', models.PositiveIntegerField(default=0)),
+                    ('secret', models.BinaryField(default=b'')),
+                    ('secret_holder', models.ForeignKey(null=True, on_delete=django.db.models.deletion.PROTECT, related_name='+', to=settings.AUTH_USER_MODEL)),
+                ],
+                options={
+                    'indexes': [models.Index(fields=['next_at'], name='standing_next'), models.Index(fields=['after', 'environment'], name='standing_after')],
+                    'constraints': [models.UniqueConstraint(fields=('kind', 'name'), name='standing_name_once'), models.CheckConstraint(condition=models.Q(('kind__in', ('schedule', 'hook'))), name='standing_kind_known')],
+                },
+            ),
+            migrations.CreateModel(
+                name='Fire',
+                fields=[
+                    ('id', models.UUIDField(default=procedures.domain.ids.uuid7, primary_key=True, serialize=False)),
+                    ('standing', models.ForeignKey(on_delete=django.db.models.deletion.PROTECT, related_name='fires', to='procedures.standing')),
+                    ('planned_at', models.DateTimeField()),
+                    ('followed', models.ForeignKey(null=True, on_delete=django.db.models.deletion.PROTECT, related_name='followed_by', to='procedures.run')),
+                    ('at', models.DateTimeField()),
+                    ('outcome', models.CharField(max_length=8)),
+                    ('why', models.CharField(blank=True, max_length=500)),
+                    ('missed', models.PositiveIntegerField(default=0)),
+                    ('run', models.OneToOneField(null=True, on_delete=django.db.models.deletion.PROTECT, related_name='fire', to='procedures.run')),
+                    ('mark', models.CharField(blank=True, max_length=200)),
+                    ('proof', models.JSONField(default=dict)),
+                    ('body', models.BinaryField(default=b'')),
+                    ('body_kept', models.BooleanField(default=False)),
+                    ('body_sha256', models.CharField(blank=True, max_length=64)),
+                ],
+                options={
+                    'indexes': [models.Index(fields=['standing', '-planned_at'], name='fire_newest'), models.Index(condition=models.Q(('outcome', 'waiting')), fields=['at'], name='fire_waiting'), models.Index(condition=models.Q(('body_kept', True)), fields=['at'], name='fire_body')],
+                    'constraints': [models.UniqueConstraint(condition=models.Q(('followed__isnull', True), ('mark', '')), fields=('standing', 'planned_at'), name='fire_once_per_moment'), models.UniqueConstraint(condition=models.Q(('followed__isnull', False)), fields=('standing', 'followed'), name='fire_once_per_run'), models.UniqueConstraint(condition=models.Q(('mark', ''), _negated=True), fields=('standing', 'mark'), name='delivery_taken_once'), models.CheckConstraint(condition=models.Q(('outcome__in', ('waiting', 'asked', 'missed', 'skipped', 'refused'))), name='fire_outcome_known'), models.CheckConstraint(condition=models.Q(models.Q(('outcome', 'asked'), ('run__isnull', False)), models.Q(models.Q(('outcome', 'asked'), _negated=True), ('run__isnull', True)), _connector='OR'), name='fire_has_a_run_exactly_when_asked')],
+                },
+            ),
+            migrations.CreateModel(
+                name='PreApproval',
+                fields=[
+                    ('id', models.UUIDField(default=procedures.domain.ids.uuid7, primary_key=True, serialize=False)),
+                    ('standing', models.ForeignKey(on_delete=django.db.models.deletion.PROTECT, related_name='pre_approvals', to='procedures.standing')),
+                    ('change', models.UUIDField()),
+                    ('approver', models.ForeignKey(on_delete=django.db.models.deletion.PROTECT, related_name='+', to=settings.AUTH_USER_MODEL)),
+                    ('duties', models.JSONField(default=list)),
+                    ('comment', models.TextField(blank=True)),
+                    ('plan', models.BinaryField()),
+                    ('plan_digest', models.CharField(max_length=71)),
+                    ('runs', models.PositiveIntegerField()),
+                    ('nonce', models.CharField(max_length=64, unique=True)),
+                    ('statement', models.BinaryField()),
+                    ('signatures', models.JSONField(default=list)),
+                    ('event', models.UUIDField()),
+                    ('at', models.DateTimeField()),
+                    ('not_after_at', models.DateTimeField()),
+                    ('taken_back_at', models.DateTimeField(null=True)),
+                    ('taken_back_by', models.ForeignKey(null=True, on_delete=django.db.models.deletion.PROTECT, related_name='+', to=settings.AUTH_USER_MODEL)),
+                    ('taken_back_why', models.CharField(blank=True, max_length=300)),
+                ],
+                options={
+                    'ordering': ('-at', '-id'),
+                    'constraints': [models.CheckConstraint(condition=models.Q(('runs__gte', 1), ('runs__lte', 2500)), name='pre_approval_of_some_runs'), models.CheckConstraint(condition=models.Q(models.Q(('taken_back_at__isnull', True), ('taken_back_by__isnull', True)), models.Q(('taken_back_at__isnull', False), ('taken_back_by__isnull', False)), _connector='OR'), name='pre_approval_taken_back_by_somebody')],
+                    'indexes': [],
+                },
+            ),
+            migrations.CreateModel(
+                name='PreApprovalUse',
+                fields=[
+                    ('id', models.UUIDField(default=procedures.domain.ids.uuid7, primary_key=True, serialize=False)),
+                    ('pre_approval', models.ForeignKey(on_delete=django.db.models.deletion.PROTECT, related_name='uses', to='procedures.preapproval')),
+                    ('run', models.ForeignKey(on_delete=django.db.models.deletion.PROTECT, related_name='approved_ahead', to='procedures.run')),
+                    ('at', models.DateTimeField()),
+                ],
+                options={
+                    'constraints': [models.UniqueConstraint(fields=('pre_approval', 'run'), name='pre_approval_once_for_a_run')],
                     'indexes': [],
                 },
             ),
@@ -1414,59 +1509,6 @@ class Migration(migrations.Migration):
                 options={
                     'indexes': [],
                     'constraints': [],
-                },
-            ),
-            migrations.CreateModel(
-                name='Standing',
-                fields=[
-                    ('id', models.UUIDField(default=procedures.domain.ids.uuid7, primary_key=True, serialize=False)),
-                    ('kind', models.CharField(max_length=8)),
-                    ('name', models.CharField(max_length=63)),
-                    ('procedure', models.ForeignKey(on_delete=django.db.models.deletion.PROTECT, related_name='standing', to='procedures.procedure')),
-                    ('environment', models.ForeignKey(on_delete=django.db.models.deletion.PROTECT, related_name='standing', to='procedures.environment')),
-                    ('account', models.ForeignKey(on_delete=django.db.models.deletion.PROTECT, related_name='standing', to=settings.AUTH_USER_MODEL)),
-                    ('object', models.JSONField()),
-                    ('change', models.UUIDField()),
-                    ('after', models.ForeignKey(null=True, on_delete=django.db.models.deletion.PROTECT, related_name='followed_by', to='procedures.procedure')),
-                    ('made_by', models.ForeignKey(on_delete=django.db.models.deletion.PROTECT, related_name='+', to=settings.AUTH_USER_MODEL)),
-                    ('edited_by', models.ForeignKey(on_delete=django.db.models.deletion.PROTECT, related_name='+', to=settings.AUTH_USER_MODEL)),
-                    ('confirmed_by', models.ForeignKey(null=True, on_delete=django.db.models.deletion.PROTECT, related_name='+', to=settings.AUTH_USER_MODEL)),
-                    ('set_at', models.DateTimeField()),
-                    ('expires_at', models.DateTimeField()),
-                    ('ended_at', models.DateTimeField(null=True)),
-                    ('paused_at', models.DateTimeField(null=True)),
-                    ('paused_why', models.CharField(blank=True, max_length=300)),
-                    ('next_at', models.DateTimeField(null=True)),
-                    ('refusals', models.PositiveIntegerField(default=0)),
-                    ('secret', models.BinaryField(default=b'')),
-                    ('secret_holder', models.ForeignKey(null=True, on_delete=django.db.models.deletion.PROTECT, related_name='+', to=settings.AUTH_USER_MODEL)),
-                ],
-                options={
-                    'indexes': [models.Index(fields=['next_at'], name='standing_next'), models.Index(fields=['after', 'environment'], name='standing_after')],
-                    'constraints': [models.UniqueConstraint(fields=('kind', 'name'), name='standing_name_once'), models.CheckConstraint(condition=models.Q(('kind__in', ('schedule', 'hook'))), name='standing_kind_known')],
-                },
-            ),
-            migrations.CreateModel(
-                name='Fire',
-                fields=[
-                    ('id', models.UUIDField(default=procedures.domain.ids.uuid7, primary_key=True, serialize=False)),
-                    ('standing', models.ForeignKey(on_delete=django.db.models.deletion.PROTECT, related_name='fires', to='procedures.standing')),
-                    ('planned_at', models.DateTimeField()),
-                    ('followed', models.ForeignKey(null=True, on_delete=django.db.models.deletion.PROTECT, related_name='followed_by', to='procedures.run')),
-                    ('at', models.DateTimeField()),
-                    ('outcome', models.CharField(max_length=8)),
-                    ('why', models.CharField(blank=True, max_length=500)),
-                    ('missed', models.PositiveIntegerField(default=0)),
-                    ('run', models.OneToOneField(null=True, on_delete=django.db.models.deletion.PROTECT, related_name='fire', to='procedures.run')),
-                    ('mark', models.CharField(blank=True, max_length=200)),
-                    ('proof', models.JSONField(default=dict)),
-                    ('body', models.BinaryField(default=b'')),
-                    ('body_kept', models.BooleanField(default=False)),
-                    ('body_sha256', models.CharField(blank=True, max_length=64)),
-                ],
-                options={
-                    'indexes': [models.Index(fields=['standing', '-planned_at'], name='fire_newest'), models.Index(condition=models.Q(('outcome', 'waiting')), fields=['at'], name='fire_waiting'), models.Index(condition=models.Q(('body_kept', True)), fields=['at'], name='fire_body')],
-                    'constraints': [models.UniqueConstraint(condition=models.Q(('followed__isnull', True), ('mark', '')), fields=('standing', 'planned_at'), name='fire_once_per_moment'), models.UniqueConstraint(condition=models.Q(('followed__isnull', False)), fields=('standing', 'followed'), name='fire_once_per_run'), models.UniqueConstraint(condition=models.Q(('mark', ''), _negated=True), fields=('standing', 'mark'), name='delivery_taken_once'), models.CheckConstraint(condition=models.Q(('outcome__in', ('waiting', 'asked', 'missed', 'skipped', 'refused'))), name='fire_outcome_known'), models.CheckConstraint(condition=models.Q(models.Q(('outcome', 'asked'), ('run__isnull', False)), models.Q(models.Q(('outcome', 'asked'), _negated=True), ('run__isnull', True)), _connector='OR'), name='fire_has_a_run_exactly_when_asked')],
                 },
             ),
             migrations.CreateModel(

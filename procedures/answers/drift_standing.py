@@ -1,0 +1,40 @@
+"""Schedules, hooks and approvals given ahead: where the tables say something else than the evidence."""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Iterator
+from datetime import datetime
+
+from django.db.models import Count
+
+from procedures.answers.differing import Drift, both
+from procedures.answers.standing import Standing
+from procedures.domain import ahead
+from procedures.domain.standing import SCHEMAS
+from procedures.evidence.queries import facts_of_kinds
+from procedures.models import PreApproval
+from procedures.models import (
+    Standing as StandingRow,
+)
+
+
+def authorisations(then: Standing, at: datetime) -> Iterator[Drift]:
+    """Schedules and hooks that no change set, or set otherwise."""
+    rows = StandingRow.objects.filter(ended_at__isnull=True).values_list("kind", "name", "object")
+    table = {f"{kind} {name}": object for kind, name, object in rows}
+    live = {key: row for key, row in then.authority.standing.items() if row["stands"] and not row["ended"]}
+    log = {f"{kind} {name}": {f: row[f] for f in SCHEMAS[kind]["required"]} for (kind, name), row in live.items()}
+    yield from both("standing", table, log)
+
+
+def approved_ahead(then: Standing, at: datetime) -> Iterator[Drift]:
+    """Approvals given ahead, and how often each was used, that no event tells of, or that tell of another one."""
+    facts = [fact for fact in facts_of_kinds(ahead.GIVEN, ahead.TAKEN_BACK, ahead.USED) if fact.at <= then.at]
+    over = {fact.facts["ahead"] for fact in facts if fact.kind == ahead.TAKEN_BACK}
+    uses = Counter(fact.facts["ahead"] for fact in facts if fact.kind == ahead.USED)
+    given = {fact.facts["ahead"]: fact.facts for fact in facts if fact.kind == ahead.GIVEN}
+    rows = PreApproval.objects.filter(at__lte=at).annotate(used=Count("uses"))
+    table = {one.nonce: (one.runs, one.plan_digest, one.used, one.taken_back_at is not None) for one in rows}
+    log = {name: (row["runs"], row["plan"], uses[name], name in over) for name, row in given.items()}
+    yield from both("ahead", table, log)
