@@ -10,7 +10,9 @@ from typing import Any
 import click
 
 from opsportal.cli.access import JSON, KEY, moment, propose_change, told
+from opsportal.cli.ahead import approve, rows_of, take_back
 from opsportal.cli.portal import ask, show
+from procedures.domain.text import visible
 
 REASON = click.option("--reason", required=True)
 
@@ -36,9 +38,13 @@ def shown(kind: str, name: str, *, as_json: bool) -> None:
     rows = [f"{found['procedure']} in {found['environment']} by {found['account']}, set by {found['edited_by']}"]
     rows += [f"{found['state']}{': ' + found['paused_why'] if found['paused_why'] else ''}"]
     rows += [f"POST {found['url']}"] if found["url"] else []
+    rows += rows_of(found["pre_approvals"])
     rows += [f"planned    {one['there'][:16].replace('T', ' ')} {one['zone']}" for one in found["planned"]]
     for one in found["history"][:20]:
-        run = f"run #{one['run']} {one['state']}" if one["run"] else one["why"]
+        run = f"run #{one['run']} {one['state']}" if one["run"] else ""
+        run += "".join(f", went on as #{later['run']} {later['state']}" for later in one["went_on"])
+        missed = f"{one['missed']} planned before were missed" if one["missed"] else ""
+        run = "  ".join(text for text in (run, visible(one["why"]), missed) if text)
         rows.append(f"{one['outcome']:<10} {one['planned_at'][:16].replace('T', ' ')} UTC  {run}")
     if found["repin"]:
         rows.append(f"Another version was accepted; pin it: opsportal {kind} repin {name}")
@@ -177,3 +183,7 @@ def end(name: str, reason: str, key: str | None) -> None:
 def repin(name: str, key: str | None) -> None:
     """Propose the change that is prepared: the version that is accepted now."""
     repinned("schedule", name, key)
+
+
+schedule.add_command(approve)
+schedule.add_command(take_back)

@@ -19,7 +19,8 @@ from django.db.migrations.loader import MigrationLoader
 
 from opsportal.keeping import backup, dumping
 from opsportal.keeping.ending import Ended, end_what_opens
-from procedures.answers.drift import Drift, drift
+from procedures.answers.differing import Drift
+from procedures.answers.drift import drift
 from procedures.domain.clock import now
 from procedures.domain.errors import OpsError
 from procedures.evidence import known, triggers

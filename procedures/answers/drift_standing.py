@@ -6,7 +6,7 @@ from collections import Counter
 from collections.abc import Iterator
 from datetime import datetime
 
-from django.db.models import Count
+from django.db.models import Count, Q
 
 from procedures.answers.differing import Drift, both
 from procedures.answers.standing import Standing
@@ -34,7 +34,7 @@ def approved_ahead(then: Standing, at: datetime) -> Iterator[Drift]:
     over = {fact.facts["ahead"] for fact in facts if fact.kind == ahead.TAKEN_BACK}
     uses = Counter(fact.facts["ahead"] for fact in facts if fact.kind == ahead.USED)
     given = {fact.facts["ahead"]: fact.facts for fact in facts if fact.kind == ahead.GIVEN}
-    rows = PreApproval.objects.filter(at__lte=at).annotate(used=Count("uses"))
+    rows = PreApproval.objects.filter(at__lte=at).annotate(used=Count("uses", filter=Q(uses__at__lte=at)))
     table = {one.nonce: (one.runs, one.plan_digest, one.used, one.taken_back_at is not None) for one in rows}
     log = {name: (row["runs"], row["plan"], uses[name], name in over) for name, row in given.items()}
     yield from both("ahead", table, log)

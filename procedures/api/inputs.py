@@ -57,6 +57,10 @@ DEPUTY = shape(
     },
     {"from_at": {"type": "string"}, "verbs": {"type": "array", "items": NAME, "minItems": 1, "maxItems": 3}},
 )
+AHEAD = shape(
+    {"runs": {"type": "integer"}, "not_after": {"type": "string", "maxLength": 40}, "plan_digest": NAME},
+    {"comment": TEXT, "signature": SIGNATURE},
+)
 STANDING = shape({"object": OBJECT}, {"signature": SIGNATURE})
 PASS = shape({"to": NAME, "reason": TEXT})
 RUN = shape(

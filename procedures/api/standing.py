@@ -8,7 +8,7 @@ from typing import Any, ClassVar
 from rest_framework.request import Request
 from rest_framework.response import Response
 
-from procedures.api import inputs, shapes
+from procedures.api import ahead, inputs, shapes
 from procedures.api.door import Door
 from procedures.domain.clock import now
 from procedures.models import Fire, Standing
@@ -97,6 +97,7 @@ class One(Door):
             "history": [fire(one) for one in queries.history(row)],
             "repin": queries.repinned(row, at),
             "end": queries.end_of(row, "no longer needed"),
+            "pre_approvals": ahead.shown(row, at),
             "url": f"{self.url}/hooks/{row.name}" if kind == "hook" else "",
         }
         return Response({**shape(row), **more})

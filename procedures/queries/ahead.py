@@ -40,8 +40,12 @@ class Given:
 def given(row: Standing, at: datetime) -> list[Given]:
     """Those of a schedule, the newest first, those of earlier settings too."""
     rows = row.pre_approvals.select_related("approver", "taken_back_by", "standing__environment", "standing__procedure")
-    found = rows.annotate(used=Count("uses")).order_by("-at", "-id")[:SHOWN]
-    return [Given(one, one.used, why_over(one, at, used=one.used) or why_approver(one, at)) for one in found]
+    return [as_given(one, at) for one in rows.annotate(used=Count("uses")).order_by("-at", "-id")[:SHOWN]]
+
+
+def as_given(one: PreApproval, at: datetime) -> Given:
+    used = one.used if hasattr(one, "used") else one.uses.count()
+    return Given(one, used, why_over(one, at, used=used) or why_approver(one, at))
 
 
 def live(row: Standing, at: datetime) -> list[PreApproval]:

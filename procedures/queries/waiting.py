@@ -11,7 +11,7 @@ from procedures.domain.queue_order import GLASS, NORMAL, word
 from procedures.domain.queue_rules import rules_of
 from procedures.domain.states import RunState
 from procedures.models import Hold, Person, Run, Target
-from procedures.queries import calling, capabilities, eligible, holding, pages_runs, queue, stops
+from procedures.queries import ahead, calling, capabilities, eligible, holding, pages_runs, queue, stops
 
 NAMED = 3
 
@@ -27,7 +27,8 @@ class Reason:
 def waiting_for(run: Run, asker: Person, at: datetime) -> list[Reason]:
     """What keeps this run waiting now, the hardest first; empty for one that is under way or has ended."""
     if run.state == RunState.AWAITING_APPROVAL:
-        return [_approval(run, at), *_runner(run, at)]
+        said = ahead.why_waits(run, at)
+        return [_approval(run, at), *([Reason("ahead", said)] if said else []), *_runner(run, at)]
     if run.state == RunState.WAITING:
         return [_parked(run), *_kept(run, at)]
     if run.state != RunState.QUEUED:

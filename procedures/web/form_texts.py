@@ -8,6 +8,7 @@ from typing import Any
 
 from django.http import QueryDict
 
+from procedures.domain.canonical import parse_moment
 from procedures.domain.errors import InvalidInput
 
 
@@ -37,6 +38,14 @@ def until(posted: QueryDict, name: str) -> datetime | None:
         return datetime.fromisoformat(text).replace(tzinfo=UTC) if text else None
     except ValueError as problem:
         raise InvalidInput([(f"/object/{name}", "is no day and hour such as 2026-12-24T18:00")]) from problem
+
+
+def moment_in(posted: QueryDict, name: str) -> datetime:
+    """A moment as statements write it, which a form carries along."""
+    try:
+        return parse_moment(posted.get(name, ""))
+    except ValueError as problem:
+        raise InvalidInput([(f"/{name}", "is no moment such as 2026-12-24T18:00:00.000000Z")]) from problem
 
 
 def words(posted: QueryDict, name: str) -> list[str]:

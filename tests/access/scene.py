@@ -106,6 +106,7 @@ def play(folder: Path) -> Scene:
         hook_secret="f" * 64,
         since_at=now(),
     )
+    scene.ids["ahead"] = standing.approved_ahead(world, scene.people["approver"])
     _name(scene, done=done, waiting=waiting, version=version, hello=hello, draft=draft)
     scene.ids |= {"asker": "asker", "thread": str(thread.pk), "change": str(change.pk), "source": "repo"}
     IdentityProvider.objects.create(name="corp", object=provider(), since_at=now())

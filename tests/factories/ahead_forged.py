@@ -28,14 +28,16 @@ from tests.standing.conftest import Ready
 @contextmanager
 def no_triggers() -> Iterator[None]:
     """Whoever owns the database drops what hinders them."""
+    if connection.vendor != "sqlite":
+        with connection.cursor() as cursor:
+            cursor.execute("SET session_replication_role = replica")
+            yield
+            cursor.execute("SET session_replication_role = origin")
+        return
     with connection.cursor() as cursor:
-        for table in ("procedures_preapproval", "procedures_preapprovaluse"):
-            if connection.vendor == "sqlite":
-                cursor.execute("SELECT name FROM sqlite_master WHERE type = 'trigger' AND tbl_name = %s", [table])
-                for (name,) in cursor.fetchall():
-                    cursor.execute(f"DROP TRIGGER {name}")
-            else:
-                cursor.execute(f"ALTER TABLE {table} DISABLE TRIGGER USER")
+        wanted = "SELECT name FROM sqlite_master WHERE type = 'trigger' AND tbl_name LIKE 'procedures_preapproval%'"
+        for (name,) in cursor.execute(wanted).fetchall():
+            cursor.execute(f"DROP TRIGGER {name}")
     yield
     triggers.install(connection)
 

@@ -10,7 +10,8 @@ import pytest
 from django.db import connections
 
 from procedures import access
-from procedures.answers.drift import Drift, drift
+from procedures.answers.differing import Drift
+from procedures.answers.drift import drift
 from procedures.answers.standing import standing
 from procedures.domain.canonical import moment
 from procedures.domain.clock import now

@@ -72,16 +72,15 @@ def test_the_database_refuses_what_is_plainly_wrong(ready: Ready) -> None:
     one = ahead.given(ready.world, ready.sam, count=1)
     run = fired(row)
     fields = {f.name: getattr(one, f.name) for f in PreApproval._meta.concrete_fields if f.name != "id"}
+    olga, other = ready.plant.olga, ready.world.account(ready.plant.olga, "other")
+    mine = PreApproval.objects.filter(pk=one.pk)
     for wrong, why in (
-        (
-            lambda: PreApproval.objects.create(**{**fields, "nonce": "x", "approver": ready.plant.olga}),
-            triggers_ahead.OWN,
-        ),
-        (lambda: PreApproval.objects.create(**{**fields, "nonce": "y", "approver": ready.plant.robot}), "software"),
-        (lambda: PreApproval.objects.filter(pk=one.pk).update(runs=99), triggers_ahead.KEPT),
-        (lambda: PreApproval.objects.filter(pk=one.pk).update(plan_digest="sha256:0"), triggers_ahead.KEPT),
-        (lambda: PreApproval.objects.filter(pk=one.pk).update(not_after_at=now()), triggers_ahead.KEPT),
-        (lambda: PreApproval.objects.filter(pk=one.pk)._raw_delete("default"), triggers_ahead.KEPT),
+        (lambda: PreApproval.objects.create(**{**fields, "nonce": "x", "approver": olga}), triggers_ahead.OWN),
+        (lambda: PreApproval.objects.create(**{**fields, "nonce": "y", "approver": other}), "software"),
+        (lambda: mine.update(runs=99), triggers_ahead.KEPT),
+        (lambda: mine.update(plan_digest="sha256:0"), triggers_ahead.KEPT),
+        (lambda: mine.update(not_after_at=now()), triggers_ahead.KEPT),
+        (lambda: mine._raw_delete("default"), triggers_ahead.KEPT),
         (lambda: PreApprovalUse.objects.create(pre_approval=one, run=run, at=now()), triggers_ahead.SPENT),
         (lambda: PreApprovalUse.objects.update(run=run, at=now()), triggers_ahead.KEPT),
         (lambda: PreApprovalUse.objects.all()._raw_delete("default"), triggers_ahead.KEPT),

@@ -18,6 +18,7 @@ from procedures.evidence.record import record
 from procedures.models import Person, Procedure, Run, Version
 from procedures.queries import passed_on
 from procedures.services.connections import resource
+from tests.web import hostile_standing
 from tests.web.hostile import ALL, PAYLOADS
 
 TOKEN = {"provider": "evil", "name": ALL[:100], "days": "3"}  # of a directory, as a form sends it
@@ -61,34 +62,16 @@ def workloads(maker: Person) -> str:
     return "/access/workloads/"
 
 
-def standing(maker: Person) -> tuple[str, ...]:
-    """A schedule and a hook whose every text wants more, and what came of them; their list and pages."""
-    at, procedure = now(), Procedure.objects.get(name="evil")
-    owned = {"name": ALL[:200], "kind": Person.Kind.SERVICE, "owner": maker, "password": "!"}
-    Person.objects.get_or_create(username="evil-night", defaults=owned)
-    common: dict[str, Any] = {"procedure": procedure, "account": maker, "made_by": maker, "edited_by": maker}
-    common |= {"environment": models.Environment.objects.get(pk="development"), "change": uuid4(), "set_at": at}
-    common |= {"expires_at": at + timedelta(days=9), "paused_at": at, "paused_why": ALL[:300]}
-    said = {"name": ALL, "digest": ALL, "reason": ALL, "targets": list(PAYLOADS), "expires_at": "2099-01-01T00:00:00Z"}
-    more: dict[str, Any] = {
-        "schedule": {**said, "when": {"cron": ALL, "zone": ALL}, "parameters": {text: text for text in PAYLOADS}},
-        "hook": {**said, "mapping": {text: {"pointer": text} for text in PAYLOADS}, "proof": ALL, "keys": []},
-    }
-    for kind, object in more.items():
-        row, _ = models.Standing.objects.get_or_create(kind=kind, name="evil", defaults={**common, "object": object})
-        fire = {"at": at, "outcome": "refused", "why": ALL[:500], "mark": ALL[:200]}
-        models.Fire.objects.get_or_create(standing=row, mark=fire["mark"], defaults={**fire, "planned_at": at})
-    return "/schedules/", "/schedules/schedule/evil/", "/schedules/hook/evil/"
-
-
-def _standing(one: slice) -> Callable[[Any], list[tuple[str, str]]]:
-    return lambda o: [(path, who) for path in standing(o.mira)[one] for who in ("mira", "jonas")]
-
-
 ROWS: dict[str, Callable[[Any], list[tuple[str, str]]]] = {
     "workloads": lambda o: [(workloads(o.mira), who) for who in ("jonas", "aisha")],
-    "schedules": _standing(slice(0, 1)),
-    "standing": _standing(slice(1, 3)),
+    **hostile_standing.ROWS,
+}
+
+
+FORMS: dict[str, Callable[[Any], list[tuple[str, str, dict[str, Any]]]]] = {
+    **hostile_standing.FORMS,
+    "deputies": lambda o: [("/settings/deputies/", "mira", dict.fromkeys(("deputy", "verbs", "from", "until"), ALL))],
+    "decision": lambda o: [(f"/decisions/run/{o.approval.pk}/", "aisha", {"to": ALL, "reason": ALL})],
 }
 
 

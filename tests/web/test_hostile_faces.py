@@ -119,8 +119,7 @@ ROWS: dict[str, Callable[[Others], Rows]] = {
 }
 # What only takes a form: what is sent comes back in a refusal or in what is to be signed.
 FORMS: dict[str, Callable[[Others], list[tuple[str, str, dict[str, Any]]]]] = {
-    "deputies": lambda o: [("/settings/deputies/", "mira", dict.fromkeys(("deputy", "verbs", "from", "until"), ALL))],
-    "decision": lambda o: [(f"/decisions/run/{o.approval.pk}/", "aisha", {"to": ALL, "reason": ALL})],
+    **hostile_rest.FORMS,
     "preview": lambda o: [("/procedures/evil/preview/", "mira", {"p.text": ALL, "environment": ALL})],
     "fields": lambda o: [
         ("/procedures/evil/fields/", "mira", {"p.text": ALL}),

@@ -12,7 +12,7 @@ from procedures import access
 from procedures.domain import standing as rules
 from procedures.domain.clock import now
 from procedures.models import Environment, Person, Procedure, Standing
-from procedures.queries import standing
+from procedures.queries import ahead, standing
 from procedures.services import deliveries, standing_states
 from procedures.services.accounts import accounts_for
 from procedures.web.doors import page, person_of, show
@@ -77,6 +77,9 @@ def _context(me: Person, row: Standing) -> dict[str, object]:
         "prepared": json.dumps(prepared) if prepared else "",
         "whole": json.dumps(row.object, indent=2, ensure_ascii=False),
         "people": standing.behind(row, profile="separate"),
+        "given": [(one, ahead.may_take_back(me, one.row, at)) for one in ahead.given(row, at)],
+        "lets_ahead": row.kind == rules.SCHEDULE and state == "active" and bool(row.environment.ahead_up_to),
+        "approves": access.decide(me, "approve", at=at, procedure=row.procedure, environment=row.environment).allowed,
         "shares": row.object.get("proof", rules.ED25519) != rules.ED25519 and not row.environment.production,
     }
 
