@@ -11,7 +11,6 @@ import click
 
 FOLDER = click.Path(file_okay=False, path_type=Path)
 DATA = click.option("--data", type=FOLDER, required=True, help="The witness's own folder: key and memory.")
-WAIT_S = 300.0
 
 
 @click.group(invoke_without_command=True)
@@ -32,24 +31,31 @@ def witness(ctx: click.Context, data: Path | None, listen: str, logs: tuple[str,
     from opsportal import alive
     from procedures.evidence import witness_home
 
-    if wait:
-        _wait_for([Path(one) for one in logs if "+" not in one])
-    sign = os.environ.get("OPSPORTAL_ALIVE_FILE", "")
-    witness_home.serve(data, _address(listen), witness_home.logs_of(logs), lambda: alive.touch(sign))
+    def live() -> None:
+        alive.touch(os.environ.get("OPSPORTAL_ALIVE_FILE", ""))
+
+    files = [Path(one) for one in logs if "+" not in one] if wait else []
+    while any(not file.exists() or not file.stat().st_size for file in files):
+        live()
+        time.sleep(0.5)
+    witness_home.serve(data, _address(listen), witness_home.logs_of(logs), live)
 
 
 @witness.command()
 @DATA
 @click.option("--name", required=True, help="Such as security.example.com/witness; it stands in every cosignature.")
 @click.option("--url", help="Where the portal reaches it; with --policy.")
-@click.option("--policy", type=click.Path(dir_okay=False, path_type=Path), help="Write a policy for the portal here.")
+@click.option(
+    "--policy", type=click.Path(dir_okay=False, path_type=Path), help="Write a policy for the portal here, once."
+)
 def init(data: Path, name: str, url: str | None, policy: Path | None) -> None:
     """Make the witness's key and memory, once, and print the verifier key that others trust."""
     from procedures.evidence import witness_home
 
     verifier = witness_home.make(data, name)
-    if policy is not None:
+    if policy is not None and not policy.exists():  # what somebody wrote since is not written over
         policy.write_text(f"witness w1 {verifier.text}{f' {url}' if url else ''}\nquorum w1\n")
+        policy.chmod(0o644)
     click.echo(verifier.text)
 
 
@@ -76,9 +82,3 @@ def _address(text: str) -> tuple[str, int]:
     if not host or not port.isdecimal() or int(port) > 65_535:
         raise click.BadParameter("an address and a port, such as 127.0.0.1:8300 or [::1]:8300", param_hint="--listen")
     return host, int(port)
-
-
-def _wait_for(files: list[Path]) -> None:
-    end = time.monotonic() + WAIT_S
-    while any(not file.exists() or not file.stat().st_size for file in files) and time.monotonic() < end:
-        time.sleep(0.5)

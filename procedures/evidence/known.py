@@ -50,6 +50,14 @@ def replace(path: Path, text: str) -> None:
     temporary.replace(path)
 
 
+def publish(path: Path, text: str) -> None:
+    """The same for what everybody may read, also where the process's umask lets nobody."""
+    temporary = path.with_suffix(".new")
+    temporary.write_text(text)
+    temporary.chmod(0o644)
+    temporary.replace(path)
+
+
 def size_in(path: Path) -> int:
     """The size that the checkpoint in a file of our own says; -1 where there is none."""
     try:

@@ -43,5 +43,5 @@ def log_sequencer() -> Sequencer:
     sequencer = Sequencer(key, path.with_suffix(".published"), public / "checkpoint")
     sequencer.compare(last)
     for verifier in (path.with_suffix(".pub"), public / "evidence.pub"):
-        known.replace(verifier, key.verifier + "\n")
+        known.publish(verifier, key.verifier + "\n")
     return sequencer

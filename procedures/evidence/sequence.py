@@ -104,7 +104,7 @@ class Sequencer:
     def _publish(self, frontier: Frontier, note: str) -> None:
         known.remember(self.published, frontier.size, frontier.root())
         if self.newest is not None:
-            known.replace(self.newest, note)
+            known.publish(self.newest, note)
 
 
 def _into_tile(level: int, index: int, hash: bytes) -> None:

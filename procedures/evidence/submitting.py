@@ -143,7 +143,7 @@ class Submitting:
         path = self.public / NEWEST
         with self._writing:
             if quorum_at(self.policy, last) and known.size_in(path) < last.size:
-                known.replace(path, note_with_lines(last, self.policy.witnesses.values()))
+                known.publish(path, note_with_lines(last, self.policy.witnesses.values()))
 
     def _tell(self, client: WitnessClient, problem: str) -> None:
         """Note what is wrong, from when on; the same again changes nothing."""
@@ -178,7 +178,7 @@ def witnesses_of(key: LogKey, published: Path) -> Submitting | None:
     WitnessContact.objects.exclude(pk__in=list(policy.witnesses.values())).delete()
     for name in policy.urls:
         WitnessContact.objects.get_or_create(pk=policy.witnesses[name])
-    known.replace(public / PUBLIC, text)
+    known.publish(public / PUBLIC, text)
     return Submitting(key, policy, published, public)
 
 

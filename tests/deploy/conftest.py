@@ -13,12 +13,13 @@ from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
 
 import pytest
 
 from opsportal.demo.company import Company
 from opsportal.supervisor import broker, launcher
-from tests.deploy.composed import ENVIRONMENTS, ISSUERS, ROOT, WORKERS
+from tests.deploy.composed import ENVIRONMENTS, ISSUERS, ROOT, WORKERS, services
 from tests.deploy.contained import Engine
 from tests.fixtures import postgres
 from tests.fixtures.counterparts import need
@@ -75,17 +76,24 @@ def installed() -> Iterator[Installed]:
                 engine.stop()
 
 
+def _on_loopback(name: str, port: int) -> dict[str, Any]:
+    """The witness's own network is this machine's here: its name becomes an address that nobody else listens on."""
+    words, here = services()[name].get("command", []), f"127.0.0.1:{port}"
+    return {"command": [word.replace("witness:8300", here).replace("0.0.0.0:8300", here) for word in words]}
+
+
 def _installed(engine: Engine, port: int) -> Installed:
-    for name in (*ENVIRONMENTS, *ISSUERS, "disposable"):
-        done = engine.run(f"keys-{name}")
+    at = free_port()
+    for name in (*(f"keys-{name}" for name in (*ENVIRONMENTS, *ISSUERS, "disposable")), "witness-key"):
+        done = engine.run(name, **_on_loopback(name, at))
         assert done.returncode == 0, done.stderr
     done = engine.run("install")
     assert done.returncode == 0, done.stderr
     link = re.search(r"/welcome/\S+", done.stdout)
     assert link, done.stdout
-    for name in WORKERS:
-        engine.start(name)
-    for name in WORKERS:
+    for name in (*WORKERS, "witness"):
+        engine.start(name, **_on_loopback(name, at))
+    for name in (*WORKERS, "witness"):
         _wait_for(engine, name)
     people = engine.folder / "people"
     people.mkdir(mode=0o700)

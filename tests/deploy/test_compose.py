@@ -29,7 +29,9 @@ VOLUMES = {
         {f"keys-{name}" for name in (*ENVIRONMENTS, *ISSUERS, "disposable")},
         {"install", "target-staging", "target-production"},
     ),
-    "log-public": ({"sequencer", "recover"}, {"web", "backup", "restore"}),
+    "log-public": ({"sequencer", "recover"}, {"web", "backup", "restore", "witness"}),
+    "witness": ({"witness-key", "witness"}, set()),
+    "witness-policy": ({"witness-key"}, {"sequencer", "recover"}),
     "backups": ({"backup"}, {"restore"}),
     "scheduler": ({"scheduler"}, set()),
     "target-staging": ({"target-staging"}, set()),
@@ -100,6 +102,8 @@ def test_no_two_roles_are_the_same_user() -> None:
         worker = f"runner-{name}" if name in ENVIRONMENTS else name
         assert services()[f"keys-{name}"]["user"] == users[worker], "who makes keys is who reads them"
     assert services()["recover"]["user"] == users["sequencer"]
+    assert services()["witness"]["user"] == services()["witness-key"]["user"]
+    assert services()["witness"]["user"] not in users.values()
 
 
 def test_no_runner_holds_an_authority_or_a_pool_key_and_no_issuer_the_key_of_a_runner(tmp_path: Path) -> None:
@@ -138,14 +142,31 @@ def test_the_web_reaches_no_target_and_no_runner_those_of_another_environment() 
     assert where["web"] == {"front", "data"}
     assert where["runner-production"] == {"data", "targets-production"}
     assert where["runner-staging"] == {"data", "targets-staging"}
-    assert where["runner-development"] == where["disposable"] == where["sequencer"] == {"data"}
+    assert where["runner-development"] == where["disposable"] == {"data"}
+    assert where["sequencer"] == where["recover"] == {"data", "witness"}
+    assert where["witness"] == {"witness"}, "it reaches neither database nor broker"
     assert {tuple(where[name]) for name in ISSUERS} == {("data",)}, "who holds an authority reaches no host by itself"
-    for network in ("data", "targets-staging", "targets-production"):
+    for network in ("data", "witness", "targets-staging", "targets-production"):
         assert composed()["networks"][network] == {"internal": True}
     for name in (*ENVIRONMENTS, *ISSUERS, "disposable"):
         assert services()[f"keys-{name}"]["network_mode"] == "none", "keys are made where nobody listens"
+    assert services()["witness-key"]["network_mode"] == "none"
     published = {name: row["ports"] for name, row in services().items() if "ports" in row}
     assert published == {"web": ["127.0.0.1:8000:8000"]}
+
+
+def test_the_witness_holds_nothing_of_the_portal_and_the_sequencer_goes_by_its_policy() -> None:
+    witness, keys, sequencer = (services()[name] for name in ("witness", "witness-key", "sequencer"))
+    assert not witness.get("secrets")
+    assert not keys.get("secrets")
+    assert not {"DATABASE_URL_FILE", "OPSPORTAL_BROKER_URL_FILE", "OPSPORTAL_SECRET_KEY_FILE"} & set(
+        witness["environment"] | keys["environment"]
+    )
+    policy = dict(word.removeprefix("--").split("=") for word in keys["command"] if "=" in word)["policy"]
+    assert sequencer["environment"]["OPSPORTAL_WITNESS_POLICY_FILE"] == policy
+    assert services()["recover"]["environment"]["OPSPORTAL_WITNESS_POLICY_FILE"] == policy
+    assert sequencer["depends_on"]["witness-key"] == {"condition": "service_completed_successfully"}
+    assert "witness" not in sequencer["depends_on"], "an unreachable witness makes nothing wait"
 
 
 def test_who_needs_another_waits_until_it_is_ready() -> None:

@@ -56,7 +56,7 @@ def test_folders_of_several_roles_belong_to_who_writes_them() -> None:
     """A new volume takes owner and mode from the image's folder at its place, whichever role comes first."""
     made: dict[str, tuple[int, int]] = {}
     rows = re.findall(
-        r"install -d -m (\d+) -o (\w+) -g 10000 ((?:/var/lib/opsportal/[a-z/]+ ?)+)", (ROOT / "Dockerfile").read_text()
+        r"install -d -m (\d+) -o (\w+) -g 10000 ((?:/var/lib/opsportal/[a-z/-]+ ?)+)", (ROOT / "Dockerfile").read_text()
     )
     for mode, owner, places in rows:
         made |= {place: (0 if owner == "root" else int(owner), int(mode, 8)) for place in places.split()}

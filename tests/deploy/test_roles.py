@@ -77,7 +77,8 @@ def test_a_procedure_runs_on_a_host_from_page_to_evidence(installed: Installed, 
     assert "Accepted certificate ID" in (engine.folder / "target.log").read_text()
     pack = mira.good("POST", "/api/v1/evidence/exports/", {})
     key = (engine.volume("log-public") / "evidence.pub").read_text().strip()
-    assert verify.verify(pack, key)["verdict"] == "SIGNED"
+    witness = verify.Policy.of_keys([(engine.volume("witness") / "witness.pub").read_text()], 1)
+    assert verify.verify(pack, key, "WITNESSED", witness)["verdict"] == "WITNESSED"
     members = verify.unzip(pack)
     assert b"by process: the web tier cannot open a key" in members["README.txt"]
     assert b"shares its runner's process" not in members["README.txt"]
@@ -117,7 +118,7 @@ def test_no_user_opens_the_volume_of_another_even_where_it_is_mounted_by_mistake
     engine = installed.engine
     private = [
         path
-        for volume in (*(f"runner-{name}" for name in ENVIRONMENTS), *ISSUERS, "disposable", "log-key")
+        for volume in (*(f"runner-{name}" for name in ENVIRONMENTS), *ISSUERS, "disposable", "log-key", "witness")
         for path in engine.volume(volume).rglob("*")
         if path.is_file() and path.suffix not in {".pub", ".published"}
     ]
