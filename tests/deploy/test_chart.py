@@ -27,6 +27,11 @@ EVERYTHING: dict[str, Any] = {
     },
     "secrets": {"smtpUrl": {"name": "mail", "key": "url"}, "identityProviders": {"name": "providers"}},
     "sequencer": {"keyClaim": {"size": "1Gi", "storageClass": "fast"}},
+    "witness": {
+        "policy": "witnesses",
+        "outward": [{"cidr": "198.51.100.4/32", "port": 443}],
+        "run": {"enabled": True, "name": "security.example/w1", "logs": "watched-logs", "claim": {"size": "1Gi"}},
+    },
 }
 
 
@@ -95,6 +100,8 @@ def test_no_caller_chooses_the_address_that_guessing_is_slowed_by() -> None:
         ({"runners": [{"environment": "production", "keys": "k"}]}, "issuerKeys"),
         ({"web": {"replicas": 0}}, "replicas"),
         ({"web": {"proxy": "*"}}, "proxy"),
+        ({"witness": {"run": {"enabled": True, "name": "a b", "logs": "x"}}}, "name"),
+        ({"witness": {"run": {"enabled": True}}}, "logs"),
         ({"surprise": True}, "surprise"),
     ],
 )
@@ -164,6 +171,7 @@ def test_only_the_issuer_of_an_environment_mounts_its_keys_and_only_web_the_sess
         "providers": {"web"},
         "claim ops-log-key": {"sequencer"},
         "claim ops-log-public": {"sequencer", "web"},
+        "claim ops-witness": {"witness"},
     }
     mounted = {row["name"]: row for row in pods()["web"]["containers"][0]["volumeMounts"]}
     assert mounted["public"]["readOnly"] is True
@@ -183,6 +191,34 @@ def test_a_runner_and_its_issuer_share_the_folder_of_their_socket_and_no_other()
             ["issuer", "--environment", name],
             ["runner", "--environment", name],
         )
+
+
+def test_a_witness_is_there_for_whoever_asks_and_holds_nothing_of_the_portal() -> None:
+    assert not [row["metadata"]["name"] for row in rendered() if "witness" in row["metadata"]["name"]]
+    assert "OPSPORTAL_WITNESS" not in str(rendered())
+    pod = pods(everything=True)["witness"]
+    assert pod["automountServiceAccountToken"] is False
+    assert pod["securityContext"]["runAsNonRoot"] is True
+    for container in (*pod["initContainers"], *pod["containers"]):
+        assert container["securityContext"]["readOnlyRootFilesystem"] is True
+        assert container["securityContext"]["capabilities"] == {"drop": ["ALL"]}
+        assert container["resources"]["limits"]["memory"] == "128Mi"
+    assert {next(iter(set(row) - {"name"})) for row in pod["volumes"]} == {
+        "persistentVolumeClaim",
+        "configMap",
+        "emptyDir",
+    }
+    policies = of_kind("NetworkPolicy", everything=True)
+    own = of_kind("Deployment", everything=True)["ops-witness"]["spec"]["template"]["metadata"]["labels"]
+    for name, row in policies.items():
+        meant = row["spec"]["podSelector"]["matchLabels"].items() <= own.items()
+        assert meant == (name == "ops-witness"), "no policy of the portal's opens anything for it"
+    assert "egress" not in policies["ops-witness"]["spec"]
+    sequencer = pods(everything=True)["sequencer"]["containers"][0]
+    policy = {"name": "OPSPORTAL_WITNESS_POLICY_FILE", "value": "/etc/opsportal/witness/policy"}
+    assert policy in sequencer["env"]
+    way = policies["ops-sequencer"]["spec"]["egress"]
+    assert way == [{"to": [{"ipBlock": {"cidr": "198.51.100.4/32"}}], "ports": [{"protocol": "TCP", "port": 443}]}]
 
 
 def test_no_value_of_a_secret_stands_in_the_chart() -> None:

@@ -81,6 +81,14 @@ def test_an_issuer_holds_the_keys_and_its_runner_alone_reaches_it() -> None:
     assert not [unit.name for unit in UNITS if "@" not in unit.name and "issuer" in unit.read_text()]
 
 
+def test_a_witness_knows_nothing_of_the_portal() -> None:
+    text = (FOLDER / "opsportal-witness.service").read_text()
+    for word in ("LoadCredential", "DATABASE", "BROKER", "opsportal.env", "Requires="):
+        assert word not in text, word
+    assert "Group=opsportal-witness" in text.splitlines(), "not even the portal's group"
+    assert "WITNESS_POLICY_FILE" in (FOLDER / "opsportal.env").read_text()
+
+
 def test_each_unit_has_a_user_a_folder_and_secrets_of_its_own() -> None:
     users, folders = {}, {}
     for unit in UNITS:
@@ -97,11 +105,12 @@ def test_each_unit_has_a_user_a_folder_and_secrets_of_its_own() -> None:
         users[unit.name], folders[unit.name] = service["User"], service["StateDirectory"]
         secrets = {v for k, v in service.items() if k.startswith("LoadCredential") and "secret-key" in v}
         mine = "secret-key" if unit.name == "opsportal-web.service" else "other-secret-key"
-        assert secrets == {f"secret-key:/etc/opsportal/secrets/{mine}"}, unit.name
+        none = unit.name == "opsportal-witness.service"
+        assert secrets == (set() if none else {f"secret-key:/etc/opsportal/secrets/{mine}"}), unit.name
         assert not [
             v for k, v in service.items() if k.startswith("Environment") and re.search("PASSWORD|_URL=|KEY=", v)
         ]
-    assert len(set(users.values())) == len(set(folders.values())) == len(UNITS) == 7
+    assert len(set(users.values())) == len(set(folders.values())) == len(UNITS) == 8
     made = re.findall(r"^u (\S+)", (FOLDER / "opsportal.sysusers.conf").read_text(), re.MULTILINE)
     named = {user.replace("%i", name) for user in users.values() for name in ("development", "staging", "production")}
     assert named == set(made)
