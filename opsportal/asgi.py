@@ -11,13 +11,17 @@ os.environ.setdefault("DJANGO_SETTINGS_MODULE", "opsportal.settings")
 from asgiref.sync import ThreadSensitiveContext
 from django.core.asgi import get_asgi_application
 
-pages = get_asgi_application()
+from opsportal.loading import unsearched
 
-from opsportal.checks import refuse_keys_in_sight, refuse_unsafe_start
-from procedures import mcp
+with unsearched():
+    pages = get_asgi_application()
 
-refuse_unsafe_start()
-refuse_keys_in_sight()
+    from opsportal.checks import refuse_keys_in_sight, refuse_unsafe_start
+    from procedures import mcp
+
+    refuse_unsafe_start()
+    refuse_keys_in_sight()
+    from opsportal import urls  # noqa: F401 - here, so that who asks first need not wait for every page to load
 
 
 @cache

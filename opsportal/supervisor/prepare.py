@@ -4,12 +4,12 @@ from __future__ import annotations
 
 import sys
 
-import django
+from opsportal.loading import load
 
 
 def main() -> None:
     """Migrate if there is anything to migrate; the last line on stdout is the link's path, or nothing."""
-    django.setup()
+    load()
     from django.core.management import call_command
     from django.db import connection
     from django.db.migrations.executor import MigrationExecutor

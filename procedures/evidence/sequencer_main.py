@@ -10,8 +10,9 @@ import threading
 from types import FrameType
 from typing import TYPE_CHECKING
 
-import django
 import structlog
+
+from opsportal.loading import load
 
 if TYPE_CHECKING:
     from procedures.evidence.sequence import Sequencer
@@ -35,7 +36,7 @@ def main() -> None:
     signal.signal(signal.SIGINT, end)
     if "--parent" in sys.argv and os.getppid() != int(sys.argv[sys.argv.index("--parent") + 1]):
         return
-    django.setup()
+    load()
     from django.db import connection
 
     from procedures.domain.errors import OpsError

@@ -11,6 +11,7 @@ from pathlib import Path
 
 import structlog
 
+from opsportal.loading import load
 from opsportal.supervisor.confine import begin_starter, confine
 from procedures.runner.disposable import Pool, here, hidden
 from procedures.runner.identity import DISPOSABLE, Identity, load_identity
@@ -23,7 +24,6 @@ AT_ONCE = 4
 
 def main() -> None:
     """Read the own key, start the starter of cells, lose sight of every key, and serve one queue."""
-    import django
     from django.conf import settings
 
     ctypes.CDLL(None).prctl(PR_SET_DUMPABLE, 0, 0, 0, 0)  # no other process of this user looks into its memory
@@ -33,7 +33,7 @@ def main() -> None:
         begin_starter()
         confine(settings.OPSPORTAL_DATA_DIR, settings.OPSPORTAL_KEYS_DIR)
     here.append(Pool(me, cells))
-    django.setup()
+    load()
     _serve(me, cells)
 
 

@@ -10,10 +10,10 @@ import threading
 import time
 from types import FrameType
 
-import django
 import structlog
 
 from opsportal import alive
+from opsportal.loading import load
 from opsportal.supervisor.confine import begin_starter, confine
 
 log = structlog.get_logger(__name__)
@@ -37,7 +37,7 @@ def main() -> None:
     if embedded:
         begin_starter()
         confine(settings.OPSPORTAL_DATA_DIR, settings.OPSPORTAL_KEYS_DIR)
-    django.setup()
+    load()
     try:
         _sweep_until(stop, child)
     finally:

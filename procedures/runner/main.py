@@ -5,7 +5,7 @@ from __future__ import annotations
 import argparse
 import ctypes
 
-import django
+from opsportal.loading import load
 
 PR_SET_DUMPABLE = 4
 
@@ -15,7 +15,7 @@ def main(argv: list[str] | None = None) -> None:
     parser.add_argument("--environment", action="append", required=True, help="a name, or `all`")
     names: list[str] = parser.parse_args(argv).environment
     ctypes.CDLL(None).prctl(PR_SET_DUMPABLE, 0, 0, 0, 0)  # no other process of this user looks into its memory
-    django.setup()
+    load()
     from django.conf import settings
 
     from procedures.models import Environment

@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
-from reportlab.graphics.barcode.qrencoder import QRCode, QRErrorCorrectLevel
-
 QUIET = 4
 
 
 def outline(text: str) -> tuple[int, str]:
     """(side in squares with the quiet zone, the path of an SVG)."""
+    # Whoever draws loads what draws: a web process starts a tenth sooner without it.
+    from reportlab.graphics.barcode.qrencoder import QRCode, QRErrorCorrectLevel
+
     code = QRCode(None, QRErrorCorrectLevel.M)
     code.addData(text)
     code.make()
