@@ -93,7 +93,7 @@ def decide(
         rights = rights.filter(Q(environment__isnull=True) | Q(environment=environment))
     elif whole or verb in EVERYWHERE:
         rights = rights.filter(environment__isnull=True)
-    for right in rights.select_related("grant").order_by("grant_id").distinct():
+    for right in sorted(rights.select_related("grant"), key=lambda right: right.grant_id):
         refused = _outside(right.grant, at, resolved=resolved, targets=targets, secrets=secrets)
         if not refused:
             return Decision(True, f"Allowed by grant {right.grant_id}.", right.grant)

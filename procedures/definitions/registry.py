@@ -105,6 +105,7 @@ def is_ours(mark: str) -> bool:
     return mark.startswith(OUR_MARK)
 
 
+@cache
 def provider_kinds() -> dict[str, type[Provider]]:
     """The class of every provider by name. Raises DuplicatePlugin."""
     found = {name: getattr(import_module(module), kind) for name, (module, kind) in OUR_PROVIDERS.items()}

@@ -35,7 +35,8 @@ def of_place(environment: str, procedure: UUID, calls: Collection[UUID | str] = 
     here = everything | Q(environment=environment) | Q(procedure=procedure)
     if calls:
         here |= Q(procedure__versions__in=list(calls))
-    live = Stop.objects.filter(here, lifted_at__isnull=True).select_related("procedure", "thrown_by")
+    # Asked at every step, and nearly always none is thrown: what it is of and whose is read when there is one.
+    live = Stop.objects.filter(here, lifted_at__isnull=True).prefetch_related("procedure", "thrown_by")
     return live.order_by("thrown_at").first()
 
 

@@ -7,5 +7,5 @@ from procedures.models import PortalSetting
 
 def profile_in_force() -> str:
     """`separate`, `team` or `pair` (people.md, S1); `team` until a control change says otherwise."""
-    row = PortalSetting.objects.filter(pk="profile").first()
-    return str(row.value) if row else "team"
+    said = PortalSetting.objects.filter(pk="profile").values_list("value", flat=True).first()
+    return "team" if said is None else str(said)

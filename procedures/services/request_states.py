@@ -92,5 +92,5 @@ def change_refused(change: ControlChange, *, actor: Person, reason: str, at: dat
 def _of(change: ControlChange) -> AccessRequest | None:
     if change.control != "grant":
         return None
-    rows = AccessRequest.objects.select_for_update(of=("self",)).select_related("asker", "person", "procedure")
+    rows = AccessRequest.objects.select_for_update()
     return rows.filter(change=change, state=AccessRequestState.PROPOSED.value).first()
