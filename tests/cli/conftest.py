@@ -97,7 +97,7 @@ class Office:
         return folder
 
 
-@pytest.fixture(scope="session")
+@pytest.fixture(scope="package")
 def office() -> Iterator[Office]:
     with tempfile.TemporaryDirectory(prefix="opsportal-office-", dir="/var/tmp") as name:
         folder = Path(name)
@@ -118,7 +118,7 @@ def office() -> Iterator[Office]:
             yield office
 
 
-@pytest.fixture(scope="session")
+@pytest.fixture(scope="package")
 def accepted(office: Office) -> str:
     """`greet`, submitted by Adam and accepted by Olga on the command line; its digest."""
     sent = office.type("adam", "submit", str(office.bundle()), "--note", "for the tests")

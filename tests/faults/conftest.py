@@ -1,4 +1,4 @@
-"""A whole portal with one practice host, and two people on it."""
+"""A whole portal with one practice host, and two people on it; one for all files of this room."""
 
 from __future__ import annotations
 
@@ -95,7 +95,7 @@ class Site:
         )
 
 
-@pytest.fixture(scope="module")
+@pytest.fixture(scope="package")
 def site(host_number: int) -> Iterator[Site]:
     need("sshd")
     with tempfile.TemporaryDirectory(prefix="opsportal-faults-", dir="/var/tmp") as name:

@@ -37,8 +37,11 @@ def test_a_restart_loses_no_run(site: Site) -> None:
     wish = {"procedure": "storm", "environment": "staging", "reason": "a restart"}
     runs = [mira.good("POST", "/api/v1/runs/", {**wish, "parameters": {"word": word}}) for word in words]
     wait_until(lambda: any(line.startswith("first d") for line in site.notes()))
+    before = site.portal.starts("runner")
     site.portal.kill("runner", signal.SIGTERM)
-    wait_until(lambda: site.portal.starts("runner") > 1 and site.portal.living_pid("runner") is not None, within=40)
+    wait_until(
+        lambda: site.portal.starts("runner") > before and site.portal.living_pid("runner") is not None, within=40
+    )
     site.portal.wait_for("runner")
     states = [ended(site, run, within=60)["state"] for run in runs]
     assert states == ["succeeded"] * 4

@@ -1,19 +1,20 @@
-"""Real counterparts over real HTTP: another project's compliance checker, and its client provisioning a company."""
+"""Real counterparts over real HTTP: another project's compliance checker, and its client provisioning a company.
+
+Their library reads its own sources as it loads, four seconds of it: so it loads where a test begins that needs it, and
+not in each process that only looks which tests there are.
+"""
 
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import httpx2
 import pytest
 from django.conf import settings as django_settings
 from django.test import Client
-from scim2_client.engines.httpx2 import SyncSCIMClient
-from scim2_models import PatchOp, PatchOperation, SearchRequest, UniquenessException
-from scim2_tester import Status, check_server
 
 from procedures.domain.clock import now
 from procedures.models import DirectoryEntry, Grant, Person, Run
@@ -24,6 +25,9 @@ from tests.factories.portal import World, new_world
 from tests.fixtures.databases import FreshDatabase
 from tests.fixtures.serving import free_port, served
 from tests.scim.conftest import groups_of
+
+if TYPE_CHECKING:
+    from scim2_client.engines.httpx2 import SyncSCIMClient
 
 pytestmark = pytest.mark.once
 IN_GATE = {"discovery", "misc", "crud"}
@@ -45,6 +49,8 @@ def portal(
 
 @contextmanager
 def client_at(url: str, secret: str) -> Iterator[SyncSCIMClient]:
+    from scim2_client.engines.httpx2 import SyncSCIMClient
+
     headers = {"Authorization": f"Bearer {secret}"}
     with httpx2.Client(base_url=f"{url}/scim/v2", headers=headers, timeout=60) as http:
         yield SyncSCIMClient(http)
@@ -61,6 +67,8 @@ def test_the_compliance_checker_finds_no_fault(
     record_property: Callable[[str, Any], None],
 ) -> None:
     """With --all every attribute is added, replaced and removed by PATCH too."""
+    from scim2_tester import Status, check_server
+
     tags = None if request.config.getoption("--all") else IN_GATE
     results = check_server(portal[1], include_tags=tags)
     faults = [(one.title, one.reason) for one in results if one.status not in {Status.SUCCESS, Status.SKIPPED}]
@@ -71,11 +79,15 @@ def test_the_compliance_checker_finds_no_fault(
 
 
 def patched(client: SyncSCIMClient, kind: Any, id: str, *operations: dict[str, Any]) -> None:
+    from scim2_models import PatchOp, PatchOperation
+
     rows = [PatchOperation[kind](**one) for one in operations]
     client.modify(kind, id, PatchOp[kind](operations=rows))
 
 
 def test_a_company_is_provisioned_moves_and_shrinks(portal: tuple[World, SyncSCIMClient, str]) -> None:
+    from scim2_models import SearchRequest, UniquenessException
+
     world, client, url = portal
     client.discover()
     user, group = client.get_resource_model("User"), client.get_resource_model("Group")
