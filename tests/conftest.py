@@ -11,7 +11,12 @@ from typing import Any
 
 import pytest
 
-pytest_plugins = ["tests.fixtures.databases", "tests.fixtures.mailbox", "tests.fixtures.valkey"]
+pytest_plugins = [
+    "tests.fixtures.databases",
+    "tests.fixtures.mailbox",
+    "tests.fixtures.settled",
+    "tests.fixtures.valkey",
+]
 
 
 @pytest.fixture

@@ -15,7 +15,8 @@ from django.core.files.uploadedfile import SimpleUploadedFile
 from procedures.definitions.archive import pack, read_folder
 from procedures.models import Person
 from tests.api.conftest import Client
-from tests.factories.portal import RUNBOOKS, SOON, World
+from tests.factories.portal import RUNBOOKS, SOON, World, new_world
+from tests.fixtures.settled import Settled
 
 pytestmark = pytest.mark.ordinary
 
@@ -92,12 +93,18 @@ def rows() -> dict[str, int]:
 
 
 @pytest.fixture
-def ready(world: World) -> Person:
+def ready(db: None, settled: Settled) -> tuple[Person, Person]:
     """Somebody who may run hello, so that a refusal is about the input alone; Mira for the rest."""
+    made: tuple[Person, Person] = settled(both)
+    return made
+
+
+def both() -> tuple[Person, Person]:
+    world = new_world()
     world.accepted()
     quinn = world.person("quinn")
     world.may(quinn, "run", procedure="hello")
-    return quinn
+    return quinn, world.mira
 
 
 def test_there_are_forty_of_them() -> None:
@@ -106,9 +113,9 @@ def test_there_are_forty_of_them() -> None:
 
 @pytest.mark.parametrize(("url", "data", "pointer"), CASES, ids=range(len(CASES)))
 def test_a_bad_input_names_its_field_and_stores_nothing(
-    world: World, ready: Person, client_of: Client, url: str, data: Any, pointer: str
+    ready: tuple[Person, Person], client_of: Client, url: str, data: Any, pointer: str
 ) -> None:
-    client = client_of(ready if "runs" in url else world.mira)
+    client = client_of(ready["runs" not in url])
     before = rows()
     answer = client.post(url, json.dumps(data), content_type="application/json")
     body = answer.json()

@@ -14,8 +14,9 @@ from procedures.models import LogChunk, Person, Procedure, Run, Version
 from procedures.runner.drive import drive
 from procedures.services import drafts
 from tests.api.conftest import Client
-from tests.factories.portal import World
+from tests.factories.portal import World, new_world
 from tests.factories.repositories import PROCEDURE
+from tests.fixtures.settled import Settled
 from tests.trials.hostile import bundle
 
 pytestmark = pytest.mark.ordinary
@@ -34,7 +35,13 @@ class Scene:
 
 
 @pytest.fixture
-def scene(world: World) -> Scene:
+def scene(db: None, settled: Settled) -> Scene:
+    made: Scene = settled(played)
+    return made
+
+
+def played() -> Scene:
+    world = new_world()
     world.shipped()
     version = world.accepted()
     quinn, stranger, viewer = world.person("quinn"), world.person("sam"), world.person("vera")

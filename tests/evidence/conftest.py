@@ -14,6 +14,7 @@ from procedures.evidence.sequence import Sequencer
 from procedures.models import Run
 from procedures.runner.drive import drive
 from tests.factories.portal import World, new_world
+from tests.fixtures.settled import Settled
 
 
 @dataclass(slots=True)
@@ -58,7 +59,12 @@ class Log:
 
 
 @pytest.fixture
-def log(db: None, tmp_path: Path) -> Log:
+def log(db: None, settled: Settled, tmp_path: Path) -> Log:
+    found: Log = settled(ended, tmp_path)
+    return found
+
+
+def ended(tmp_path: Path) -> Log:
     world = new_world()
     world.accepted()
     quinn = world.person("quinn")

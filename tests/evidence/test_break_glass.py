@@ -30,11 +30,13 @@ from procedures.services import break_glass, controls, deciding_late, life, mome
 from procedures.services.claims import claim_run
 from procedures.services.unit import SecondPersonRequired
 from tests.evidence.test_passkeys import Office, opened
+from tests.fixtures.settled import Settled
 
 
 @pytest.fixture
-def office(db: None, tmp_path: Path) -> Office:
-    return on_call(tmp_path)
+def office(db: None, settled: Settled, tmp_path: Path) -> Office:
+    found: Office = settled(on_call, tmp_path)
+    return found
 
 
 def on_call(tmp_path: Path) -> Office:

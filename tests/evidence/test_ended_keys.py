@@ -19,13 +19,15 @@ from procedures.models import EnrolledKey
 from procedures.services import controls
 from tests.evidence.test_asserted import signed_by, written
 from tests.evidence.test_passkeys import Office, opened
+from tests.fixtures.settled import Settled
 
 pytestmark = pytest.mark.once
 
 
 @pytest.fixture
-def office(db: None, tmp_path: Path) -> Office:
-    return opened(tmp_path)
+def office(db: None, settled: Settled, tmp_path: Path) -> Office:
+    found: Office = settled(opened, tmp_path)
+    return found
 
 
 def end_his_key(office: Office) -> int:

@@ -26,11 +26,13 @@ from procedures.runner.drive import drive
 from procedures.services import life
 from procedures.services.run_states import note
 from tests.evidence.test_passkeys import Office, opened
+from tests.fixtures.settled import Settled
 
 
 @pytest.fixture
-def office(db: None, tmp_path: Path) -> Office:
-    return opened(tmp_path)
+def office(db: None, settled: Settled, tmp_path: Path) -> Office:
+    found: Office = settled(opened, tmp_path)
+    return found
 
 
 def write(fact: Fact, procedure: UUID, **changed: Any) -> None:

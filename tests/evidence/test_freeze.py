@@ -22,13 +22,15 @@ from procedures.runner.drive import drive
 from procedures.services.run_states import note
 from tests.evidence.test_break_glass import broken, on_call, reviewed
 from tests.evidence.test_passkeys import Office
+from tests.fixtures.settled import Settled
 
 pytestmark = pytest.mark.once
 
 
 @pytest.fixture
-def office(db: None, tmp_path: Path) -> Office:
-    return on_call(tmp_path)
+def office(db: None, settled: Settled, tmp_path: Path) -> Office:
+    found: Office = settled(on_call, tmp_path)
+    return found
 
 
 def rules_of_production() -> dict[str, Any]:

@@ -15,10 +15,16 @@ from procedures.services import deputies
 from procedures.services.unit import SecondPersonRequired
 from tests.evidence.test_break_glass import broken, on_call, reviewed
 from tests.evidence.test_passkeys import Office
+from tests.fixtures.settled import Settled
 
 
 @pytest.fixture
-def office(db: None, tmp_path: Path) -> Office:
+def office(db: None, settled: Settled, tmp_path: Path) -> Office:
+    found: Office = settled(managing, tmp_path)
+    return found
+
+
+def managing(tmp_path: Path) -> Office:
     """Jonas manages access too, so that Mira can name him for it."""
     office = on_call(tmp_path)
     office.log.world.may(office.jonas, "manage_access")

@@ -24,6 +24,7 @@ from tests.evidence.test_asserted import signed_by, written
 from tests.evidence.test_passkeys import Office, opened
 from tests.factories.passkeys import SoftPasskey
 from tests.factories.portal import World
+from tests.fixtures.settled import Settled
 
 pytestmark = pytest.mark.once
 
@@ -31,7 +32,12 @@ LATER = timedelta(hours=24, seconds=1)
 
 
 @pytest.fixture
-def office(db: None, tmp_path: Path) -> Office:
+def office(db: None, settled: Settled, tmp_path: Path) -> Office:
+    found: Office = settled(without_keys, tmp_path)
+    return found
+
+
+def without_keys(tmp_path: Path) -> Office:
     """Jonas lost every key; a new passkey was enrolled for him, confirmed by Mira alone."""
     office = opened(tmp_path)
     for mark in EnrolledKey.objects.filter(person=office.jonas).values_list("fingerprint", flat=True):
@@ -130,10 +136,10 @@ def test_a_key_that_it_signed_for_by_sql_stands_for_nothing(office: Office) -> N
 
 
 def test_its_day_begins_no_earlier_than_what_the_log_holds_before_it(
-    db: None, tmp_path: Path, monkeypatch: Any
+    db: None, settled: Settled, tmp_path: Path, monkeypatch: Any
 ) -> None:
     """Mira was talked into signing; the event of it was then dated two days back."""
-    office = opened(tmp_path)
+    office: Office = settled(opened, tmp_path)
     world: World = office.log.world
     made = SoftPasskey().object(office.jonas)
     statement = canon(controls.statement_for(actor=office.jonas, control="key", object=made))
@@ -154,8 +160,8 @@ def read(office: Office) -> Any:
     return headers, {i: verify.parse(m, members[m]) for i, m in named.items() if m in members}, scope
 
 
-def test_first_keys_and_keys_signed_by_an_older_one_count_at_once(db: None, tmp_path: Path) -> None:
-    office = opened(tmp_path)
+def test_first_keys_and_keys_signed_by_an_older_one_count_at_once(db: None, settled: Settled, tmp_path: Path) -> None:
+    office: Office = settled(opened, tmp_path)
     assert not EnrolledKey.objects.filter(counts_from_at__isnull=False).exists()
     assert {row.get("counts_from", "") for row in replay().keys.values()} == {""}
     office.approve()

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from datetime import timedelta
+from pathlib import Path
 from typing import Any
 
 import pytest
@@ -16,8 +17,9 @@ from procedures.issuer.replay import replay
 from procedures.models import Grant, Person
 from procedures.services import controls
 from procedures.services.install import ENVIRONMENTS
-from tests.evidence.conftest import Log
+from tests.evidence.conftest import Log, ended
 from tests.evidence.test_asserted import signed_by, written
+from tests.fixtures.settled import Settled
 
 pytestmark = pytest.mark.once
 
@@ -27,8 +29,14 @@ def place(name: str, **changed: Any) -> dict[str, Any]:
 
 
 @pytest.fixture
-def small(log: Log) -> Log:
+def small(db: None, settled: Settled, tmp_path: Path) -> Log:
+    found: Log = settled(shop, tmp_path)
+    return found
+
+
+def shop(tmp_path: Path) -> Log:
     """No environment is production, and none asks for more than a session."""
+    log = ended(tmp_path)
     log.world.manager()
     log.world.person("tina", key=True)
     log.world.confirmed("environment", place("production", production=False, min_strength="session"))

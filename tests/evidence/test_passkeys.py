@@ -34,6 +34,7 @@ from tests.engine.test_two_people import YAML, furnished
 from tests.evidence.conftest import Log
 from tests.factories.passkeys import ALGORITHMS, PRESENT, SoftPasskey
 from tests.factories.portal import World, new_world
+from tests.fixtures.settled import Settled
 
 pytestmark = pytest.mark.ordinary
 
@@ -118,8 +119,9 @@ def accepted(world: World, version: Version, soft: SoftPasskey) -> None:
 
 
 @pytest.fixture
-def office(db: None, tmp_path: Path) -> Office:
-    return opened(tmp_path)
+def office(db: None, settled: Settled, tmp_path: Path) -> Office:
+    found: Office = settled(opened, tmp_path)
+    return found
 
 
 @pytest.mark.parametrize("algorithm", ALGORITHMS)

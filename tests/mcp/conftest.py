@@ -18,6 +18,7 @@ from procedures.mcp.tools import ACTING, LOOKING
 from procedures.models import Person
 from tests.factories.agents import new_agent, token_of
 from tests.factories.portal import World, new_world
+from tests.fixtures.settled import Settled
 
 T = TypeVar("T")
 OURS = [tool.name for tool in (*LOOKING, *ACTING)]
@@ -25,18 +26,23 @@ URL = "http://localhost:8000/mcp/"
 
 
 @pytest.fixture
-def world(db: None) -> World:
+def world(db: None, settled: Settled) -> World:
+    made: World = settled(with_an_agent)
+    return made
+
+
+def with_an_agent() -> World:
     world = new_world()
     world.accepted()
+    bot = new_agent(world, world.person("olga"))
+    world.may(bot, "run", procedure="hello", environments=["development"])
     return world
 
 
 @pytest.fixture
 def bot(world: World) -> Person:
     """An agent that may run hello in development, and nothing else."""
-    bot = new_agent(world, world.person("olga"))
-    world.may(bot, "run", procedure="hello", environments=["development"])
-    return bot
+    return Person.objects.get(kind=Person.Kind.AGENT)
 
 
 @asynccontextmanager

@@ -25,6 +25,7 @@ from procedures.services import controls
 from procedures.services.fires import fire_due
 from tests.factories import ahead, standing
 from tests.factories.portal import World, new_world
+from tests.fixtures.settled import Settled
 
 FORM = "application/json"
 MINUTELY = {"cron": "* * * * *", "zone": "UTC"}
@@ -113,9 +114,10 @@ def furnished() -> Plant:
 
 
 @pytest.fixture
-def plant(db: None) -> Iterator[Plant]:
+def plant(db: None, settled: Settled) -> Iterator[Plant]:
     mark = access.caller.set(None)
-    yield furnished()
+    cache.clear()
+    yield settled(furnished)
     access.caller.reset(mark)
 
 

@@ -6,9 +6,11 @@ from pathlib import Path
 
 import pytest
 
+from tests.fixtures.settled import Settled
 from tests.web.town import Town, found
 
 
 @pytest.fixture
-def town(db: None, tmp_path: Path) -> Town:
-    return found(tmp_path)
+def town(db: None, settled: Settled, tmp_path: Path) -> Town:
+    moved_in: Town = settled(found, tmp_path)
+    return moved_in

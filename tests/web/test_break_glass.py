@@ -17,6 +17,7 @@ from procedures.models import GlassBreak, Person
 from procedures.services import tokens
 from tests.evidence.test_break_glass import broken, on_call
 from tests.evidence.test_passkeys import Office
+from tests.fixtures.settled import Settled
 from tests.web.town import BACKEND
 
 pytestmark = pytest.mark.once
@@ -25,8 +26,9 @@ UGLY = "<script>window.owned=1</script> \u202e{{ 7|add:7 }} " + "x" * 300
 
 
 @pytest.fixture
-def office(db: None, tmp_path: Path) -> Office:
-    return on_call(tmp_path)
+def office(db: None, settled: Settled, tmp_path: Path) -> Office:
+    found: Office = settled(on_call, tmp_path)
+    return found
 
 
 def client_of(person: Person) -> Client:

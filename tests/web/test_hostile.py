@@ -9,7 +9,9 @@ from pathlib import Path
 import pytest
 
 from procedures.domain import links
+from procedures.models import Run
 from procedures.web import prose
+from tests.fixtures.settled import Settled
 from tests.web.hostile import PAYLOADS, written
 from tests.web.town import Town, found
 
@@ -62,11 +64,6 @@ def acting(page: str) -> list[str]:
     return seen.bad
 
 
-@pytest.fixture
-def town(db: None, tmp_path: Path) -> Town:
-    return found(tmp_path)
-
-
 def test_there_are_forty() -> None:
     assert len(PAYLOADS) == len(set(PAYLOADS)) >= 40
 
@@ -77,9 +74,21 @@ def test_the_reader_of_pages_sees_what_acts() -> None:
     assert len(acting_ones) >= 20
 
 
+@pytest.fixture
+def overgrown(db: None, settled: Settled, tmp_path: Path) -> tuple[Town, Run]:
+    """The town with payloads in every field, and the run that has ended there."""
+    made: tuple[Town, Run] = settled(everywhere, tmp_path)
+    return made
+
+
+def everywhere(folder: Path) -> tuple[Town, Run]:
+    town = found(folder)
+    return town, written(town)
+
+
 @pytest.mark.once
-def test_what_is_sent_back_by_a_form_is_no_markup_either(town: Town) -> None:
-    run = written(town)
+def test_what_is_sent_back_by_a_form_is_no_markup_either(overgrown: tuple[Town, Run]) -> None:
+    town, run = overgrown
     page = town.client("mira")
     pieces = [" ".join(PAYLOADS[at : at + 10]) for at in range(0, len(PAYLOADS), 10)]
     for payload in pieces:
@@ -96,8 +105,8 @@ def test_what_is_sent_back_by_a_form_is_no_markup_either(town: Town) -> None:
 
 
 @pytest.mark.once
-def test_the_api_answers_json_that_no_browser_takes_for_a_page(town: Town) -> None:
-    run = written(town)
+def test_the_api_answers_json_that_no_browser_takes_for_a_page(overgrown: tuple[Town, Run]) -> None:
+    town, run = overgrown
     for path in ("/api/v1/procedures/evil/", f"/api/v1/runs/{run.id}/", f"/api/v1/runs/{run.id}/log/"):
         answer = town.client("mira").get(path)
         assert answer["Content-Type"].startswith("application/json"), path
@@ -106,8 +115,8 @@ def test_the_api_answers_json_that_no_browser_takes_for_a_page(town: Town) -> No
 
 
 @pytest.mark.once
-def test_links_that_a_run_gives_are_plain_addresses(town: Town) -> None:
-    run = written(town)
+def test_links_that_a_run_gives_are_plain_addresses(overgrown: tuple[Town, Run]) -> None:
+    _, run = overgrown
     assert [link["title"] for link in run.output["links"]] == ["fine"]
     assert all(links.safe(link["url"]) for link in run.output["links"])
     assert len(run.output["problems"]) >= 6

@@ -23,7 +23,7 @@ from tests.web import hostile_hosts, hostile_rest
 from tests.web.hostile import ALL, PAYLOADS, places, written
 from tests.web.hostile_town import Others, events, pieces
 from tests.web.test_hostile import acting
-from tests.web.town import PASSWORD, Town, found
+from tests.web.town import PASSWORD, Town
 
 pytestmark = pytest.mark.once
 TEMPLATES = Path(web.__file__).with_name("templates")
@@ -221,11 +221,6 @@ TEMPLATES_WITHOUT = {
     "parts/run_asked.html": "a reviewed form, drawn by the same part as that of a run",
     "step_up.html": "our own words; what was typed waits at the server",
 }
-
-
-@pytest.fixture
-def town(db: None, tmp_path: Path) -> Town:
-    return found(tmp_path)
 
 
 def test_every_page_stands_in_one_of_the_tables() -> None:

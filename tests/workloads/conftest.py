@@ -18,6 +18,7 @@ from procedures.models import Person
 from procedures.signon import keys
 from tests.factories.portal import World, new_world
 from tests.fixtures import token_issuer
+from tests.fixtures.settled import Settled
 from tests.fixtures.token_issuer import GITHUB, Issuer
 
 GRANT = "urn:ietf:params:oauth:grant-type:token-exchange"
@@ -87,16 +88,21 @@ def issuer(running: Issuer) -> Issuer:
 
 
 @pytest.fixture
-def plant(db: None, issuer: Issuer) -> Iterator[Plant]:
+def plant(db: None, settled: Settled, issuer: Issuer) -> Iterator[Plant]:
+    world, robot, olga = settled(furnished)
+    mark = access.caller.set(None)
+    yield Plant(world, issuer, robot, olga)
+    access.caller.reset(mark)
+
+
+def furnished() -> tuple[World, Person, Person]:
     world = new_world()
     world.shipped()
     world.accepted()
     olga = world.person("olga", key=True)
     robot = world.account(olga, "robot")
     world.may(robot, "run", "view", procedure="hello")
-    mark = access.caller.set(None)
-    yield Plant(world, issuer, robot, olga)
-    access.caller.reset(mark)
+    return world, robot, olga
 
 
 @pytest.fixture
