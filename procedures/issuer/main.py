@@ -14,8 +14,9 @@ from contextlib import suppress
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-import django
 import structlog
+
+from opsportal.loading import load
 
 if TYPE_CHECKING:
     from procedures.issuer.stock import Stock
@@ -37,7 +38,7 @@ def main(argv: list[str] | None = None) -> None:
     with suppress(OSError, ValueError):  # where the host forbids it, what it gave must do
         _, most = resource.getrlimit(resource.RLIMIT_NOFILE)
         resource.setrlimit(resource.RLIMIT_NOFILE, (min(most, FILES), most))
-    django.setup()
+    load()
     from django.conf import settings
 
     from procedures.issuer import place
