@@ -95,8 +95,7 @@ def rows() -> dict[str, int]:
 @pytest.fixture
 def ready(db: None, settled: Settled) -> tuple[Person, Person]:
     """Somebody who may run hello, so that a refusal is about the input alone; Mira for the rest."""
-    made: tuple[Person, Person] = settled(both)
-    return made
+    return settled(both)
 
 
 def both() -> tuple[Person, Person]:

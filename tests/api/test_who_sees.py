@@ -36,8 +36,7 @@ class Scene:
 
 @pytest.fixture
 def scene(db: None, settled: Settled) -> Scene:
-    made: Scene = settled(played)
-    return made
+    return settled(played)
 
 
 def played() -> Scene:

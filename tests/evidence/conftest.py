@@ -60,8 +60,7 @@ class Log:
 
 @pytest.fixture
 def log(db: None, settled: Settled, tmp_path: Path) -> Log:
-    found: Log = settled(ended, tmp_path)
-    return found
+    return settled(ended, tmp_path)
 
 
 def ended(tmp_path: Path) -> Log:

@@ -26,7 +26,7 @@ from procedures.issuer.refusals import LeaseRefused
 from procedures.models import Environment, GlassBreak, Notice, Person, Run, Runner, Stop
 from procedures.runner.drive import drive
 from procedures.runner.identity import load_identity
-from procedures.services import break_glass, controls, deciding_late, life, moments, runs
+from procedures.services import break_glass, deciding_late, life, moments, runs
 from procedures.services.claims import claim_run
 from procedures.services.unit import SecondPersonRequired
 from tests.evidence.test_passkeys import Office, opened
@@ -35,8 +35,7 @@ from tests.fixtures.settled import Settled
 
 @pytest.fixture
 def office(db: None, settled: Settled, tmp_path: Path) -> Office:
-    found: Office = settled(on_call, tmp_path)
-    return found
+    return settled(on_call, tmp_path)
 
 
 def on_call(tmp_path: Path) -> Office:
@@ -53,8 +52,7 @@ def on_call(tmp_path: Path) -> Office:
         "expires_at": moment(now() + timedelta(days=5)),
         "reason": "on call",
     }
-    signed = world.signed("nora", canon(controls.statement_for(actor=nora, control="grant", object=given)))
-    controls.propose(actor=nora, control="grant", object=given, signature=signed, at=now())
+    world.propose("grant", given, by=nora)
     return office
 
 

@@ -26,8 +26,7 @@ pytestmark = pytest.mark.once
 
 @pytest.fixture
 def office(db: None, settled: Settled, tmp_path: Path) -> Office:
-    found: Office = settled(opened, tmp_path)
-    return found
+    return settled(opened, tmp_path)
 
 
 def end_his_key(office: Office) -> int:

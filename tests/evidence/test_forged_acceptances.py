@@ -31,8 +31,7 @@ from tests.fixtures.settled import Settled
 
 @pytest.fixture
 def office(db: None, settled: Settled, tmp_path: Path) -> Office:
-    found: Office = settled(opened, tmp_path)
-    return found
+    return settled(opened, tmp_path)
 
 
 def write(fact: Fact, procedure: UUID, **changed: Any) -> None:

@@ -29,8 +29,7 @@ pytestmark = pytest.mark.once
 
 @pytest.fixture
 def office(db: None, settled: Settled, tmp_path: Path) -> Office:
-    found: Office = settled(on_call, tmp_path)
-    return found
+    return settled(on_call, tmp_path)
 
 
 def rules_of_production() -> dict[str, Any]:

@@ -20,8 +20,7 @@ from tests.fixtures.settled import Settled
 
 @pytest.fixture
 def office(db: None, settled: Settled, tmp_path: Path) -> Office:
-    found: Office = settled(managing, tmp_path)
-    return found
+    return settled(managing, tmp_path)
 
 
 def managing(tmp_path: Path) -> Office:

@@ -33,8 +33,7 @@ LATER = timedelta(hours=24, seconds=1)
 
 @pytest.fixture
 def office(db: None, settled: Settled, tmp_path: Path) -> Office:
-    found: Office = settled(without_keys, tmp_path)
-    return found
+    return settled(without_keys, tmp_path)
 
 
 def without_keys(tmp_path: Path) -> Office:

@@ -30,8 +30,7 @@ def place(name: str, **changed: Any) -> dict[str, Any]:
 
 @pytest.fixture
 def small(db: None, settled: Settled, tmp_path: Path) -> Log:
-    found: Log = settled(shop, tmp_path)
-    return found
+    return settled(shop, tmp_path)
 
 
 def shop(tmp_path: Path) -> Log:

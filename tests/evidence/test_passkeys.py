@@ -120,8 +120,7 @@ def accepted(world: World, version: Version, soft: SoftPasskey) -> None:
 
 @pytest.fixture
 def office(db: None, settled: Settled, tmp_path: Path) -> Office:
-    found: Office = settled(opened, tmp_path)
-    return found
+    return settled(opened, tmp_path)
 
 
 @pytest.mark.parametrize("algorithm", ALGORITHMS)

@@ -27,8 +27,7 @@ URL = "http://localhost:8000/mcp/"
 
 @pytest.fixture
 def world(db: None, settled: Settled) -> World:
-    made: World = settled(with_an_agent)
-    return made
+    return settled(with_an_agent)
 
 
 def with_an_agent() -> World:

@@ -12,5 +12,4 @@ from tests.web.town import Town, found
 
 @pytest.fixture
 def town(db: None, settled: Settled, tmp_path: Path) -> Town:
-    moved_in: Town = settled(found, tmp_path)
-    return moved_in
+    return settled(found, tmp_path)

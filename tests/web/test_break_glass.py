@@ -27,8 +27,7 @@ UGLY = "<script>window.owned=1</script> \u202e{{ 7|add:7 }} " + "x" * 300
 
 @pytest.fixture
 def office(db: None, settled: Settled, tmp_path: Path) -> Office:
-    found: Office = settled(on_call, tmp_path)
-    return found
+    return settled(on_call, tmp_path)
 
 
 def client_of(person: Person) -> Client:

@@ -77,8 +77,7 @@ def test_the_reader_of_pages_sees_what_acts() -> None:
 @pytest.fixture
 def overgrown(db: None, settled: Settled, tmp_path: Path) -> tuple[Town, Run]:
     """The town with payloads in every field, and the run that has ended there."""
-    made: tuple[Town, Run] = settled(everywhere, tmp_path)
-    return made
+    return settled(everywhere, tmp_path)
 
 
 def everywhere(folder: Path) -> tuple[Town, Run]:
