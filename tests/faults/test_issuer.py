@@ -191,6 +191,7 @@ def test_what_a_killed_runner_had_in_hand_is_ended_at_once_not_only_by_the_sweep
     apart.nothing_is_left(run, word)
 
 
+@pytest.mark.figures
 def test_while_it_is_away_a_run_waits_in_words_and_begins_when_it_is_back(apart: Apart) -> None:
     site, word = apart.site, f"a{time.time_ns()}"
     apart.kill()
