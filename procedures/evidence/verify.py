@@ -614,10 +614,18 @@ class Authority:
         self.agents: set[str] = set()
         self.behind: dict[str, str] = {}
         self.stops: dict[str, str] = {}
+        self.halted: dict[str, tuple[str, str]] = {}
         self.standing: dict[tuple[str, str], Row] = {}
         self.paused: set[tuple[str, str]] = set()
         self.ahead: dict[str, Row] = {}  # approvals given ahead, by the nonce of what was signed
         self.up_to: dict[str, str] = {}
+
+    def stopped(self, environment: str, procedure: str) -> str:
+        """What stands still that a run of this procedure there would pass; what it calls is not told by the log."""
+        for where, what in self.halted.values():
+            if where == environment or what == procedure or not (where or what):
+                return "was claimed while %s was stopped" % (where or what or "the whole portal")
+        return ""
 
     def holders(self, principal: str) -> set[str]:
         kind, _, name = principal.partition(":")
@@ -782,6 +790,8 @@ class Authority:
         elif kind == "standing.taken_back" and body["ahead"] in self.ahead:
             self.ahead[body["ahead"]]["over"] = "taken back"
         elif kind == "stop.thrown":
+            if body["stop"] not in self.stops:
+                self.halted[body["stop"]] = (body["environment"], body["procedure"])
             self.stops.setdefault(body["stop"], body.get("actor", ""))
         elif kind == "break_glass.used":
             self.break_glass(index, body)
@@ -861,6 +871,9 @@ class Authority:
             self.campaigns.get(thing["campaign"], {"kept": set()})["kept"].update(thing["grants"])
         elif control == "grant_end":
             self.grants.pop(thing["grant"], None)
+        elif control == "stop_lift":
+            if self.halted.get(thing["stop"]) == (thing.get("environment", ""), thing.get("procedure", "")):
+                del self.halted[thing["stop"]]
         elif control == "membership":
             group = self.members.setdefault(thing["group"], set())
             (group.add if add else group.discard)(thing["person"])
@@ -1150,6 +1163,7 @@ class Story:
             run = self.runs[header["run"]]
             why = {"acceptance": self.lacking.get(body["digest"]), "approval": _approval(authority, run)}
             why["request"] = run["asked"]
+            why["stop"] = authority.stopped(run["environment"], run["procedure"])
             begun, until = authority.frozen.get(run["environment"], ("", ""))
             if begun <= header["at"] < until and not run["thawed"]:
                 why["freeze"] = "was claimed while its environment was frozen"
@@ -1405,7 +1419,7 @@ def _run_event(
         run["software"] = body["requester"] in authority.agents or any(
             link["role"] == "delegator" for link in body["chain"]
         )
-        run["environment"], run["risk"] = body["environment"], body["risk"]
+        run["environment"], run["procedure"], run["risk"] = body["environment"], body["procedure"], body["risk"]
         run["production"] = body["environment"] in authority.production
         run["then"] = {who for one in authority.duties.values() for name in one for who in authority.holders(name)}
         run["draft"] = body.get("draft") is True and body["environment"] not in authority.production

@@ -16,7 +16,7 @@ from procedures.domain.errors import IllegalState, InvalidInput, NotAllowed
 from procedures.evidence.record import record
 from procedures.models import ControlChange, Environment, Person, Procedure, Stop
 from procedures.queries import eligible, spaces
-from procedures.services import telling
+from procedures.services import holds, telling
 from procedures.services.unit import thing
 
 
@@ -43,6 +43,8 @@ def throw(
     place = Environment.objects.filter(pk=environment).first() if environment else None
     row = Procedure.objects.filter(name=procedure).first() if procedure else None
     _require(actor, place, row, environment=environment, procedure=procedure, at=at)
+    for name in [environment] if environment else sorted(Environment.objects.values_list("name", flat=True)):
+        holds.mutex(name)  # a claim is before this in the log or sees it: none stands there as one that passed it
     said: dict[str, Any] = {"reason": reason.strip(), "thrown_by": actor, "thrown_at": at}
     try:
         with transaction.atomic():
