@@ -89,6 +89,7 @@ class Submitting:
             except (DatabaseError, ObjectDoesNotExist) as problem:
                 log.warning("witness.database", problem=str(problem))
                 connection.close()
+                client.size = 0  # what it answered may not have been kept: it is asked again
             self._met[client.name].set()
             with self.wake:
                 if pause == EVERY_S:
@@ -124,19 +125,27 @@ class Submitting:
             self._refusal = problem
 
     def _keep(self, client: WitnessClient, last: Checkpoint | None, done: Cosigned) -> None:
-        key = client.verifier.text
+        key, had = client.verifier.text, self._had(client)
         with transaction.atomic():
             row, _ = WitnessContact.objects.get_or_create(pk=key)
             if last is not None:
                 line = Cosignature(checkpoint=last, witness=key, line=done.line.text, at=done.at)
                 Cosignature.objects.bulk_create([line], ignore_conflicts=True)
-            forgot = row.forgot_at or (now() if done.old < row.size else None)
-            values = {"size": max(row.size, client.size), "cosigned_at": now(), "forgot_at": forgot}
+            forgot = row.forgot_at or (now() if done.old < had else None)
+            values = {"size": client.size, "cosigned_at": now(), "forgot_at": forgot}
             WitnessContact.objects.filter(pk=key).update(**values, problem="", problem_at=None)
         if forgot and not row.forgot_at:
-            log.error("witness.forgot", witness=client.name, had=row.size, says=done.old)
+            log.error("witness.forgot", witness=client.name, had=had, says=done.old)
         if last is not None:
             self._publish(last)
+
+    def _had(self, client: WitnessClient) -> int:
+        """The largest size of this log, not of the one before it, that the witness is known to have cosigned."""
+        rows = Cosignature.objects.filter(witness=client.verifier.text).order_by("-checkpoint_id")
+        newest = rows.filter(checkpoint__note__startswith=f"{client.log.name}\n").values_list(
+            "checkpoint_id", flat=True
+        )
+        return newest.first() or 0
 
     def _publish(self, last: Checkpoint) -> None:
         """Put the newest checkpoint that a quorum cosigned where everybody can read it."""

@@ -8,6 +8,7 @@ import signal
 import socket
 import subprocess
 import sys
+import threading
 import time
 from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
@@ -17,9 +18,11 @@ from pathlib import Path
 import httpx
 import pytest
 
-from procedures.evidence.notes import split_note
+from procedures.evidence import witness_home, witness_server
+from procedures.evidence.notes import ED25519, read_verifier, split_note
+from procedures.evidence.witness import Witness
 from procedures.evidence.witness_memory import Memory
-from tests.factories.witnesses import Logbook, Running, cosigned, logbook, running
+from tests.factories.witnesses import Logbook, Running, cosigned, logbook, running, until
 
 
 @pytest.fixture
@@ -74,6 +77,30 @@ def test_what_is_too_large_too_slow_or_no_http_takes_nothing_away_from_others(se
     assert time.monotonic() - begun < 5
     for link in slow:
         link.close()
+
+
+def test_whoever_holds_a_connection_for_long_is_hung_up_on(
+    tmp_path: Path, book: Logbook, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(witness_server, "MOST_CONNECTIONS", 4)
+    monkeypatch.setattr(witness_server, "LONGEST_S", 1.0)
+    witness_home.make(tmp_path / "w", "w.example")
+    logs = {book.key.name: [read_verifier(book.key.verifier, kind=ED25519)]}
+    one = Witness(witness_home.load(tmp_path / "w"), Memory(tmp_path / "w"), logs)
+    server = witness_server.Server(("127.0.0.1", 0), one)
+    threading.Thread(target=server.serve_forever, daemon=True).start()
+    try:
+        held = [socket.create_connection(server.server_address[:2], timeout=10) for _ in range(4)]
+        for link in held:
+            link.sendall(b"POST /add-checkpoint HTTP/1.1\r\nX-Slow: ")
+        time.sleep(0.3)
+        with socket.create_connection(server.server_address[:2], timeout=10) as fifth:
+            assert fifth.recv(10) == b"", "there is no room, and it is told at once"
+        assert [link.recv(10) for link in held] == [b""] * 4, "after a second nobody holds anything"
+        until(lambda: httpx.get(f"http://127.0.0.1:{server.server_address[1]}/x").status_code == 404)
+    finally:
+        server.shutdown()
+        server.server_close()
 
 
 def test_requests_at_the_same_time_never_lead_to_two_histories(served: Running, book: Logbook) -> None:
