@@ -1412,7 +1412,7 @@ def _run_event(
         run["chain"] |= authority.standing.get((str(said.get("kind")), str(said.get("name"))), {}).get("behind", set())
         run["asked"] = authority.stands(body)
         run["digest"], run["before"], run["said"] = body["digest"], body.get("continues"), said
-        run["asker"], run["no"] = body["requester"], header["no"]
+        run["asker"], run["no"] = body["requester"], header.get("no")
         if said and runs.get(run["before"], {}).get("said") == said:  # what goes on is judged by the first request
             run["asked"] = runs[run["before"]]["asked"]
             run["chain"] |= runs[run["before"]]["chain"]
