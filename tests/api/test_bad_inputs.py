@@ -204,9 +204,9 @@ def test_unseen_and_not_existing_answer_alike(world: World, client_of: Client) -
 
 
 def test_the_same_key_and_body_give_the_same_run_and_another_body_is_refused(
-    world: World, ready: Person, client_of: Client
+    ready: tuple[Person, Person], client_of: Client
 ) -> None:
-    client = client_of(ready)
+    client = client_of(ready[0])
 
     def post(data: Any) -> Any:
         return client.post(

@@ -85,6 +85,8 @@ NEVER = {
     "post v1/people/<str:pk>/let-in/",
     "post v1/inventories/<str:name>/sync/",
     *(f"post v1/{kind}/{door}" for kind in ("schedules", "hooks") for door in ("", "preview/", "<str:name>/resume/")),
+    "post v1/schedules/<str:name>/ahead/",
+    "post v1/schedules/<str:name>/ahead/<str:pk>/take-back/",
     "post v1/hooks/<str:name>/secret/",
     "post v1/environments/<str:name>/contact/",
     "delete v1/sessions/",
