@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import itertools
 import os
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
@@ -23,6 +24,7 @@ from procedures.domain.secrets import Secret
 from tests.fixtures import postgres
 
 PASSWORD = "the issuer's own"
+SERVERS = itertools.count(1)  # each room that asks for one has its own, at an address of its own
 NEED = CredentialNeed("db", "postgres", {}, 300)
 DATA = """
 CREATE SCHEMA app;
@@ -92,8 +94,8 @@ def context(deadline: datetime | None = None) -> RunContext:
 @pytest.fixture(scope="session")
 def server() -> Iterator[tuple[str, str]]:
     """(URL for the superuser, address at which everybody else logs in)."""
-    number = int(os.environ.get("PYTEST_XDIST_WORKER", "gw0").removeprefix("gw"))
-    address = f"127.0.{60 + number}.1"
+    number = os.getpid()
+    address = f"127.{64 + number % 128}.{number // 128 % 250 + 1}.{next(SERVERS)}"
     with postgres.running(address) as url, psycopg.connect(url, autocommit=True) as link:
         link.execute("CREATE DATABASE app")
         with psycopg.connect(url, dbname="app", autocommit=True) as app:
