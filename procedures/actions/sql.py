@@ -8,10 +8,12 @@ import threading
 import time
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
+from numbers import Number
 from typing import Any, ClassVar
 
 from procedures.actions.database import Database, reached, written
 from procedures.domain import expressions
+from procedures.domain.cells import quoted
 from procedures.domain.errors import OpsError
 from procedures.domain.ports import Action, ActionCall, ActionIO, ActionResult, Outcome
 from procedures.domain.rendering import ENV_NAME
@@ -252,5 +254,6 @@ def _table(columns: Sequence[str], rows: Sequence[Sequence[Any]]) -> bytes:
 
 
 def _cell(value: Any) -> Any:
+    """Text that looks like a formula is quoted; a number below zero stays a number."""
     found = written(value)
-    return "'" + found if isinstance(found, str) and found[:1] in "=+-@\t\r" else found
+    return quoted(found) if isinstance(found, str) and not isinstance(value, Number) else found

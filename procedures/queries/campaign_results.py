@@ -8,10 +8,10 @@ import json
 from collections.abc import Iterator
 
 from procedures.domain.canonical import moment
+from procedures.domain.cells import quoted
 from procedures.models import Campaign, CampaignItem
 
 COLUMNS = ("grant", "who", "verbs", "procedure", "environments", "expires_at", "decision", "by", "at", "reason")
-FORMULA = ("=", "+", "-", "@", "\t", "\r")
 
 
 def _rows(campaign: Campaign) -> Iterator[tuple[str, ...]]:
@@ -35,11 +35,6 @@ def _row(item: CampaignItem) -> tuple[str, ...]:
         moment(item.decided_at) if item.decided_at else "",
         item.reason,
     )
-
-
-def quoted(cell: str) -> str:
-    """A cell that no spreadsheet takes for a formula."""
-    return f"'{cell}" if cell.startswith(FORMULA) else cell
 
 
 def as_csv(campaign: Campaign) -> bytes:

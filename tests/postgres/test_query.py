@@ -138,10 +138,12 @@ def test_more_rows_than_asked_for_are_said_to_be_more(reader: Lease) -> None:
 
 def test_a_report_is_a_file_without_formulas(reader: Lease) -> None:
     need = ArtifactNeed("report", "users.csv")
-    query = "SELECT id, CASE id WHEN 1 THEN '=cmd|x' ELSE name END AS name FROM app.users ORDER BY id"
+    query = (
+        "SELECT id, CASE id WHEN 1 THEN '=cmd|x' ELSE name END AS name, -1.5 * id AS owed FROM app.users ORDER BY id"
+    )
     result = asked(reader, query=query, csv="users.csv", rows=1, artifacts=(need,))
     rows = list(csv.reader(io.StringIO(result.files["report"].decode())))
-    assert rows[:3] == [["id", "name"], ["1", "'=cmd|x"], ["2", "user 2"]]
+    assert rows[:3] == [["id", "name", "owed"], ["1", "'=cmd|x", "-1.5"], ["2", "user 2", "-3.0"]]
     assert len(rows) == 6
 
 
