@@ -183,6 +183,7 @@ class Environments(Door):
                 "production": e.production,
                 "approvals": e.approvals,
                 "min_strength": e.min_strength,
+                "ahead_up_to": e.ahead_up_to,
                 "reason_required": e.reason_required,
                 "networks": e.networks,
                 "tier": e.tier,

@@ -29,10 +29,10 @@ STANDING = (
     Kind(
         "standing.approved_ahead",
         "Runs of a schedule of mine were approved ahead",
-        "{count} runs of the schedule {name} were approved ahead",
-        "{person} approved the next {count} runs of the schedule {name} ({procedure} in {environment}) ahead, until "
-        "{until}. Each goes without asking as long as it would do exactly what was looked at. {person} and whoever "
-        "manages access there take that back at once, on the page of the schedule.",
+        "The schedule {name} was approved ahead, {count} times",
+        "{person} approved the schedule {name} ({procedure} in {environment}) ahead, for its next runs up to {count}, "
+        "until {until}. Each goes without asking as long as it would do exactly what was looked at. {person} and "
+        "whoever manages access there take that back at once, on the page of the schedule.",
     ),
     Kind(
         "standing.taken_back",

@@ -22,7 +22,7 @@ from playwright.sync_api import Browser, Page, sync_playwright
 
 from opsportal.demo.client import PASSWORD
 from opsportal.demo.company import Company
-from tests.browser import calm, ugly, ugly_access
+from tests.browser import calm, timed, ugly, ugly_access
 from tests.fixtures.chromium import SWITCHES
 from tests.fixtures.counterparts import need
 
@@ -89,6 +89,11 @@ PAGES: Mapping[str, tuple[str, str]] = {
     "notices": ("jonas", "/settings/notices/"),
     "notices-none": ("ines", "/settings/notices/"),
     "glossary": ("quinn", "/glossary/"),
+    "schedules": ("quinn", "/schedules/"),
+    "schedule": ("petra", "schedule"),
+    "schedule-own": ("quinn", "schedule"),
+    "ahead": ("petra", "ahead"),
+    "ahead-sign": ("petra", "ahead-sign"),
 }
 
 
@@ -125,6 +130,7 @@ def main(arguments: list[str]) -> int:
         browser = playwright.chromium.launch(executable_path=chromium, args=SWITCHES)
         if given.all:
             day.places.update(ugly_access.access_of(day.company))
+            day.places.update(timed.standing_of(day.company))
             ugly.passkey_of(day.company, signed_in(browser, day, "quinn", 1440, "light"), "quinn")
         for width in WIDTHS if given.all else WIDTHS[:1]:
             for theme in THEMES if given.all else THEMES[:1]:

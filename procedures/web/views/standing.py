@@ -15,6 +15,7 @@ from procedures.models import Environment, Person, Procedure, Standing
 from procedures.queries import ahead, standing
 from procedures.services import deliveries, standing_states
 from procedures.services.accounts import accounts_for
+from procedures.services.portal import profile_in_force
 from procedures.web.doors import page, person_of, show
 from procedures.web.standing_forms import told_when
 
@@ -79,9 +80,16 @@ def _context(me: Person, row: Standing) -> dict[str, object]:
         "people": standing.behind(row, profile="separate"),
         "given": [(one, ahead.may_take_back(me, one.row, at)) for one in ahead.given(row, at)],
         "lets_ahead": row.kind == rules.SCHEDULE and state == "active" and bool(row.environment.ahead_up_to),
-        "approves": access.decide(me, "approve", at=at, procedure=row.procedure, environment=row.environment).allowed,
+        "approves": _approves(me, row),
         "shares": row.object.get("proof", rules.ED25519) != rules.ED25519 and not row.environment.production,
     }
+
+
+def _approves(me: Person, row: Standing) -> bool:
+    """Whether the way to approving ahead is shown; what stands against it there is told there."""
+    at, version = now(), standing.accepted(row.procedure.name, now())
+    may = access.decide(me, "approve", at=at, procedure=row.procedure, environment=row.environment).allowed
+    return may and not ahead.barred(me, row, at, profile=profile_in_force(), version=version)
 
 
 @page
