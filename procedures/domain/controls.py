@@ -176,6 +176,7 @@ class Authority:
     unsigned: dict[str, set[str]] = field(default_factory=dict)  # members by the word of no authority
     owners: dict[str, set[str]] = field(default_factory=dict)  # of software; a signed change names the one that counts
     closed: dict[str, str] = field(default_factory=dict)  # subject of a leaver → id of the event
+    spent: set[str] = field(default_factory=set)  # digests of statements that changed something: each does so once
 
     def groups_of(self, subject: str) -> set[str]:
         return {group for group, members in self.members.items() if subject in members}

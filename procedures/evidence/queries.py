@@ -95,6 +95,12 @@ def facts_of_kinds(*kinds: str) -> list[Fact]:
     return _facts(Event.objects.filter(kind__in=kinds).order_by("id"))
 
 
+def facts_naming(text: str, *kinds: str) -> list[Fact]:
+    """Every event of these kinds whose body holds a text, in order of time; only those are read."""
+    events = Event.objects.filter(kind__in=kinds).select_related("leaf").order_by("id")
+    return [fact(event) for event in events.iterator() if text.encode() in bytes(event.body)]
+
+
 def facts_of_run(run: UUID) -> list[Fact]:
     return _facts(Event.objects.filter(run=run).order_by("n"))
 

@@ -619,6 +619,7 @@ class Authority:
         self.paused: set[tuple[str, str]] = set()
         self.ahead: dict[str, Row] = {}  # approvals given ahead, by the nonce of what was signed
         self.up_to: dict[str, str] = {}
+        self.spent: set[str] = set()
 
     def stopped(self, environment: str, procedure: str) -> str:
         """What stands still that a run of this procedure there would pass; what it calls is not told by the log."""
@@ -852,7 +853,7 @@ class Authority:
 
     def control(self, index: int, body: Row, at: str) -> None:
         control, thing = body["control"], body["object"]
-        why = self.lacks(control, thing, body, at)
+        why = self.lacks(control, thing, body, at) or self.spent_before(body)
         if why:
             self.asserted.append((index, control, why))
             return
@@ -898,6 +899,14 @@ class Authority:
             self.stand(control, thing, body)
         else:
             self.setting(control, thing, add)
+
+    def spent_before(self, body: Row) -> str:
+        """What people signed changes something once: the same words again bring nothing back that had ended."""
+        mark = sha256(base64.b64decode(body.get("statement", "")))
+        if "statement" in body and mark in self.spent:
+            return "its statement stands in the log before"
+        self.spent.add(mark)
+        return ""
 
     def setting(self, control: str, thing: Row, add: bool) -> None:
         """What a change sets that neither gives nor ends a right by itself."""

@@ -15,7 +15,7 @@ from procedures.domain import ahead, standing
 from procedures.domain.canonical import canon, moment, parse_moment
 from procedures.domain.controls import Authority
 from procedures.domain.plan import plain
-from procedures.evidence.queries import Fact, authority_facts, facts_of_kinds, one_fact
+from procedures.evidence.queries import Fact, authority_facts, facts_naming, one_fact
 from procedures.issuer.replay import by_now, checked, replay, statement_of
 from procedures.models import Run
 
@@ -83,7 +83,7 @@ def _why_not(
         _of_this_schedule(authority, run, plan, asked, said)
         or _stands(authority, asked, fact, said, begun, at)
         or ("" if ahead.work_digest(plan) == said["plan"] else "it is of another plan")
-        or _counted(run, fact, said)
+        or _counted(run, said)
     )
 
 
@@ -112,18 +112,18 @@ def _stands(authority: Authority, asked: Fact, fact: Fact, said: Mapping[str, An
         return "it was given for too long, or for what was asked for before"
     if moment(at) > said["not_after"]:
         return f"it ended at {said['not_after']}"
-    turns = facts_of_kinds("standing.paused", "standing.resumed", ahead.TAKEN_BACK)
-    since = [one for one in turns if row["event"] < one.id < begun]
-    if any(one.kind == ahead.TAKEN_BACK and one.facts["ahead"] == said["nonce"] for one in since):
+    ends = facts_naming(said["nonce"], ahead.TAKEN_BACK)
+    if any(one.facts["ahead"] == said["nonce"] and one.id < begun for one in ends):
         return "it had been taken back"
-    mine = [one.kind for one in since if (one.facts["standing"], one.facts["name"]) == key]
-    turned = [kind for kind in mine if kind != ahead.TAKEN_BACK]
+    turns = facts_naming(said["schedule"], "standing.paused", "standing.resumed")
+    since = [one for one in turns if row["event"] < one.id < begun]
+    turned = [one.kind for one in since if (one.facts["standing"], one.facts["name"]) == key]
     return "the schedule was paused" if turned[-1:] == ["standing.paused"] else ""
 
 
-def _counted(run: Run, fact: Fact, said: Mapping[str, Any]) -> str:
+def _counted(run: Run, said: Mapping[str, Any]) -> str:
     """This run is among as many as were signed for, in the order of the log; what it does not hold yet comes last."""
-    uses = [one for one in facts_of_kinds(ahead.USED) if one.facts["ahead"] == said["nonce"]]
+    uses = [one for one in facts_naming(said["nonce"], ahead.USED) if one.facts["ahead"] == said["nonce"]]
     uses.sort(key=lambda one: (one.index is None, one.index or 0, one.id))
     runs = list(dict.fromkeys(one.run for one in uses))
     if not said["runs"] or type(said["runs"]) is not int or said["runs"] > ahead.MOST_RUNS:

@@ -8,7 +8,7 @@ from datetime import datetime
 from typing import Any
 
 from procedures.domain import campaigns, providers, standing, stops
-from procedures.domain.canonical import NotCanonical, moment, parse
+from procedures.domain.canonical import NotCanonical, moment, parse, sha256_hex
 from procedures.domain.clock import now
 from procedures.domain.controls import Authority, Signature, Verdict, judge
 from procedures.domain.effects import apply, close, counts_from, end_key, own
@@ -125,7 +125,7 @@ def _bootstrap(authority: Authority, fact: Fact) -> None:
 
 def _control(authority: Authority, fact: Fact) -> None:
     control, object = fact.facts["control"], fact.facts["object"]
-    verdict = judged(authority, fact)
+    verdict = _once(authority, fact, judged(authority, fact))
     if not verdict.stands:
         authority.asserted[fact.id] = verdict.why
     if control == "key":
@@ -145,6 +145,17 @@ def _control(authority: Authority, fact: Fact) -> None:
     if control in standing.CONTROLS:
         object = {**object, **_made(fact)}
     apply(authority, control, object, id=fact.facts["change"], stands=verdict.stands)
+
+
+def _once(authority: Authority, fact: Fact, verdict: Verdict) -> Verdict:
+    """What people signed changes something once: the same words in a later event bring nothing back that had ended."""
+    if not verdict.stands or not fact.statement:
+        return verdict
+    mark = sha256_hex(fact.statement)
+    if mark in authority.spent:
+        return Verdict(False, "its statement stands in the log before")
+    authority.spent.add(mark)
+    return verdict
 
 
 def _made(fact: Fact) -> dict[str, Any]:

@@ -10,6 +10,7 @@ from django.contrib.auth.models import Group
 from procedures.domain.clock import now
 from procedures.domain.errors import InvalidInput
 from procedures.domain.sshkeys import fingerprint
+from procedures.domain.statements import StatementMismatch
 from procedures.git.call import branch_problem, url_problem
 from procedures.models import ControlChange, EnrolledKey, Environment, Grant, Person, Procedure
 from procedures.services import (
@@ -49,6 +50,15 @@ def check(control: str, object: Mapping[str, Any]) -> None:
     problems += CHECKS.get(control, _nothing)(object)
     if problems:
         raise InvalidInput(problems)
+
+
+def require_fresh(statement: bytes, proposer: Person) -> None:
+    """What somebody signed is handed in once: the same words again would bring back what had ended.
+
+    Raises StatementMismatch.
+    """
+    if ControlChange.objects.filter(proposer=proposer, statement=statement).exists():
+        raise StatementMismatch("This statement was handed in before.", pointer="/signature/statement")
 
 
 def _closed_meanwhile(control: str, object: Mapping[str, Any]) -> list[tuple[str, str]]:

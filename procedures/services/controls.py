@@ -107,6 +107,7 @@ def put_forward(
         role="proposer",
         production=controls.touches_production(control, object, production),
     )
+    control_checks.require_fresh(decision.statement, actor)
     change = ControlChange.objects.create(
         control=control,
         object=dict(object),

@@ -159,6 +159,8 @@ def approve_ahead(
         actor, expected, signature, minimum="signed", at=at, bearer=bearer, role="approver", production=production
     )
     said = parse(decision.statement)
+    if PreApproval.objects.filter(nonce=said["nonce"]).exists():
+        raise statements.StatementMismatch("This statement was handed in before.", pointer="/signature/statement")
     event = record(
         ahead.GIVEN,
         actor=actor.subject,

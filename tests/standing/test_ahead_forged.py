@@ -4,15 +4,18 @@ from __future__ import annotations
 
 from datetime import timedelta
 from pathlib import Path
+from uuid import UUID
 
 import pytest
+from django.conf import settings
 from django.db import IntegrityError, transaction
 
 from procedures.answers.drift import drift
 from procedures.domain import ahead as rules
-from procedures.domain.canonical import canon, parse
+from procedures.domain.canonical import canon, parse, parse_moment
 from procedures.domain.clock import now
 from procedures.domain.errors import NotAllowed
+from procedures.domain.ids import uuid7
 from procedures.domain.statements import StatementMismatch, TooWeak
 from procedures.evidence import verify
 from procedures.evidence.models import Event
@@ -55,6 +58,12 @@ def test_nobody_behind_the_schedule_and_no_software_gives_one(ready: Ready) -> N
     with pytest.raises(StatementMismatch):
         ahead.given(world, ready.sam, signature=world.signed("sam", canon(value)))
     assert not PreApproval.objects.exists()
+    value, _ = statement_by(ready, ready.sam, row)
+    once = world.signed("sam", canon({**value, "portal": settings.OPSPORTAL_PUBLIC_URL}))
+    named |= {"count": 3, "until": parse_moment(value["not_after"]), "plan_digest": found.digest, "signature": once}
+    giving_ahead.approve_ahead(at=now(), **named)
+    with pytest.raises(StatementMismatch, match="handed in before"):
+        giving_ahead.approve_ahead(at=now(), **named)
 
 
 def test_in_separate_whoever_confirmed_the_schedule_gives_none(ready: Ready) -> None:
@@ -168,6 +177,27 @@ def test_a_count_that_sql_raised_lets_go_in_the_tables_alone(ready: Ready, tmp_p
         packed(ready, second, tmp_path)
     with pytest.raises(verify.Failed, match="used more often than it was signed for"):
         packed(ready, first, tmp_path, run=str(first.pk))
+
+
+@pytest.mark.parametrize("step", [1, -1], ids=["before the other use", "before the approval itself"])
+def test_a_use_that_is_dated_back_comes_after_what_the_log_holds(
+    ready: Ready, step: int, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Ids are in order of time, and whoever writes to the log chooses them; its places they do not."""
+    row = ready.settled()
+    one = ahead.given(ready.world, ready.sam, count=1)
+    first = fired(row)
+    drive(first.id)
+    assert packed(ready, first, tmp_path)["asserted"] == [], "the log holds it now"
+    second = fired(row)
+    with monkeypatch.context() as patch:
+        ids = iter([UUID(int=one.event.int + step)])
+        patch.setattr("procedures.evidence.record.uuid7", lambda: next(ids, None) or uuid7())
+        let_go(second, one)
+    use = Event.objects.get(run=second.pk, kind=rules.USED)
+    assert use.id < Event.objects.get(run=first.pk, kind=rules.USED).id
+    with pytest.raises(LeaseRefused, match="it was used up"):
+        lent(second)
 
 
 def test_one_statement_under_two_names_is_counted_as_one(ready: Ready) -> None:
