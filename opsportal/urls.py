@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from django.urls import URLPattern, URLResolver, include, path
 
-from procedures.api import health
+from procedures.api import health, identity
 from procedures.api.urls import format_schema
 from procedures.hooks import git, standing
 from procedures.scim import door
@@ -15,6 +15,8 @@ urlpatterns: list[URLPattern | URLResolver] = [
     path("metrics", health.metrics),
     path("hooks/git/<slug:name>", git.pushed),
     path("hooks/<slug:name>", standing.delivered),
+    path("identity/<slug:environment>/.well-known/openid-configuration", identity.configuration),
+    path("identity/<slug:environment>/jwks", identity.jwks),
     path("schema/procedure.v1.json", format_schema),
     path("scim/v2", door.scim),
     path("scim/v2/<path:rest>", door.scim),

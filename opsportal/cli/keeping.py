@@ -30,7 +30,16 @@ def _django() -> None:
 @click.option("--folder", type=FILE, help="Where its keys lie [keys in OPSPORTAL_DATA_DIR].")
 @click.option("--card", type=FILE, help="Write the card here instead of to standard output.")
 @click.option("--for", "part", type=click.Choice(["runner", "issuer"]), help="One of the two, where they are apart.")
-def keys(environment: str, folder: Path | None, card: Path | None, part: cards.Part | None) -> None:
+@click.option("--new-identity", is_flag=True, help="One more key for identity tokens; it signs after a day.")
+@click.option("--replace-identity", is_flag=True, help="One instead of all before, which somebody else may have.")
+def keys(
+    environment: str,
+    folder: Path | None,
+    card: Path | None,
+    part: cards.Part | None,
+    new_identity: bool,
+    replace_identity: bool,
+) -> None:
     """Make the keys of one process, in its own place, and write their public halves on a card.
 
     A runner whose issuer is apart has its own key alone; that issuer has the pool key and the authority, and no key of
@@ -40,12 +49,25 @@ def keys(environment: str, folder: Path | None, card: Path | None, part: cards.P
     from procedures.runner import cards
 
     place = folders.private(folder or env.path("OPSPORTAL_DATA_DIR") / "keys")
+    if new_identity or replace_identity:
+        _turn_identity(place, environment, at_once=replace_identity)
+        return
     text = json.dumps(cards.make(place, environment, part or ""), indent=1, sort_keys=True)
     if card is None:
         click.echo(text)
     else:
         card.write_text(text + "\n")
         click.echo(f"The keys lie in {place}; their card is {card}.")
+
+
+def _turn_identity(place: Path, environment: str, *, at_once: bool) -> None:
+    """The issuer shows the new key within a minute; nothing is restarted."""
+    from procedures.domain.clock import now
+    from procedures.runner.cards import identity_key
+
+    made = identity_key(place, environment, at_once=at_once, at=now())
+    when = "signs from now on, and those before it are shown no more" if at_once else "is shown now and signs in a day"
+    click.echo(f"{made} {when}. Bring it to the other issuers of {environment}, if there are any.")
 
 
 @click.command()

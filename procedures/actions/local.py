@@ -14,6 +14,7 @@ from typing import Any, ClassVar
 from procedures.domain import script_output
 from procedures.domain.errors import OpsError
 from procedures.domain.ports import Action, ActionCall, ActionIO, ActionResult, Outcome
+from procedures.domain.secrets import Secret
 from procedures.sandbox import run as sandbox
 from procedures.sandbox.cgroup import lent
 from procedures.sandbox.collect import NotKept, collect
@@ -34,7 +35,7 @@ OUTCOMES: Mapping[str, Outcome] = {"timeout": "timed_out", "cancel": "canceled"}
 class _Local(Action):
     output_schema: ClassVar[Mapping[str, Any]] = {"type": "object"}
     keeps_artifacts: ClassVar[bool] = True
-    credential_kinds: ClassVar[frozenset[str]] = frozenset({"aws", "postgres", "secret", "vault"})
+    credential_kinds: ClassVar[frozenset[str]] = frozenset({"aws", "oidc", "postgres", "secret", "vault"})
     works_without: ClassVar[bool] = True
 
     def words(self, call: ActionCall) -> list[str]:
@@ -72,6 +73,7 @@ class _Local(Action):
             "OPSPORTAL_OUTPUT": "/scratch/.output",
             "OPSPORTAL_RUN": str(call.run_id),
             "OPSPORTAL_NONCE": call.nonce,
+            **{name: place for name, (place, _) in _lent(call).items()},
             **call.env,
             **secrets,
         }
@@ -82,6 +84,7 @@ class _Local(Action):
             bundle=bundle,
             uid=uid,
             network=bool(call.input.get("network", False)),
+            lent={place: held.reveal() for place, held in _lent(call).values()},
             limits=Limits.of(call.limits),
         )
         ended = sandbox.run(
@@ -114,6 +117,12 @@ class _Local(Action):
             message=lacking if good else f"It ended with exit status {ended.status}.",
             files=files,
         )
+
+
+def _lent(call: ActionCall) -> Mapping[str, tuple[str, Secret]]:
+    """Variable → where the step finds the file that it was lent, and what lies there."""
+    files = call.lease.files if call.lease is not None else {}
+    return {name: (f"/run/lent/{name}", held) for name, held in files.items()}
 
 
 def _lay_out(folder: Path, call: ActionCall, uid: int) -> tuple[Path, Path]:

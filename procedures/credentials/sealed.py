@@ -9,6 +9,7 @@ from uuid import UUID
 
 from procedures.domain.definition import CredentialNeed
 from procedures.domain.ports import Binding, Lease, Provider
+from procedures.domain.rendering import ENV_NAME, FORBIDDEN_ENV
 from procedures.domain.repositories import HOST
 from procedures.domain.secrets import Secret
 from procedures.ssh.accounts import NotIssuable
@@ -31,6 +32,14 @@ def secret_of(binding: Binding, what: str) -> str:
     name = binding.ceiling.get("secret")
     if not isinstance(name, str):
         raise NotIssuable(f"The binding does not name the sealed {what}: ceiling.secret is missing.")
+    return name
+
+
+def variable_of(binding: Binding, field: str) -> str:
+    """The variable that a field of the ceiling names, if a step may have it. Raises NotIssuable."""
+    name = str(binding.ceiling.get(field, ""))
+    if not ENV_NAME.fullmatch(name) or FORBIDDEN_ENV.match(name) or name.startswith(("PARAM_", "OPSPORTAL_")):
+        raise NotIssuable(f"ceiling.{field}: {name!r} is not the name of a variable that a step may have.")
     return name
 
 

@@ -6,10 +6,9 @@ from datetime import datetime
 from typing import ClassVar
 from uuid import UUID
 
-from procedures.credentials.sealed import Sealed, lent, secret_of
+from procedures.credentials.sealed import Sealed, lent, secret_of, variable_of
 from procedures.domain.definition import CredentialNeed
 from procedures.domain.ports import Binding, Lease, RunContext
-from procedures.domain.rendering import ENV_NAME, FORBIDDEN_ENV
 from procedures.ssh.accounts import NotIssuable
 
 
@@ -20,9 +19,7 @@ class SealedSecret(Sealed):
 
     def validate(self, need: CredentialNeed, binding: Binding) -> None:
         secret_of(binding, "value")
-        name = str(binding.ceiling.get("env", ""))
-        if not ENV_NAME.fullmatch(name) or FORBIDDEN_ENV.match(name) or name.startswith(("PARAM_", "OPSPORTAL_")):
-            raise NotIssuable(f"ceiling.env: {name!r} is not the name of a variable that a step may have.")
+        name = variable_of(binding, "env")
         wanted = need.scope.get("env")
         if wanted is not None and wanted != name:
             raise NotIssuable(f"The procedure asks for the variable {wanted}, the binding gives {name}.")

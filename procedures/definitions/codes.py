@@ -54,6 +54,7 @@ _ROWS: tuple[tuple[str, Weight, str, str], ...] = (
     ("undeclared-credential", "error", "A step uses an undeclared credential.", "Declare it under spec.credentials."),
     ("unknown-credential", "error", "There is no credential of this kind.", "Use a kind that an action takes."),
     ("credential-kind", "error", "The action does not take this kind of credential.", "Name one of the right kind."),
+    ("credential-field", "error", "A credential says what nobody reads.", "Keep to the fields that its kind has."),
     ("credential-missing", "error", "The action needs a credential.", "Name one under the step's credentials."),
     ("no-targets", "error", "A step acts on targets, and there are none.", "Add spec.targets.filter."),
     ("filter", "error", "The target filter cannot be read.", "See Targets in the handbook's page for authors."),

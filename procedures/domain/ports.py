@@ -40,6 +40,7 @@ class Lease:
     """What a provider issued for one run, step and target. `handle` is not secret and is enough to revoke.
 
     `env` is what a program needs to use it, by the names that its own tools read; plain strings there are not secret.
+    `files` are for tools that read files: by the variable that is to hold the path, what lies there, in memory alone.
     """
 
     id: UUID
@@ -54,6 +55,7 @@ class Lease:
     evidence: dict[str, Any]
     material: Mapping[str, Secret]
     env: Mapping[str, str | Secret] = field(default_factory=dict)
+    files: Mapping[str, Secret] = field(default_factory=dict)
 
 
 @dataclass(frozen=True, slots=True)

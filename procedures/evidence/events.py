@@ -129,6 +129,7 @@ KINDS: Mapping[str, tuple[str, ...]] = {
     "lease.intent": ("lease", "step", "target", "attempt", "credential", "provider"),
     "lease.issued": ("lease", "step", "target", "evidence", "expires_at"),
     "lease.revoked": ("lease", "how", "why"),
+    "identity.keys_shown": ("environment", "issuer", "keys"),
     "lease.refused": ("step", "target", "credential", "why"),
     "export.made": ("manifest", "range", "exporter"),
     "entity.registered": ("ref", "place", "descriptor_sha256", "commit", "step"),

@@ -11,6 +11,7 @@ from django.conf import settings
 from procedures.definitions import registry
 from procedures.domain.ports import Provider
 from procedures.domain.secrets import Secret
+from procedures.issuer.identity_keys import IdentityKeys
 from procedures.issuer.sealed import sealed_secret
 
 
@@ -28,6 +29,7 @@ def providers(keys: Path) -> Mapping[str, Provider]:
         "sealed-secret": (fetch,),
         "aws-sts": (fetch,),
         "vault": (fetch, keys / "vault-ca.pem"),
+        "oidc-workload": (IdentityKeys(keys, settings.OPSPORTAL_PUBLIC_URL), settings.OPSPORTAL_PUBLIC_URL),
         "postgres-role": (fetch, keys / "postgres-ca.pem"),
     }
     return {name: kind(*needs.get(name, ())) for name, kind in registry.provider_kinds().items()}

@@ -115,6 +115,7 @@ def told_lease(lease: Lease, target: Target | None) -> dict[str, Any]:
         "material": told_secrets(lease.material),
         "env": {name: value for name, value in lease.env.items() if isinstance(value, str)},
         "hidden": told_secrets({name: value for name, value in lease.env.items() if isinstance(value, Secret)}),
+        "files": told_secrets(lease.files),
     }
     return {"lease": row} | ({"target": {**asdict(target), "id": str(target.id)}} if target is not None else {})
 
@@ -124,7 +125,7 @@ def lease_of(value: Mapping[str, Any]) -> tuple[Lease, Target | None]:
     row = dict(value["lease"])
     moments: dict[str, datetime] = {name: parse_moment(row[name]) for name in ("issued_at", "expires_at")}
     env = {**row.pop("env"), **secrets_of(row.pop("hidden"))}
-    made = {"id": UUID(row["id"]), "material": secrets_of(row["material"]), "env": env}
+    made = {"id": UUID(row["id"]), "env": env, **{name: secrets_of(row[name]) for name in ("material", "files")}}
     lease = Lease(**{**row, **moments, **made})
     target = value.get("target")
     return lease, Target(**{**target, "id": UUID(target["id"])}) if target is not None else None

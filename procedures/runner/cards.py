@@ -8,10 +8,12 @@ from __future__ import annotations
 
 import json
 from collections.abc import Mapping, Sequence
+from datetime import datetime
 from pathlib import Path
 from typing import Any, Literal
 
 from procedures.domain.errors import OpsError
+from procedures.issuer import identity_keys
 from procedures.issuer.keys import ca_public, files_of, pool_key
 from procedures.runner.identity import DISPOSABLE, Identity, load_identity
 
@@ -43,6 +45,11 @@ def make(folder: Path, environment: str, part: Part = "") -> dict[str, Any]:
     me = load_identity(folder, called=f"runner-{environment}")
     keys = _of_an_issuer(folder, environment) if not part else {}
     return {"kind": RUNNER, **told(me), "environment": environment, **keys}
+
+
+def identity_key(folder: Path, environment: str, *, at_once: bool, at: datetime) -> Path:
+    """One more key for the identity tokens of an environment, or one instead of those that are there."""
+    return (identity_keys.replace if at_once else identity_keys.make)(folder, environment, at=at)
 
 
 def _of_an_issuer(folder: Path, environment: str) -> dict[str, Any]:

@@ -41,7 +41,8 @@ class Program:
 
     `shown` are more files and folders of the host by the path that they have inside, to be read alone; they may lie
     where the step's user could not go. `covered` are folders among them that look empty. `gathered` is an empty folder
-    of the host, needed where something is shown and we are root.
+    of the host, needed where something is shown and we are root. `lent` are secrets by the path of the file that holds
+    them inside: they are handed over in memory, and lie on no disk.
     """
 
     argv: Sequence[str]
@@ -54,7 +55,11 @@ class Program:
     group: Path | None = None
     shown: Mapping[str, Path] = field(default_factory=dict)
     covered: Sequence[str] = ()
+    lent: Mapping[str, bytes] = field(default_factory=dict)
     gathered: Path | None = None
+
+
+NOTHING: Mapping[int, str] = {}
 
 
 @cache
@@ -66,8 +71,11 @@ def bubblewrap() -> str:
     return found
 
 
-def arguments(program: Program) -> list[str]:
-    """The options of bwrap, handed over through a pipe: values of the environment never show in `ps`."""
+def arguments(program: Program, lent: Mapping[int, str] = NOTHING) -> list[str]:
+    """The options of bwrap, handed over through a pipe: values of the environment never show in `ps`.
+
+    `lent` says which open file becomes which file inside.
+    """
     words = [
         "--unshare-user",
         "--unshare-ipc",
@@ -103,6 +111,8 @@ def arguments(program: Program) -> list[str]:
         words += ["--ro-bind", str(source), inside]
     for inside in program.covered:
         words += ["--tmpfs", inside, "--remount-ro", inside]
+    for number, inside in lent.items():
+        words += ["--perms", "0400", "--ro-bind-data", str(number), inside]
     words += ["--chdir", "/scratch", "--remount-ro", "/"]
     for name, value in program.env.items():
         words += ["--setenv", name, value]
@@ -150,6 +160,7 @@ def start(program: Program) -> subprocess.Popen[bytes]:
     command = [*_gather(program), *command]
     if program.group is not None:
         command = [*enter(program.group), *command]
+    lent = {_in_memory(data): inside for inside, data in program.lent.items()}
     try:
         process = subprocess.Popen(
             command,
@@ -158,16 +169,25 @@ def start(program: Program) -> subprocess.Popen[bytes]:
             stderr=subprocess.PIPE,
             env={},
             cwd="/",
-            pass_fds=(reader,),
+            pass_fds=(reader, *lent),
             start_new_session=True,
         )
     except OSError as problem:
         os.close(writer)
         raise NoSandbox(f"The sandbox does not start: {problem}") from problem
     finally:
-        os.close(reader)
-    _feed(writer, b"".join(word.encode("utf-8", "surrogateescape") + b"\0" for word in arguments(program)))
+        for number in (reader, *lent):
+            os.close(number)
+    _feed(writer, b"".join(word.encode("utf-8", "surrogateescape") + b"\0" for word in arguments(program, lent)))
     return process
+
+
+def _in_memory(data: bytes) -> int:
+    """An open file that no folder names, at its beginning; other programs do not inherit it."""
+    number = os.memfd_create("lent")
+    os.write(number, data)
+    os.lseek(number, 0, os.SEEK_SET)
+    return number
 
 
 def _feed(writer: int, data: bytes) -> None:

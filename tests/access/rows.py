@@ -263,6 +263,7 @@ PAGES = [
 ]
 STANDING = [*gets(*standing.GETS), *(Row("POST", *door) for door in standing.POSTS)]
 ROWS = [*API, *PAGES, *(Row(*door) for door in FLOW), *STANDING]
+ALIKE = "says what every installation says"
 # Paths that are no row, with why.
 ASIDE = {
     "api/v1/session/": "signs in and out; tests/web/test_accounts.py",
@@ -293,8 +294,6 @@ ASIDE = {
     "healthz": "whether the process answers",
     "readyz": "whether the parts answer",
     "metrics": "counts, for the machine itself",
-    "schema/procedure.v1.json": "says what every installation says",
-    "api/schema/procedure.v1.json": "says what every installation says",
-    "api/schema/": "says what every installation says",
-    "api/docs/": "says what every installation says",
+    **dict.fromkeys(("schema/procedure.v1.json", "api/schema/procedure.v1.json", "api/schema/", "api/docs/"), ALIKE),
+    **{f"identity/<slug:environment>/{what}": "public keys" for what in (".well-known/openid-configuration", "jwks")},
 }

@@ -28,6 +28,7 @@ from procedures.domain.ports import Binding, Lease, Provider, RunContext, Target
 from procedures.domain.secrets import Secret
 from procedures.issuer.wire import lease_of, told_lease
 from procedures.ssh.accounts import NotIssuable
+from tests.credentials import identities
 from tests.credentials.clouds import Cloud
 from tests.credentials.vaults import Place
 from tests.postgres.conftest import Shop, context
@@ -111,6 +112,7 @@ def kept(request: pytest.FixtureRequest, tmp_path: Path) -> Kept:
         "ssh-key": lambda: static(SshKey, "ssh", "deploy"),
         "git-token": lambda: static(GitToken, "git", "x", host="github.com"),
         "git-key": lambda: static(GitKey, "git", "git", host="git.example.com", host_key=HOST_KEY),
+        "oidc-workload": lambda: Kept(identities.provider(), identities.NEED, identities.binding()),
         "sealed-secret": lambda: static(SealedSecret, "secret", "x", env="TOKEN"),
         "postgres-role": postgres,
         "aws-sts": aws,
@@ -142,6 +144,7 @@ def test_its_value_stands_in_nothing_that_is_kept(kept: Kept) -> None:
     assert len(lease.handle) <= 300, "it must fit the ledger"
     hidden = [value for value in lease.env.values() if isinstance(value, Secret)]
     assert {value.reveal().decode() for value in hidden} <= set(values), "the mask knows what a program is given"
+    assert all(any(value in file.reveal().decode() for value in values) for file in lease.files.values())
     plain = [value for value in lease.env.values() if isinstance(value, str)]
     assert not set(plain) & set(values)
     kept.provider.revoke(lease.handle, "over")

@@ -118,6 +118,7 @@ CASES: dict[str, tuple[dict[str, bytes], str, int]] = {
     "wildcard": (bundle(("  steps:", "  targets: {filter: 'role~.*'}\n  steps:")), Y, 13),
     "undescribed": (bundle(("{type: string, title: Word}", "{type: string}")), Y, 12),
     "retention": (bundle(("  steps:", "  evidence: {retention: 1d}\n  steps:")), Y, 13),
+    "credential-field": (bundle(("  steps:", "  credentials: {a: {kind: oidc, aud: x}}\n  steps:")), Y, 13),
     "unused-credential": (bundle(("  steps:", "  credentials: {a: {kind: ssh}}\n  steps:")), Y, 13),
     "unused-parameter": (bundle(one__sh="#!/bin/sh\necho\n"), Y, 12),
     "unused-file": (bundle(left__py="print(1)\n"), "left.py", 1),

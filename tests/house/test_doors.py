@@ -44,6 +44,8 @@ DOORS = {
     "api.health.healthz": PUBLIC,
     "api.health.metrics": "counts alone, from the machine itself",
     "api.health.readyz": PUBLIC,
+    "api.identity.configuration": PUBLIC,
+    "api.identity.jwks": PUBLIC,
     "api.session.CodeSession.post": SIGNS_IN,
     "api.session.Join.post": SIGNS_IN,
     "api.session.Session.delete": SIGNS_IN,

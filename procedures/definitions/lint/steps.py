@@ -11,7 +11,7 @@ from procedures.definitions.lint import flow
 from procedures.definitions.lint.notes import Notes
 from procedures.definitions.lint.placed import placed
 from procedures.definitions.published import loose
-from procedures.domain import expressions, limits, rendering, uploads
+from procedures.domain import expressions, limits, rendering, scopes, uploads
 from procedures.domain.calls import CALL
 from procedures.domain.definition import Step
 from procedures.domain.importing import MARKED
@@ -32,6 +32,9 @@ def lint(notes: Notes, actions: Mapping[str, Action]) -> None:
         if need.kind not in kinds:
             told = f"No action takes a {need.kind}."
             notes.say(f"/spec/credentials/{name}/kind", "unknown-credential", told, soft=name not in used)
+        for field, told in scopes.problems(need):
+            pointer = f"/spec/credentials/{name}" + (f"/{field}" if field else "")
+            notes.say(pointer, "credential-field", told)
     if (count := len(list(placed(notes.definition)))) > limits.STEPS:
         notes.say("/spec/steps", "too-many-steps", f"There are {count} steps; {limits.STEPS} is the limit.")
     seen: set[str] = set()
