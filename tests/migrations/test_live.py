@@ -42,6 +42,7 @@ MAY_TAKE_AWAY: dict[tuple[str, str], str] = {}
 BEFORE_A_RELEASE = {
     "adding-foreign-key-constraint": "the table is empty, so nothing is scanned while it is locked",
     "adding-required-field": "the table is empty, and no earlier process writes into it",
+    "changing-column-type": "a name only grows longer, in a table that is empty",
     "ban-drop-default": "no earlier process is there that would insert without the column",
     "require-concurrent-index-creation": "the table is empty, so its index is made at once",
     "constraint-missing-not-valid": "the table is empty, so nothing is scanned",
