@@ -11,6 +11,7 @@ from django.core.management import call_command
 from django.db import connection
 from django.db.migrations.executor import MigrationExecutor
 
+from procedures.models import triggers
 from procedures.runner import cards, installing
 from procedures.services.bootstrap import first_link
 
@@ -35,8 +36,8 @@ def set_up(card_files: Sequence[Path]) -> SetUp:
     with alone():
         executor = MigrationExecutor(connection)
         plan = executor.migration_plan(executor.loader.graph.leaf_nodes())
-        if plan:
-            call_command("migrate", interactive=False, verbosity=0)
+        if plan or triggers.missing(connection):
+            call_command("migrate", interactive=False, verbosity=0)  # which puts triggers in place too
         fresh = installing.install_from(given)
         return SetUp(len(plan), fresh, first_link())
 

@@ -7,6 +7,8 @@ from collections.abc import Iterable
 
 from django.db.backends.base.base import BaseDatabaseWrapper
 
+from procedures.domain.guards import closed
+
 FIXED = ("evidence_event", "evidence_leaf", "evidence_checkpoint", "evidence_cosignature")
 
 
@@ -53,7 +55,8 @@ def install(connection: BaseDatabaseWrapper) -> None:
                 cursor.execute(f"DROP TRIGGER IF EXISTS {name}")
                 cursor.execute(sql)
             return
-        cursor.execute(POSTGRES)
+        cursor.execute("SELECT current_schema()")
+        cursor.execute(closed(POSTGRES, cursor.fetchone()[0]))
         for table in tables:
             cursor.execute(POSTGRES_TABLE.format(table=table))
 

@@ -25,7 +25,7 @@ from procedures.models.environments import (
 from procedures.models.gate_answers import GateAnswer
 from procedures.models.holds import Hold
 from procedures.models.identities import Assertion, Identity, IdentityProvider
-from procedures.models.inventories import Inventory, InventorySync, TargetContact
+from procedures.models.inventories import Inventory, InventoryReading, InventorySync, TargetContact
 from procedures.models.manuscripts import Manuscript
 from procedures.models.notices import Notice, NoticeOff, Reminded
 from procedures.models.options import OptionList
@@ -98,6 +98,7 @@ __all__ = [
     "Identity",
     "IdentityProvider",
     "Inventory",
+    "InventoryReading",
     "InventorySync",
     "LeaseRecord",
     "LogChunk",

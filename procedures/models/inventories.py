@@ -41,6 +41,19 @@ class Inventory(models.Model):
         ]
 
 
+class InventoryReading(models.Model):
+    """What a runner read from a source, until the scheduler has compared it: `hosts` are `domain.inventories.Found` as
+    mappings, `problem` says why there are none.
+    """
+
+    id = models.UUIDField(primary_key=True, default=uuid7)
+    inventory = models.ForeignKey(Inventory, on_delete=models.PROTECT, related_name="readings")
+    at = models.DateTimeField()
+    hosts = models.JSONField(default=list)
+    notes = models.JSONField(default=list)
+    problem = models.TextField(blank=True)
+
+
 class InventorySync(models.Model):
     """What one sync found. A sync that found what the last one found moves `seen_at` of that row instead.
 

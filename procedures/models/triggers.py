@@ -6,9 +6,11 @@ Installed after every migration and compared at start, since Django's SQLite tab
 from __future__ import annotations
 
 import re
+from collections.abc import Iterator
 
 from django.db.backends.base.base import BaseDatabaseWrapper
 
+from procedures.domain.guards import NOT_CLOSED, closed
 from procedures.models import triggers_ahead, triggers_said, triggers_software
 
 EVIDENCED = {
@@ -165,17 +167,19 @@ def install(connection: BaseDatabaseWrapper) -> None:
                 cursor.execute(sql)
         return
     with connection.cursor() as cursor:
-        cursor.execute("SELECT to_regclass('evidence_event')")
-        cursor.execute(POSTGRES_COPIES)
-        cursor.execute(POSTGRES_COMMENTS)
-        cursor.execute(triggers_said.POSTGRES)
-        cursor.execute(triggers_ahead.POSTGRES)
-        cursor.execute(triggers_software.POSTGRES)
-        cursor.execute(POSTGRES_RIGHTS)
-        for table, (column, kinds) in EVIDENCED.items():
-            tests = " OR ".join(f"e.kind LIKE '{kind}%'" for kind in kinds)
-            of = f" OF {column}" if column else ""
-            cursor.execute(POSTGRES_EVIDENCED.format(table=table, kinds=tests, column=of))
+        cursor.execute("SELECT current_schema()")
+        schema = cursor.fetchone()[0]
+        for sql in _postgres():
+            cursor.execute(closed(sql, schema))
+
+
+def _postgres() -> Iterator[str]:
+    yield from (POSTGRES_COPIES, POSTGRES_COMMENTS, triggers_said.POSTGRES, triggers_ahead.POSTGRES)
+    yield from (triggers_software.POSTGRES, POSTGRES_RIGHTS)
+    for table, (column, kinds) in EVIDENCED.items():
+        tests = " OR ".join(f"e.kind LIKE '{kind}%'" for kind in kinds)
+        of = f" OF {column}" if column else ""
+        yield POSTGRES_EVIDENCED.format(table=table, kinds=tests, column=of)
 
 
 def step_aside(connection: BaseDatabaseWrapper) -> None:
@@ -197,10 +201,12 @@ def missing(connection: BaseDatabaseWrapper) -> list[str]:
             return [name for name, sql in SQLITE.items() if found.get(name) != _flat(sql)]
         cursor.execute("SELECT tgname, tgrelid::regclass::text FROM pg_trigger WHERE tgenabled <> 'D'")
         present = set(cursor.fetchall())
+        cursor.execute(NOT_CLOSED)
+        loose = [f"the closed form of {name}" for (name,) in cursor.fetchall()]
     wanted = {("opsportal_evidenced", table) for table in EVIDENCED}
     wanted |= {("opsportal_review_copy", "procedures_review"), ("opsportal_approval_copy", "procedures_approval")}
     wanted |= {("opsportal_trial_fixed", "procedures_trial")}
     wanted |= {("opsportal_right_of_software", "procedures_grantright")}
     wanted |= {("opsportal_comment_fixed", "procedures_reviewcomment")} | triggers_software.WANTED
     wanted |= triggers_said.WANTED | triggers_ahead.WANTED
-    return [f"{name} on {table}" for name, table in sorted(wanted - present)]
+    return [f"{name} on {table}" for name, table in sorted(wanted - present)] + loose

@@ -10,7 +10,6 @@ from uuid import uuid4
 
 import structlog
 from django.conf import settings
-from django.db import IntegrityError
 
 from procedures.definitions import registry
 from procedures.domain.clock import now
@@ -21,7 +20,7 @@ from procedures.domain.ports import ActionCall, ActionIO
 from procedures.domain.secrets import Secret
 from procedures.models import Entity, Inventory
 from procedures.runner.drive import identity, issuer
-from procedures.services import inventories
+from procedures.services import inventory_readings as readings
 
 log = structlog.get_logger(__name__)
 MAX_BYTES = 2 * 1024 * 1024
@@ -30,20 +29,19 @@ MOST_ENTITIES = 20_000
 
 
 def sync(name: str) -> None:
-    """Read one inventory and tell what it says. One that fails changes nothing, and says why on its page."""
+    """Read one inventory and tell what it says; the scheduler compares it. One that fails says why on its page."""
     row = Inventory.objects.filter(name=name, ended_at__isnull=True).first()
     if row is None:
         return
     try:
         read = registry.inventory_source(row.kind).read(row.settings, Surroundings(row))
-        inventories.synced(name=name, read=read, at=now())
-    except (OpsError, IntegrityError) as problem:
-        told = problem.message if isinstance(problem, OpsError) else "Two changes met; the next sync tries again."
-        inventories.note_failure(name=name, problem=told, at=now())
+        readings.bring(inventory=name, read=read, at=now())
+    except OpsError as problem:
+        readings.bring_failure(inventory=name, problem=problem.message, at=now())
     except Exception as problem:
         log.exception("inventory.defect", inventory=name)
         told = f"The source {row.kind} broke: {type(problem).__name__}."
-        inventories.note_failure(name=name, problem=told, at=now())
+        readings.bring_failure(inventory=name, problem=told, at=now())
 
 
 class Surroundings:

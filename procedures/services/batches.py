@@ -12,6 +12,7 @@ from uuid import UUID, uuid4
 
 from django.conf import settings
 from django.db import transaction
+from django.db.models import Q
 
 from procedures.domain import limits
 from procedures.domain.states import TERMINAL_TASK_STATES, RunState, TaskState
@@ -119,18 +120,11 @@ def take(*, batch: UUID, runner: Runner, at: datetime) -> Taken | None:
 
 def beat(*, batch: UUID, token: UUID, calls: Sequence[str]) -> Literal["", "cancel", "stop"]:
     """Say that the helper lives; hear whether the run must stop. Raises ClaimLost."""
-    row = StepBatch.objects.filter(pk=batch, token=token, state=State.TAKEN).first()
+    row = StepBatch.objects.filter(pk=batch, token=token, state=State.TAKEN, runner__ended_at__isnull=True).first()
     if row is None or not Claim.objects.filter(pk=row.run_id, token=row.claim).exists():
         raise ClaimLost("This batch was taken back, or its run has ended.")
     StepBatch.objects.filter(pk=batch, token=token).update(heartbeat_at=database_now())
     return word_for(row.run_id, calls)
-
-
-def fence(*, runner: UUID, at: datetime) -> None:
-    """A runner was ended: it writes nothing more of the batches it helps with, and their drivers take them back."""
-    taken = StepBatch.objects.filter(runner_id=runner, state=State.TAKEN)
-    for row in taken.select_for_update(of=("self",)).order_by("pk"):
-        _set(row, token=uuid4(), heartbeat_at=at - timedelta(days=1))
 
 
 def done(row: StepBatch) -> None:
@@ -145,17 +139,18 @@ def waiting_for(*, run: UUID, token: UUID, ids: Sequence[UUID]) -> bool:
     """
     at = database_now()
     limit = at - timedelta(seconds=settings.OPSPORTAL_HEARTBEAT_LOST_S)
-    lost = StepBatch.objects.filter(pk__in=ids, state=State.TAKEN, heartbeat_at__lt=limit).exclude(token=token)
+    gone = Q(heartbeat_at__lt=limit) | Q(runner__ended_at__isnull=False)
+    lost = StepBatch.objects.filter(gone, pk__in=ids, state=State.TAKEN).exclude(token=token)
     for batch in lost.values_list("pk", flat=True):
-        _take_back(run, token, batch, limit, at)
+        _take_back(run, token, batch, gone, at)
     return StepBatch.objects.filter(pk__in=ids).exclude(state=State.DONE).exists()
 
 
-def _take_back(run: UUID, token: UUID, batch: UUID, limit: datetime, at: datetime) -> None:
+def _take_back(run: UUID, token: UUID, batch: UUID, gone: Q, at: datetime) -> None:
     """What the helper had under way is interrupted, for nobody knows how it went; what it never began is open again."""
     with transaction.atomic(durable=True):
         whole = hold(run, token)
-        row = StepBatch.objects.select_for_update().filter(pk=batch, state=State.TAKEN, heartbeat_at__lt=limit).first()
+        row = StepBatch.objects.select_for_update(of=("self",)).filter(gone, pk=batch, state=State.TAKEN).first()
         if row is None:
             return
         tasks = Task.objects.filter(run=run, phase=row.phase, step=row.step, batch=row.batch, target__in=row.labels)

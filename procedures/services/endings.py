@@ -34,15 +34,24 @@ class AlreadyEnded(IllegalState):
 
 
 class Why(NamedTuple):
-    """Why a run was interrupted, as its leases and its tasks say it."""
+    """Why a run was interrupted, as its leases, its tasks and the run itself say it."""
 
     lease: str
     task: str
+    run: str
 
 
 DRAINED = "Its runner was told to stop and let it go between two steps."
-LOST = Why("runner lost", "Lost contact with the runner while this was under way.")
-ENDED = Why("runner ended", "Its runner was ended while this was under way.")
+LOST = Why(
+    "runner lost",
+    "Lost contact with the runner while this was under way.",
+    "Lost contact with the runner: the outcome is unknown.",
+)
+ENDED = Why(
+    "runner ended",
+    "Its runner was ended while this was under way.",
+    "Its runner was ended: the outcome is unknown.",
+)
 
 
 def finish_run(
@@ -173,38 +182,42 @@ def cancel_run(*, actor: Person, run: UUID, reason: str, at: datetime) -> Run:
     return row
 
 
-def interrupt_lost(*, at: datetime) -> list[UUID]:
-    """End as `interrupted` every run whose runner was not heard of for too long, or was ended. Returns their ids."""
+def interrupt_lost(*, at: datetime, deaf: bool = False) -> list[UUID]:
+    """End as `interrupted` every run whose runner was ended, or was not heard of for too long. Returns their ids.
+
+    `deaf`: silence proves nothing yet.
+    """
     limit = at - timedelta(seconds=settings.OPSPORTAL_HEARTBEAT_LOST_S)
-    gone = Q(heartbeat_at__lt=limit) | Q(runner__ended_at__isnull=False)
+    gone = Q(runner__ended_at__isnull=False)
+    if not deaf:
+        gone |= Q(heartbeat_at__lt=limit)
     lost = list(Claim.objects.filter(gone).values_list("run_id", "token"))
     return [run for run, token in lost if _interrupt(run, token, gone, at)]
 
 
 def _interrupt(run: UUID, token: UUID, gone: Q, at: datetime) -> bool:
     with transaction.atomic(durable=True):
-        claim = Claim.objects.select_for_update(of=("self",)).filter(gone, pk=run, token=token).first()
+        rows = Claim.objects.select_for_update(of=("self",)).select_related("runner")
+        claim = rows.filter(gone, pk=run, token=token).first()
         if claim is None:
             return False
-        interrupt(
-            claim, at=at, who="sweeper", why=LOST, message="Lost contact with the runner: the outcome is unknown."
-        )
+        _end_interrupted(claim, LOST if claim.runner.ended_at is None else ENDED, at)
         return True
 
 
-def interrupt(claim: Claim, *, at: datetime, who: str, why: Why, message: str) -> None:
+def _end_interrupted(claim: Claim, why: Why, at: datetime) -> None:
     """End a run whose runner can no longer be asked: what was under way may have happened. Call in a transaction that
     holds the claim.
     """
     row = Run.objects.select_related("environment", "procedure").get(pk=claim.run_id)
     for task in row.tasks.filter(state=TaskState.RUNNING.value):
-        _lose(task, row, at, who, why.task)
+        _lose(task, row, at, "sweeper", why.task)
     for lease in row.leases.exclude(state=LeaseRecord.State.REVOKED):
         LeaseRecord.objects.filter(pk=lease.pk).update(state=LeaseRecord.State.REVOKED, ended_at=at)
         facts = {"lease": str(lease.id), "how": "expires-only", "why": why.lease}
         note("lease.revoked", row, at=at, actor=None, facts=facts)
     facts = {"runner": str(claim.runner_id)}
-    end(row, RunState.INTERRUPTED, at=at, actor=None, who=who, message=message, facts=facts)
+    end(row, RunState.INTERRUPTED, at=at, actor=None, who="sweeper", message=why.run, facts=facts)
     after_interruption(row, at)
 
 

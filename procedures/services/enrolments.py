@@ -7,13 +7,13 @@ from datetime import datetime
 from typing import Any
 from uuid import UUID
 
+from django.db.models import Q
+
 from procedures.domain.sealing import key_id_of
-from procedures.models import Claim, ControlChange, PoolKey, PortalSetting, Runner
-from procedures.services import batches, telling
-from procedures.services.endings import ENDED, interrupt
+from procedures.models import Claim, ControlChange, PoolKey, PortalSetting, Runner, StepBatch
+from procedures.services import telling
 
 AUTHORITIES = "ssh-authorities"
-INTERRUPTED = "Its runner was ended: the outcome is unknown."
 
 
 def problems(object: Mapping[str, Any]) -> list[tuple[str, str]]:
@@ -80,22 +80,22 @@ def enrolled(change: ControlChange, object: Mapping[str, Any], at: datetime, eve
 
 
 def end_problems(object: Mapping[str, Any]) -> list[tuple[str, str]]:
-    """What the end of a runner may not say. Locks the claims that it holds, so that nothing of it is written after."""
+    """What the end of a runner may not say. Locks what it works on, so that nothing of it is written after its end."""
     if not Runner.objects.filter(pk=object["runner"], ended_at__isnull=True, disposable=False).exists():
         return [("/object/runner", "there is no such living runner")]
-    list(Claim.objects.select_for_update(of=("self",)).filter(runner=object["runner"]).order_by("run_id"))
+    helped = StepBatch.objects.filter(runner=object["runner"], state=StepBatch.State.TAKEN).values("run")
+    works_on = Claim.objects.filter(Q(runner=object["runner"]) | Q(pk__in=helped))
+    list(works_on.select_for_update(of=("self",)).order_by("run_id"))
     return []
 
 
 def ended(change: ControlChange, object: Mapping[str, Any], at: datetime, event: UUID) -> None:
-    """A runner was lost, stolen or put away: it takes nothing more, and what it held is interrupted now."""
+    """A runner was lost, stolen or put away: from now on it takes and writes nothing; the sweeper interrupts what it
+    held, since this process may write no claim.
+    """
     row = Runner.objects.get(pk=object["runner"])
     Runner.objects.filter(pk=row.pk, ended_at__isnull=True).update(ended_at=at)
-    claims = list(Claim.objects.select_for_update(of=("self",)).filter(runner=row).order_by("run_id"))
-    batches.fence(runner=row.pk, at=at)
-    for claim in claims:
-        interrupt(claim, at=at, who=change.proposer.username, why=ENDED, message=INTERRUPTED)
-    telling.runner_ended(row, change.proposer, len(claims), at=at)
+    telling.runner_ended(row, change.proposer, row.claims.count(), at=at)
 
 
 __all__ = ["end_problems", "ended", "enrolled", "problems"]

@@ -3,15 +3,17 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from typing import Literal
+from typing import Literal, TypeVar
 from uuid import UUID
 
 from procedures.domain.errors import OpsError
 from procedures.domain.states import VersionState
-from procedures.models import Claim, Run, StepBatch, Version
+from procedures.models import Claim, Run, Runner, StepBatch, Version
 from procedures.queries import stops
 from procedures.services import agents
 from procedures.services.moments import database_now
+
+Held = TypeVar("Held", Claim, StepBatch)
 
 
 class ClaimLost(OpsError):
@@ -22,12 +24,13 @@ class ClaimLost(OpsError):
 
 
 def beat(*, run: UUID, token: UUID, calls: Sequence[str] = ()) -> Literal["", "cancel", "stop"]:
-    """Say that the runner lives; hear whether the run must stop. Raises ClaimLost.
+    """Say that the runner lives; hear whether the run must stop. Raises ClaimLost, also once its runner was ended.
 
     `stop` (rule 20): its version, or one of those it `calls`, was revoked with all that runs, or a stop switch was
     thrown: of the portal, its environment, its procedure, one that it calls, or the agent that asked.
     """
-    if not Claim.objects.filter(pk=run, token=token).update(heartbeat_at=database_now()):
+    mine = Claim.objects.filter(pk=run, token=token, runner__ended_at__isnull=True)
+    if not mine.update(heartbeat_at=database_now()):
         raise ClaimLost("This run is claimed by somebody else, or has ended.")
     return word_for(run, calls)
 
@@ -49,6 +52,7 @@ def hold(run: UUID, token: UUID) -> Run:
     claim = Claim.objects.select_for_update().filter(pk=run, token=token).first()
     if claim is None:
         raise ClaimLost("This run is claimed by somebody else, or has ended.")
+    _living(claim)
     return Run.objects.select_related("environment", "procedure", "version", "requester").get(pk=run)
 
 
@@ -62,9 +66,18 @@ def holder_of(run: UUID, token: UUID) -> Claim | StepBatch:
     """The claim with this token, or the batch that was taken under it; the claim is locked. Raises ClaimLost."""
     claim = Claim.objects.select_for_update().filter(pk=run).first()
     if claim is not None and claim.token == token:
-        return claim
+        return _living(claim)
     taken = StepBatch.objects.filter(run=run, token=token, state=StepBatch.State.TAKEN)
     found = None if claim is None else taken.filter(claim=claim.token).first()
     if found is None:
         raise ClaimLost("This run is claimed by somebody else, or has ended.")
-    return found
+    return _living(found)
+
+
+def _living(held: Held) -> Held:
+    """What a runner holds that nobody ended. Asked once the claim is locked: whoever ends a runner locks it first, so
+    that nothing of the runner is written after its end. Raises ClaimLost.
+    """
+    if Runner.objects.filter(pk=held.runner_id, ended_at__isnull=False).exists():
+        raise ClaimLost("This runner was ended.")
+    return held

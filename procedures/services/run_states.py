@@ -42,7 +42,8 @@ def end(
     about = {"from": started.value, "message": message, "digest": run.digest, "plan_digest": run.plan_digest}
     kind = SEAL_KINDS[new]
     move(run, new, at=at, who=who, message=message)
-    Claim.objects.filter(run=run).delete()
+    if started is RunState.RUNNING:  # else nobody has a claim, and who ends the run here may write none
+        Claim.objects.filter(run=run).delete()
     Hold.objects.filter(run=run).delete()
     seal(
         run.id,

@@ -19,6 +19,7 @@ from procedures.services.endings import expire_overdue, interrupt_lost
 from procedures.services.fires import fire_due
 from procedures.services.grant_rights import sweep as sweep_rights
 from procedures.services.inventories import send_due
+from procedures.services.inventory_readings import take_readings
 from procedures.services.life import expire_acceptances
 from procedures.services.notices import forget
 from procedures.services.reminding import remind
@@ -37,13 +38,14 @@ def sweep(*, at: datetime, deaf: bool = False) -> dict[str, int]:
     `deaf`: the database was away a moment ago, so that silence of runners proves nothing yet.
     """
     return {
-        "interrupted": 0 if deaf else len(interrupt_lost(at=at)),
+        "interrupted": len(interrupt_lost(at=at, deaf=deaf)),
         "leases": end_overdue(at=at),
         "gone_on": go_on_by_itself(at=at),
         "expired": expire_overdue(at=at),
         "acceptances": expire_acceptances(at=at),
         "campaigns": end_campaigns(at=at),
         "fires": fire_due(at=at),
+        "readings": take_readings(at=at),
         "inventories": send_due(at=at),
         "access_requests": lapse_requests(at=at),
         "sent_again": send_again(at=at),

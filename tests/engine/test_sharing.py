@@ -234,13 +234,23 @@ def test_a_helper_is_lent_nothing_beyond_the_targets_and_the_step_it_was_handed(
     assert other in refusal(mine, "one", first.labels[0]), "what is done is over"
 
 
-def test_a_lost_helper_leaves_the_truth_and_what_it_never_began_to_others(world: World, helper: Identity) -> None:
+@pytest.mark.parametrize("how", ["silent", "ended"])
+def test_a_lost_helper_leaves_the_truth_and_what_it_never_began_to_others(
+    world: World, helper: Identity, how: str
+) -> None:
     run, claimed = under_way(world, many(world, "true"))
     rows = handed_out(run)
     taken = batches.take(batch=rows[0].pk, runner=Runner.objects.get(pk=helper.id), at=now())
     assert taken is not None
-    StepBatch.objects.filter(pk=rows[0].pk).update(heartbeat_at=now() - timedelta(hours=1))
     begun = begin(run, taken.claimed.token, "web-1")
+    if how == "silent":
+        StepBatch.objects.filter(pk=rows[0].pk).update(heartbeat_at=now() - timedelta(hours=1))
+    else:
+        world.propose("runner_end", {"runner": str(helper.id), "reason": "stolen"})
+        with pytest.raises(ClaimLost, match="was ended"):
+            begin(run, taken.claimed.token, "web-2")
+        with pytest.raises(ClaimLost):
+            batches.beat(batch=rows[0].pk, token=taken.claimed.token, calls=[])
     ids = [row.pk for row in rows]
     assert batches.waiting_for(run=run.pk, token=claimed.token, ids=ids)
     begun.refresh_from_db()

@@ -16,6 +16,7 @@ from cryptography.x509.oid import NameOID
 from procedures.domain.clock import now
 from procedures.models import Inventory, InventorySync, Run, Target
 from procedures.runner.syncing import sync
+from procedures.services.inventory_readings import take_readings
 from tests.factories.portal import World, new_world, public_text
 
 
@@ -37,6 +38,7 @@ class Sources:
 
     def sync(self, name: str = "hosts") -> Inventory:
         sync(name)
+        take_readings(at=now())
         return Inventory.objects.get(pk=name)
 
     def differences(self, name: str = "hosts") -> dict[str, str]:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from datetime import timedelta
+from typing import Any
 
 import pytest
 
@@ -10,9 +11,10 @@ from procedures.domain.clock import now
 from procedures.domain.errors import InvalidInput
 from procedures.evidence.models import Event
 from procedures.issuer.replay import replay
-from procedures.models import ControlChange, Inventory, InventorySync, Target
+from procedures.models import ControlChange, Inventory, InventoryReading, InventorySync, Target
 from procedures.services import inventories
 from procedures.services.control_effects import targets as effects
+from procedures.services.inventory_readings import take_readings
 from tests.inventories.conftest import Sources, host_key, live, target, wanted
 
 pytestmark = pytest.mark.ordinary
@@ -188,3 +190,15 @@ def test_a_source_that_changes_many_at_once_waits_for_people_above_a_tenth(sourc
             Target.objects.update(since_at=now() - timedelta(hours=2))
     moved = [row.name for row in Target.objects.filter(ended_at__isnull=True) if row.tags == {"role": "db"}]
     assert (len(moved), list(sources.differences().values())) == (5, ["changed"] * 4)
+
+
+@pytest.mark.parametrize("hosts", [{"web-1": {}}, [{"name": "web-1"}], [{"name": 7, "address": []}], ["x"], 5, None])
+def test_a_reading_that_a_stolen_runner_wrote_stops_no_scheduler(sources: Sources, hosts: Any) -> None:
+    sources.write("dev.yaml", listed(web_1="address: a"))
+    sources.set_up("yaml", {"file": "dev.yaml"}, takes=True)
+    InventoryReading.objects.create(inventory_id="hosts", at=now(), hosts=hosts if hosts is not None else "null")
+    assert take_readings(at=now()) == 1
+    assert (Inventory.objects.get().problem, InventoryReading.objects.count()) == (
+        "What the runner brought is no inventory.",
+        0,
+    )

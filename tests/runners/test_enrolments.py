@@ -24,6 +24,7 @@ from procedures.issuer.runners import judge_runner, proved_by
 from procedures.models import Claim, LeaseRecord, Notice, Person, PoolKey, PortalSetting, Run, Runner
 from procedures.queries import runners
 from procedures.services import claims, controls, endings
+from procedures.services.holding import hold_part, holder_of
 from procedures.services.runner_reports import still_mine
 from tests.factories.machines import Machine
 from tests.factories.portal import World
@@ -132,12 +133,20 @@ def test_an_ended_runner_loses_what_it_holds_and_may_not_go_on(world: World, mac
     )
     change = world.propose("runner_end", {"runner": str(machine.me.id), "reason": "stolen from the rack"})
     assert change.state == "confirmed", "one person ends it at once"
+    for write in (claims.hold, hold_part, holder_of):
+        with pytest.raises(claims.ClaimLost, match="was ended"):
+            write(run.pk, claimed.token)
+    with pytest.raises(claims.ClaimLost):
+        claims.beat(run=run.pk, token=claimed.token)
+    assert endings.interrupt_lost(at=now(), deaf=True) == [run.pk], "silence proves nothing then, an end does"
     run.refresh_from_db()
     lease.refresh_from_db()
-    assert (run.state, lease.state) == ("interrupted", "revoked")
+    assert (run.state, run.message, lease.state) == (
+        "interrupted",
+        "Its runner was ended: the outcome is unknown.",
+        "revoked",
+    )
     assert not Claim.objects.filter(run=run).exists()
-    with pytest.raises(claims.ClaimLost):
-        claims.hold(run.pk, claimed.token)
     with pytest.raises(LeaseRefused, match="it was ended"):
         judged(machine)
     assert still_mine(runner=machine.me.id, process="x") == "This runner was ended."

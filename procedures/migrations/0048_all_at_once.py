@@ -1,4 +1,4 @@
-"""The schema as 0047_ahead leaves it, made at once where there is none yet.
+"""The schema as 0048_readings leaves it, made at once where there is none yet.
 
 Whoever has some of the replaced migrations goes on by those that are lacking; both ways lead to the same schema, which
 a test compares. On a live system it does nothing. Undo: as for those it replaces.
@@ -18,7 +18,7 @@ from procedures.migrations._together import Together
 
 class Migration(migrations.Migration):
 
-    replaces = [('procedures', '0001_initial'), ('procedures', '0002_format'), ('procedures', '0003_sources'), ('procedures', '0004_life_of_an_acceptance'), ('procedures', '0005_run_ending'), ('procedures', '0006_artifacts'), ('procedures', '0007_passkeys'), ('procedures', '0008_trials'), ('procedures', '0009_discussion'), ('procedures', '0010_drafts'), ('procedures', '0011_entities'), ('procedures', '0012_option_lists'), ('procedures', '0013_manuscripts'), ('procedures', '0014_code_apps'), ('procedures', '0015_tokens_and_sessions'), ('procedures', '0016_identities'), ('procedures', '0017_notices'), ('procedures', '0018_policies'), ('procedures', '0019_access_requests'), ('procedures', '0020_break_glass'), ('procedures', '0021_agents'), ('procedures', '0022_grants_whole'), ('procedures', '0023_campaigns'), ('procedures', '0024_spaces'), ('procedures', '0025_notices_read'), ('procedures', '0026_grant_windows_index'), ('procedures', '0027_directories'), ('procedures', '0028_deputies'), ('procedures', '0029_connections'), ('procedures', '0030_spaces_hold_more'), ('procedures', '0031_workloads'), ('procedures', '0032_runs_again'), ('procedures', '0033_inventories'), ('procedures', '0034_deputies_agree'), ('procedures', '0035_going_on'), ('procedures', '0036_clocks'), ('procedures', '0038_step_batches'), ('procedures', '0039_queue'), ('procedures', '0040_runners'), ('procedures', '0041_pauses'), ('procedures', '0042_said_and_asked'), ('procedures', '0043_standing'), ('procedures', '0044_mentions'), ('procedures', '0045_runs_of_a_fire'), ('procedures', '0046_tasks_unknown'), ('procedures', '0047_ahead')]
+    replaces = [('procedures', '0001_initial'), ('procedures', '0002_format'), ('procedures', '0003_sources'), ('procedures', '0004_life_of_an_acceptance'), ('procedures', '0005_run_ending'), ('procedures', '0006_artifacts'), ('procedures', '0007_passkeys'), ('procedures', '0008_trials'), ('procedures', '0009_discussion'), ('procedures', '0010_drafts'), ('procedures', '0011_entities'), ('procedures', '0012_option_lists'), ('procedures', '0013_manuscripts'), ('procedures', '0014_code_apps'), ('procedures', '0015_tokens_and_sessions'), ('procedures', '0016_identities'), ('procedures', '0017_notices'), ('procedures', '0018_policies'), ('procedures', '0019_access_requests'), ('procedures', '0020_break_glass'), ('procedures', '0021_agents'), ('procedures', '0022_grants_whole'), ('procedures', '0023_campaigns'), ('procedures', '0024_spaces'), ('procedures', '0025_notices_read'), ('procedures', '0026_grant_windows_index'), ('procedures', '0027_directories'), ('procedures', '0028_deputies'), ('procedures', '0029_connections'), ('procedures', '0030_spaces_hold_more'), ('procedures', '0031_workloads'), ('procedures', '0032_runs_again'), ('procedures', '0033_inventories'), ('procedures', '0034_deputies_agree'), ('procedures', '0035_going_on'), ('procedures', '0036_clocks'), ('procedures', '0038_step_batches'), ('procedures', '0039_queue'), ('procedures', '0040_runners'), ('procedures', '0041_pauses'), ('procedures', '0042_said_and_asked'), ('procedures', '0043_standing'), ('procedures', '0044_mentions'), ('procedures', '0045_runs_of_a_fire'), ('procedures', '0046_tasks_unknown'), ('procedures', '0047_ahead'), ('procedures', '0048_readings')]
 
     initial = True
 
@@ -1258,6 +1258,21 @@ class Migration(migrations.Migration):
                     'ordering': ('name',),
                     'constraints': [models.CheckConstraint(condition=models.Q(('trust__in', ['key', 'restricted', 'certificate'])), name='inventory_trust_known')],
                     'indexes': [],
+                },
+            ),
+            migrations.CreateModel(
+                name='InventoryReading',
+                fields=[
+                    ('id', models.UUIDField(default=procedures.domain.ids.uuid7, primary_key=True, serialize=False)),
+                    ('inventory', models.ForeignKey(on_delete=django.db.models.deletion.PROTECT, related_name='readings', to='procedures.inventory')),
+                    ('at', models.DateTimeField()),
+                    ('hosts', models.JSONField(default=list)),
+                    ('notes', models.JSONField(default=list)),
+                    ('problem', models.TextField(blank=True)),
+                ],
+                options={
+                    'indexes': [],
+                    'constraints': [],
                 },
             ),
             migrations.CreateModel(
