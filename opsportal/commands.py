@@ -16,7 +16,7 @@ COMMANDS = {
     "bench": "tests.benchmarks.main:main",
     "pictures": "tests.browser.pictures:main",
 }
-OF_THE_CONSOLE = ("backup", "restore", "recover", "install", "issuer")
+OF_THE_CONSOLE = ("backup", "restore", "recover", "install", "issuer", "roles")
 
 
 def main(argv: Sequence[str]) -> int:

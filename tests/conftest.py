@@ -14,6 +14,7 @@ import pytest
 pytest_plugins = [
     "tests.fixtures.databases",
     "tests.fixtures.mailbox",
+    "tests.fixtures.parts",
     "tests.fixtures.settled",
     "tests.fixtures.valkey",
 ]

@@ -72,15 +72,24 @@ def _turn_identity(place: Path, environment: str, *, at_once: bool) -> None:
 
 @click.command()
 @click.option("--card", "cards", type=FILE, multiple=True, help="A runner's card; the first time one of each.")
-def install(cards: tuple[Path, ...]) -> None:
-    """Bring the database up to date; the first time, write genesis from the runners' cards."""
+@click.option(
+    "--login", "files", type=FILE, multiple=True, help="A file with the DATABASE_URL of one part; may repeat."
+)
+def install(cards: tuple[Path, ...], files: tuple[Path, ...]) -> None:
+    """Bring the database up to date; the first time, write genesis from the runners' cards.
+
+    With --login, or where roles are there already, each part gets what it needs in the database (`opsportal roles`).
+    """
     _django()
     from django.conf import settings
 
     from opsportal.keeping.setting_up import set_up
+    from opsportal.roles import logins
 
-    done = set_up(cards)
+    done = set_up(cards, [logins.read(file) for file in files])
     click.echo(f"{done.migrated} migrations applied; " + ("installed." if done.fresh else "installed before."))
+    if done.given is not None:
+        click.echo(done.given.told)
     if done.link:
         click.echo(f"First access manager, once and within 15 minutes: {settings.OPSPORTAL_PUBLIC_URL}{done.link}")
 

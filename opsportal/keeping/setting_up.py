@@ -11,6 +11,9 @@ from django.core.management import call_command
 from django.db import connection
 from django.db.migrations.executor import MigrationExecutor
 
+from opsportal.roles import giving
+from opsportal.roles.giving import Given
+from opsportal.roles.logins import Login
 from procedures.models import triggers
 from procedures.runner import cards, installing
 from procedures.services.bootstrap import first_link
@@ -22,16 +25,21 @@ LOCK_S = 10
 @dataclass(frozen=True, slots=True)
 class SetUp:
     """`migrated` is how many migrations were applied, `fresh` whether genesis was written now, `link` the one-time link
-    of the first access manager while there is none.
+    of the first access manager while there is none, `given` what was done for the roles of parts, if there are any.
     """
 
     migrated: int
     fresh: bool
     link: str | None
+    given: Given | None
 
 
-def set_up(card_files: Sequence[Path]) -> SetUp:
-    """Migrate, install from cards, ship runbooks; safe to repeat, and one at a time. Raises CardsDoNotFit."""
+def set_up(card_files: Sequence[Path], logins: Sequence[Login] = ()) -> SetUp:
+    """Migrate, install from cards, ship runbooks, give parts their rights; safe to repeat, and one at a time.
+
+    Roles are made where there are `logins`; where they are there already they get the rights on what migrations made.
+    Raises CardsDoNotFit, and what `giving.give` raises.
+    """
     given = [cards.read(file) for file in card_files]
     with alone():
         executor = MigrationExecutor(connection)
@@ -39,7 +47,8 @@ def set_up(card_files: Sequence[Path]) -> SetUp:
         if plan or triggers.missing(connection):
             call_command("migrate", interactive=False, verbosity=0)  # which puts triggers in place too
         fresh = installing.install_from(given)
-        return SetUp(len(plan), fresh, first_link())
+        rights = giving.give(logins) if logins or giving.exist() else None
+        return SetUp(len(plan), fresh, first_link(), rights)
 
 
 @contextmanager

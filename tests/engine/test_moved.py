@@ -16,6 +16,7 @@ from tests.engine.going_on import Step, Story, driven, row, story
 from tests.engine.test_runs import procedure
 from tests.engine.test_strategies import town
 from tests.factories.portal import World
+from tests.fixtures.parts import as_owner
 
 pytestmark = pytest.mark.ordinary
 __all__ = ["story"]
@@ -32,7 +33,8 @@ def rolling(world: World, story: Story, monkeypatch: pytest.MonkeyPatch, change:
     real = Step.run
 
     def changing(self: Step, call: ActionCall, io: ActionIO) -> ActionResult:
-        Target.objects.filter(name__in=names).update(**change)
+        with as_owner():
+            Target.objects.filter(name__in=names).update(**change)
         return real(self, call, io)
 
     monkeypatch.setattr(Step, "run", changing)
@@ -63,7 +65,8 @@ def test_where_no_target_is_left_the_run_failed(world: World, story: Story, monk
     real = claims._take
 
     def took(*args: Any, **more: Any) -> Any:
-        Target.objects.update(address="192.0.2.99")
+        with as_owner():
+            Target.objects.update(address="192.0.2.99")
         return real(*args, **more)
 
     monkeypatch.setattr(claims, "_take", took)

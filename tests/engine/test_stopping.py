@@ -18,6 +18,7 @@ from procedures.runner import drive as driving
 from procedures.services import approvals, endings, life
 from tests.engine.test_runs import procedure, steps
 from tests.factories.portal import World
+from tests.fixtures.parts import as_owner
 
 pytestmark = pytest.mark.ordinary
 
@@ -54,7 +55,8 @@ class Told(Action):
         script = self.script
         script.executed.append(call.step)
         if script.during and script.at == call.step:
-            script.during()
+            with as_owner():
+                script.during()
             script.beat()
         if io.cancelled.is_set():
             return ActionResult("canceled")
@@ -74,7 +76,8 @@ def script(monkeypatch: pytest.MonkeyPatch) -> Script:
         def __enter__(self) -> Self:
             made.watch = self
             if made.at == "start" and made.during:
-                made.during()
+                with as_owner():
+                    made.during()
                 made.beat()
             return self
 

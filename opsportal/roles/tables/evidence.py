@@ -1,0 +1,27 @@
+"""The log: whoever acts adds events, the sequencer alone makes leaves of them and signs, and nobody changes any."""
+
+from __future__ import annotations
+
+from opsportal.roles.rights import Table, Within
+
+READ, ADD, COUNT = "select", "select insert", "select insert update"
+TABLES = (
+    Table(
+        "evidence_event",
+        Within.MAY_HAVE_RUN,
+        web=ADD,
+        scheduler=ADD,
+        sequencer=ADD,
+        pool=ADD,
+        issuer=ADD,
+        reader=READ,
+    ),
+    Table("evidence_outbox", web=ADD, scheduler=ADD, sequencer=f"{ADD} delete", pool=ADD, issuer=ADD, reader=READ),
+    Table("evidence_leaf", web=READ, scheduler=READ, sequencer=ADD, pool=READ, issuer=READ, reader=READ),
+    Table("evidence_tile", web=READ, sequencer="select insert update(hashes)", reader=READ),
+    Table("evidence_checkpoint", web=READ, scheduler=READ, sequencer=ADD, reader=READ),
+    Table("evidence_runcounter", Within.COUNTED, web=COUNT, scheduler=COUNT, pool=COUNT, issuer=COUNT),
+    Table("evidence_numberseries", web=COUNT, scheduler=COUNT),
+    Table("evidence_erasablekey", web=COUNT, scheduler=ADD),
+    Table("evidence_disclosure", web=COUNT, scheduler=ADD),
+)
