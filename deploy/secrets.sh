@@ -11,7 +11,14 @@ keep secret-key "$(random 48)"
 keep other-secret-key "$(random 48)"
 keep database-password "$(random 24)"
 keep broker-password "$(random 24)"
-keep database-url "postgres://opsportal:$(cat "$folder/database-password")@${DATABASE_HOST:-postgres}:5432/opsportal"
+database="${DATABASE_HOST:-postgres}:5432/opsportal"
+# The owner of the tables, who migrates; then a login for each part, which `opsportal install --login` brings to life.
+keep database-url "postgres://opsportal:$(cat "$folder/database-password")@$database"
+logins="web scheduler sequencer disposable"
+for environment in development staging production; do logins="$logins runner-$environment issuer-$environment"; done
+for part in $logins; do
+  keep "database-url-$part" "postgres://opsportal_$(printf %s "$part" | sed 's/-/_/'):$(random 24)@$database"
+done
 broker="${BROKER_HOST:-redis}:${BROKER_PORT:-6379}/0"
 keep broker-url "redis://:$(cat "$folder/broker-password")@$broker"
 # One broker user for each pool, which reaches its own queue alone; the first one, of web and scheduler, only sends.

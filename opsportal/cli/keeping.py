@@ -144,6 +144,7 @@ def restore(archive: Path, checkpoint: tuple[Path, ...]) -> None:
     """
     _django()
     from opsportal.keeping.restore import restore as bring_back
+    from opsportal.roles import giving
 
     done = bring_back(archive, checkpoints=checkpoint)
     click.echo(f"Restored: a log of {done.size} events; every leaf, body, tile and checkpoint agrees.")
@@ -151,6 +152,8 @@ def restore(archive: Path, checkpoint: tuple[Path, ...]) -> None:
     click.echo(f"Ended: {ended}, which no evidence proves.")
     for one in done.agreed:
         click.echo(f"It holds what {one.source} says of its first {one.size} events.")
+    if not done.pending and giving.exist():
+        click.echo(giving.give().told)
     if done.pending:
         click.echo(f"{done.pending} migrations wait: run `opsportal install`.")
         click.echo("Then look at `opsportal drift`: until then nothing says that tables and evidence agree.")

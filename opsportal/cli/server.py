@@ -75,12 +75,14 @@ def doctor(as_json: bool) -> None:
     if witnessed is not None:
         checks["every witness cosigns"] = (witnessed, "`opsportal evidence check` says who does not, and since when")
     found = [(name, "ok" if fine else "MISS", "" if fine else mend) for name, (fine, mend) in checks.items()]
-    mail = ("notices by mail", *_mail())
+    found.append(("notices by mail", *_mail()))
+    if (login := _login()) is not None:
+        found.append(("a login of its own in the database", *login))
     if as_json:
-        rows = [dict(zip(("name", "state", "mend"), one, strict=True)) for one in [*found, mail]]
+        rows = [dict(zip(("name", "state", "mend"), one, strict=True)) for one in found]
         click.echo(json.dumps({"results": rows}, indent=2))
     else:
-        for name, state, mend in [*found, mail]:
+        for name, state, mend in found:
             click.echo(f"{state:<4}  {name}" + (f": {mend}" if mend else ""))
     raise SystemExit(1 if any(state == "MISS" for _, state, _ in found) else 0)
 
@@ -101,6 +103,12 @@ def _mail() -> tuple[str, str]:
     except (OSError, smtplib.SMTPException) as problem:
         return "MISS", f"the server does not answer ({type(problem).__name__})"
     return "ok", ""
+
+
+def _login() -> tuple[str, str] | None:
+    from opsportal.roles import sharing
+
+    return sharing.told()
 
 
 def _cells() -> bool:

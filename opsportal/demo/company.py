@@ -65,24 +65,26 @@ class Company:
 
     def invite_everybody(self) -> None:
         """Invited by Mira, joined with a password, key proposed by its owner and confirmed by Mira."""
-        for name, title in PEOPLE.items():
-            if name == "mira":
-                continue
-            person = self[name]
-            invited = self["mira"].good("POST", "/api/v1/people/", {"username": name, "name": title})
-            token = invited["invitation"].strip("/").rpartition("/")[2]
-            person.good("POST", "/api/v1/join/", {"token": token, "password": PASSWORD})
-            person.login()
-            public = person.make_key()
-            change = person.good(
-                "POST",
-                "/api/v1/controls/",
-                {
-                    "control": "key",
-                    "object": {"subject": person.subject, "public": public, "fingerprint": fingerprint(public)},
-                },
-            )
-            self["mira"].confirm(change)
+        for name in PEOPLE:
+            if name != "mira":
+                self.invite(name)
+
+    def invite(self, name: str) -> None:
+        person = self[name]
+        invited = self["mira"].good("POST", "/api/v1/people/", {"username": name, "name": PEOPLE[name]})
+        token = invited["invitation"].strip("/").rpartition("/")[2]
+        person.good("POST", "/api/v1/join/", {"token": token, "password": PASSWORD})
+        person.login()
+        public = person.make_key()
+        change = person.good(
+            "POST",
+            "/api/v1/controls/",
+            {
+                "control": "key",
+                "object": {"subject": person.subject, "public": public, "fingerprint": fingerprint(public)},
+            },
+        )
+        self["mira"].confirm(change)
 
     def both(self, control: str, object: dict[str, Any]) -> dict[str, Any]:
         """Proposed by Mira, confirmed by Jonas where the profile in force asks for a second person."""

@@ -6,6 +6,7 @@ import os
 import re
 import shutil
 import subprocess
+import tempfile
 from collections.abc import Callable, Mapping
 from pathlib import Path
 from typing import Any, TypeVar
@@ -16,6 +17,9 @@ from procedures.domain.errors import OpsError
 
 DEBIAN = Path("/usr/lib/postgresql")
 Answer = TypeVar("Answer")
+OF_ROLES = re.compile(
+    r"^\d+; \d+ \d+ (POLICY|ROW SECURITY|COMMENT \S+ POLICY) "
+)  # entries of a dump's table of contents
 
 
 class DumpFailed(OpsError):
@@ -52,7 +56,10 @@ def dump(target: Path, look: Callable[[], Answer]) -> Answer:
 
 
 def load(source: Path) -> None:
-    """Put a dump into the empty database of these settings, whole or not at all. Raises DumpFailed."""
+    """Put a dump into the empty database of these settings, whole or not at all. Raises DumpFailed.
+
+    What names roles stays out: another server has none of them, and `opsportal roles` gives them what they need.
+    """
     if connection.vendor == "sqlite":
         place = Path(str(connection.settings_dict["NAME"]))
         connection.close()
@@ -64,7 +71,10 @@ def load(source: Path) -> None:
     connection.close()
     name = str(connection.settings_dict["NAME"])
     switches = ("--single-transaction", "--exit-on-error", "--no-owner", "--no-privileges", f"--dbname={name}")
-    _call("pg_restore", *switches, str(source))
+    with tempfile.NamedTemporaryFile("w", prefix="opsportal-restore-") as wanted:
+        wanted.writelines(f"{line}\n" for line in _listed(source) if not OF_ROLES.search(line))
+        wanted.flush()
+        _call("pg_restore", *switches, f"--use-list={wanted.name}", str(source))
 
 
 def is_empty() -> bool:
@@ -84,10 +94,15 @@ def _in_copy(target: Path, look: Callable[[], Answer]) -> Answer:
         connection.settings_dict["NAME"] = former
 
 
-def _call(name: str, *switches: str) -> None:
+def _listed(source: Path) -> list[str]:
+    return _call("pg_restore", "--list", str(source)).splitlines()
+
+
+def _call(name: str, *switches: str) -> str:
     ended = subprocess.run([_program(name), *switches], env=_environ(), capture_output=True, text=True, check=False)
     if ended.returncode:
         raise DumpFailed(f"{name} failed: {ended.stderr.strip()[-1000:]}")
+    return ended.stdout
 
 
 def _environ() -> Mapping[str, str]:

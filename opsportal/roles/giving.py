@@ -24,6 +24,13 @@ class NoRoles(OpsError):
     next_step = "Set DATABASE_URL to a PostgreSQL, with the login that owns the portal's tables."
 
 
+class NotInstalled(OpsError):
+    """The tables are not those of this software."""
+
+    code = "roles.not-installed"
+    next_step = "Run `opsportal install` first: it migrates, and gives roles that are there what they need."
+
+
 class MayNotGive(OpsError):
     """The login of this process may not make the roles, or does not own the tables."""
 
@@ -51,7 +58,7 @@ class Given:
 
 
 def planned() -> Steps:
-    """What would be done to this database now. Raises NoRoles."""
+    """What would be done to this database now. Raises NoRoles, NotInstalled."""
     return _planned()[1]
 
 
@@ -64,8 +71,10 @@ def _planned() -> tuple[Wanted, Steps]:
 
 def wanted_now() -> Wanted:
     """What this database is to hold, for its environments and its columns."""
-    environments = list(Environment.objects.values_list("name", flat=True))
-    return wanted(names(), environments, TABLES, catalogue.shapes(connection))
+    shapes = catalogue.shapes(connection)
+    if lacking := {table.name for table in TABLES} - shapes.keys():
+        raise NotInstalled(f"The database has no table {min(lacking)}.")
+    return wanted(names(), list(Environment.objects.values_list("name", flat=True)), TABLES, shapes)
 
 
 def names() -> Names:
@@ -86,7 +95,7 @@ def give(logins: Sequence[Login] = ()) -> Given:
     """Make what is missing, take what is too much, and give these parts their logins.
 
     Each table changes in a transaction of its own, so that a process under way waits for one table at most.
-    Raises NoRoles, MayNotGive, UnknownLogin.
+    Raises NoRoles, NotInstalled, MayNotGive, UnknownLogin.
     """
     goal, todo = _planned()
     require_roles(logins, goal.roles)

@@ -15,6 +15,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+import psycopg
 import pytest
 
 from opsportal.demo.company import Company
@@ -65,9 +66,10 @@ def installed() -> Iterator[Installed]:
         port, at = free_port(), free_port()
         socket = Path(database.partition("@")[2].partition("/")[0].replace("%2F", "/"))
         socket.chmod(0o755)
+        _portals_database(socket)
         values = {"OPSPORTAL_PUBLIC_URL": f"http://localhost:{port}", "OPSPORTAL_PORT": str(port)}
         engine = Engine(folder, values, binds=[socket])
-        _secrets(folder, database, at)
+        _secrets(folder, socket, at)
         with _broker(folder, at):
             _static(folder)
             try:
@@ -134,12 +136,19 @@ def _broker(folder: Path, port: int) -> Iterator[None]:
         process.wait(10)
 
 
-def _secrets(folder: Path, database: str, port: int) -> None:
+def _portals_database(socket: Path) -> None:
+    """A database that asks everybody but its owner for a password, as PostgreSQL's image does over the network."""
+    with psycopg.connect(host=str(socket), user="opsportal", dbname="postgres", autocommit=True) as link:
+        link.execute("CREATE DATABASE opsportal")
+        (Path(socket) / "data" / "pg_hba.conf").write_text("local all opsportal trust\nlocal all all scram-sha-256\n")
+        link.execute("SELECT pg_reload_conf()")
+
+
+def _secrets(folder: Path, socket: Path, port: int) -> None:
     environ = {**os.environ, "BROKER_HOST": "127.0.0.1", "BROKER_PORT": str(port)}
+    environ["DATABASE_HOST"] = str(socket).replace("/", "%2F")
     script = ["sh", str(ROOT / "deploy" / "secrets.sh"), str(folder / "secrets")]
     subprocess.run(script, env=environ, check=True, capture_output=True)
-    (folder / "secrets" / "database-url").unlink()
-    (folder / "secrets" / "database-url").write_text(database + "\n")
 
 
 def _static(folder: Path) -> None:
@@ -171,13 +180,18 @@ call_command("collectstatic", interactive=False, verbosity=0)
 
 @pytest.fixture(scope="module")
 def target(installed: Installed) -> Practice:
-    """deploy/target/target.sh as its image starts it: sshd as an ordinary user, with what staging's card says."""
-    engine, port = installed.engine, free_port()
-    place, etc = engine.folder / "target", engine.folder / "target-etc"
+    return practice(installed, "staging", 10100)
+
+
+def practice(installed: Installed, environment: str, user: int) -> Practice:
+    """deploy/target/target.sh as its image starts it: sshd as an ordinary user, with what its pool's card says."""
+    engine, port, name = installed.engine, free_port(), f"{environment}-web-01"
+    place, etc = engine.folder / f"target-{environment}", engine.folder / f"target-{environment}-etc"
     for folder in (place, etc):
         folder.mkdir()
-    os.chown(place, 10100, 10100)
-    etc.joinpath("passwd").write_text("root:x:0:0::/root:/bin/sh\ndeploy:x:10100:10100::/var/lib/target:/bin/sh\n")
+    os.chown(place, user, user)
+    account = f"deploy:x:{user}:{user}::/var/lib/target:/bin/sh"
+    etc.joinpath("passwd").write_text(f"root:x:0:0::/root:/bin/sh\n{account}\n")
     words = [
         str(need("bwrap")),
         "--die-with-parent",
@@ -196,26 +210,27 @@ def target(installed: Installed) -> Practice:
     words += ["--ro-bind", str(etc / "passwd"), "/etc/passwd", "--tmpfs", "/mnt"]
     words += ["--ro-bind", str(engine.volume("cards")), "/mnt/cards"]
     words += ["--ro-bind", str(ROOT / "deploy" / "target" / "target.sh"), "/mnt/target"]
-    for name, value in {
-        "TARGET": "staging-web-01",
-        "CARD": "/mnt/cards/issuer-staging.json",
-        "PORT": str(port),
-    }.items():
-        words += ["--setenv", name, value]
+    card = f"/mnt/cards/issuer-{environment}.json"
+    for variable, value in {"TARGET": name, "CARD": card, "PORT": str(port)}.items():
+        words += ["--setenv", variable, value]
     words += [
         "--",
         "setpriv",
-        "--reuid=10100",
-        "--regid=10100",
+        f"--reuid={user}",
+        f"--regid={user}",
         "--clear-groups",
         "--no-new-privs",
         "--bounding-set=-all",
     ]
-    log = engine.folder / "target.log"
+    log = engine.folder / f"target-{environment}.log"
     with log.open("wb") as out:
         process = subprocess.Popen([*words, "--", "sh", "/mnt/target"], stdout=out, stderr=out)
-    engine.started["target"] = process
-    wait_until(lambda: "Server listening" in log.read_text() or process.poll() is not None, "the target", within_s=20)
+    engine.started[f"target-{environment}"] = process
+    wait_until(
+        lambda: "Server listening" in log.read_text() or process.poll() is not None,
+        f"the target of {environment}",
+        within_s=20,
+    )
     key = re.search(r"Host key, .*: (ssh-ed25519 \S+)", log.read_text())
     assert key, log.read_text()
-    return Practice(port, key.group(1))
+    return Practice(port, key.group(1), name)

@@ -147,8 +147,9 @@ def holders(*, everything: bool = False) -> dict[str, set[str]]:
     for role, (pod, container) in containers(everything=everything).items():
         mounted = {row["name"] for row in container["volumeMounts"]}
         for volume in (one for one in pod["volumes"] if one["name"] in mounted):
-            names = [volume["secret"]["secretName"]] if "secret" in volume else []
-            names += [row["secret"]["name"] for row in volume.get("projected", {}).get("sources", [])]
+            names = _keys("secretName", volume["secret"]) if "secret" in volume else []
+            for row in volume.get("projected", {}).get("sources", []):
+                names += _keys("name", row["secret"])
             if "persistentVolumeClaim" in volume:
                 names.append(f"claim {volume['persistentVolumeClaim']['claimName']}")
             for name in names:
@@ -156,18 +157,26 @@ def holders(*, everything: bool = False) -> dict[str, set[str]]:
     return held
 
 
+def _keys(named: str, secret: dict[str, Any]) -> list[str]:
+    """A Secret's name, with each key where not all of it is mounted."""
+    return [f"{secret[named]} {item['key']}" for item in secret.get("items", [])] or [secret[named]]
+
+
 def test_only_the_issuer_of_an_environment_mounts_its_keys_and_only_web_the_session_key() -> None:
     every, issuers = set(containers()), {f"issuer-{name}" for name in ("development", "staging", "production")}
     assert issuers < every
+    parts = every - {"install"}
     assert holders(everything=True) == {
-        "opsportal-database": every,
-        "opsportal-broker": every - issuers,
-        "opsportal-session": {"web"},
-        "opsportal-other": every - {"web"},
+        "opsportal-database owner": {"install"},
+        **{f"opsportal-database {part}": {part, "install"} for part in parts},
+        **{f"opsportal-broker {pool}": {pool} for pool in parts if pool == "disposable" or "runner" in pool},
+        "opsportal-broker sends": {"web", "scheduler", "sequencer", "install"},
+        "opsportal-session secret-key": {"web"},
+        "opsportal-other secret-key": every - {"web"},
         "opsportal-disposable": {"disposable"},
         **{f"opsportal-{name}": {name} for name in issuers},
         **{f"opsportal-{name}": {name} for name in (one.replace("issuer", "runner") for one in issuers)},
-        "mail": {"scheduler"},
+        "mail url": {"scheduler"},
         "providers": {"web"},
         "claim ops-log-key": {"sequencer"},
         "claim ops-log-public": {"sequencer", "web"},
@@ -221,6 +230,19 @@ def test_a_witness_is_there_for_whoever_asks_and_holds_nothing_of_the_portal() -
     assert way == [{"to": [{"ipBlock": {"cidr": "198.51.100.4/32"}}], "ports": [{"protocol": "TCP", "port": 443}]}]
 
 
+def test_the_job_gives_each_part_the_login_that_its_pod_has() -> None:
+    args = pods()["install"]["containers"][0]["args"]
+    given = {args[at + 1].rpartition("/")[2] for at, word in enumerate(args) if word == "--login"}
+    assert given == set(containers()) - {"install"}
+
+
+def test_a_portal_whose_parts_share_one_login_says_so_by_one_value() -> None:
+    files = helm.Chart.load(str(CHART)).render({"database": {"roles": False}}, name="ops", namespace="ops")
+    text = "\n".join(files.values())
+    assert "--login" not in text
+    assert text.count("items: [{key: owner, path: database-url}]") == len(containers())
+
+
 def test_no_value_of_a_secret_stands_in_the_chart() -> None:
     for role, (_, container) in containers(everything=True).items():
         for row in container["env"]:
@@ -269,7 +291,7 @@ def test_who_signs_is_there_once_and_web_goes_on_during_a_change() -> None:
     assert job["metadata"]["annotations"]["helm.sh/hook"] == "pre-install,pre-upgrade"
     cards = job["spec"]["template"]["spec"]["containers"][0]["args"]
     assert cards[0] == "install"
-    given = [card.rpartition("/")[2] for card in cards[2::2]]
+    given = [cards[at + 1].rpartition("/")[2] for at, word in enumerate(cards) if word == "--card"]
     both = [card for name in ("development", "staging", "production") for card in (name, f"issuer-{name}")]
     assert given == ["disposable", *both]
     for claim in of_kind("PersistentVolumeClaim").values():

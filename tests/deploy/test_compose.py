@@ -13,6 +13,7 @@ import pytest
 from click.testing import CliRunner
 
 from opsportal.cli.main import main
+from opsportal.roles.names import Names
 from tests.deploy.composed import ENVIRONMENTS, ISSUERS, ROOT, WORKERS, composed, mounts, services
 from tests.fixtures.counterparts import need
 
@@ -40,12 +41,14 @@ VOLUMES = {
 OTHERS = {"scheduler", "sequencer", "disposable", "install", "backup", "restore", "recover"}
 OTHERS |= {f"runner-{name}" for name in ENVIRONMENTS}
 POOLS = {**{f"runner-{name}": name for name in ENVIRONMENTS}, "disposable": "disposable"}
+OWNERS = {"install", "backup", "restore", "recover"}  # they migrate, dump and load whole tables
 SECRETS = {
     "secret-key": {"web"},
     "other-secret-key": OTHERS.union(ISSUERS),
     "database-password": {"postgres"},
     "broker-password": {"redis"},
-    "database-url": OTHERS.union(ISSUERS, {"web"}),
+    "database-url": OWNERS,
+    **{f"database-url-{part}": {part, "install"} for part in WORKERS},
     "broker-url": (OTHERS | {"web"}) - POOLS.keys(),
     "broker-users": {"redis"},
     **{f"broker-url-{pool}": {worker} for worker, pool in POOLS.items()},
@@ -92,6 +95,15 @@ def test_no_secret_stands_in_a_variable() -> None:
     assert services()["web"]["environment"]["OPSPORTAL_SECRET_KEY_FILE"] == "/run/secrets/secret-key"
     for name in OTHERS.union(ISSUERS):
         assert services()[name]["environment"]["OPSPORTAL_SECRET_KEY_FILE"] == "/run/secrets/other-secret-key", name
+
+
+def test_each_part_comes_to_the_database_as_itself() -> None:
+    for name, row in services().items():
+        given = row.get("environment", {}).get("DATABASE_URL_FILE")
+        wanted = f"/run/secrets/database-url{'' if name in OWNERS else f'-{name}'}"
+        assert given == (wanted if name in OWNERS.union(WORKERS) else None), name
+    logins = [word for word in services()["install"]["command"] if word.startswith("--login=")]
+    assert sorted(logins) == sorted(f"--login=/run/secrets/database-url-{name}" for name in WORKERS)
 
 
 def test_no_two_roles_are_the_same_user() -> None:
@@ -192,6 +204,11 @@ def test_the_secrets_that_the_script_makes_are_those_that_the_file_names(tmp_pat
     assert len(made["secret-key"].strip()) == 96
     assert made["secret-key"] != made["other-secret-key"]
     assert made["database-password"].strip() in made["database-url"]
+    for part in WORKERS:
+        role = Names("opsportal").of(*part.split("-"))
+        assert made[f"database-url-{part}"].startswith(f"postgres://{role}:"), part
+    passwords = {made[f"database-url-{part}"].split(":")[2].partition("@")[0] for part in WORKERS}
+    assert (len(passwords), min(map(len, passwords))) == (len(WORKERS), 48)
     assert made["broker-password"].strip() not in made["broker-users"], "the broker learns digests of passwords"
     assert len({made[f"broker-url-{pool}"] for pool in POOLS.values()}) == len(POOLS)
     assert stat.S_IMODE(folder.stat().st_mode) == 0o700

@@ -73,8 +73,8 @@ def test_a_procedure_runs_on_a_host_from_page_to_evidence(installed: Installed, 
     wait_until(ended, f"runner-staging: {engine.log('runner-staging').read_text()[-3000:]}")
     found = mira.good("GET", f"/api/v1/runs/{run['id']}/")
     assert found["state"] == "succeeded", found
-    assert (engine.folder / "target" / "notes").read_text() == "noted\n"
-    assert "Accepted certificate ID" in (engine.folder / "target.log").read_text()
+    assert (engine.folder / "target-staging" / "notes").read_text() == "noted\n"
+    assert "Accepted certificate ID" in (engine.folder / "target-staging.log").read_text()
     pack = mira.good("POST", "/api/v1/evidence/exports/", {})
     key = (engine.volume("log-public") / "evidence.pub").read_text().strip()
     witness = verify.Policy.of_keys([(engine.volume("witness") / "witness.pub").read_text()], 1)

@@ -16,6 +16,9 @@ UNITS = sorted(FOLDER.glob("*.service"))
 # What `systemd-analyze security` says at most, from 0 (closed) to 10; who makes cells needs namespaces and mounts.
 EXPOSURE = {"opsportal-runner@.service": 3.2, "opsportal-disposable.service": 3.2}
 STRICT = 1.5
+SECRETS = "/etc/opsportal/secrets/"
+LOGINS = ["web", "scheduler", "sequencer", "disposable"]
+LOGINS += [f"{part}-{name}" for name in ("development", "staging", "production") for part in ("runner", "issuer")]
 
 
 @pytest.fixture(scope="module")
@@ -78,7 +81,10 @@ def test_an_issuer_holds_the_keys_and_its_runner_alone_reaches_it() -> None:
     assert "broker" not in issuer, "it sends no message"
     assert "SupplementaryGroups=opsportal-issuer-%i" in runner.splitlines()
     assert socket in runner.splitlines()
-    assert not [unit.name for unit in UNITS if "@" not in unit.name and "issuer" in unit.read_text()]
+    for unit in (one for one in UNITS if "@" not in one.name):
+        lines = [line for line in unit.read_text().splitlines() if "issuer" in line]
+        assert all("login-issuer" in line for line in lines), f"{unit.name} gives it its login, and has nothing of it"
+        assert not lines or unit.name == "opsportal-install.service"
 
 
 def test_a_witness_knows_nothing_of_the_portal() -> None:
@@ -103,10 +109,22 @@ def test_each_unit_has_a_user_a_folder_and_secrets_of_its_own() -> None:
         )
         service = dict(read["Service"])
         users[unit.name], folders[unit.name] = service["User"], service["StateDirectory"]
-        secrets = {v for k, v in service.items() if k.startswith("LoadCredential") and "secret-key" in v}
+        credentials = {v for k, v in service.items() if k.startswith("LoadCredential")}
+        secrets = {v for v in credentials if "secret-key" in v}
+        part = unit.name.removeprefix("opsportal-").removesuffix(".service").replace("@", "-%i")
+        owner, pool = part == "install", part in {"runner-%i", "disposable"}
+        database = "database-url" if owner else f"database-url-{part}"
+        broker = f"broker-url-{part.removeprefix('runner-')}" if pool else "broker-url"
+        urls = {f"database-url:{SECRETS}{database}"}
+        urls |= set() if part == "issuer-%i" else {f"broker-url:{SECRETS}{broker}"}
+        assert {v for v in credentials if "-url:" in v} == (set() if part == "witness" else urls), unit.name
+        logins = {f"login-{one}:{SECRETS}database-url-{one}" for one in LOGINS} if owner else set()
+        assert {v for v in credentials if v.startswith("login")} == logins, unit.name
         mine = "secret-key" if unit.name == "opsportal-web.service" else "other-secret-key"
         none = unit.name == "opsportal-witness.service"
         assert secrets == (set() if none else {f"secret-key:/etc/opsportal/secrets/{mine}"}), unit.name
+        words = re.findall(r"--login %d/(\S+)", service["ExecStart"])
+        assert words == ([f"login-{one}" for one in LOGINS] if owner else []), unit.name
         assert not [
             v for k, v in service.items() if k.startswith("Environment") and re.search("PASSWORD|_URL=|KEY=", v)
         ]

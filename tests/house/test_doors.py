@@ -97,7 +97,7 @@ LOCAL = "on the author's own machine, without a portal"
 MACHINE = "by whoever owns the machine and its data folder; it acts as no person"
 COMMANDS = {
     MACHINE: {
-        *("config", "doctor", "issuer", "runner", "scheduler", "sequencer", "up"),
+        *("config", "doctor", "issuer", "runner", "scheduler", "sequencer", "roles", "up"),
         *("web", "keys", "install", "alive", "backup", "restore", "recover", "runner card", "runner software"),
         *("witness", "witness init", "witness show"),
     },

@@ -15,6 +15,7 @@ from django.db import DatabaseError, connection, transaction
 from opsportal.keeping import backup, dumping
 from opsportal.keeping.recovering import recover
 from opsportal.keeping.restore import EvidenceBroken, WillNotRestore, restore
+from opsportal.roles import giving
 from procedures.domain.clock import now
 from procedures.domain.errors import InvalidInput
 from procedures.evidence import verify
@@ -24,6 +25,7 @@ from procedures.evidence.models import Checkpoint, Event, Leaf
 from procedures.evidence.recovery import NothingToRecover
 from procedures.evidence.sequence import LogWentBack
 from procedures.models import Run
+from tests.fixtures import parts
 from tests.keeping.conftest import Kept
 
 
@@ -37,6 +39,7 @@ def test_the_newest_backup_goes_on_as_if_nothing_had_been(kept: Kept) -> None:
     kept.empty()
 
     done = restore(file)
+    parts.give()
     assert (done.size, done.behind, done.pending) == (size, [], 0)
     assert [one.size for one in done.agreed] == [size], "the sequencer's public note was held against it"
     kept.run()
@@ -59,6 +62,7 @@ def test_an_older_backup_is_told_and_refused_until_a_new_log_names_the_old_one(k
     kept.empty()
 
     done = restore(older, checkpoints=[before])
+    parts.give()
     assert done.size == had
     assert {one.size for one in done.behind} >= {newest}
     for _ in range(2):
@@ -211,6 +215,25 @@ def test_a_restored_event_vouches_for_no_later_change(kept: Kept) -> None:
     with connection.cursor() as cursor, transaction.atomic():
         cursor.execute("SELECT count(*) FROM evidence_event WHERE xid IS NOT NULL")
         assert cursor.fetchone()[0] == 0
+
+
+@pytest.mark.postgresql
+def test_what_names_roles_of_a_server_is_left_out_and_given_again(kept: Kept) -> None:
+    """Another server has none of them, and a restore that stops at the first policy would bring nothing back."""
+    kept.run()
+    file = kept.folder / "a.tar"
+    backup.make(file, at=now())
+    with connection.cursor() as cursor:
+        cursor.execute("SELECT count(*) FROM pg_policy")
+        assert cursor.fetchone()[0] > 50, "the database that was dumped had them"
+    kept.empty()
+    restore(file)
+    with connection.cursor() as cursor:
+        for question in ("SELECT count(*) FROM pg_policy", "SELECT count(*) FROM pg_class WHERE relrowsecurity"):
+            cursor.execute(question)
+            assert cursor.fetchone()[0] == 0, question
+    assert giving.give().done > 50
+    assert giving.give().done == 0
 
 
 @pytest.mark.ordinary

@@ -12,7 +12,7 @@ from click.testing import CliRunner
 from django.db import connection
 
 from opsportal.cli.main import main
-from opsportal.roles import giving, logins
+from opsportal.roles import giving, logins, sharing
 from procedures.models import Environment
 from tests.fixtures.databases import FreshDatabase
 from tests.roles.conftest import Walled
@@ -142,3 +142,19 @@ def test_a_part_comes_in_with_its_own_password_alone(walled: Walled, asked_for_p
     assert giving.give([logins.Login(web, "second")]).logins == [web], "another password is a change"
     with pytest.raises(psycopg.OperationalError):
         walled.link("runner_staging")
+
+
+def test_doctor_tells_who_shares_the_owners_login(walled: Walled, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("OPSPORTAL_PROFILE", "embedded")
+    monkeypatch.setenv("DATABASE_URL", walled.url)
+    assert sharing.told() is None, "one user owns all there"
+    monkeypatch.setenv("OPSPORTAL_PROFILE", "production")
+    state, mend = sharing.told() or ("", "")
+    assert (state, mend.startswith("opsportal owns the portal's tables")) == ("off", True)
+    for part in ("web", "runner_staging", "reader"):
+        monkeypatch.setenv("DATABASE_URL", walled.url.replace("opsportal@", f"{walled.role(part)}@", 1))
+        assert sharing.told() == ("ok", ""), part
+    monkeypatch.setenv("DATABASE_URL", walled.url.replace("opsportal@", "nobody@", 1))
+    assert (sharing.told() or ("", ""))[0] == "MISS"
+    told = CliRunner().invoke(main, ["doctor", "--json"])
+    assert "a login of its own in the database" in told.stdout

@@ -61,6 +61,8 @@ but the one that holds their socket. */ -}}
 {{- /* A pod of one role, restricted. `role`, `user`, `args`, `mounts`, `volumes`, `secret` (of OPSPORTAL_SECRET_KEY). */ -}}
 {{- define "opsportal.pod" -}}
 {{- $cells := and .cells .root.Values.cells.enabled -}}
+{{- $login := ternary .role "owner" (and .root.Values.database.roles (ne .role "install")) -}}
+{{- $sender := not (or (eq .role "disposable") (hasPrefix "runner-" .role)) -}}
 automountServiceAccountToken: false
 enableServiceLinks: false
 {{- with .root.Values.image.pullSecrets }}
@@ -88,8 +90,8 @@ volumes:
     projected:
       defaultMode: 0440
       sources:
-        - secret: {name: {{ .root.Values.secrets.databaseUrl.name }}, items: [{key: {{ .root.Values.secrets.databaseUrl.key }}, path: database-url}]}
-        - secret: {name: {{ .root.Values.secrets.brokerUrl.name }}, items: [{key: {{ .root.Values.secrets.brokerUrl.key }}, path: broker-url}]}
+        - secret: {name: {{ .root.Values.secrets.databaseUrls.name }}, items: [{key: {{ $login }}, path: database-url}]}
+        - secret: {name: {{ .root.Values.secrets.brokerUrls.name }}, items: [{key: {{ ternary "sends" .role $sender }}, path: broker-url}]}
         - secret: {name: {{ .secret.name }}, items: [{key: {{ .secret.key }}, path: secret-key}]}
         {{- if .mail }}
         - secret: {name: {{ .root.Values.secrets.smtpUrl.name }}, items: [{key: {{ .root.Values.secrets.smtpUrl.key }}, path: smtp-url}]}
@@ -103,7 +105,7 @@ volumes:
     projected:
       defaultMode: 0440
       sources:
-        - secret: {name: {{ .root.Values.secrets.databaseUrl.name }}, items: [{key: {{ .root.Values.secrets.databaseUrl.key }}, path: database-url}]}
+        - secret: {name: {{ .root.Values.secrets.databaseUrls.name }}, items: [{key: {{ $login | replace "runner-" "issuer-" }}, path: database-url}]}
         - secret: {name: {{ .secret.name }}, items: [{key: {{ .secret.key }}, path: secret-key}]}
   - {name: issuer-tmp, emptyDir: {sizeLimit: 64Mi}}
   - {name: issuer-vartmp, emptyDir: {sizeLimit: 64Mi}}
