@@ -31,7 +31,7 @@ def roles(sql: bool, files: tuple[Path, ...], as_json: bool) -> None:
 
     given = [logins.read(file) for file in files]
     if sql:
-        todo = giving.planned()
+        todo = giving.planned(given)
         text = "\n".join(f"{statement};" for statement in todo)
         click.echo(json.dumps({"statements": list(todo), "left": todo.left}, indent=2) if as_json else text)
         return

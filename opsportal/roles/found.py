@@ -80,6 +80,11 @@ def shapes(connection: BaseDatabaseWrapper) -> Mapping[str, Shape]:
     return {table: Shape(named, keys.get(table, "")) for table, named in columns.items()}
 
 
+def log_in(connection: BaseDatabaseWrapper) -> set[str]:
+    """Every role of this server that somebody may log in as."""
+    return {name for (name,) in _rows(connection, "SELECT rolname FROM pg_catalog.pg_roles WHERE rolcanlogin")}
+
+
 def _rows(connection: BaseDatabaseWrapper, question: str, *words: Any) -> list[tuple[Any, ...]]:
     with connection.cursor() as cursor:
         cursor.execute(question, words or None)

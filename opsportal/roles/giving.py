@@ -57,24 +57,26 @@ class Given:
         return "\n".join([first, *fresh, *self.left])
 
 
-def planned() -> Steps:
-    """What would be done to this database now. Raises NoRoles, NotInstalled."""
-    return _planned()[1]
+def planned(logins: Sequence[Login] = ()) -> Steps:
+    """What would be done to this database now, and for these logins. Raises NoRoles, NotInstalled."""
+    return _planned(logins)[1]
 
 
-def _planned() -> tuple[Wanted, Steps]:
+def _planned(logins: Sequence[Login]) -> tuple[Wanted, Steps]:
     if connection.vendor != "postgresql":
         raise NoRoles("Roles for each part need PostgreSQL.")
-    goal = wanted_now()
+    goal = wanted_now(logins)
     return goal, steps(goal, catalogue.look(connection, goal.roles))
 
 
-def wanted_now() -> Wanted:
-    """What this database is to hold, for its environments and its columns."""
+def wanted_now(logins: Sequence[Login] = ()) -> Wanted:
+    """What this database is to hold, for its environments, its columns, and who logs in."""
     shapes = catalogue.shapes(connection)
     if lacking := {table.name for table in TABLES} - shapes.keys():
         raise NotInstalled(f"The database has no table {min(lacking)}.")
-    return wanted(names(), list(Environment.objects.values_list("name", flat=True)), TABLES, shapes)
+    environments = list(Environment.objects.values_list("name", flat=True))
+    log_in = catalogue.log_in(connection) | {login.role for login in logins}
+    return wanted(names(), environments, TABLES, shapes, log_in)
 
 
 def names() -> Names:
@@ -97,7 +99,7 @@ def give(logins: Sequence[Login] = ()) -> Given:
     Each table changes in a transaction of its own, so that a process under way waits for one table at most.
     Raises NoRoles, NotInstalled, MayNotGive, UnknownLogin.
     """
-    goal, todo = _planned()
+    goal, todo = _planned(logins)
     require_roles(logins, goal.roles)
     try:
         _carry_out(todo.first)
@@ -106,7 +108,7 @@ def give(logins: Sequence[Login] = ()) -> Given:
         fresh = set_logins(logins)
     except ProgrammingError as problem:
         raise MayNotGive(f"The database refuses: {str(problem).strip()}") from problem
-    rest = _planned()[1]
+    rest = planned()
     if statements := list(rest):
         raise MayNotGive(f"{len(statements)} statements had no effect, such as: {statements[0]}")
     return Given(len(todo), fresh, rest.left)

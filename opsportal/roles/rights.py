@@ -10,8 +10,8 @@ from enum import Enum
 PARTS = ("web", "scheduler", "sequencer", "runner", "issuer", "disposable", "reader")
 OF_ENVIRONMENTS = ("runner", "issuer")  # one role for each environment
 POOLS = ("runner", "issuer", "disposable")  # whoever sees the rows of its own pool alone
-# Until each environment has an issuer of its own process, its runner is that too.
-ALSO = {"runner": ("issuer",)}
+# Where no issuer of its own process logs in for an environment, its runner is that too.
+ALSO = {"runner": "issuer"}
 ACTS = ("select", "insert", "update", "delete", "lock")
 WORD = re.compile(r"(select|insert|update|delete|lock|all)(!?)(?:\(([a-z0-9_ ]*)\))?(?:\s+|$)")
 

@@ -59,6 +59,9 @@ def _roles(wanted: Wanted, found: Found) -> Iterator[str]:
         for above in role.within:
             if (name, above) not in found.members:
                 yield f"GRANT {quoted(above)} TO {quoted(name)}"
+    for name, above in sorted(found.members):
+        if above in wanted.roles and above not in wanted.roles[name].within:
+            yield f"REVOKE {quoted(above)} FROM {quoted(name)}"
 
 
 def _doors(wanted: Wanted, found: Found) -> Iterator[str]:
@@ -118,7 +121,7 @@ def _security(wanted: Wanted, found: Found) -> Iterator[tuple[str, str]]:
 def _left(wanted: Wanted, found: Found) -> Iterator[str]:
     """What somebody gave our roles that is not ours to take: said, so that nobody trusts a wall with a door in it."""
     for member, group in sorted(found.members):
-        if group not in wanted.roles[member].within:
+        if group not in wanted.roles:
             yield f"{member} is a member of {group}, which gives it more than its part: REVOKE that membership."
     for table, name in sorted(found.policies):
         if not name.startswith(OURS):

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Collection, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 
 from opsportal.roles.names import Names
@@ -42,9 +42,18 @@ class Wanted:
     secured: frozenset[str] = frozenset()
 
 
-def wanted(names: Names, environments: Sequence[str], tables: Sequence[Table], shapes: Mapping[str, Shape]) -> Wanted:
-    """Everything that is to be there, for these environments and the columns that the tables have now."""
-    roles = {role.name: role for role in _roles(names, environments)}
+def wanted(
+    names: Names,
+    environments: Sequence[str],
+    tables: Sequence[Table],
+    shapes: Mapping[str, Shape],
+    log_in: Collection[str] = (),
+) -> Wanted:
+    """Everything that is to be there, for these environments and the columns that the tables have now.
+
+    `log_in` are the roles that somebody logs in as: an issuer that does takes its rights from its runner.
+    """
+    roles = {role.name: role for role in _roles(names, environments, log_in)}
     secured = [table for table in tables if table.within is not Within.ANY]
     found = [policy for table in secured for policy in policies_of(table, names, environments)]
     return Wanted(
@@ -55,11 +64,12 @@ def wanted(names: Names, environments: Sequence[str], tables: Sequence[Table], s
     )
 
 
-def _roles(names: Names, environments: Sequence[str]) -> Iterator[Role]:
+def _roles(names: Names, environments: Sequence[str], log_in: Collection[str]) -> Iterator[Role]:
     for part in PARTS:
         yield Role(names.of(part), part)
         for one in environments if part in OF_ENVIRONMENTS else ():
-            above = [names.of(part), *(names.of(other, one) for other in ALSO.get(part, ()))]
+            above, also = [names.of(part)], names.of(ALSO.get(part, ""), one)
+            above += [also] if part in ALSO and also not in log_in else []
             yield Role(names.of(part, one), part, one, tuple(above))
 
 

@@ -55,11 +55,13 @@ def let_in(name: str) -> None:
 
 @pytest.fixture
 def walled(fresh_database: FreshDatabase) -> Iterator[Walled]:
+    """Every part with a login of its own, each environment's issuer apart from its runner."""
     world = new_world()
     giving.give()
     made = Walled(world, fresh_database.url)
     for name, role in giving.wanted_now().roles.items():
         if role.may_log_in:
             let_in(name)
+    giving.give()
     with made.links:
         yield made

@@ -114,9 +114,11 @@ def test_a_pool_sees_of_runs_secrets_and_targets_its_own_alone(walled: Walled, r
             assert (mine > 0, count(link, f"procedures_{table}")) == (True, mine), table
         assert count(link, "procedures_run") == 1
         assert count(link, "procedures_run", f"id = '{runs[other].pk}'") == 0
-        for table in ("sealedsecret", "credentialbinding", "target"):
-            assert count(link, f"procedures_{table}", f"environment_id = '{place}'") > 0, table
-            assert count(link, f"procedures_{table}", f"environment_id <> '{place}'") == 0, table
+        issuer = walled.link(f"issuer_{place}")
+        assert DENIED in walled.refusal(f"runner_{place}", "SELECT * FROM procedures_sealedsecret")
+        for table, whose in (("sealedsecret", issuer), ("credentialbinding", link), ("target", link)):
+            assert count(whose, f"procedures_{table}", f"environment_id = '{place}'") > 0, table
+            assert count(whose, f"procedures_{table}", f"environment_id <> '{place}'") == 0, table
         assert count(link, "evidence_event", f"run = '{runs[place].pk}'") > 0
         assert count(link, "evidence_event", f"run = '{runs[other].pk}'") == 0
         assert count(link, "evidence_event", "kind = 'control.confirmed'") > 0, "what decides authority it reads whole"
@@ -131,7 +133,6 @@ def test_staging_neither_claims_nor_alters_a_run_of_production(walled: Walled, r
         "UPDATE procedures_run SET state = 'succeeded', message = 'x'",
         "UPDATE procedures_task SET state = 'succeeded', output = '{}'",
         "DELETE FROM procedures_claim",
-        "UPDATE procedures_leaserecord SET state = 'revoked'",
         "UPDATE evidence_runcounter SET sealed = true",
     ):
         assert link.execute(f"{statement} WHERE {_of(statement)} = '{theirs.pk}'".encode()).rowcount == 0, statement
@@ -146,7 +147,7 @@ def test_staging_neither_claims_nor_alters_a_run_of_production(walled: Walled, r
         insert("procedures_claim", run_id=run, **claim): BOUNDED,
         insert("procedures_task", id=ID, **place, **task, facts="'{}'", message="''", remote="''"): BOUNDED,
         insert("procedures_logchunk", **place, seq=99, stream="'stdout'", at=moment, text="'forged'"): BOUNDED,
-        insert("procedures_leaserecord", id=ID, **place, **lease, facts="'{}'", intended_at=moment): BOUNDED,
+        insert("procedures_leaserecord", id=ID, **place, **lease, facts="'{}'", intended_at=moment): DENIED,
         event("task.finished", run): BOUNDED,
         f"UPDATE procedures_run SET environment_id = 'production' WHERE id = '{mine.pk}'": DENIED,
         f"UPDATE procedures_task SET run_id = {run}": DENIED,
@@ -156,6 +157,10 @@ def test_staging_neither_claims_nor_alters_a_run_of_production(walled: Walled, r
     }
     for statement, why in hostile.items():
         assert why in walled.refusal("runner_staging", statement), statement
+    forged = insert("procedures_leaserecord", id=ID, **place, **lease, facts="'{}'", intended_at=moment)
+    assert BOUNDED in walled.refusal("issuer_staging", forged), "nor does its issuer lend for it"
+    ended = f"UPDATE procedures_leaserecord SET state = 'revoked' WHERE run_id = {run}"
+    assert walled.link("issuer_staging").execute(ended.encode()).rowcount == 0
     assert link.execute(b"UPDATE procedures_runner SET tier = 'A' WHERE name = 'production'").rowcount == 0
     assert link.execute(b"UPDATE procedures_runner SET tier = 'A' WHERE name = 'staging'").rowcount == 1
     assert {row.pk: (row.state, row.message) for row in Run.objects.all()} == before

@@ -18,7 +18,6 @@ ONE = "CREATE FUNCTION {name}() RETURNS bigint LANGUAGE sql AS 'SELECT 1::bigint
 def test_nobody_becomes_another(walled: Walled) -> None:
     for part in PARTS:
         others = [walled.role(other) for other in (*PARTS, "runner_production") if other != part]
-        others = [name for name in others if (part, name) != ("runner_staging", walled.role("issuer_staging"))]
         for other in ("opsportal", "pg_read_all_data", "pg_execute_server_program", *others):
             assert "permission denied to set role" in walled.refusal(part, f'SET ROLE "{other}"'), f"{part}: {other}"
             assert "permission denied" in walled.refusal(part, f'SET SESSION AUTHORIZATION "{other}"'), other
@@ -57,7 +56,7 @@ def test_nobody_takes_a_guard_away(walled: Walled) -> None:
             'GRANT SELECT ON procedures_sealedsecret TO "opsportal"',
             "SELECT opsportal_append_only()",
         ):
-            if "GRANT" in statement and part in {"web", "scheduler", "runner_staging", "issuer_staging"}:
+            if "GRANT" in statement and part in {"web", "scheduler", "issuer_staging"}:
                 _passes_nothing_on(walled, part)
                 continue
             assert walled.refusal(part, statement), f"{part}: {statement}"

@@ -31,7 +31,6 @@ TABLES = (
         Within.ENVIRONMENT,
         web="select insert update(ended_at)",
         scheduler=READ,
-        runner=READ,
         issuer=READ,
     ),
     Table("procedures_poolkey", web="select insert", scheduler=READ, pool=READ, issuer=READ, reader=READ),

@@ -34,7 +34,9 @@ TABLES = (
         issuer=READ,
         reader=READ,
     ),
-    Table("procedures_reviewcomment", web="select insert update(body resolved_at resolved_by_id)", scheduler=READ),
+    Table(
+        "procedures_reviewcomment", web="select insert update(body untold resolved_at resolved_by_id)", scheduler=READ
+    ),
     Table(
         "procedures_trial",
         web="select insert",

@@ -101,5 +101,5 @@ TABLES = (
         pool="select insert",
         issuer=READ,
     ),
-    Table("procedures_runcomment", web="select insert update(body)", scheduler=READ),
+    Table("procedures_runcomment", web="select insert update(body untold)", scheduler=READ),
 )
