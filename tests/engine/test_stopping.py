@@ -55,8 +55,7 @@ class Told(Action):
         script = self.script
         script.executed.append(call.step)
         if script.during and script.at == call.step:
-            with as_owner():
-                script.during()
+            as_owner()(script.during)()
             script.beat()
         if io.cancelled.is_set():
             return ActionResult("canceled")
@@ -76,8 +75,7 @@ def script(monkeypatch: pytest.MonkeyPatch) -> Script:
         def __enter__(self) -> Self:
             made.watch = self
             if made.at == "start" and made.during:
-                with as_owner():
-                    made.during()
+                as_owner()(made.during)()
                 made.beat()
             return self
 

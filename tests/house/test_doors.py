@@ -90,6 +90,7 @@ SERVICES = {
 }
 TASKS = {
     "contact_targets": "greets hosts and logs in nowhere; what it finds decides nothing by itself",
+    "sync_inventory": "a runner reads a source that people signed, by its name; the scheduler decides what comes of it",
     "fetch_options": "a runner fetches what a form's service let it fetch, by the id of that asking",
 }
 CLIENT = "over the API, as whoever signed in there"
