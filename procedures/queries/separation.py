@@ -8,10 +8,12 @@ from functools import cache, lru_cache
 from pathlib import Path
 
 from django.conf import settings
+from django.db import connection
 
 from procedures.models import Runner
 
 LATELY_S = 30
+OWNED = "the web tier comes to the database as the owner of its tables, so that whoever takes it over writes every row"
 BESIDE = "the issuer of {} shares its runner's process, so that whoever takes that runner over holds its authority"
 
 
@@ -26,11 +28,26 @@ class Separation:
 
 
 def separation() -> Separation:
-    """What this process can open, looked at once; and which runners hold what their issuer lends, looked at lately."""
-    found = of_this_process()
-    if found.embedded or not (names := _beside(int(time.monotonic() // LATELY_S))):
+    """What this process can open, looked at once; which runners hold what their issuer lends, and whether it may
+    write every row of the database, looked at lately.
+    """
+    found, lately = of_this_process(), int(time.monotonic() // LATELY_S)
+    if found.embedded:
         return found
-    return replace(found, told=f"{found.told}; {BESIDE.format(', '.join(names))}", beside=names)
+    names, told = _beside(lately), [found.told]
+    told += [BESIDE.format(", ".join(names))] if names else []
+    told += [OWNED] if _owned(lately) else []
+    return replace(found, told="; ".join(told), beside=names)
+
+
+@lru_cache(maxsize=1)
+def _owned(lately: int) -> bool:
+    """Whether this process came as the owner of the tables, as where all parts share one login."""
+    if connection.vendor != "postgresql":
+        return True
+    with connection.cursor() as cursor:
+        cursor.execute("SELECT pg_has_role(relowner, 'USAGE') FROM pg_class WHERE oid = to_regclass('procedures_run')")
+        return bool(cursor.fetchone()[0])
 
 
 @lru_cache(maxsize=1)

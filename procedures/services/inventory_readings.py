@@ -1,4 +1,4 @@
-"""What runners read from inventories, on its way to the scheduler: a runner may change no target and propose nothing."""
+"""What runners read from inventories, on its way to the scheduler: a runner changes no target and proposes nothing."""
 
 from __future__ import annotations
 

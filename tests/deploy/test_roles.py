@@ -82,6 +82,7 @@ def test_a_procedure_runs_on_a_host_from_page_to_evidence(installed: Installed, 
     members = verify.unzip(pack)
     assert b"by process: the web tier cannot open a key" in members["README.txt"]
     assert b"shares its runner's process" not in members["README.txt"]
+    assert b"as the owner of its tables" not in members["README.txt"], "web has a login of its own"
     bodies = [json.loads(data) for name, data in members.items() if name.startswith("bodies/")]
     assert [body["issuer"] for body in bodies if "issuer" in body and "lease" in body] == ["apart"]
 

@@ -2,10 +2,14 @@
 
 from __future__ import annotations
 
+from contextlib import nullcontext
+from typing import Any
+
 import pytest
 from django.db import ProgrammingError, connection, connections, transaction
 
 from procedures.models import Grant, Run
+from procedures.queries import separation
 from procedures.runner import drive as driving
 from tests.factories.portal import World, new_world
 from tests.fixtures.databases import FreshDatabase
@@ -55,3 +59,13 @@ def test_a_thread_has_the_role_too(fresh_database: FreshDatabase) -> None:
     with acting_as("runner", "staging"):
         connections["default"].close()
         assert whoami() == "parts_runner_staging"
+
+
+def test_packs_and_pages_say_whether_web_owns_the_tables(world: World, settings: Any) -> None:
+    settings.OPSPORTAL_PROFILE = "production"
+    for as_whom, owned in ((nullcontext(), True), (acting_as("web"), False)):
+        for cached in (separation._owned, separation._beside, separation.of_this_process):
+            cached.cache_clear()
+        with as_whom:
+            assert (separation.OWNED in separation.separation().told) is owned
+    separation.of_this_process.cache_clear()
