@@ -78,6 +78,6 @@ def _living(held: Held) -> Held:
     """What a runner holds that nobody ended. Asked once the claim is locked: whoever ends a runner locks it first, so
     that nothing of the runner is written after its end. Raises ClaimLost.
     """
-    if Runner.objects.filter(pk=held.runner_id, ended_at__isnull=False).exists():
+    if Runner.objects.filter(ended_at__isnull=False, pk__in=[held.runner_id]).exists():
         raise ClaimLost("This runner was ended.")
     return held

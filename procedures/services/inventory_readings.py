@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
 from datetime import datetime
 
 from django.db import IntegrityError
@@ -28,7 +27,7 @@ def bring_failure(*, inventory: str, problem: str, at: datetime) -> None:
 
 def take_readings(*, at: datetime) -> int:
     """Compare what runners brought with the targets, oldest first; what cannot be taken is told. Returns how many."""
-    rows: Sequence[InventoryReading] = InventoryReading.objects.order_by("id")[:AT_ONCE]
+    rows = list(InventoryReading.objects.order_by("id")[:AT_ONCE])
     for row in rows:
         _take(row, at)
         InventoryReading.objects.filter(pk=row.pk).delete()
