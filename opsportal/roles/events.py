@@ -29,6 +29,8 @@ KINDS_OF: dict[str, str] = {
     "token": "web",
     "workload": "web",
     "standing": ASKED,
+    "standing.approved_ahead": "web",
+    "standing.taken_back": "web",
     "hook": "web",
     "totp": "web",
     "access": ASKED,

@@ -86,6 +86,24 @@ TABLES = (
         reader="select!(secret)",
     ),
     Table(
+        "procedures_preapproval",
+        Within.STANDING,
+        web="select insert update(taken_back_at taken_back_by_id taken_back_why)",
+        scheduler="select lock",  # it counts the uses one run at a time
+        pool=READ,
+        issuer=READ,
+        reader=READ,
+    ),
+    Table(
+        "procedures_preapprovaluse",
+        Within.OF_RUN,
+        web="select insert",
+        scheduler="select insert",
+        pool=READ,
+        issuer=READ,
+        reader=READ,
+    ),
+    Table(
         "procedures_fire",
         Within.STANDING,
         web="select insert update",
