@@ -21,7 +21,7 @@ TABLES = (
     Table("evidence_tile", web=READ, sequencer="select insert update(hashes)", reader=READ),
     Table("evidence_checkpoint", web=READ, scheduler=READ, sequencer=ADD, reader=READ),
     Table("evidence_cosignature", web=READ, sequencer=ADD, reader=READ),
-    Table("evidence_witnesscontact", web=READ, sequencer=COUNT, reader=READ),
+    Table("evidence_witnesscontact", web=READ, scheduler=READ, sequencer=f"{COUNT} delete", reader=READ),
     Table("evidence_runcounter", Within.COUNTED, web=COUNT, scheduler=COUNT, pool=COUNT, issuer=COUNT),
     Table("evidence_numberseries", web=COUNT, scheduler=COUNT),
     Table("evidence_erasablekey", web=COUNT, scheduler=ADD),
