@@ -60,7 +60,8 @@ TABLES = (
         web="select insert update(read_at)",
         scheduler="all",
         pool="insert",
+        issuer="insert",  # security is told of a stranger
     ),
-    Table("procedures_noticeoff", web="select insert delete", scheduler="select", pool="select"),
+    Table("procedures_noticeoff", web="select insert delete", scheduler="select", pool="select", issuer="select"),
     Table("procedures_reminded", scheduler="select insert"),
 )
