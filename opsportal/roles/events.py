@@ -20,6 +20,7 @@ KINDS_OF: dict[str, str] = {
     "inventory": "scheduler",
     "person": "web",
     "identity": "web",
+    "identity.keys_shown": "issuer",
     "membership": "web",
     "directory": "web",
     "account": ASKED,

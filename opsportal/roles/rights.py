@@ -30,6 +30,7 @@ class Within(Enum):
     TARGET = "target"
     STANDING = "standing"
     INVENTORY = "inventory"
+    IDENTITY_KEYS = "identity_keys"  # the one setting that issuers write: the public keys that they show
 
 
 @dataclass(frozen=True, slots=True)

@@ -24,6 +24,8 @@ def literal(text: str) -> str:
 
 def shared(table: str, within: Within) -> str | None:
     """The rows of a pool where the same words hold for every pool; None where each has words of its own."""
+    if within is Within.IDENTITY_KEYS:
+        return f"{table}.name = 'identity-keys'"
     if within is Within.MAY_HAVE_RUN:
         return f"{table}.run IS NULL OR {_above(table, *ABOVE[Within.COUNTED])}"
     return _above(table, *ABOVE[within]) if within in ABOVE else None

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from opsportal.roles.rights import Table
+from opsportal.roles.rights import Table, Within
 
 READ = "select"
 TABLES = (
@@ -55,7 +55,16 @@ TABLES = (
     Table("procedures_trustedissuer", web="select insert update", scheduler=READ),
     Table("procedures_workloadrule", web="select insert update", scheduler=READ),
     Table("procedures_exchange", web="select insert", scheduler=READ),
-    Table("procedures_portalsetting", web="select insert update", scheduler=READ, pool=READ, issuer=READ, reader=READ),
+    Table(
+        "procedures_portalsetting",
+        Within.IDENTITY_KEYS,
+        web="select insert update",
+        scheduler=READ,
+        pool=READ,
+        issuer="select insert update(value since_at)",
+        reader=READ,
+        reads_all=True,
+    ),
     Table("procedures_policy", web="select insert update(ended_at)", scheduler=READ, pool=READ, issuer=READ),
     Table("procedures_space", web="select insert update", scheduler="select lock", pool=READ, issuer=READ),
     Table("procedures_stop", web="select insert update", scheduler=READ, pool=READ, issuer=READ, reader=READ),
