@@ -207,17 +207,6 @@ def test_no_pool_writes_what_decides_authority_with_or_without_its_event(
     assert DENIED in walled.refusal(part, "INSERT INTO procedures_approval (id) VALUES (gen_random_uuid())")
 
 
-def test_an_issuer_writes_of_all_settings_the_keys_that_it_shows(walled: Walled) -> None:
-    link, others = walled.link("issuer_staging"), "UPDATE procedures_portalsetting SET value = '\"x\"'"
-    made = {"value": "'{}'", "since_at": "now()"}
-    assert link.execute(others.encode()).rowcount == 0, "the review profile and whom hosts trust are people's"
-    link.execute(insert("procedures_portalsetting", name="'identity-keys'", **made).encode())
-    assert link.execute(others.encode()).rowcount == 1
-    assert BOUNDED in walled.refusal("issuer_staging", insert("procedures_portalsetting", name="'terms'", **made))
-    assert DENIED in walled.refusal("issuer_staging", "UPDATE procedures_portalsetting SET name = 'profile'")
-    assert DENIED in walled.refusal("runner_staging", others)
-
-
 def _first(table: str) -> str:
     with connection.cursor() as cursor:
         column = connection.introspection.get_table_description(cursor, f"procedures_{table}")[1].name
