@@ -9,6 +9,7 @@ from django.db.models import Count, Q
 
 from procedures.domain.states import RunState, VersionState
 from procedures.models import Environment, Person, Procedure, Run, Target, Version
+from procedures.queries import stops
 from procedures.queries.pages_runs import UNDER_WAY, StepRow, plan_of, seen_by, shares, steps_of, took_s, usual_s
 from procedures.queries.pages_shell import covered
 
@@ -76,13 +77,14 @@ def often_used(person: Person, at: datetime) -> list[Procedure]:
     return found[:6]
 
 
-def environments_now() -> list[tuple[Environment, int, int]]:
-    """Environments with how many runs are at work and how many stand in the queue."""
+def environments_now() -> list[tuple[Environment, bool, int, int]]:
+    """Environments: whether a switch stops all of each, how many runs are at work and how many stand in the queue."""
+    stopped = {stop.environment_id for stop in stops.loud()}
     rows = Environment.objects.order_by("position", "name").annotate(
         busy=Count("runs", filter=Q(runs__state=RunState.RUNNING.value)),
         queued=Count("runs", filter=Q(runs__state=RunState.QUEUED.value)),
     )
-    return [(row, row.busy, row.queued) for row in rows]
+    return [(row, bool(stopped & {row.pk, None}), row.busy, row.queued) for row in rows]
 
 
 def first_steps(*, saw_evidence: bool) -> list[FirstStep]:

@@ -18,8 +18,11 @@ from procedures.domain.states import TERMINAL_RUN_STATES, RunState
 from procedures.models import Person, Run
 
 PAGE = 50
+SHOWN = ("id", "phase", "step", "target", "attempt", "state", "started_at", "ended_at", "exit_status", "message")
+SHOWN += ("batch", "remote", "facts")
 UNDER_WAY = (RunState.RUNNING.value, RunState.WAITING.value, RunState.QUEUED.value, RunState.PLANNING.value)
 ENDED = tuple(sorted(state.value for state in TERMINAL_RUN_STATES))
+WRONG = ("failed", "timed_out", "unreachable", "interrupted", "canceled")
 
 
 @dataclass(frozen=True, slots=True)
@@ -146,9 +149,7 @@ def steps_of(run: Run, plan: dict[str, Any]) -> list[StepRow]:
         for effect in step["effects"]:
             for target in effect["targets"]:
                 rows[step["phase"], step["id"]].tasks[target] = _pending(step["id"], target)
-    tasks = run.tasks.order_by("position", "batch", "target", "attempt").values(
-        "id", "phase", "step", "target", "attempt", "state", "started_at", "ended_at", "exit_status", "message", "batch"
-    )
+    tasks = run.tasks.order_by("position", "batch", "target", "attempt").values(*SHOWN)
     begun = set()
     for task in tasks:
         key = (task["phase"], task["step"])
@@ -176,12 +177,17 @@ def _pending(step: str, target: str) -> dict[str, Any]:
     }
 
 
+def went_wrong(rows: list[StepRow]) -> list[dict[str, Any]]:
+    """Tasks whose last attempt ended badly, each with the `name` of its step, in the order of the steps."""
+    return [task | {"name": row.name} for row in rows for task in row.tasks.values() if task["state"] in WRONG]
+
+
 def shares(rows: list[StepRow]) -> tuple[list[tuple[str, float]], int, int]:
     """Segments of the progress bar, how many tasks are done, and how many there are."""
     states = Counter(task["state"] for row in rows for task in row.tasks.values())
     total = sum(states.values()) or 1
     done = states["succeeded"] + states["skipped"]
-    bad = sum(states[s] for s in ("failed", "timed_out", "unreachable", "interrupted", "canceled"))
+    bad = sum(states[state] for state in WRONG)
     parts = [("done", done / total), ("live", states["running"] / total), ("failed", bad / total)]
     return [part for part in parts if part[1]], done + bad, sum(states.values())
 

@@ -30,7 +30,7 @@ def waiting_for(run: Run, asker: Person, at: datetime) -> list[Reason]:
         said = ahead.why_waits(run, at)
         return [_approval(run, at), *([Reason("ahead", said)] if said else []), *_runner(run, at)]
     if run.state == RunState.WAITING:
-        return [_parked(run), *_kept(run, at)]
+        return [_parked(run, at), *_kept(run, at)]
     if run.state != RunState.QUEUED:
         return []
     halted = stops.of_run(run, calling.versions_of(run))
@@ -61,14 +61,18 @@ def _who(people: list[Person]) -> str:
     return f"{names}{f' and {len(people) - NAMED} more' if len(people) > NAMED else ''} may give it."
 
 
-def _parked(run: Run) -> Reason:
+def _parked(run: Run, at: datetime) -> Reason:
     until = f" until {_clock(run.waiting_until_at)}" if run.waiting_until_at else ""
     if run.paused_at is not None:
         who = f" by {run.pause_asked_by.name}" if run.pause_asked_by else ""
         said = f"Paused{who} at {_clock(run.paused_at)}; it goes on when somebody resumes it"
         return Reason("pause", f"{said}. If nobody does{until}, it ends as timed out and clears up.")
     if run.waiting_gate:
-        return Reason("gate", f"Waits at the gate {run.waiting_gate} for an answer{until}.")
+        if run.waiting_form:
+            said = _who(eligible.answerers(run, at))
+            return Reason("gate", f"Waits at the gate {run.waiting_gate} for an answer{until}. {said}")
+        said = _who(eligible.approvers(run, at))
+        return Reason("gate", f"Waits at the gate {run.waiting_gate} for approval{until}. {said}")
     return Reason("wait", f"Waits{until}, then goes on by itself." if until else "Waits for somebody to go on.")
 
 

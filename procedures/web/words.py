@@ -25,7 +25,7 @@ RUN = {
     "awaiting_approval": Status("Awaiting approval", "warn", "awaiting"),
     "queued": Status("Queued", "idle", "queued"),
     "running": Status("Running", "live", "running"),
-    "waiting": Status("Waiting at gate", "warn", "waiting"),
+    "waiting": Status("Waiting", "warn", "waiting"),
     "succeeded": Status("Succeeded", "ok", "succeeded"),
     "failed": Status("Failed", "bad", "failed"),
     "timed_out": Status("Timed out", "bad", "timed_out"),
@@ -120,6 +120,13 @@ CONTACT = {
     "unreachable": Status("Does not answer", "bad", "unreachable"),
     "other_key": Status("Shows another key", "bad", "denied"),
 }
+FIRE = {
+    "waiting": Status("Waits", "warn", "waiting"),
+    "asked": Status("Asked", "ok", "accepted"),
+    "missed": Status("Missed", "bad", "timed_out"),
+    "skipped": Status("Left out", "idle", "skipped"),
+    "refused": Status("Refused", "bad", "rejected"),
+}
 DIFFERENCE = {
     "new": Status("New", "warn", "awaiting"),
     "changed": Status("Changed", "warn", "interrupted"),
@@ -129,6 +136,7 @@ DIFFERENCE = {
 }
 KINDS = {
     "contact": CONTACT,
+    "fire": FIRE,
     "difference": DIFFERENCE,
     "policy": POLICY,
     "mode": MODE,

@@ -82,5 +82,5 @@ def test_the_page_tells_the_same_before_anything_is_run(quinn: Person) -> None:
     shown = client.post("/procedures/looks/preview/", {"environment": "development", "p.word": "shop"})
     told = shown.content.decode()
     assert ("web-1" in told, "db-1" in told, "prod-1" in told) == (True, False, False)
-    assert 'role="status"' in told
+    assert 'id="matched"' in told
     assert "Fill in what the filter asks for." in client.get("/procedures/looks/").content.decode()

@@ -9,6 +9,7 @@ from datetime import datetime, timedelta
 from typing import Any
 
 from django import template
+from django.conf import settings
 
 from procedures.domain import links, windows
 from procedures.domain.clock import now
@@ -19,6 +20,7 @@ from procedures.web import words
 register = template.Library()
 POINTER = re.compile(r"(^|; )/(?:object/|parameters/|secrets/)?([^ :]+): ")
 MINUTE, HOUR, DAY = 60, 3600, 86_400
+STALE = 3
 
 
 def relative(moment: datetime, at: datetime) -> str:
@@ -182,10 +184,12 @@ def _told(value: Any) -> str:
 
 @register.filter
 def state_and_time(run: Any, at: datetime) -> str:
-    """The word of a run's state; while it runs, for how long."""
+    """The word of a run's state; while it runs, for how long; while it waits, whether somebody paused it or where."""
     word = words.status("run", run.state).word
     if run.state == "running" and run.started_at:
         return f"{word} {length((at - run.started_at).total_seconds())}"
+    if run.state == "waiting" and (run.paused_at or run.waiting_gate):
+        return "Paused" if run.paused_at else f"{word} at a gate"
     return word
 
 
@@ -233,3 +237,21 @@ def plainly(value: Any) -> str:
     if isinstance(value, list):
         return ", ".join(plainly(item) for item in value) or "none"
     return visible(str(value))
+
+
+@register.filter
+def trust(name: str) -> str:
+    """How a host is trusted, as people read it."""
+    return words.TRUST.get(name, name)
+
+
+@register.filter
+def contact_word(state: str) -> str:
+    """What a contact found, within a sentence: `in contact`."""
+    return words.status("contact", state).word.lower()
+
+
+@register.filter
+def is_stale(tried_at: datetime) -> bool:
+    """Whether a contact is so old that runners must have left out several since: its state says nothing of now."""
+    return (now() - tried_at).total_seconds() > STALE * settings.OPSPORTAL_CONTACT_EVERY_S

@@ -20,6 +20,7 @@ from procedures.web import schema_form, timeline, words
 from procedures.web.doors import page, person_of, show, status_of
 
 CELLS = 12
+WRONG = 20
 SHOWN_CHUNKS = 500
 TABS = ("steps", "plan", "outputs")
 
@@ -109,7 +110,12 @@ def _live(request: HttpRequest, run: Run) -> dict[str, Any]:
     parts, done, total = pages_runs.shares(steps)
     targets = [target["name"] for target in plan.get("targets", [])]
     columns = targets if len(targets) <= CELLS else []
+    refused = continuing.refusal(run) if run.state in continuing.FROM else None
+    went_wrong = pages_runs.went_wrong(steps)
     return {
+        "own": run.requester_id == person_of(request).pk,
+        "wrong_tasks": went_wrong[:WRONG],
+        "more_wrong": len(went_wrong) - WRONG,
         "run": run,
         "plan": plan,
         "rows": list(zip(steps, bars, strict=True)),
@@ -122,7 +128,8 @@ def _live(request: HttpRequest, run: Run) -> dict[str, Any]:
         "took": pages_runs.took_s(run, at),
         "usual": pages_runs.usual_s(run.procedure_id, run.environment_id),
         "over": run.state in pages_runs.ENDED,
-        "refused": continuing.refusal(run) if run.state in continuing.FROM else None,
+        "refused": refused,
+        "unsafe": refused if isinstance(refused, continuing.NotSafeToGoOn) else None,
         "goes_on": run.state in continuing.FROM and not run.draft,
         "before": list(continuing.chain_of(run)),
         "after": run.continued_by.order_by("id"),

@@ -8,10 +8,13 @@ from django.shortcuts import redirect
 from django.views.decorators.http import require_POST, require_safe
 
 from procedures.domain.clock import now
+from procedures.domain.errors import InvalidInput
 from procedures.models import Environment
 from procedures.queries import stops as queries
 from procedures.services import stops
 from procedures.web.doors import page, person_of, show
+
+EVERYTHING = "*"  # chosen by name: a form that was sent half filled in never stops the whole portal
 
 
 @page
@@ -22,6 +25,7 @@ def listing(request: HttpRequest) -> HttpResponse:
         "live": queries.seen_by(me, at, live=True),
         "past": queries.seen_by(me, at, live=False),
         "environments": Environment.objects.all(),
+        "everything": EVERYTHING,
         "procedure": request.GET.get("procedure", "")[:63],
     }
     return show(request, "stops.html", context, nav="environments")
@@ -31,10 +35,15 @@ def listing(request: HttpRequest) -> HttpResponse:
 @require_POST
 def throw(request: HttpRequest) -> HttpResponse:
     posted = request.POST
+    place, procedure = posted.get("environment", ""), posted.get("procedure", "").strip()
+    if place == EVERYTHING and procedure:
+        raise InvalidInput([("/procedure", "is not taken with everything: choose one of the two")])
+    if not place and not procedure:
+        raise InvalidInput([("/environment", "choose an environment, or everything, or name a procedure")])
     made = stops.throw(
         actor=person_of(request),
-        environment=posted.get("environment") or None,
-        procedure=posted.get("procedure", "").strip() or None,
+        environment=None if place in {"", EVERYTHING} else place,
+        procedure=procedure or None,
         reason=posted.get("reason", ""),
         at=now(),
     )

@@ -83,7 +83,11 @@ if (ask) {
     const mine = ++turn;
     const answer = await fetch(ask.dataset.preview, { method: "POST", body: new FormData(ask), headers: { "X-CSRFToken": csrf() } });
     const page = new DOMParser().parseFromString(await answer.text(), "text/html"), panel = page.querySelector("#will-happen");
-    if (mine === turn && panel && answer.ok) $("#will-happen").replaceWith(document.adoptNode(panel));
+    if (mine !== turn || !panel || !answer.ok) return;
+    $("#will-happen").replaceWith(document.adoptNode(panel));
+    // What is replaced is not read out; this line stays, and says how many targets match.
+    const count = $("#matched")?.textContent.trim() ?? "", told = $("#told");
+    if (told.textContent !== count) told.textContent = count;
   };
   // What was typed may bring in other fields: they are asked for anew, and the one in hand is kept.
   const shape = (root) => [...root.querySelectorAll("[name],[data-listed]")].map((one) => one.dataset.listed ?? one.name).join();

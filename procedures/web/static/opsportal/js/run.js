@@ -69,6 +69,8 @@ async function move() {
     const now = document.getElementById(id), next = page.getElementById(id);
     if (now && next && !now.contains(document.activeElement)) now.replaceWith(document.adoptNode(next));
   }
+  // What is replaced is not read out; this line stays, and says how the run stands.
+  document.querySelector("#told").textContent = document.querySelector("#live .pill").textContent;
 }
 function watch() {
   const source = new EventSource(`${log.dataset.events}?${query({ after: log.dataset.after })}`);
