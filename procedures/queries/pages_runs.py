@@ -18,8 +18,21 @@ from procedures.domain.states import TERMINAL_RUN_STATES, RunState
 from procedures.models import Person, Run
 
 PAGE = 50
-SHOWN = ("id", "phase", "step", "target", "attempt", "state", "started_at", "ended_at", "exit_status", "message")
-SHOWN += ("batch", "remote", "facts")
+OF_A_TASK = (
+    "id",
+    "phase",
+    "step",
+    "target",
+    "attempt",
+    "state",
+    "started_at",
+    "ended_at",
+    "exit_status",
+    "message",
+    "batch",
+    "remote",
+    "facts",
+)
 UNDER_WAY = (RunState.RUNNING.value, RunState.WAITING.value, RunState.QUEUED.value, RunState.PLANNING.value)
 ENDED = tuple(sorted(state.value for state in TERMINAL_RUN_STATES))
 WRONG = ("failed", "timed_out", "unreachable", "interrupted", "canceled")
@@ -149,7 +162,7 @@ def steps_of(run: Run, plan: dict[str, Any]) -> list[StepRow]:
         for effect in step["effects"]:
             for target in effect["targets"]:
                 rows[step["phase"], step["id"]].tasks[target] = _pending(step["id"], target)
-    tasks = run.tasks.order_by("position", "batch", "target", "attempt").values(*SHOWN)
+    tasks = run.tasks.order_by("position", "batch", "target", "attempt").values(*OF_A_TASK)
     begun = set()
     for task in tasks:
         key = (task["phase"], task["step"])

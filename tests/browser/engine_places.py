@@ -7,6 +7,7 @@ from typing import Any
 from uuid import uuid4
 
 from procedures import models
+from procedures.domain.canonical import canon
 from procedures.domain.clock import now
 from procedures.domain.deliveries import new_pair
 from procedures.models import Person, Procedure, Runner, Target
@@ -99,16 +100,27 @@ def runners_of(town: Town) -> dict[str, tuple[str, str]]:
     said = {"actions": {"ssh:command": "opsportal:ssh:command", "acme:x": "acme:1"}, "broker": WORD, "software": "s1"}
     base: dict[str, Any] = {"environments": ["development"], "enrolled_at": at, "reported": said, "tier": "B"}
     base |= {"software": "sha256:" + "0" * 64}
+    away = {"issuer": {"apart": True, "away": ["ssh"]}}
     more: tuple[dict[str, Any], ...] = (
         {"name": f"{RTL} 🚀 {WORD[:100]}", "heartbeat_at": at, "zones": ["a", WORD]},
-        {"name": "silent", "heartbeat_at": at - timedelta(hours=9), "reported": {**said, "issuer": {"apart": True, "away": ["ssh"]}}},
+        {"name": "silent", "heartbeat_at": at - timedelta(hours=9), "reported": {**said, **away}},
         {"name": "never heard of", "heartbeat_at": None, "reported": {}},
         {"name": "late <b>clock</b>", "heartbeat_at": at, "skew_s": 900.0, "attested": ["sha256:other"]},
         {"name": "stolen", "heartbeat_at": at, "ended_at": at - timedelta(days=1)},
     )
     for number, one in enumerate(more):
         Runner.objects.create(**{**base, "public": f"{number:043}=", **one})
-    return {"runners": ("aisha", "/runners/"), "runners-none": ("stranger", "/runners/")}
+    card = {"runner": str(uuid4()), "name": f"{RTL} 🚀 {WORD[:80]}", "public": "A" * 43 + "="}
+    card |= {"environments": ["development", "production"], "zones": [WORD]}
+    shown = _proposed(town, "runner", card)
+    return {"runners": ("aisha", "/runners/"), "runners-none": ("stranger", "/runners/"), "runner-proposed": shown}
+
+
+def _proposed(town: Town, control: str, made: dict[str, Any]) -> tuple[str, str]:
+    """A change that Jonas proposed and a second person has not looked at yet; who looks, and where."""
+    said = {"control": control, "object": made, "proposer": town.people["jonas"], "statement": canon(made)}
+    row = models.ControlChange.objects.create(**said, proposed_at=now())
+    return "aisha", f"/changes/{row.pk}/"
 
 
 def stops_of(town: Town) -> dict[str, tuple[str, str]]:
@@ -120,14 +132,17 @@ def stops_of(town: Town) -> dict[str, tuple[str, str]]:
     models.Stop.objects.create(procedure=Procedure.objects.get(name="hello"), **common)
     for _ in range(3):
         models.Stop.objects.create(environment_id="staging", lifted_at=at, lifted_by=jonas, **common)
-    return {"stops": ("aisha", "/stops/"), "home-stopped": ("mira", "/"), "runs": ("mira", "/runs/")}
+    row = models.Stop.objects.get(environment="production", lifted_at__isnull=True)
+    lift = {"stop": str(row.pk), "environment": "production", "reason": why}
+    lifted = _proposed(town, "stop_lift", lift)
+    return {"stops": ("aisha", "/stops/"), "stop-lifted": lifted, "home-stopped": ("mira", "/")}
 
 
 def schedules_of(town: Town) -> dict[str, tuple[str, str]]:
     """A schedule that fired, missed and was refused; one that is paused; a hook."""
     at, mira, jonas = now(), town.people["mira"], town.people["jonas"]
     name = f"Night bot {WORD[:80]} {RTL}"
-    bot = Person.objects.create(username="nightbot", name=name, kind=Person.Kind.SERVICE, owner=mira, password="!")  # noqa: S106
+    bot = Person.objects.create(username="nightbot", name=name, kind=Person.Kind.SERVICE, owner=mira, password="!")
     hello = Procedure.objects.get(name="hello")
     digest = models.Version.objects.get(procedure=hello, state="accepted").digest
     common: dict[str, Any] = {"procedure": hello, "account": bot, "made_by": mira, "edited_by": mira}
@@ -141,7 +156,8 @@ def schedules_of(town: Town) -> dict[str, tuple[str, str]]:
     ]
     for row in rows:
         models.Standing.objects.create(kind="schedule", object={**made, "name": row["name"]}, **common, **row)
-    hook = {"mapping": {"name": {"pointer": f"/who/{WORD}"}}, "proof": "ed25519", "keys": [{"key": new_pair()[1], "holder": str(mira.subject)}]}
+    keys = [{"key": new_pair()[1], "holder": str(mira.subject)}]
+    hook = {"mapping": {"name": {"pointer": f"/who/{WORD}"}}, "proof": "ed25519", "keys": keys}
     models.Standing.objects.create(kind="hook", name="deployed", object={**made, **hook}, **common)
     fires = (("missed", "Nobody was there: the portal was down.", 7), ("skipped", "The run before was under way.", 0))
     fires += (("refused", f"The grant of {name} ended: {WORD}"[:500], 0), ("waiting", "", 0))
@@ -152,6 +168,7 @@ def schedules_of(town: Town) -> dict[str, tuple[str, str]]:
             fire = {"at": when, "planned_at": when, "outcome": outcome, "why": why, "missed": missed}
             models.Fire.objects.create(standing=row, mark=f"msg_{number}{WORD}" if kind == "hook" else "", **fire)
     return {
+        "schedule-proposed": _proposed(town, "schedule", {**made, "name": "weekly", "environment": "production"}),
         "schedules": ("mira", "/schedules/"),
         "schedules-none": ("stranger", "/schedules/"),
         "schedule": ("mira", "/schedules/schedule/nightly/"),

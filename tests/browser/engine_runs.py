@@ -12,13 +12,14 @@ from uuid import uuid4
 
 from procedures.domain.canonical import canon, parse
 from procedures.domain.clock import now
-from procedures.models import Claim, Hold, LogChunk, Person, Run, Runner, RunComment, Target, Task
+from procedures.models import Claim, Environment, Hold, LogChunk, Person, Run, RunComment, Runner, Target, Task
 from tests.browser import engine_places
 from tests.browser.engine_places import HOSTS, RTL, WORD
 from tests.web.town import Town
 
 WHY = f"CHG-4822 {WORD} 🚀 {RTL} <b>not markup</b>"
-FORM = {"type": "object", "required": ["ticket"], "properties": {"ticket": {"type": "string", "title": f"Ticket {RTL}"}}}
+TICKET = {"type": "string", "title": f"Ticket {RTL}"}
+FORM = {"type": "object", "required": ["ticket"], "properties": {"ticket": TICKET}}
 LOST = "Lost contact with the runner: the outcome is unknown."
 DEAD = "Looked at on the host: 2 processes of it were ended."
 ALARM = 'The alarm errors{service="checkout"} > 0.05 is bad: 0.5. No further batch began.'
@@ -49,8 +50,9 @@ class Runs:
             for step, title in (("drain", f"Drain {WORD} {RTL} 🚀"), ("restart", "Restart"), ("check", "Check"))
         ]
         if gate := more.get("waiting_gate"):
-            asks = {"does": {"answerers": "requester", "form": FORM} if more.get("waiting_form") else {}, "targets": [""]}
-            plan["steps"][1] = first | {"id": gate, "name": f"Gate {WORD}", "action": "gate:approval", "effects": [asks]}
+            asks = {"answerers": "requester", "form": FORM} if more.get("waiting_form") else {}
+            stands = {"id": gate, "name": f"Gate {WORD}", "action": "gate:approval"}
+            plan["steps"][1] = first | stands | {"effects": [{"does": asks, "targets": [""]}]}
         begun = self.at - timedelta(minutes=9)
         fields: dict[str, Any] = {"state": state, "state_since": self.at, "plan": canon(plan), "started_at": begun}
         if state in {"succeeded", "failed", "timed_out", "canceled", "interrupted", "rejected", "denied"}:
@@ -86,6 +88,8 @@ class Runs:
                 Hold.objects.get_or_create(run=run, name=f"target:{row.pk}")
         nowhere = self.put("run-no-runner", "queued", HOSTS[:1], **queued)
         Run.objects.filter(pk=nowhere.pk).update(environment_id="staging")
+        Environment.objects.filter(pk="staging").update(frozen_until_at=self.at + timedelta(hours=9))
+        Environment.objects.filter(pk="development").update(queue={"running": 1, "person_running": 1})
 
     def _claimed(self, run: Run) -> None:
         runner = Runner.objects.get(name__startswith=RTL)
@@ -101,7 +105,8 @@ class Runs:
         self.put("run-pausing", "running", HOSTS[:6], [*done, _at(HOSTS[3], "running")], **pauses)
         self.put("run-paused", "waiting", HOSTS[:6], done, **paused)
         self.put("run-gate", "waiting", HOSTS[:6], done, waiting_gate="look", waiting_until_at=until, message=WHY)
-        asks = {"waiting_gate": "ask", "waiting_form": True, "waiting_until_at": until, "message": f"Which ticket? {WHY}"}
+        asks = {"waiting_gate": "ask", "waiting_form": True, "waiting_until_at": until}
+        asks |= {"message": f"Which ticket? {WHY}"}
         self.put("run-asks", "waiting", HOSTS[:6], done, **asks)
         self.put("run-until", "waiting", HOSTS[:6], done, waiting_until_at=until)
         cancels = {"cancel_requested_at": self.at, "cancel_requested_by": jonas}
@@ -117,14 +122,15 @@ class Runs:
         bad += [_at(HOSTS[5], "unreachable", message="Connection refused.")]
         batches = {"message": f"Drain failed on {HOSTS[4]}.", "parameters": {"name": WORD}}
         self.put("run-batches", "failed", HOSTS[:8], [*good[:4], *bad], **batches)
-        self.put("run-failed", "failed", [], [_at("", "failed", message="It ended with exit status 1.")], message="Drain failed.")
+        alone = _at("", "failed", message="It ended with exit status 1.")
+        self.put("run-failed", "failed", [], [alone], message="Drain failed.")
         self.put("run-alarm", "failed", HOSTS[:8], good[:4], message=ALARM)
         out = [_at(name, "unreachable", message="Connection refused.", phase="contact") for name in HOSTS[4:6]]
         out = [row | {"step": "contact"} for row in out]
         excluded = {"output": {"excluded": HOSTS[4:6]}, "message": LEFT_OUT}
         self.put("run-left-out", "succeeded", HOSTS[:6], [*out, *good[:4]], **excluded)
-        lost = [_at(HOSTS[4], "interrupted", message=LOST, remote="unknown"), _at(HOSTS[5], "interrupted", remote="dead")]
-        lost[1] |= {"message": LOST, "facts": {"looked": DEAD}}
+        lost = [_at(name, "interrupted", message=LOST, remote="unknown") for name in HOSTS[4:6]]
+        lost[1] |= {"remote": "dead", "facts": {"looked": DEAD}}
         self.put("run-lost", "interrupted", HOSTS[:6], [*good[:4], *lost], message=LOST)
         ended = [_at(HOSTS[4], "canceled", message=f"Canceled. {DEAD}", remote="dead", facts={"looked": DEAD})]
         self.put("run-canceled", "canceled", HOSTS[:6], [*good[:4], *ended], message=f"Canceled by Jonas Weber: {WHY}")
@@ -151,4 +157,8 @@ def runs_of(town: Town, which: str) -> dict[str, tuple[str, str]]:
         person.refresh_from_db()
     made = Runs(town)
     getattr(made, which)()
-    return {name: ("mira", path) for name, path in made.paths.items()}
+    found = {name: ("mira", path) for name, path in made.paths.items()}
+    for name in {"run-asked", "run-gate", "run-asks"} & set(found):
+        found[f"{name}-decided"] = ("aisha", found[name][1].replace("/runs/", "/approvals/"))
+        found[f"{name}-seen"] = ("aisha", found[name][1])
+    return found

@@ -7,6 +7,7 @@ dark, for whoever changes a template and looks.
 from __future__ import annotations
 
 import argparse
+import os
 import shutil
 import signal
 import subprocess
@@ -137,7 +138,14 @@ def main(arguments: list[str]) -> int:
                 end = f"-{width}-{theme}" if given.all else ""
                 take(browser, day, pages, width, theme, given.into, end)
         browser.close()
-    return 0
+    return _of_the_engine(given.into) if given.all else 0
+
+
+def _of_the_engine(into: Path) -> int:
+    """Runs, targets, runners, stops and schedules in each state: most of them last seconds, so a test makes them."""
+    tests = [sys.executable, str(ROOT / "manage.py"), "test", "--database", "sqlite", "-q", "-n", "0"]
+    environ = {**os.environ, "OPSPORTAL_PICTURES": str(into.resolve())}
+    return subprocess.run([*tests, "tests/browser/test_engine_pages.py"], cwd=ROOT, env=environ, check=False).returncode
 
 
 def take(

@@ -1,4 +1,4 @@
-"""The engine's pages by keyboard alone: an order, a focus that is seen, menus that can be left, counts that are told."""
+"""The engine's pages by keyboard alone: an order, a focus to be seen, menus that can be left, counts that are told."""
 
 from __future__ import annotations
 
