@@ -18,7 +18,6 @@ from cryptography.hazmat.primitives.serialization import (
 from procedures.domain.clock import now
 from procedures.domain.identity_tokens import Signer, issuer_of, public_jwk, ring
 from procedures.issuer.keys import write_private
-from procedures.services.identity_keys import show
 
 BITS, STAMP = 3072, "%Y%m%dT%H%M%S%fZ"
 ENDED = ".ended"
@@ -64,6 +63,8 @@ class IdentityKeys:
                     self._turned(environment, now())
 
     def _turned(self, environment: str, at: datetime) -> Signer:
+        from procedures.services.identity_keys import show  # `opsportal keys` makes keys where there is no Django
+
         living = _living(self.folder, environment)
         found = ring({path.name: since for path, since in living.items()}, at=at)
         over = [*(self.folder / name for name in found.over), *self._ended(environment)]

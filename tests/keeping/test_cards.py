@@ -3,7 +3,10 @@
 from __future__ import annotations
 
 import json
+import os
 import stat
+import subprocess
+import sys
 from pathlib import Path
 from typing import Any
 
@@ -117,3 +120,12 @@ def test_cards_that_do_not_fit_install_nothing(
     with pytest.raises(cards.CardsDoNotFit):
         cards.read(tmp_path / "nowhere")
     assert settings.OPSPORTAL_PROFILE == "test"
+
+
+@pytest.mark.parametrize("words", [(), ("--new-identity",)])
+def test_keys_are_made_where_there_is_no_portal(tmp_path: Path, words: tuple[str, ...]) -> None:
+    argv = [sys.executable, "-m", "opsportal.cli.main", "keys", "--environment", "staging", *words]
+    environ = {"PATH": os.environ["PATH"], "OPSPORTAL_DATA_DIR": str(tmp_path), "OPSPORTAL_NO_BOOTSTRAP": "1"}
+    done = subprocess.run(argv, env=environ, capture_output=True, text=True, check=False)
+    assert done.returncode == 0, done.stderr
+    assert list((tmp_path / "keys").iterdir())
