@@ -6,6 +6,7 @@ import ast
 import subprocess
 import sys
 import threading
+from dataclasses import dataclass
 from pathlib import Path
 
 import pytest
@@ -29,14 +30,43 @@ one = "greeting:main"
 @pytest.fixture
 def project(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     """A checkout whose locks are empty, so that nothing is fetched."""
-    root = tmp_path / "checkout"
+    root = checkout(tmp_path / "checkout")
+    monkeypatch.setattr(bootstrap, "ROOT", root)
+    return root
+
+
+def checkout(root: Path) -> Path:
     root.mkdir()
     (root / "pyproject.toml").write_text(PROJECT)
     (root / "greeting.py").write_text("def main():\n    print('good morning')\n    return 0\n")
     for lock in bootstrap.LOCKS.values():
         (root / lock).write_text("")
-    monkeypatch.setattr(bootstrap, "ROOT", root)
     return root
+
+
+@dataclass(frozen=True, slots=True)
+class Place:
+    """A checkout and its environment, which each test leaves as sound as it found it: making one takes seconds."""
+
+    root: Path
+    path: Path
+
+    @property
+    def environment(self) -> Environment:
+        return Environment(self.path)
+
+
+@pytest.fixture(scope="module")
+def shared(tmp_path_factory: pytest.TempPathFactory) -> Place:
+    folder = tmp_path_factory.mktemp("shared")
+    return Place(checkout(folder / "checkout"), folder / "venv")
+
+
+@pytest.fixture
+def place(shared: Place, monkeypatch: pytest.MonkeyPatch) -> Place:
+    monkeypatch.setattr(bootstrap, "ROOT", shared.root)
+    shared.environment.require("run")
+    return shared
 
 
 def run(*argv: str | Path) -> str:
@@ -56,59 +86,50 @@ def test_manage_parses_on_any_python_three() -> None:
     assert not [node for node in ast.walk(module) if isinstance(node, modern)]
 
 
-def test_environment_is_made_and_knows_the_project(project: Path, tmp_path: Path) -> None:
-    environment = Environment(tmp_path / "venv")
-    environment.require("run")
-    assert run(tmp_path / "venv/bin/greet") == "good morning"
+def test_environment_is_made_and_knows_the_project(place: Place) -> None:
+    assert run(place.path / "bin/greet") == "good morning"
     question = "from importlib.metadata import entry_points, version; print(version('sample'), len(entry_points(group='sample.plugins')))"  # noqa: E501
-    assert run(environment.python, "-c", question) == "2.5 1"
+    assert run(place.environment.python, "-c", question) == "2.5 1"
 
 
-def test_environment_that_fits_is_left_alone(project: Path, tmp_path: Path) -> None:
-    environment = Environment(tmp_path / "venv")
-    environment.require("test")
-    stamp = tmp_path / "venv/.opsportal-test"
+def test_environment_that_fits_is_left_alone(place: Place) -> None:
+    place.environment.require("test")
+    (place.path / ".opsportal-run").unlink()
+    stamp = place.path / ".opsportal-test"
     before = stamp.stat().st_mtime_ns
-    environment.require("test")
-    environment.require("run")
+    place.environment.require("test")
+    place.environment.require("run")
     assert stamp.stat().st_mtime_ns == before
-    assert not (tmp_path / "venv/.opsportal-run").exists()
+    assert not (place.path / ".opsportal-run").exists()
+    stamp.unlink()
 
 
-def test_interrupted_installation_is_done_again(project: Path, tmp_path: Path) -> None:
-    environment = Environment(tmp_path / "venv")
-    environment.require("run")
-    (tmp_path / "venv/.opsportal-run").unlink()
-    (tmp_path / "venv/bin/greet").unlink()
-    environment.require("run")
-    assert run(tmp_path / "venv/bin/greet") == "good morning"
+def test_interrupted_installation_is_done_again(place: Place) -> None:
+    (place.path / ".opsportal-run").unlink()
+    (place.path / "bin/greet").unlink()
+    place.environment.require("run")
+    assert run(place.path / "bin/greet") == "good morning"
 
 
-def test_changed_lock_is_installed_again(project: Path, tmp_path: Path) -> None:
-    environment = Environment(tmp_path / "venv")
-    environment.require("run")
-    former = (tmp_path / "venv/.opsportal-run").read_text()
-    (project / "requirements.lock").write_text("# another\n")
-    environment.require("run")
-    assert (tmp_path / "venv/.opsportal-run").read_text() != former
+def test_changed_lock_is_installed_again(place: Place) -> None:
+    former = (place.path / ".opsportal-run").read_text()
+    (place.root / "requirements.lock").write_text("# another\n")
+    place.environment.require("run")
+    assert (place.path / ".opsportal-run").read_text() != former
 
 
-def test_broken_environment_is_made_anew(project: Path, tmp_path: Path) -> None:
-    environment = Environment(tmp_path / "venv")
-    environment.require("run")
-    environment.python.unlink()
-    environment.python.symlink_to("/nowhere/python")
-    environment.require("run")
-    assert run(environment.python, "-c", "print('mended')") == "mended"
-
-
-def test_two_starts_at_once_install_once(project: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
-    starts = [threading.Thread(target=Environment(tmp_path / "venv").require, args=("run",)) for _ in range(3)]
+def test_broken_environment_is_made_anew_and_by_three_starts_at_once_only_once(
+    place: Place, capsys: pytest.CaptureFixture[str]
+) -> None:
+    place.environment.python.unlink()
+    place.environment.python.symlink_to("/nowhere/python")
+    starts = [threading.Thread(target=place.environment.require, args=("run",)) for _ in range(3)]
     for start in starts:
         start.start()
     for start in starts:
         start.join()
     assert capsys.readouterr().err.count("setting up") == 1
+    assert run(place.environment.python, "-c", "print('mended')") == "mended"
 
 
 def test_project_can_be_linked_without_pip(project: Path, tmp_path: Path) -> None:
