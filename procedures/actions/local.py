@@ -35,7 +35,7 @@ OUTCOMES: Mapping[str, Outcome] = {"timeout": "timed_out", "cancel": "canceled"}
 class _Local(Action):
     output_schema: ClassVar[Mapping[str, Any]] = {"type": "object"}
     keeps_artifacts: ClassVar[bool] = True
-    credential_kinds: ClassVar[frozenset[str]] = frozenset({"aws", "oidc", "postgres", "secret", "vault"})
+    credential_kinds: ClassVar[frozenset[str]] = frozenset({"aws", "kubernetes", "oidc", "postgres", "secret", "vault"})
     works_without: ClassVar[bool] = True
 
     def words(self, call: ActionCall) -> list[str]:

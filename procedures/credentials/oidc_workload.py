@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import re
 import threading
 from collections.abc import Sequence
 from datetime import datetime, timedelta
@@ -11,12 +10,11 @@ from uuid import UUID
 
 from procedures.credentials.sealed import variable_of
 from procedures.domain.definition import CredentialNeed
-from procedures.domain.identity_tokens import Signer, signed, subject
+from procedures.domain.identity_tokens import AUDIENCE, Signer, signed, subject
 from procedures.domain.ports import Binding, Lease, Provider, RunContext
 from procedures.domain.secrets import Secret
 from procedures.ssh.accounts import NotIssuable
 
-AUDIENCE = re.compile(r"^[A-Za-z0-9/][A-Za-z0-9._:/@-]{0,199}$")
 LONGEST_S = 3600
 
 

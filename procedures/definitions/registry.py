@@ -45,6 +45,7 @@ OUR_PROVIDERS = {
     "sealed-secret": ("procedures.credentials.sealed_secret", "SealedSecret"),
     "vault": ("procedures.credentials.vault", "Vault"),
     "aws-sts": ("procedures.credentials.aws_sts", "AwsSts"),
+    "kubernetes-token": ("procedures.credentials.kubernetes_token", "KubernetesToken"),
     "oidc-workload": ("procedures.credentials.oidc_workload", "OidcWorkload"),
     "postgres-role": ("procedures.credentials.postgres_role", "PostgresRole"),
 }

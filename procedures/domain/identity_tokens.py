@@ -23,6 +23,7 @@ from procedures.domain.errors import OpsError
 ALGORITHM = "RS256"  # what every cloud's trust takes; some take nothing else
 AHEAD = timedelta(hours=24)  # shown before it signs, so that whoever keeps the set knows it
 AFTER = timedelta(hours=24)  # shown after it signed for the last time: longer than any token lives
+AUDIENCE = re.compile(r"^[A-Za-z0-9/][A-Za-z0-9._:/@-]{0,199}$")  # one party, never a wildcard
 LONGEST_SUBJECT = 255  # OpenID Connect Core 1.0, 2
 WORD = re.compile(r"^[a-z0-9][a-z0-9_./-]*$")
 DIGEST = re.compile(r"^sha256:[0-9a-f]{64}$")

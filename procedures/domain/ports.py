@@ -115,6 +115,13 @@ class Provider(ABC):
     def describe(self, handle: str) -> dict[str, Any] | None:
         return None
 
+    def unmade(self, binding: Binding, lease_id: UUID) -> bool:
+        """End what an issue may have left that never came to its end; whether there was something.
+
+        Called by the sweep, with the binding as it is now; safe to call twice.
+        """
+        return False
+
     def sweep(self, known_open: Sequence[str]) -> Sequence[str]:
         """Handles of leftovers that the ledger does not know, now revoked."""
         return ()

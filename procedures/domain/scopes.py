@@ -18,6 +18,7 @@ FIELDS: Mapping[str, tuple[str, ...]] = {
     "aws": ("role", "region", "policy"),
     "vault": ("role", "path"),
     "oidc": ("audience",),
+    "kubernetes": ("account", "namespace", "audience"),
 }
 NEEDED: Mapping[str, tuple[str, ...]] = {"oidc": ("audience",)}
 

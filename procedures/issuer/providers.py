@@ -29,6 +29,7 @@ def providers(keys: Path) -> Mapping[str, Provider]:
         "sealed-secret": (fetch,),
         "aws-sts": (fetch,),
         "vault": (fetch, keys / "vault-ca.pem"),
+        "kubernetes-token": (fetch, keys / "kubernetes-ca.pem"),
         "oidc-workload": (IdentityKeys(keys, settings.OPSPORTAL_PUBLIC_URL), settings.OPSPORTAL_PUBLIC_URL),
         "postgres-role": (fetch, keys / "postgres-ca.pem"),
     }

@@ -11,6 +11,7 @@ from procedures.domain.errors import OpsError
 from procedures.domain.lending import Return
 from procedures.domain.ports import Provider
 from procedures.issuer.claimants import require_served
+from procedures.issuer.issue import binding_of
 from procedures.issuer.refusals import LeaseRefused, NotYours
 from procedures.issuer.replay import replay
 from procedures.issuer.runners import Prove, judge_runner
@@ -68,11 +69,26 @@ def sweep_providers(stock: Stock, environments: Collection[str], *, at: datetime
     return found
 
 
+def _unmade(stock: Stock, row: LeaseRecord) -> None:
+    """Its provider ends what is left of what was meant, where it can leave something and its binding is there still."""
+    provider = stock.providers.get(row.provider)
+    if provider is None or type(provider).unmade is Provider.unmade:
+        return
+    try:
+        binding = binding_of(row.run, row.credential)
+    except LeaseRefused:
+        return
+    if binding.provider == row.provider:
+        provider.unmade(binding, row.pk)
+
+
 def _end(stock: Stock, row: LeaseRecord, why: str, at: datetime) -> str:
     how = "never-issued"
     if row.state == LeaseRecord.State.ISSUED:
         provider = stock.providers.get(row.provider)
         how = provider.revoke(row.handle, why) if provider is not None else "expires-only"
+    else:
+        _unmade(stock, row)
     if row.run.ended_at is not None:
         remotes.revoked(lease=row.pk, run=row.run, how=how, why=why, at=at)
     else:

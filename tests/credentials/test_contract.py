@@ -30,6 +30,7 @@ from procedures.issuer.wire import lease_of, told_lease
 from procedures.ssh.accounts import NotIssuable
 from tests.credentials import identities
 from tests.credentials.clouds import Cloud
+from tests.credentials.clusters import Cluster
 from tests.credentials.vaults import Place
 from tests.postgres.conftest import Shop, context
 
@@ -107,7 +108,13 @@ def kept(request: pytest.FixtureRequest, tmp_path: Path) -> Kept:
         need = CredentialNeed("vault", "vault", {}, 300)
         return Kept(place.provider, need, place.binding(), lambda lease: token_lives(place, lease))
 
+    def kubernetes() -> Kept:
+        cluster: Cluster = counterpart("cluster")
+        need = CredentialNeed("k8s", "kubernetes", {}, 900)
+        return Kept(cluster.provider, need, cluster.binding(), cluster.lets_in, ttl_s=900)
+
     made: Mapping[str, Callable[[], Kept]] = {
+        "kubernetes-token": kubernetes,
         "ssh-certificate": lambda: certificates(tmp_path),
         "ssh-key": lambda: static(SshKey, "ssh", "deploy"),
         "git-token": lambda: static(GitToken, "git", "x", host="github.com"),
