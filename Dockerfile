@@ -42,6 +42,10 @@ RUN apt-get update \
  && install -d -m 0710 -o 10021 -g 10000 /var/lib/opsportal/doors/development \
  && install -d -m 0710 -o 10022 -g 10000 /var/lib/opsportal/doors/staging \
  && install -d -m 0710 -o 10023 -g 10000 /var/lib/opsportal/doors/production \
+ && install -d -m 0755 -o root -g root /var/lib/opsportal/identity \
+ && install -d -m 0700 -o 10021 -g 10000 /var/lib/opsportal/identity/development \
+ && install -d -m 0700 -o 10022 -g 10000 /var/lib/opsportal/identity/staging \
+ && install -d -m 0700 -o 10023 -g 10000 /var/lib/opsportal/identity/production \
  && install -d -m 3775 -o root -g 10000 /var/lib/opsportal/cards /var/lib/opsportal/backups
 COPY --from=build /opt/venv /opt/venv
 COPY --from=build /opt/opsportal /opt/opsportal

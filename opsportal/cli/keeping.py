@@ -48,10 +48,12 @@ def keys(
     from opsportal.settings import env, folders
     from procedures.runner import cards
 
-    place = folders.private(folder or env.path("OPSPORTAL_DATA_DIR") / "keys")
+    place = folder or env.path("OPSPORTAL_DATA_DIR") / "keys"
     if new_identity or replace_identity:
-        _turn_identity(place, environment, at_once=replace_identity)
+        there = folder or Path(env.text("OPSPORTAL_IDENTITY_KEYS_DIR") or place)
+        _turn_identity(folders.private(there), environment, at_once=replace_identity)
         return
+    folders.private(place)
     text = json.dumps(cards.make(place, environment, part or ""), indent=1, sort_keys=True)
     if card is None:
         click.echo(text)

@@ -104,6 +104,13 @@ VARIABLES = {
             "This runner's own key. Default: keys/runner in the data folder.",
         ),
         Variable(
+            "OPSPORTAL_IDENTITY_KEYS_DIR",
+            "path",
+            "",
+            "Folder in which an issuer makes and turns the keys of identity tokens; the only one that it writes into. "
+            "Default: keys in the data folder.",
+        ),
+        Variable(
             "OPSPORTAL_IDENTITY_SECRETS_DIR",
             "path",
             "",

@@ -27,6 +27,7 @@ def make(folder: Path, environment: str, *, at: datetime) -> Path:
     """A further key of an environment, which signs a day after it was shown, or at once if it is the first."""
     private = generate_private_key(65537, BITS)
     path = folder / f"identity.{environment}.{at.astimezone(UTC):{STAMP}}.pem"
+    folder.mkdir(mode=0o700, parents=True, exist_ok=True)
     write_private(path, private.private_bytes(Encoding.PEM, PrivateFormat.PKCS8, NoEncryption()))
     return path
 

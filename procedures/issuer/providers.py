@@ -21,6 +21,7 @@ def providers(keys: Path) -> Mapping[str, Provider]:
     def fetch(environment: str, name: str) -> Secret:
         return sealed_secret(keys, environment, name)
 
+    identity = IdentityKeys(Path(settings.OPSPORTAL_IDENTITY_KEYS_DIR), settings.OPSPORTAL_PUBLIC_URL)
     needs: Mapping[str, tuple[Any, ...]] = {
         "ssh-certificate": (keys, settings.OPSPORTAL_RUNNER_ADDRESS),
         "ssh-key": (fetch,),
@@ -30,7 +31,7 @@ def providers(keys: Path) -> Mapping[str, Provider]:
         "aws-sts": (fetch,),
         "vault": (fetch, keys / "vault-ca.pem"),
         "kubernetes-token": (fetch, keys / "kubernetes-ca.pem"),
-        "oidc-workload": (IdentityKeys(keys, settings.OPSPORTAL_PUBLIC_URL), settings.OPSPORTAL_PUBLIC_URL),
+        "oidc-workload": (identity, settings.OPSPORTAL_PUBLIC_URL),
         "postgres-role": (fetch, keys / "postgres-ca.pem"),
     }
     return {name: kind(*needs.get(name, ())) for name, kind in registry.provider_kinds().items()}

@@ -176,6 +176,7 @@ def test_only_the_issuer_of_an_environment_mounts_its_keys_and_only_web_the_sess
         "opsportal-disposable": {"disposable"},
         **{f"opsportal-{name}": {name} for name in issuers},
         **{f"opsportal-{name}": {name} for name in (one.replace("issuer", "runner") for one in issuers)},
+        **{f"claim ops-{name.replace('issuer', 'identity')}": {name} for name in issuers},
         "mail url": {"scheduler"},
         "providers": {"web"},
         "claim ops-log-key": {"sequencer"},
@@ -195,6 +196,8 @@ def test_a_runner_and_its_issuer_share_the_folder_of_their_socket_and_no_other()
         told, said = ({row["name"]: row["value"] for row in one["env"]} for one in (runner, issuer))
         assert told["OPSPORTAL_ISSUER_SOCKET"] == said["OPSPORTAL_ISSUER_SOCKET"]
         assert said["OPSPORTAL_ISSUER_PEERS"] == str(pods()[f"runner-{name}"]["securityContext"]["runAsUser"])
+        assert Path(said["OPSPORTAL_IDENTITY_KEYS_DIR"]).is_relative_to(its["identity"]["mountPath"])
+        assert "readOnly" not in its["identity"]
         assert Path(told["OPSPORTAL_ISSUER_SOCKET"]).is_relative_to(mine["door"]["mountPath"])
         assert (issuer["args"], runner["args"]) == (
             ["issuer", "--environment", name],

@@ -17,11 +17,12 @@ from opsportal.roles.names import Names
 from tests.deploy.composed import ENVIRONMENTS, ISSUERS, ROOT, WORKERS, composed, mounts, services
 from tests.fixtures.counterparts import need
 
-# Volume → who mounts it to write, who mounts it to read. Every key of the portal lies in one of the first eight; the
-# door of an issuer holds its socket, and nobody passes it but that issuer and its own runner.
+# Volume → who mounts it to write, who mounts it to read. Every key of the portal lies in one of the first ten; an
+# issuer writes the keys of identity tokens alone, since it turns them. The door of an issuer holds its socket, and nobody passes it but that issuer and its own runner.
 VOLUMES = {
     **{f"runner-{name}": ({f"keys-{name}"}, {f"runner-{name}"}) for name in ENVIRONMENTS},
     **{name: ({f"keys-{name}"}, {name}) for name in ISSUERS},
+    **{f"identity-{name}": ({f"issuer-{name}"}, set()) for name in ENVIRONMENTS},
     **{f"door-{name}": ({f"issuer-{name}"}, {f"runner-{name}"}) for name in ENVIRONMENTS},
     "disposable": ({"keys-disposable"}, {"disposable"}),
     "log-key": ({"sequencer", "recover"}, set()),
@@ -78,6 +79,15 @@ def test_each_volume_is_mounted_by_whom_it_is_for_and_nobody_else() -> None:
             {n for n, writes in holders.items() if not writes},
         )
     assert found == VOLUMES
+
+
+def test_an_issuer_makes_identity_keys_where_it_may_write_as_the_image_s_owner() -> None:
+    dockerfile = (ROOT / "Dockerfile").read_text()
+    for name in ENVIRONMENTS:
+        issuer = services()[f"issuer-{name}"]
+        place = issuer["environment"]["OPSPORTAL_IDENTITY_KEYS_DIR"]
+        assert mounts(f"issuer-{name}")[f"identity-{name}"] == (place, True)
+        assert f"-m 0700 -o {issuer['user'].partition(':')[0]} -g 10000 {place} " in dockerfile.replace("\\\n", " ")
 
 
 def test_each_secret_is_given_to_whom_it_is_for_and_nobody_else() -> None:

@@ -129,3 +129,20 @@ def test_keys_are_made_where_there_is_no_portal(tmp_path: Path, words: tuple[str
     done = subprocess.run(argv, env=environ, capture_output=True, text=True, check=False)
     assert done.returncode == 0, done.stderr
     assert list((tmp_path / "keys").iterdir())
+
+
+def test_an_identity_key_is_added_or_put_in_place_of_the_others_where_the_issuer_writes(tmp_path: Path) -> None:
+    environ = {"PATH": os.environ["PATH"], "OPSPORTAL_DATA_DIR": str(tmp_path), "OPSPORTAL_NO_BOOTSTRAP": "1"}
+    environ["OPSPORTAL_IDENTITY_KEYS_DIR"] = str(tmp_path / "identity" / "keys")
+    argv = [sys.executable, "-m", "opsportal.cli.main", "keys", "--environment", "staging"]
+    for words, said in (
+        ("--new-identity", "is shown now and signs in a day"),
+        ("--new-identity", "is shown now and signs in a day"),
+        ("--replace-identity", "signs from now on, and those before it are shown no more"),
+    ):
+        done = subprocess.run([*argv, words], env=environ, capture_output=True, text=True, check=True)
+        assert said in done.stdout
+    made = sorted((tmp_path / "identity" / "keys").iterdir())
+    assert [path.suffix for path in made] == [".ended", ".ended", ".pem"]
+    assert {path.stat().st_mode & 0o777 for path in made} == {0o600}
+    assert not (tmp_path / "keys").exists()
