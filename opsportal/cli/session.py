@@ -90,11 +90,13 @@ def _sign_in(username: str, password_stdin: bool) -> None:
 def _begin(path: str, given: dict[str, str]) -> None:
     import httpx
 
+    from opsportal.cli.portal import kept_cookies
+
     try:
         with client() as http:
             answer = http.post(path, json=given)
             if answer.status_code == 200:
-                keep(dict(http.cookies), answer.json()["csrf"])
+                keep({**kept_cookies(), **answer.cookies}, answer.json()["csrf"])
     except httpx.HTTPError as problem:
         click.echo(f"Cannot reach the portal at {url()}: {problem}. Is it running? Set OPSPORTAL_URL.", err=True)
         raise SystemExit(5) from problem

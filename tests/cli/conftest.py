@@ -81,6 +81,11 @@ class Office:
         argv = [sys.executable, "-m", "opsportal.cli.main", *words]
         return subprocess.run(argv, env=environ, input=stdin, capture_output=True, text=True, timeout=90, check=False)
 
+    def sign_in(self, who: str) -> None:
+        """A session of its own, which proved nothing yet beyond a password."""
+        done = self.type(who, "login", "--username", who, "--password-stdin", stdin=PASSWORD + "\n")
+        assert done.returncode == 0, done.stderr
+
     def key(self, who: str) -> str:
         return str(self.company[who].key)
 
@@ -113,8 +118,7 @@ def office() -> Iterator[Office]:
                 company.grant(who, verbs, [])
             office = Office(portal, company, folder)
             for who in ("mira", "jonas", "max", *RIGHTS):
-                done = office.type(who, "login", "--username", who, "--password-stdin", stdin=PASSWORD + "\n")
-                assert done.returncode == 0, done.stderr
+                office.sign_in(who)
             yield office
 
 

@@ -167,6 +167,7 @@ def test_a_failing_step_is_exit_1_and_an_unknown_procedure_is_denied(office: Off
 
 
 def test_production_waits_for_an_approval_and_says_so(office: Office, accepted: str) -> None:
+    office.sign_in("quinn")
     stolen = greet(office, "--who", "Ada", "--reason", "CHG-1", environment="production")
     assert (getattr(stolen, "returncode", 0), "login --step-up" in said(stolen)) == (DENIED, True), said(stolen)
     proved = office.type("quinn", "login", "--step-up", "--key", office.key("quinn"))
