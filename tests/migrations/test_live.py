@@ -132,7 +132,9 @@ def _write_sql(url: str, folder: Path) -> None:
         executor = MigrationExecutor(there)
         executor.loader = MigrationLoader(there, replace_migrations=False)
         state = ProjectState(real_apps=executor.loader.unmigrated_apps)
-        for migration, _ in executor.migration_plan(executor.loader.graph.leaf_nodes()):
+        graph = executor.loader.graph  # what is applied to an empty database at once locks nobody out
+        steps = [node for node in graph.leaf_nodes() if not graph.nodes[node].replaces]
+        for migration, _ in executor.migration_plan(steps):
             with there.schema_editor(collect_sql=True, atomic=migration.atomic) as editor:
                 state = migration.apply(state, editor, collect_sql=True)
             if migration.app_label in OURS:
