@@ -70,7 +70,7 @@ def read_job(source: Source, siblings: calls.Siblings, own: calls.Sibling, nearb
     }
     _concurrency(job, own.procedure, spec, ledger)
     settings(job, sequence, ledger)
-    return Job(own.procedure, document, drafts, ledger, _readme(job), own)
+    return Job(own.procedure, document, drafts, ledger, _readme(job, form), own)
 
 
 def _metadata(job: Mapping[str, Any], own: calls.Sibling, ledger: Ledger) -> dict[str, Any]:
@@ -185,7 +185,7 @@ def _spec(
         spec["secrets"] = {"schema": {**required, "properties": form.secrets}}
     if targets:
         spec["targets"] = targets
-    needs = dict(form.credentials)
+    needs: dict[str, Any] = {credential: {"kind": "secret"} for credential in form.credentials}
     if any(draft.step.get("credentials") for draft in drafts):
         needs = {"ssh": {"kind": "ssh", "account": "rundeck"}, **needs}
     if needs:
@@ -204,7 +204,7 @@ def _concurrency(job: Mapping[str, Any], name: str, spec: dict[str, Any], ledger
     ledger.mapped(("jobQueueEnabled",), "concurrency.onConflict")
 
 
-def _readme(job: Mapping[str, Any]) -> str:
+def _readme(job: Mapping[str, Any], form: options.Form) -> str:
     title = " ".join(text(job["name"]).split())
     parts = [f"# {title}", text(job.get("description")).strip()]
     uuid = text(job.get("uuid") or job.get("id"))
@@ -213,4 +213,7 @@ def _readme(job: Mapping[str, Any]) -> str:
         f"Imported from the Rundeck job {group + '/' if group else ''}{title}" + (f" ({uuid})" if uuid else "") + "."
     )
     parts.append(origin + " A draft: owner, environments, risk and credentials are for its author to set.")
+    if form.credentials:
+        rows = [f"- `{name}`: {' '.join(place.split())}" for name, place in form.credentials.items()]
+        parts.append("Rundeck's key storage held what these credentials stand for:\n\n" + "\n".join(rows))
     return "\n\n".join(part for part in parts if part) + "\n"

@@ -30,13 +30,13 @@ KINDS = {"plain", "text", "date", "file", "multiline", "number", "url", "config"
 
 @dataclass(slots=True)
 class Form:
-    """Properties of the form, of its secrets, and the credentials that a key storage held."""
+    """Properties of the form, of its secrets, and the credentials that a key storage held, each with its place there."""
 
     properties: dict[str, dict[str, Any]] = field(default_factory=dict)
     required: list[str] = field(default_factory=list)
     secrets: dict[str, dict[str, Any]] = field(default_factory=dict)
     secrets_required: list[str] = field(default_factory=list)
-    credentials: dict[str, dict[str, Any]] = field(default_factory=dict)
+    credentials: dict[str, str] = field(default_factory=dict)
 
 
 def form(job: Mapping[str, Any], known: Known, ledger: Ledger) -> Form:
@@ -98,10 +98,10 @@ def _secure(
     place = text(given.get("storagePath")).strip()
     if place:
         credential = _credential_name(own, found.credentials)
-        found.credentials[credential] = {"kind": "secret", "storagePath": place[:500], "option": own}
+        found.credentials[credential] = place[:500]
         ledger.mapped(
             (*path, "storagePath"),
-            f"the credential {credential}: the environment says where {place[:100]} lies; nothing is copied",
+            f"the credential {credential}; the README says that it lay at {place[:100]}, and nothing is copied",
         )
     if exposed:
         found.secrets[own] = {"type": "string", **_described(given, path, name, ledger)}
