@@ -37,6 +37,7 @@ class _Local(Action):
     keeps_artifacts: ClassVar[bool] = True
     credential_kinds: ClassVar[frozenset[str]] = frozenset({"aws", "kubernetes", "oidc", "postgres", "secret", "vault"})
     works_without: ClassVar[bool] = True
+    sandboxed: ClassVar[bool] = True
 
     def words(self, call: ActionCall) -> list[str]:
         raise OpsError("An action without a program.")

@@ -106,6 +106,7 @@ _ROWS: tuple[tuple[str, Weight, str, str], ...] = (
     ("undescribed", "warning", "A parameter has no title and no description.", "Say what the requester gives."),
     ("retention", "warning", "The retention asked for is below the floor.", "It is kept as long as the portal says."),
     ("unused-credential", "warning", "A credential is declared and not used.", "Remove it: reviewers see its reach."),
+    ("unused-tier", "warning", "A tier is asked for, and nothing runs in a sandbox.", "Remove spec.sandbox."),
     ("unused-parameter", "warning", "Nothing reads a parameter.", "Remove it, or use it."),
     ("unused-file", "warning", "No step and no file names a program.", "Remove it, or name it in a step."),
     ("never-runs", "warning", "A step's condition is always false.", "Remove the step."),

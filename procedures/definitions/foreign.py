@@ -44,6 +44,7 @@ class Foreign(Action):
 
     point: ClassVar[EntryPoint]
     mark: ClassVar[str]
+    sandboxed: ClassVar[bool] = True
     network: ClassVar[bool]
     overrides: ClassVar[frozenset[str]]
 

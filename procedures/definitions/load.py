@@ -144,6 +144,7 @@ def build(document: Mapping[str, Any]) -> Definition:
         output=spec.get("output", {}),
         evidence=spec.get("evidence", {}),
         callable_by=tuple(spec.get("callableBy", ())),
+        min_tier=spec.get("sandbox", {}).get("minTier", ""),
         steps=_steps("steps", spec["steps"]),
         rollback=_steps("rollback", spec.get("rollback", [])),
         on_cancel=_steps("onCancel", spec.get("onCancel", [])),

@@ -40,6 +40,8 @@ SAYS = {
     "spec/concurrency/onConflict": "queue (default), reject, or cancel-running: what the next one does.",
     "spec/concurrency/limit": "How many runs of the group at once; 1 unless said.",
     "spec/concurrency/shared": "A group with other procedures, which the environment's rules must list.",
+    "spec/sandbox": "What the sandbox of local steps must be able to hold.",
+    "spec/sandbox/minTier": "The weakest that may take a run: A (strongest), B or C; a runner reports its own.",
     "spec/timeout": "How long a run may take: 15m.",
     "spec/steps": "What is done, in this order.",
     "spec/rollback": "What is done when a step with onFailure: rollback fails.",

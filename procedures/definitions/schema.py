@@ -10,6 +10,7 @@ import jsonschema_rs
 
 from procedures.domain import limits
 from procedures.domain.alarms import WHEN
+from procedures.domain.capabilities import SANDBOXES
 from procedures.domain.definition import RISKS
 from procedures.domain.duration import PATTERN
 
@@ -157,6 +158,7 @@ SPEC = closed(
             ),
             "anyOf": [{"required": [name]} for name in ("group", "limit", "shared")],
         },
+        "sandbox": closed({"minTier": {"enum": list(SANDBOXES)}}, ("minTier",)),
         "timeout": DURATION,
         "steps": {**STEPS, "minItems": 1},
         "rollback": STEPS,

@@ -10,6 +10,7 @@ from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 
 TIERS = ("A", "B", "C", "D")  # from the strongest sandbox to none
+SANDBOXES = TIERS[:-1]
 ZONE = "zone"  # the attribute of a target that says in which network zone it lies
 SANDBOXED = ("local:",)
 
@@ -103,6 +104,11 @@ def _counted(runners: Sequence[Ability]) -> str:
         f"{words.get(tiers.count(tier), f'{tiers.count(tier)} are')} there with {tier}" for tier in dict.fromkeys(tiers)
     ]
     return " and ".join(parts)
+
+
+def strongest(tiers: Iterable[str]) -> str:
+    """The tier that is enough for all of these; "" if none of them asks for any."""
+    return min((tier for tier in tiers if tier in SANDBOXES), key=TIERS.index, default="")
 
 
 def _rank(tier: str) -> int:

@@ -24,6 +24,7 @@ from procedures.domain import (
     workloads,
 )
 from procedures.domain.canonical import NotCanonical, canon
+from procedures.domain.capabilities import SANDBOXES
 from procedures.domain.controls import CONTROLS
 from procedures.domain.definition import DUTIES, RISKS
 from procedures.domain.errors import InvalidInput
@@ -164,7 +165,7 @@ SCHEMAS: Mapping[str, dict[str, Any]] = {
             "networks": {"type": "array", "items": NETWORK, "maxItems": 100, "uniqueItems": True},
             "frozen_until": MOMENT,
             "queue": queue_rules.SCHEMA,
-            "tier": {"enum": ["", "A", "B"]},
+            "tier": {"enum": ["", *SANDBOXES]},
             "pause_limit_s": {"type": "integer", "minimum": 60, "maximum": 604_800},
             "ahead_up_to": {"enum": list(RISKS)},
         },

@@ -16,7 +16,7 @@ PHASES: tuple[Phase, ...] = ("steps", "rollback", "onCancel", "always")
 DUTIES = ("operations", "security", "compliance")
 _PLAIN = (
     *("name", "title", "description", "owner", "type", "risk", "parameters", "secrets"),
-    *("timeout_s", "output", "evidence"),
+    *("timeout_s", "output", "evidence", "min_tier"),
 )
 
 
@@ -117,7 +117,8 @@ class Definition:
     """A whole procedure. `pages` are the JSON Schema pages of the form; `parameters` is their union.
 
     `parameters` is always `{"type": "object", "properties": {...}, "required": [...],
-    "additionalProperties": False}`; `secrets` has the same shape.
+    "additionalProperties": False}`; `secrets` has the same shape. `min_tier` is the weakest sandbox that its local
+    steps may have, "" for any.
     """
 
     name: str
@@ -143,6 +144,7 @@ class Definition:
     output: Mapping[str, Any] = field(default_factory=dict)
     evidence: Mapping[str, Any] = field(default_factory=dict)
     callable_by: tuple[str, ...] = ()
+    min_tier: str = ""
 
     def branch(self, phase: Phase) -> tuple[Step, ...]:
         found = {"steps": self.steps, "rollback": self.rollback, "onCancel": self.on_cancel, "always": self.always}

@@ -12,6 +12,7 @@ from procedures.domain import difference_forms as forms
 from procedures.domain import difference_reach as reach
 from procedures.domain import difference_steps as steps
 from procedures.domain import unseen
+from procedures.domain.capabilities import TIERS
 from procedures.domain.definition import PHASES, RISKS, Definition
 from procedures.domain.difference import (
     EFFECTS,
@@ -99,6 +100,20 @@ def _limits(was: Definition | None, now: Definition) -> Rows:
         notes = by_amount(was.timeout_s, now.timeout_s, text, text)
         yield told("Limits", "time", seconds(was.timeout_s), seconds(now.timeout_s), notes)
     yield told("Limits", "concurrency", _together(was), _together(now), _concurrency(was, now))
+    before = was.min_tier if was else ""
+    if before or now.min_tier:
+        yield told(
+            "Limits", "sandbox", _sandbox(before), _sandbox(now.min_tier), _tier(before, now.min_tier) if was else []
+        )
+
+
+def _sandbox(tier: str) -> str:
+    return f"tier {tier} or stronger" if tier else "any tier"
+
+
+def _tier(before: str, after: str) -> list[Note]:
+    one, two = (TIERS.index(tier) if tier else len(TIERS) for tier in (before, after))
+    return by_amount(one, two, "a weaker sandbox is enough now", "it asks for a stronger sandbox")
 
 
 def _together(definition: Definition | None) -> str:

@@ -9,6 +9,7 @@ from typing import Any
 from procedures.domain import alarms
 from procedures.domain.calls import CALL, Frame
 from procedures.domain.canonical import canon, parse
+from procedures.domain.capabilities import strongest
 from procedures.domain.definition import PHASES, Definition, Step, Strategy
 from procedures.domain.plan import Ask, batches, call_for, plain, scope_for, units
 from procedures.domain.ports import Action, Target
@@ -49,6 +50,8 @@ def build(
     }
     if ask.continues:
         value["continues"] = dict(ask.continues)
+    if tier := strongest(frame.definition.min_tier for frame in (root, *below.values())):
+        value["sandbox"] = {"min_tier": tier}
     if ask.uploads:
         value["uploads"] = {name: dict(facts) for name, facts in ask.uploads.items()}
     if below:

@@ -115,6 +115,9 @@ def _rules(then: Plan, now: Plan) -> Iterator[Change]:
         yield Change(
             "Policies", "other policies are in force" if now.get("policy") else "no policy concerns it any more"
         )
+    before, after = (plan.get("sandbox", {}).get("min_tier", "any") for plan in (then, now))
+    if before != after:
+        yield Change("Sandbox", f"tier {after} is enough instead of {before}")
     if then["approvals"] != now["approvals"]:
         yield Change("Approvals", f"{_quorum(now['approvals'])} instead of {_quorum(then['approvals'])}")
     if then["risk"] != now["risk"]:

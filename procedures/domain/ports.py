@@ -224,7 +224,8 @@ class ActionResult:
 class Action(ABC):
     """One thing a step can do. Made once per process; `run` is called from a thread per target and may block.
 
-    An action that takes a kind of credential has one, unless it `works_without`.
+    An action that takes a kind of credential has one, unless it `works_without`. A `sandboxed` one starts programs on
+    the runner's host, in its sandbox.
     `run` returns within a second of `io.cancelled` being set or `seconds_left` running out, with everything that
     it started dead or said to be unknown. It never raises for what the world does, only for its own defects.
     """
@@ -237,6 +238,7 @@ class Action(ABC):
     gate: ClassVar[bool] = False
     keeps_artifacts: ClassVar[bool] = False
     shares_files: ClassVar[bool] = False
+    sandboxed: ClassVar[bool] = False
     floor: ClassVar[Literal["low", "moderate", "high"]] = "low"
     input_schema: ClassVar[Mapping[str, Any]]
     output_schema: ClassVar[Mapping[str, Any]] = {"type": "object"}

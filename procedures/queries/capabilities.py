@@ -40,13 +40,18 @@ def need_of(run: Run) -> Need:
     except NotCanonical:
         planned = {}
     callees = [call["version"] for call in planned.get("calls", [])]
+    declared = planned.get("sandbox", {}).get("min_tier", "")
     need = _need(run.version, callees, run.environment, planned)
-    return replace(need, plan_format=run.plan_format, lent=need.lent or bool(run.sealed_secrets))
+    tier = capabilities.strongest((run.environment.tier, declared))
+    return replace(need, tier=tier, plan_format=run.plan_format, lent=need.lent or bool(run.sealed_secrets))
 
 
 def need_before(version: Version, environment: Environment, planned: Mapping[str, Any] | None = None) -> Need:
     """What a run of this version there would ask, if it were asked for now; its zones are known once it is planned."""
-    return _need(version, calling.versions_below(version), environment, planned or {})
+    callees = calling.versions_below(version)
+    declared = Version.objects.filter(pk__in=[version.pk, *callees]).values_list("definition", flat=True)
+    tier = capabilities.strongest([environment.tier, *(row.get("min_tier", "") for row in declared)])
+    return replace(_need(version, callees, environment, planned or {}), tier=tier)
 
 
 def _need(version: Version, callees: Sequence[Any], environment: Environment, planned: Mapping[str, Any]) -> Need:
@@ -56,7 +61,6 @@ def _need(version: Version, callees: Sequence[Any], environment: Environment, pl
     names = [row["name"] for row in planned.get("targets", [])]
     return Need(
         environment=environment.name,
-        tier=environment.tier,
         actions=actions,
         zones=_zones(names) if names else frozenset(),
         plan_format=plan.FORMAT,

@@ -15,6 +15,7 @@ from procedures import access
 from procedures.domain import plan
 from procedures.domain.calls import Frame
 from procedures.domain.canonical import parse
+from procedures.domain.capabilities import strongest
 from procedures.domain.definition import Definition
 from procedures.domain.errors import InvalidInput, OpsError
 from procedures.domain.profiles import approvals_missing
@@ -184,11 +185,15 @@ def _same_plan(run: Run, definition: Definition, files: Mapping[str, bytes], at:
     except OpsError as problem:
         raise _Drifted(problem.message) from problem
     _callees_accepted(planned)
-    if why := letting_in.refusal([definition, *(frame.definition for frame in planned.frames.values())]):
+    if why := letting_in.refusal(_all(definition, planned)):
         raise _Refused(why)
     if planned.digest != run.plan_digest:
         raise _Drifted("Targets, bindings or rules changed since the plan was made.")
     return planned
+
+
+def _all(definition: Definition, planned: plans.Planned) -> list[Definition]:
+    return [definition, *(frame.definition for frame in planned.frames.values())]
 
 
 def _callees_accepted(planned: plans.Planned) -> None:
@@ -231,6 +236,7 @@ def _take(
     holds.take(run, holds.needs_of(run, definition, planned), at)
     if stops.of_run(run, [frame.version for frame in planned.frames.values()]) is not None:
         raise holds.Busy("stopped")
+    asked = strongest([run.environment.tier, *(one.min_tier for one in _all(definition, planned))])
     token = uuid4()
     started = run.started_at or at
     longest = min(definition.timeout_s, drafts.LONGEST_S) if run.draft else definition.timeout_s
@@ -248,6 +254,7 @@ def _take(
             "digest": run.digest,
             "plan_digest": run.plan_digest,
             "tier": runner.tier,
+            **({"tier_asked": asked} if asked else {}),
             "software": runner.software,
             "claim": str(token),
             **run_policies.told(planned.said),

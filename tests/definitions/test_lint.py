@@ -120,6 +120,15 @@ CASES: dict[str, tuple[dict[str, bytes], str, int]] = {
     "retention": (bundle(("  steps:", "  evidence: {retention: 1d}\n  steps:")), Y, 13),
     "credential-field": (bundle(("  steps:", "  credentials: {a: {kind: oidc, aud: x}}\n  steps:")), Y, 13),
     "unused-credential": (bundle(("  steps:", "  credentials: {a: {kind: ssh}}\n  steps:")), Y, 13),
+    "unused-tier": (
+        bundle(
+            ("  steps:", "  sandbox: {minTier: A}\n  steps:"),
+            ("local:script", "http:request"),
+            ("script: one.sh", "url: 'https://x/'"),
+        ),
+        Y,
+        13,
+    ),
     "unused-parameter": (bundle(one__sh="#!/bin/sh\necho\n"), Y, 12),
     "unused-file": (bundle(left__py="print(1)\n"), "left.py", 1),
     "never-runs": (bundle((END, f"{END}\n      if: false")), Y, 18),

@@ -101,6 +101,8 @@ MISTAKES: list[tuple[str, Spoil, str]] = [
         put("spec", "concurrency")({"group": "a", "onConflict": "x"}),
         "/spec/concurrency/onConflict",
     ),
+    ("a tier that is no sandbox", put("spec", "sandbox")({"minTier": "D"}), "/spec/sandbox/minTier"),
+    ("a sandbox that asks for nothing", put("spec", "sandbox")({}), "/spec/sandbox"),
     ("a parameter that is a text", put("spec", "parameters", "properties", "x")("text"), "/spec/parameters"),
     ("a hint that is no text", put("spec", "parameters", "properties", "x")({"ui:help": 5}), "/spec/parameters"),
     ("an unknown strategy", put("spec", "targets", "strategy", "mode")("all"), "/spec/targets/strategy/mode"),

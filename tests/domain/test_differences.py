@@ -59,6 +59,7 @@ def test_wider_rows_come_first_and_are_counted() -> None:
             "end a run under way",
         ),
         ({"concurrency": Concurrency("one", "reject")}, ("Limits", "concurrency"), "changed", "reject"),
+        ({"min_tier": "B"}, ("Limits", "sandbox"), "narrower", "a stronger sandbox"),
         ({"callable_by": ("other",)}, ("Callable by", ""), "wider", "called by other"),
         (
             {"evidence": {"retention": "1d"}},

@@ -2,21 +2,37 @@
 
 from __future__ import annotations
 
+from pathlib import Path
+
 import pytest
 from django.conf import settings
 
+from procedures.definitions.archive import read_folder
+from procedures.domain.canonical import canon, parse
 from procedures.domain.clock import now
+from procedures.domain.plan import plan_digest
 from procedures.evidence.models import Event
-from procedures.models import Environment, Run, Runner
+from procedures.evidence.queries import facts_of_run
+from procedures.models import Environment, Run, Runner, Version
 from procedures.queries import runners
-from procedures.queries.capabilities import need_of, no_runner_for
+from procedures.queries.capabilities import need_before, need_of, no_runner_for
 from procedures.runner import reporting
-from procedures.services import claims
+from procedures.services import claims, install
 from procedures.services.runner_reports import report
 from tests.factories.machines import Machine
-from tests.factories.portal import World
+from tests.factories.portal import RUNBOOKS, World
 
 pytestmark = pytest.mark.ordinary
+
+
+def asks_for_tier_a(world: World, folder: Path) -> Version:
+    for path, data in read_folder(RUNBOOKS / "hello").items():
+        place = folder / "hello" / path
+        place.parent.mkdir(parents=True, exist_ok=True)
+        place.write_bytes(data.replace(b"  timeout: 1m\n", b"  timeout: 1m\n  sandbox: {minTier: A}\n"))
+    install.submit_runbook(folder / "hello", at=now())
+    version = Version.objects.get(procedure__name="hello", state="in_review")
+    return world.review(world.mira, version, "operations", "security", signed=True)
 
 
 def nobody(run: Run) -> str:
@@ -65,3 +81,43 @@ def test_a_runner_whose_software_is_not_what_was_attested_takes_no_run(
     Runner.objects.filter(pk=machine.me.id).update(attested=attested["software"])
     report(runner=machine.me.id, tier="B", version="x", said=said, at=now())
     assert claims.claim_run(run=run.pk, runner=machine.row, at=now()) is not None
+
+
+def test_a_run_whose_procedure_asks_for_a_stronger_sandbox_waits_and_says_so(world: World, tmp_path: Path) -> None:
+    """The strongest of what environment and procedure ask for; it stands in the plan, and the tier used in the log."""
+    row = Runner.objects.get(disposable=False)
+    report(runner=row.pk, tier="B", version="x", said={**reporting.said(), "process": "x"}, at=now())
+    version = asks_for_tier_a(world, tmp_path)
+    quinn = world.person("quinn")
+    world.may(quinn, "run", procedure="hello")
+    need = need_before(version, Environment.objects.get(pk="development"))
+    assert no_runner_for(need, now()) == "No runner of development offers tier A; one is there with B."
+    run = world.ask(quinn)
+    assert parse(bytes(run.plan))["sandbox"] == {"min_tier": "A"}
+    row.refresh_from_db()
+    assert claims.claim_run(run=run.pk, runner=row, at=now()) is None
+    assert nobody(run) == "No runner of development offers tier A; one is there with B."
+    Environment.objects.filter(pk="development").update(tier="C")
+    run = Run.objects.select_related("environment", "version").get(pk=run.pk)
+    assert need_of(run).tier == "A", "the environment asks for less"
+    report(runner=row.pk, tier="A", version="x", said=reporting.said(), at=now())
+    row.refresh_from_db()
+    assert claims.claim_run(run=run.pk, runner=row, at=now()) is not None
+    (claimed,) = [fact.facts for fact in facts_of_run(run.pk) if fact.kind == "run.claimed"]
+    assert (claimed["tier"], claimed["tier_asked"]) == ("A", "A"), "what the runner reported, and what was asked for"
+
+
+def test_a_plan_that_asks_for_less_than_was_accepted_is_no_way_round(world: World, tmp_path: Path) -> None:
+    """Whoever writes to the tables makes the run look modest: the claim makes the plan anew from accepted bytes."""
+    row = Runner.objects.get(disposable=False)
+    report(runner=row.pk, tier="B", version="x", said={**reporting.said(), "process": "x"}, at=now())
+    asks_for_tier_a(world, tmp_path)
+    quinn = world.person("quinn")
+    world.may(quinn, "run", procedure="hello")
+    run = world.ask(quinn)
+    forged = {key: value for key, value in parse(bytes(run.plan)).items() if key != "sandbox"}
+    Run.objects.filter(pk=run.pk).update(plan=canon(forged), plan_digest=plan_digest(canon(forged)))
+    row.refresh_from_db()
+    assert claims.claim_run(run=run.pk, runner=row, at=now()) is None
+    run.refresh_from_db()
+    assert run.state != "running"

@@ -14,6 +14,7 @@ from procedures.definitions.lint import (
     infrastructure,
     names,
     programs,
+    sandbox,
     shared_files,
     steps,
     texts,
@@ -39,6 +40,7 @@ def lint(
     notes = Notes(definition, document, files)
     steps.lint(notes, actions)
     shared_files.lint(notes, actions)
+    sandbox.lint(notes, actions)
     for room in ROOMS:
         room(notes)
     other_tools.lint(notes, tools)
