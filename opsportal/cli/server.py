@@ -61,11 +61,14 @@ def config(as_json: bool) -> None:
 @click.option("--json", "as_json", is_flag=True)
 def doctor(as_json: bool) -> None:
     """Check every part, and say how to mend it. Ends 1 if something is missing."""
+    from procedures.sandbox import probe
+
     checks: dict[str, tuple[object, str]] = {
-        "bubblewrap (local steps)": (shutil.which("bwrap"), "apt-get install bubblewrap"),
         "ssh-keygen (signing)": (shutil.which("ssh-keygen"), "apt-get install openssh-client"),
         "setpriv (sandbox users)": (shutil.which("setpriv"), "apt-get install util-linux"),
     }
+    looked = probe.found()
+    checks[f"the sandbox of local steps: tier {looked.tier}"] = (looked.tier != "D", looked.why)
     checks["cells (tests at submission, drafts)"] = (_cells(), "allow user namespaces, or run the pool as root")
     answers, clocks, issuers, witnessed = _answers()
     checks["the portal answers"] = (answers, "start it with `opsportal up`, or set OPSPORTAL_URL")

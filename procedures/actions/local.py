@@ -15,11 +15,12 @@ from procedures.domain import script_output
 from procedures.domain.errors import OpsError
 from procedures.domain.ports import Action, ActionCall, ActionIO, ActionResult, Outcome
 from procedures.domain.secrets import Secret
+from procedures.sandbox import probe
 from procedures.sandbox import run as sandbox
-from procedures.sandbox.cgroup import lent
 from procedures.sandbox.collect import NotKept, collect
-from procedures.sandbox.launch import Program
+from procedures.sandbox.launch import NoSandbox, Program
 from procedures.sandbox.limits import Limits
+from procedures.sandbox.places import BUNDLE, Places, places
 from procedures.sandbox.slots import slot
 
 ENV_SCHEMA = {"type": "object", "additionalProperties": {"type": ["string", "integer", "boolean", "number"]}}
@@ -56,37 +57,45 @@ class _Local(Action):
     def run(self, call: ActionCall, io: ActionIO) -> ActionResult:
         folder = Path(tempfile.mkdtemp(prefix="opsportal-", dir="/var/tmp"))
         try:
+            if (tier := probe.in_use()) == "D":
+                raise NoSandbox("This runner has no sandbox in which a hostile step would be held.")
             with slot() as uid:
-                return self._run(call, io, folder, uid)
+                return self._run(call, io, folder, uid, tier)
         except OpsError as problem:
             return ActionResult("failed", message=problem.message, facts={"sandbox": "D", "refused": problem.code})
         finally:
             shutil.rmtree(folder, ignore_errors=True)
 
-    def _run(self, call: ActionCall, io: ActionIO, folder: Path, uid: int) -> ActionResult:
-        scratch, bundle = _lay_out(folder, call, uid)
+    def _run(self, call: ActionCall, io: ActionIO, folder: Path, uid: int, tier: str) -> ActionResult:
+        at = places(tier, folder)
+        scratch, bundle = _lay_out(folder, call, uid, at)
+        lent = _lent(call, at)
         secrets = {name: secret.reveal().decode("utf-8", "surrogateescape") for name, secret in call.secret_env.items()}
         env = {
             "PATH": "/usr/local/bin:/usr/bin:/bin",
             "LANG": "C.UTF-8",
-            "HOME": "/scratch",
-            "OPSPORTAL_PARAMETERS": "/scratch/.parameters.json",
-            "OPSPORTAL_OUTPUT": "/scratch/.output",
+            "HOME": at.scratch,
+            "OPSPORTAL_SCRATCH": at.scratch,
+            "OPSPORTAL_BUNDLE": at.bundle,
+            "OPSPORTAL_PARAMETERS": f"{at.scratch}/.parameters.json",
+            "OPSPORTAL_OUTPUT": f"{at.scratch}/.output",
             "OPSPORTAL_RUN": str(call.run_id),
             "OPSPORTAL_NONCE": call.nonce,
-            **{name: place for name, (place, _) in _lent(call).items()},
-            **call.env,
+            **({"TMPDIR": at.scratch} if tier == "C" else {}),
+            **{name: place for name, (place, _) in lent.items()},
+            **at.here(call.env, call.files),
             **secrets,
         }
         program = Program(
-            argv=self.words(call),
+            argv=at.here(self.words(call), call.files),
             env=env,
             scratch=scratch,
             bundle=bundle,
             uid=uid,
             network=bool(call.input.get("network", False)),
-            lent={place: held.reveal() for place, held in _lent(call).values()},
+            lent={place: held.reveal() for place, held in lent.values()},
             limits=Limits.of(call.limits),
+            tier=tier,
         )
         ended = sandbox.run(
             program,
@@ -99,7 +108,7 @@ class _Local(Action):
         for problem in problems:
             io.write("system", (problem + "\n").encode())
         files, lacking = _made(scratch, call, io)
-        facts = {"sandbox": "A" if lent() else "B", "sandbox_reported_by": "runner"}
+        facts = {"sandbox": tier, "sandbox_reported_by": "runner"}
         if ended.why != "exit":
             return ActionResult(
                 OUTCOMES[ended.why],
@@ -120,13 +129,13 @@ class _Local(Action):
         )
 
 
-def _lent(call: ActionCall) -> Mapping[str, tuple[str, Secret]]:
+def _lent(call: ActionCall, at: Places) -> Mapping[str, tuple[str, Secret]]:
     """Variable → where the step finds the file that it was lent, and what lies there."""
     files = call.lease.files if call.lease is not None else {}
-    return {name: (f"/run/lent/{name}", held) for name, held in files.items()}
+    return {name: (f"{at.lent}/{name}", held) for name, held in files.items()}
 
 
-def _lay_out(folder: Path, call: ActionCall, uid: int) -> tuple[Path, Path]:
+def _lay_out(folder: Path, call: ActionCall, uid: int, at: Places) -> tuple[Path, Path]:
     """/scratch, owned by the step's user, and /bundle, which it can only read."""
     scratch, bundle = folder / "scratch", folder / "bundle"
     scratch.mkdir(mode=0o700)
@@ -137,7 +146,8 @@ def _lay_out(folder: Path, call: ActionCall, uid: int) -> tuple[Path, Path]:
         place.parent.mkdir(parents=True, exist_ok=True)
         place.write_bytes(content)
         place.chmod(0o755 if content[:2] == b"#!" else 0o644)
-    (scratch / ".parameters.json").write_text(json.dumps(dict(call.parameters), ensure_ascii=False))
+    parameters = at.here(call.parameters, call.files)
+    (scratch / ".parameters.json").write_text(json.dumps(dict(parameters), ensure_ascii=False))
     (scratch / ".output").touch()
     if os.geteuid() == 0:
         for owned in (scratch, *scratch.iterdir()):
@@ -205,7 +215,7 @@ class LocalScript(_Local):
 
     def words(self, call: ActionCall) -> list[str]:
         path = str(call.input["script"])
-        inside = f"/bundle/{path}"
+        inside = f"{BUNDLE}/{path}"
         return [inside] if call.files.get(path, b"")[:2] == b"#!" else ["/bin/sh", inside]
 
     def more(self, call: ActionCall) -> Mapping[str, Any]:

@@ -18,7 +18,7 @@ from procedures.domain.masking import self_test
 from procedures.runner import reporting
 from procedures.runner.drive import identity
 from procedures.runner.identity import Identity
-from procedures.sandbox.probe import tier
+from procedures.sandbox import probe
 from procedures.services import runner_reports, runners
 
 log = structlog.get_logger(__name__)
@@ -33,7 +33,15 @@ def start(environments: Sequence[str]) -> None:
     """Test mask and sandbox, then say every five seconds that this runner lives."""
     if not self_test():
         raise MaskerBroken("The masking self-test failed; no run can be driven safely.")
-    say_alive(identity(), tier(), environments)
+    say_alive(identity(), _tier(), environments)
+
+
+def _tier() -> str:
+    """The tier that steps will run in; what keeps this host from a stronger one stands in the log."""
+    looked = probe.settled()
+    if looked.why:
+        log.warning("runner.sandbox", tier=looked.tier, why=looked.why)
+    return looked.tier
 
 
 def say_alive(me: Identity, found: str, environments: Sequence[str] = ()) -> None:

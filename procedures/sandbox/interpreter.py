@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import os
+import shutil
 import sys
 from functools import cache
 from pathlib import Path
@@ -26,6 +28,30 @@ def shown() -> dict[str, Path]:
         "/portal/procedures/__init__.py": OWN / "__init__.py",
         "/portal/procedures/domain": OWN / "domain",
     }
+
+
+def alone(tier: str) -> str:
+    """The path of an interpreter inside that tier, which needs the standard library alone.
+
+    Tier C has no mounts: where steps have user ids of their own and ours lies in a folder that they cannot enter, it
+    is the system's.
+    """
+    return python() if tier != "C" else str(_plain())
+
+
+def without_packages(tier: str) -> dict[str, Path]:
+    """What that interpreter needs to see → where it lies."""
+    if tier != "C":
+        return {} if _of_the_system() else {f"/python/{name}": _base() / name for name in ("bin", "lib")}
+    base = _plain().parent.parent
+    return {} if Path("/usr") in _plain().parents else {str(base / name): base / name for name in ("bin", "lib")}
+
+
+def _plain() -> Path:
+    own = _executable()
+    if os.geteuid() != 0 or all(folder.stat().st_mode & 0o001 for folder in own.parents):
+        return own
+    return Path(shutil.which("python3", path="/usr/local/bin:/usr/bin") or own)
 
 
 def sites() -> list[str]:

@@ -1,15 +1,16 @@
-"""Builds the command that runs one program inside bubblewrap. The launcher drops rights, not the runner."""
+"""Starts one program inside bubblewrap (tiers A and B). The launcher drops rights, not the runner."""
 
 from __future__ import annotations
 
 import os
 import shutil
+import signal
 import subprocess
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
+from contextlib import suppress
 from dataclasses import dataclass, field
 from functools import cache
 from pathlib import Path
-from typing import IO, Any
 
 from procedures.domain.errors import OpsError
 from procedures.sandbox.cgroup import enter
@@ -32,7 +33,10 @@ class NoSandbox(OpsError):
     """This host cannot isolate a local step, so none runs here (tier D)."""
 
     code = "sandbox.unavailable"
-    next_step = "Install bubblewrap and allow user namespaces on the runner's host (`apt-get install bubblewrap`)."
+    next_step = (
+        "Install bubblewrap and allow user namespaces on the runner's host (`apt-get install bubblewrap`), "
+        "or give it a kernel with Landlock."
+    )
 
 
 @dataclass(frozen=True, slots=True)
@@ -42,7 +46,8 @@ class Program:
     `shown` are more files and folders of the host by the path that they have inside, to be read alone; they may lie
     where the step's user could not go. `covered` are folders among them that look empty. `gathered` is an empty folder
     of the host, needed where something is shown and we are root. `lent` are secrets by the path of the file that holds
-    them inside: they are handed over in memory, and lie on no disk.
+    them inside: they are handed over in memory, and lie on no disk. `tier` C has no mounts: all of it lies there by the
+    path that it has on the host, and of /scratch and /bundle nothing is seen by these names (`places.py`).
     """
 
     argv: Sequence[str]
@@ -57,6 +62,16 @@ class Program:
     covered: Sequence[str] = ()
     lent: Mapping[str, bytes] = field(default_factory=dict)
     gathered: Path | None = None
+    tier: str = "B"
+
+
+@dataclass(frozen=True, slots=True)
+class Running:
+    """A program that was started. `end` ends it, with everything that it started, while it is not waited for."""
+
+    process: subprocess.Popen[bytes]
+    end: Callable[[], None]
+    lifeline: int | None = None  # whoever waited closes it
 
 
 NOTHING: Mapping[int, str] = {}
@@ -138,7 +153,7 @@ def _gather(program: Program) -> list[str]:
     return [*words, "--"]
 
 
-def start(program: Program) -> subprocess.Popen[bytes]:
+def start(program: Program) -> Running:
     """Start it, with pipes for the three streams. Raises NoSandbox."""
     bwrap = bubblewrap()
     reader, writer = os.pipe()
@@ -178,8 +193,16 @@ def start(program: Program) -> subprocess.Popen[bytes]:
     finally:
         for number in (reader, *lent):
             os.close(number)
-    _feed(writer, b"".join(word.encode("utf-8", "surrogateescape") + b"\0" for word in arguments(program, lent)))
-    return process
+    words = (word.encode("utf-8", "surrogateescape") + b"\0" for word in arguments(program, lent))
+    with os.fdopen(writer, "wb", buffering=0):
+        fed(writer, b"".join(words))
+    return Running(process, lambda: _kill(process))
+
+
+def _kill(process: subprocess.Popen[bytes]) -> None:
+    """End the outer process; the pid namespace, whose first process dies with it, takes every descendant along."""
+    with suppress(ProcessLookupError):
+        os.killpg(process.pid, signal.SIGKILL)
 
 
 def _in_memory(data: bytes) -> int:
@@ -190,15 +213,9 @@ def _in_memory(data: bytes) -> int:
     return number
 
 
-def _feed(writer: int, data: bytes) -> None:
-    with os.fdopen(writer, "wb", buffering=0) as pipe:
-        _write_all(pipe, data)
-
-
-def _write_all(pipe: IO[Any], data: bytes) -> None:
+def fed(writer: int, data: bytes) -> None:
+    """Write all of it; whoever no longer reads is told nothing."""
     view = memoryview(data)
-    try:
+    with suppress(BrokenPipeError):
         while view:
-            view = view[pipe.write(view) :]
-    except BrokenPipeError:
-        return
+            view = view[os.write(writer, view) :]

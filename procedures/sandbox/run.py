@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import os
 import selectors
-import signal
 import subprocess
 import threading
 import time
@@ -12,10 +11,12 @@ from collections.abc import Callable
 from dataclasses import dataclass, replace
 from typing import Literal
 
+from procedures.sandbox import confined, launch
 from procedures.sandbox.cgroup import group
-from procedures.sandbox.launch import Program, start
+from procedures.sandbox.launch import Program, Running
 
 READ = 65_536
+Why = Literal["exit", "timeout", "cancel"]
 Write = Callable[[Literal["stdout", "stderr"], bytes], None]
 
 
@@ -24,7 +25,7 @@ class Ended:
     """`status` as a shell would give it (128 + signal when killed by one)."""
 
     status: int
-    why: Literal["exit", "timeout", "cancel"]
+    why: Why
 
 
 def run(program: Program, *, stdin: bytes, seconds: float, cancelled: threading.Event, write: Write) -> Ended:
@@ -34,22 +35,37 @@ def run(program: Program, *, stdin: bytes, seconds: float, cancelled: threading.
 
 
 def _run(program: Program, stdin: bytes, seconds: float, cancelled: threading.Event, write: Write) -> Ended:
-    process = start(program)
+    running = confined.start(program) if program.tier == "C" else launch.start(program)
+    process = running.process
     feeder = threading.Thread(target=_stdin, args=(process, stdin), daemon=True)
     feeder.start()
+    why: Why = "cancel"
     try:
         why = _pump(process, time.monotonic() + seconds, cancelled, write)
-    except BaseException:
-        _kill(process)
-        process.wait()
-        raise
-    if why != "exit":
-        _kill(process)
-    status = process.wait()
+    finally:
+        status = _waited(running)
     for pipe in (process.stdout, process.stderr):
         if pipe is not None:
             pipe.close()
     return Ended(status if status >= 0 else 128 - status, why)
+
+
+def _ended(process: subprocess.Popen[bytes]) -> bool:
+    try:
+        process.wait(0.05)
+    except subprocess.TimeoutExpired:
+        return False
+    return True
+
+
+def _waited(running: Running) -> int:
+    """The status of what has ended, or is ended now."""
+    if running.process.poll() is None:
+        running.end()
+    status = running.process.wait()
+    if running.lifeline is not None:
+        os.close(running.lifeline)
+    return status
 
 
 def _stdin(process: subprocess.Popen[bytes], data: bytes) -> None:
@@ -62,17 +78,18 @@ def _stdin(process: subprocess.Popen[bytes], data: bytes) -> None:
         return
 
 
-def _pump(
-    process: subprocess.Popen[bytes], end: float, cancelled: threading.Event, write: Write
-) -> Literal["exit", "timeout", "cancel"]:
-    """Hand over output as it comes; returns when both streams are closed, or why it must stop."""
+def _pump(process: subprocess.Popen[bytes], end: float, cancelled: threading.Event, write: Write) -> Why:
+    """Hand over output as it comes; returns when the process has ended, or why it must stop.
+
+    A process that closed its streams may go on for long.
+    """
     names: dict[int, Literal["stdout", "stderr"]] = {}
     with selectors.DefaultSelector() as selector:
         for pipe, name in ((process.stdout, "stdout"), (process.stderr, "stderr")):
             if pipe is not None:
                 selector.register(pipe, selectors.EVENT_READ)
                 names[pipe.fileno()] = name  # type: ignore[assignment]
-        while selector.get_map():
+        while selector.get_map() or not _ended(process):
             if cancelled.is_set():
                 return "cancel"
             if time.monotonic() >= end:
@@ -86,11 +103,3 @@ def _pump(
             if process.poll() is not None and not selector.select(timeout=0):
                 break
     return "exit"
-
-
-def _kill(process: subprocess.Popen[bytes]) -> None:
-    """End the outer process; the pid namespace, whose first process dies with it, takes every descendant along."""
-    try:
-        os.killpg(process.pid, signal.SIGKILL)
-    except ProcessLookupError:
-        return

@@ -89,18 +89,14 @@ def test_a_time_out_is_said_to_be_one() -> None:
     [
         "cat /etc/shadow",
         "ls /root",
-        "ls /home/* /work",
         "touch /usr/x",
         "touch /bundle/x",
-        "cat /proc/1/environ | grep OPS_CANARY",
-        "exec 3<>/dev/tcp/127.0.0.1/22",
         "mount -t tmpfs x /mnt",
         "unshare -U true",
-        "kill -0 1000",
     ],
 )
-def test_what_is_outside_stays_outside(script: str, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setenv("OPS_CANARY", "1")
+def test_what_is_outside_stays_outside(script: str) -> None:
+    """What root could do here without a sandbox; every probe against every tier: tests/sandbox/test_hostile.py."""
     result = LocalCommand().run(call(input={"argv": ["bash", "-c", script]}), Collected())
     assert result.outcome == "failed", script
 
