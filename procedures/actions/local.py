@@ -6,18 +6,23 @@ import hashlib
 import json
 import os
 import shutil
+import socket
 import tempfile
 from collections.abc import Mapping
+from contextlib import AbstractContextManager, nullcontext
+from dataclasses import replace
 from pathlib import Path
 from typing import Any, ClassVar
 
+from procedures.actions.reach import judged
 from procedures.domain import script_output
 from procedures.domain.errors import OpsError
 from procedures.domain.ports import Action, ActionCall, ActionIO, ActionResult, Outcome
 from procedures.domain.secrets import Secret
-from procedures.sandbox import probe
+from procedures.sandbox import interpreter, probe
 from procedures.sandbox import run as sandbox
 from procedures.sandbox.collect import NotKept, collect
+from procedures.sandbox.egress import ENTRY, PORT, Egress
 from procedures.sandbox.launch import NoSandbox, Program
 from procedures.sandbox.limits import Limits
 from procedures.sandbox.places import BUNDLE, Places, places
@@ -28,8 +33,17 @@ COMMON: Mapping[str, Any] = {
     "env": ENV_SCHEMA,
     "stdin": {"type": "string"},
     "network": {"type": "boolean"},
+    "egress": {
+        "type": "array",
+        "minItems": 1,
+        "maxItems": 50,
+        "uniqueItems": True,
+        "items": {"type": "string", "maxLength": 260, "pattern": ENTRY},
+    },
     "expect": {"type": "array", "items": {"type": "integer", "minimum": 0, "maximum": 255}},
 }
+PROXIES = ("HTTPS_PROXY", "https_proxy", "HTTP_PROXY", "http_proxy", "ALL_PROXY", "all_proxy")
+CONNECT_S = 10.0
 OUTCOMES: Mapping[str, Outcome] = {"timeout": "timed_out", "cancel": "canceled"}
 
 
@@ -48,6 +62,7 @@ class _Local(Action):
             "argv": self.words(call),
             "environment": sorted([*call.env, *call.secret_env]),
             "network": bool(call.input.get("network", False)),
+            **({"egress": list(call.input["egress"])} if "egress" in call.input else {}),
             **self.more(call),
         }
 
@@ -59,14 +74,16 @@ class _Local(Action):
         try:
             if (tier := probe.in_use()) == "D":
                 raise NoSandbox("This runner has no sandbox in which a hostile step would be held.")
-            with slot() as uid:
-                return self._run(call, io, folder, uid, tier)
+            with slot() as uid, _egress(call) as egress:
+                return _told(self._run(call, io, folder, uid, tier, egress), egress, io)
         except OpsError as problem:
             return ActionResult("failed", message=problem.message, facts={"sandbox": "D", "refused": problem.code})
         finally:
             shutil.rmtree(folder, ignore_errors=True)
 
-    def _run(self, call: ActionCall, io: ActionIO, folder: Path, uid: int, tier: str) -> ActionResult:
+    def _run(
+        self, call: ActionCall, io: ActionIO, folder: Path, uid: int, tier: str, egress: Egress | None
+    ) -> ActionResult:
         at = places(tier, folder)
         scratch, bundle = _lay_out(folder, call, uid, at)
         lent = _lent(call, at)
@@ -83,6 +100,7 @@ class _Local(Action):
             "OPSPORTAL_NONCE": call.nonce,
             **({"TMPDIR": at.scratch} if tier == "C" else {}),
             **{name: place for name, (place, _) in lent.items()},
+            **(dict.fromkeys(PROXIES, f"http://127.0.0.1:{PORT}") if egress else {}),
             **at.here(call.env, call.files),
             **secrets,
         }
@@ -96,6 +114,9 @@ class _Local(Action):
             lent={place: held.reveal() for place, held in lent.values()},
             limits=Limits.of(call.limits),
             tier=tier,
+            egress=egress,
+            shown=interpreter.without_packages(tier) if egress else {},
+            gathered=folder / "gathered" if egress else None,
         )
         ended = sandbox.run(
             program,
@@ -129,6 +150,34 @@ class _Local(Action):
         )
 
 
+def _egress(call: ActionCall) -> AbstractContextManager[Egress | None]:
+    """The way out to the hosts of the step's list, for as long as it runs; None without a list.
+
+    Each name is resolved out here, once for a connection, and the address that was judged is the one connected to.
+    """
+    listed = call.input.get("egress")
+    if not listed:
+        return nullcontext()
+
+    def connect(host: str, port: int) -> socket.socket:
+        return socket.create_connection((judged(host, port, call.networks), port), timeout=CONNECT_S)
+
+    return Egress(listed, connect)
+
+
+def _told(result: ActionResult, egress: Egress | None, io: ActionIO) -> ActionResult:
+    """The result with what the step reached, which is evidence.
+
+    What it asked for in vain is a text of its own: it goes where output is masked, and its number into evidence.
+    """
+    if egress is None:
+        return result
+    for place, count in sorted(egress.refused.items()):
+        io.write("system", f"Egress: {place} was refused ({count} ×).\n".encode())
+    facts = {"reached": dict(egress.reached), "refused": egress.refused.total()}
+    return replace(result, facts={**result.facts, "egress": facts})
+
+
 def _lent(call: ActionCall, at: Places) -> Mapping[str, tuple[str, Secret]]:
     """Variable → where the step finds the file that it was lent, and what lies there."""
     files = call.lease.files if call.lease is not None else {}
@@ -141,6 +190,7 @@ def _lay_out(folder: Path, call: ActionCall, uid: int, at: Places) -> tuple[Path
     scratch.mkdir(mode=0o700)
     bundle.mkdir(mode=0o755)
     folder.chmod(0o711)
+    (folder / "gathered").mkdir(mode=0o755)
     for path, content in call.files.items():
         place = bundle / path
         place.parent.mkdir(parents=True, exist_ok=True)
@@ -179,6 +229,12 @@ def _read(path: Path) -> bytes:
         return file.read(script_output.MAX_BYTES + 1)
 
 
+def _both(input: Mapping[str, Any]) -> list[tuple[str, str]]:
+    """The problem that a list stands beside the whole network, if so."""
+    wide = input.get("network") and input.get("egress")
+    return [("/egress", "`network: true` reaches everything; keep one of the two.")] if wide else []
+
+
 class LocalCommand(_Local):
     """A program of the system with its arguments."""
 
@@ -193,6 +249,9 @@ class LocalCommand(_Local):
             **COMMON,
         },
     }
+
+    def check(self, input: Mapping[str, Any], files: Mapping[str, bytes]) -> list[tuple[str, str]]:
+        return _both(input)
 
     def words(self, call: ActionCall) -> list[Any]:
         return list(call.input["argv"])
@@ -211,7 +270,7 @@ class LocalScript(_Local):
     }
 
     def check(self, input: Mapping[str, Any], files: Mapping[str, bytes]) -> list[tuple[str, str]]:
-        return missing_script(input, files)
+        return missing_script(input, files) + _both(input)
 
     def words(self, call: ActionCall) -> list[str]:
         path = str(call.input["script"])

@@ -30,7 +30,7 @@ def risk_floor(
             found.append((action.floor, f"{step.id} uses {step.action}"))
         if step.action in HIGH_ACTIONS:
             found.append(("high", f"{step.id} uses {step.action}"))
-        if step.input.get("network"):
+        if step.input.get("network") or step.input.get("egress"):
             found.append(("moderate", f"{step.id} reaches the network"))
     if definition.targets is not None and definition.targets.strategy.alarms:
         found.append(("moderate", "its alarms ask over the network"))

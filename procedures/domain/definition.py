@@ -8,6 +8,7 @@ from typing import Any, Literal
 
 from procedures.domain import limits
 from procedures.domain.alarms import Alarm
+from procedures.domain.capabilities import strongest
 
 Risk = Literal["low", "moderate", "high"]
 RISKS: tuple[Risk, ...] = ("low", "moderate", "high")
@@ -145,6 +146,12 @@ class Definition:
     evidence: Mapping[str, Any] = field(default_factory=dict)
     callable_by: tuple[str, ...] = ()
     min_tier: str = ""
+
+    @property
+    def sandbox(self) -> str:
+        """The weakest tier that may take a run: what the author asks for, and B for a list of hosts."""
+        listed = any(step.input.get("egress") for phase in PHASES for step in self.branch(phase))
+        return strongest((self.min_tier, "B" if listed else ""))
 
     def branch(self, phase: Phase) -> tuple[Step, ...]:
         found = {"steps": self.steps, "rollback": self.rollback, "onCancel": self.on_cancel, "always": self.always}

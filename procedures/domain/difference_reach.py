@@ -268,6 +268,7 @@ def hosts(definition: Definition | None) -> list[str]:
                 match = HOST.match(url)
                 host = match[1] if match else url
                 found.append(f"whichever {host} says" if "${{" in host else host)
+        found += step.input.get("egress") or []
     return list(dict.fromkeys(found))
 
 

@@ -50,7 +50,7 @@ def build(
     }
     if ask.continues:
         value["continues"] = dict(ask.continues)
-    if tier := strongest(frame.definition.min_tier for frame in (root, *below.values())):
+    if tier := strongest(frame.definition.sandbox for frame in (root, *below.values())):
         value["sandbox"] = {"min_tier": tier}
     if ask.uploads:
         value["uploads"] = {name: dict(facts) for name, facts in ask.uploads.items()}

@@ -71,8 +71,10 @@ def places(definition: Definition | None, texts: Mapping[str, str]) -> list[str]
 def _step(step: Step) -> Iterator[str]:
     if step.action.startswith(FETCHERS):
         yield f"{step.id} fetches files at run time ({step.action})"
-    if step.input.get("network") and (step.action == "local:script" or _interprets(step)):
-        yield f"{step.id} has a network and an interpreter, so it can fetch and run anything"
+    way_out = step.input.get("network") or step.input.get("egress")
+    if way_out and (step.action == "local:script" or _interprets(step)):
+        what = "anything" if step.input.get("network") else "what the hosts of its list give"
+        yield f"{step.id} has a network and an interpreter, so it can fetch and run {what}"
     for key in ("argv", "command"):
         for _, what in _hints(words(step.input.get(key, ""))):
             yield f"{step.id} {what}"

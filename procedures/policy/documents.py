@@ -132,10 +132,11 @@ def _step(step: Step, phase: str) -> dict[str, Any]:
 
 
 def hosts(inputs: Iterable[Mapping[str, Any]]) -> dict[str, Any]:
-    """Hosts that a step's addresses name, and whether one of them is only known at run time."""
+    """Hosts that a step's addresses and its list name, and whether one of them is only known at run time."""
     found: set[str] = set()
     unknown = False
     for given in inputs:
+        found |= {str(place).rpartition(":")[0] for place in given.get("egress") or ()}
         for value in given.values():
             if not isinstance(value, str) or not value.lower().startswith(("http://", "https://", "${{")):
                 continue

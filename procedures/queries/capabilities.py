@@ -12,6 +12,7 @@ from django.conf import settings
 from procedures.domain import capabilities, plan
 from procedures.domain.canonical import NotCanonical, parse
 from procedures.domain.capabilities import Ability, Need
+from procedures.domain.definition import of_json
 from procedures.models import Environment, Run, Runner, Target, Version
 from procedures.queries import calling
 
@@ -50,7 +51,7 @@ def need_before(version: Version, environment: Environment, planned: Mapping[str
     """What a run of this version there would ask, if it were asked for now; its zones are known once it is planned."""
     callees = calling.versions_below(version)
     declared = Version.objects.filter(pk__in=[version.pk, *callees]).values_list("definition", flat=True)
-    tier = capabilities.strongest([environment.tier, *(row.get("min_tier", "") for row in declared)])
+    tier = capabilities.strongest([environment.tier, *(of_json(row).sandbox for row in declared)])
     return replace(_need(version, callees, environment, planned or {}), tier=tier)
 
 

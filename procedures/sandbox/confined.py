@@ -63,6 +63,8 @@ def lacking() -> str:
 
 def _asked(program: Program) -> dict[str, Any]:
     """What the supervisor is told, as one value of JSON. Raises NoSandbox for what needs a mount."""
+    if program.egress is not None:
+        raise NoSandbox("Tier C has no network of its own, so it holds no list of hosts: that needs bubblewrap.")
     home = f"{MEMORY}/{program.scratch.parent.name}"
     elsewhere = [inside for inside, place in program.shown.items() if inside != str(place)]
     elsewhere += [*program.covered, *(path for path in program.lent if Path(path).parent != Path(home))]

@@ -13,7 +13,9 @@ from functools import cache
 from pathlib import Path
 
 from procedures.domain.errors import OpsError
+from procedures.sandbox import interpreter
 from procedures.sandbox.cgroup import enter
+from procedures.sandbox.egress import Egress
 from procedures.sandbox.limits import Limits
 
 SYSTEM = ("/usr", "/bin", "/sbin", "/lib", "/lib64", "/lib32")
@@ -47,7 +49,8 @@ class Program:
     where the step's user could not go. `covered` are folders among them that look empty. `gathered` is an empty folder
     of the host, needed where something is shown and we are root. `lent` are secrets by the path of the file that holds
     them inside: they are handed over in memory, and lie on no disk. `tier` C has no mounts: all of it lies there by the
-    path that it has on the host, and of /scratch and /bundle nothing is seen by these names (`places.py`).
+    path that it has on the host, and of /scratch and /bundle nothing is seen by these names (`places.py`). `egress` is
+    begun before and lets it out to a list of hosts; it needs tier B, and an interpreter that is shown.
     """
 
     argv: Sequence[str]
@@ -63,6 +66,7 @@ class Program:
     lent: Mapping[str, bytes] = field(default_factory=dict)
     gathered: Path | None = None
     tier: str = "B"
+    egress: Egress | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -158,7 +162,8 @@ def start(program: Program) -> Running:
     bwrap = bubblewrap()
     reader, writer = os.pipe()
     os.set_inheritable(reader, True)
-    command = [bwrap, "--args", str(reader), "--", *program.limits.prlimit(), *program.argv]
+    argv, handed = _argv(program)
+    command = [bwrap, "--args", str(reader), "--", *program.limits.prlimit(), *argv]
     if os.geteuid() == 0:
         who = str(program.uid)
         command = [
@@ -184,7 +189,7 @@ def start(program: Program) -> Running:
             stderr=subprocess.PIPE,
             env={},
             cwd="/",
-            pass_fds=(reader, *lent),
+            pass_fds=(reader, *lent, *handed),
             start_new_session=True,
         )
     except OSError as problem:
@@ -193,10 +198,19 @@ def start(program: Program) -> Running:
     finally:
         for number in (reader, *lent):
             os.close(number)
+        if program.egress is not None:
+            program.egress.taken()
     words = (word.encode("utf-8", "surrogateescape") + b"\0" for word in arguments(program, lent))
     with os.fdopen(writer, "wb", buffering=0):
         fed(writer, b"".join(words))
     return Running(process, lambda: _kill(process))
+
+
+def _argv(program: Program) -> tuple[Sequence[str], list[int]]:
+    """What runs inside, and which open files it takes over."""
+    if program.egress is None:
+        return program.argv, []
+    return program.egress.words(interpreter.alone(program.tier), program.argv), [program.egress.handed()]
 
 
 def _kill(process: subprocess.Popen[bytes]) -> None:

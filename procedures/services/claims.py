@@ -236,7 +236,7 @@ def _take(
     holds.take(run, holds.needs_of(run, definition, planned), at)
     if stops.of_run(run, [frame.version for frame in planned.frames.values()]) is not None:
         raise holds.Busy("stopped")
-    asked = strongest([run.environment.tier, *(one.min_tier for one in _all(definition, planned))])
+    asked = strongest([run.environment.tier, *(one.sandbox for one in _all(definition, planned))])
     token = uuid4()
     started = run.started_at or at
     longest = min(definition.timeout_s, drafts.LONGEST_S) if run.draft else definition.timeout_s

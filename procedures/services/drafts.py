@@ -112,7 +112,7 @@ def _steps(definition: Definition) -> Iterator[Step]:
 def _why_not(step: Step) -> str:
     if step.action not in ACTIONS:
         return f"{step.id} is {step.action}, which runs once it was reviewed"
-    if step.input.get("network"):
+    if step.input.get("network") or step.input.get("egress"):
         return f"{step.id} wants the network, which a draft has not"
     return ""
 

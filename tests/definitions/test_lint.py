@@ -180,3 +180,20 @@ def test_hostile_text_does_not_keep_lint_busy() -> None:
     for line in ("curl " * 400, "a=" * 900, "sh -" * 400, "docker run - " * 150, "eval $" * 300):
         lint(script(*[line] * (50_000 // len(line))))
     assert time.monotonic() - begun < 10
+
+
+@pytest.mark.parametrize(
+    "given",
+    [
+        "egress: ['127.0.0.1:443']",
+        "egress: ['${{ parameters.word }}:443']",
+        "egress: '${{ parameters.word }}'",
+        "egress: []",
+        "egress: ['api.example.com:443'], network: true",
+    ],
+)
+def test_a_list_of_hosts_is_written_out_and_stands_alone(given: str) -> None:
+    """Where a step may go is the author's word: no parameter and no address chooses it."""
+    found = [f.message for f in lint(bundle(("one.sh}", f"one.sh, {given}}}"))) if f.code == "input"]
+    assert found, given
+    assert lint(bundle(("one.sh}", "one.sh, egress: ['api.example.com:443']}"))) == []

@@ -53,6 +53,14 @@ FLOORS: list[tuple[str, Definition, list[dict[str, Any]], bool, str, str]] = [
         "network",
     ),
     (
+        "hosts of a list",
+        definition({**PLAIN, "input": {"argv": ["true"], "egress": ["api.example.com:443"]}}),
+        [],
+        False,
+        "moderate",
+        "network",
+    ),
+    (
         "the network, if a parameter says so",
         definition({**PLAIN, "input": {"argv": ["true"], "network": "${{ parameters.n }}"}}),
         [],

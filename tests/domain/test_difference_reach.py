@@ -84,6 +84,10 @@ def test_hosts_of_requests_and_steps_with_a_network() -> None:
     assert chosen["Network", "hosts"].after == "whichever ${{ parameters.service }} says"
     fetch = Step("fetch", "Fetch", "local:command", {"argv": ["curl", "-O", "https://x"], "network": True})
     assert changed(steps=(*BASE.steps, fetch))["Network", "steps"].after == "fetch"
+    listed = replace(fetch, input={"argv": ["curl", "https://x"], "egress": ["api.example.com:443"]})
+    rows = changed(steps=(*BASE.steps, listed))
+    assert (rows["Network", "hosts"].after, rows["Network", "hosts"].effect) == ("api.example.com:443", "wider")
+    assert rows["Network", "steps"].after == "none", "a list is not the whole network"
 
 
 @pytest.mark.parametrize(
@@ -129,6 +133,8 @@ def test_an_interpreter_with_a_network_can_run_anything() -> None:
     assert "can fetch and run anything" in changed(steps=(*BASE.steps, script))["Unseen code", ""].after
     shell = replace(script, action="local:command", input={"argv": ["/bin/bash", "x.sh"], "network": True})
     assert changed(steps=(*BASE.steps, shell))["Unseen code", ""].effect == "wider"
+    listed = replace(script, input={"script": "x.sh", "egress": ["api.example.com:443"]})
+    assert "what the hosts of its list give" in changed(steps=(*BASE.steps, listed))["Unseen code", ""].after
     plain = replace(shell, input={"argv": ["dig", "x"], "network": True})
     assert changed(steps=(*BASE.steps, plain))["Unseen code", ""].effect == "same"
 

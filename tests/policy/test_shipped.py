@@ -25,6 +25,7 @@ GOOD = replace(BASE, description="Restarts the web servers one by one.", tags=("
 BOUND = {"environment": "staging", "name": "deploy", "provider": "ssh-key", "role": "deploy", "reach": {}}
 CALLING = Step("call", "Call", "http:request", {"url": "https://Api.Example.com:8443/v1?x=${{ parameters.a }}"})
 ANYWHERE = Step("call", "Call", "http:request", {"url": "${{ parameters.url }}"})
+LISTED = Step("call", "Call", "local:script", {"script": "x.sh", "egress": ["api.example.com:443"]})
 LOOSE = replace(BASE.steps[0], on_failure="continue")
 
 
@@ -97,6 +98,7 @@ FINE = [
     ("root-in-production", version(GOOD), {}),
     ("root-in-production", version(GOOD, role="root"), {"batch": 25}),
     ("network-hosts", version(replace(GOOD, steps=(CALLING,))), {"hosts": ["*.example.com"]}),
+    ("network-hosts", version(replace(GOOD, steps=(LISTED,))), {"hosts": ["*.example.com"]}),
     ("ticket", request(), {}),
     ("working-hours", request(), {"zone": "Europe/Berlin"}),
     ("working-hours", request("plan"), {"zone": "Asia/Tokyo", "until": "21:31"}),
@@ -128,6 +130,7 @@ NOT = [
         "speaks to api.example.com",
     ),
     ("network-hosts", version(replace(GOOD, steps=(ANYWHERE,))), {"hosts": ["*"]}, "only known when it runs"),
+    ("network-hosts", version(replace(GOOD, steps=(LISTED,))), {"hosts": ["*.example.org"]}, "api.example.com"),
     ("ticket", request(reason="please"), {}, "names no ticket"),
     ("working-hours", request(), {"zone": "Asia/Tokyo"}, "not between 08:00 and 17:00 in Asia/Tokyo"),
     ("working-hours", request(), {"zone": "Nowhere/Else"}, "not between"),

@@ -15,13 +15,13 @@ import pytest
 
 from procedures.sandbox import confined, probe
 from procedures.sandbox.cgroup import lent
-from procedures.sandbox.hostile import program
+from procedures.sandbox.hostile import attack, program
 from procedures.sandbox.victim import victim
 from tests.fixtures.counterparts import need
 from tests.sandbox.tiers import PLAIN, ROOT, as_anybody
 
 TIERS = ("B", "C")
-ATTACKS = set(program.ATTACKS)
+ATTACKS = set(attack.ATTACKS)
 ONLY_ROOT = frozenset({"mount", "change-root", "read-a-device"})  # nobody else could do it anyway
 ALWAYS = frozenset({"new-user-space", "new-user-space-by-clone"})  # the host may refuse it to all but root
 NOT_ROOT = """
@@ -94,6 +94,7 @@ def test_every_attack_succeeds_where_there_is_no_sandbox(folder: Path, setuid: s
     with victim() as facts:
         through = outside({**facts, "setuid": setuid}, folder)
     assert set(through) == ATTACKS
+    assert {one.__module__ for one in attack.ATTACKS.values()} == {file.__name__ for file in program.FILES}
 
 
 def test_every_attack_on_one_s_own_user_succeeds_without_a_sandbox_for_whoever_is_not_root(setuid: str) -> None:

@@ -85,6 +85,7 @@ def test_a_draft_is_not_run_as_if_it_were_accepted(world: World, adam: Person) -
 
 CREDENTIAL = EVERYWHERE.replace(b"  steps:", b"  credentials: {k: {kind: ssh, account: d, ttl: 5m}}\n  steps:")
 NETWORK = EVERYWHERE.replace(b"script: act.sh", b"script: act.sh, network: true")
+LISTED = EVERYWHERE.replace(b"script: act.sh", b"script: act.sh, egress: ['api.example.com:443']")
 REMOTE = EVERYWHERE.replace(
     b"  steps:\n",
     b"  steps:\n    - {id: web, action: 'http:request', timeout: 9s, input: {url: 'https://x.example/'}}\n",
@@ -92,7 +93,8 @@ REMOTE = EVERYWHERE.replace(
 
 
 @pytest.mark.parametrize(
-    ("definition", "pointer"), [(NETWORK, "/steps/act"), (REMOTE, "/steps/web"), (CREDENTIAL, "/credentials")]
+    ("definition", "pointer"),
+    [(NETWORK, "/steps/act"), (LISTED, "/steps/act"), (REMOTE, "/steps/web"), (CREDENTIAL, "/credentials")],
 )
 def test_what_a_draft_would_only_get_after_a_review_refuses_its_run(
     world: World, adam: Person, definition: bytes, pointer: str
