@@ -13,8 +13,7 @@ from typing import Any
 
 import pytest
 
-from procedures.sandbox import confined, probe
-from procedures.sandbox.cgroup import lent
+from procedures.sandbox import cgroup, confined, probe
 from procedures.sandbox.hostile import attack, program
 from procedures.sandbox.victim import victim
 from tests.fixtures.counterparts import need
@@ -117,9 +116,13 @@ def test_nothing_gets_through_to_a_runner_of_the_same_user_either(tier: str, set
     assert set(through) <= probe.HELD_OTHERWISE[tier]
 
 
-def test_a_step_in_its_own_group_is_held_too() -> None:
-    if lent() is None:
-        return  # a host capability: nothing here lends a group
+def test_nothing_gets_through_in_a_group_of_its_own(tree: Path, setuid: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Tier A: the same with a control group, as where the host lends a part of its tree."""
+    monkeypatch.setattr(cgroup, "lent", lambda: tree)
+    monkeypatch.setattr(probe, "lent", lambda: tree)
+    with victim() as facts:
+        through = probe.attempted("B", {**facts, "setuid": setuid})
+    assert set(through) <= probe.HELD_OTHERWISE["B"]
     assert probe.tier() == "A"
 
 
