@@ -32,6 +32,17 @@ def tell(plan: dict[str, Any]) -> None:
     for step in plan["steps"]:
         for effect in step["effects"]:
             click.echo(f"  {step['phase']:<8} {step['id']:<14} {json.dumps(effect['does'], ensure_ascii=False)[:300]}")
+        for made in step.get("results", []):
+            click.echo(f"  secret   {made['name']:<14} {goes(made, plan)}")
+
+
+def goes(made: dict[str, Any], plan: dict[str, Any]) -> str:
+    """Where a secret result will go, as the plan says: its place, or the keys that will open it."""
+    if "place" in made:
+        return f"goes to {made['deliver']}, {json.dumps(made['place'], ensure_ascii=False)}, with {made['credential']}"
+    keys = ", ".join(row["key"] for row in plan.get("recipients", {}).get(made["deliver"], []))
+    word = "is picked up once" if made["deliver"] == "once" else f"{made.get('classification', '')}, is kept for readers"
+    return f"{word}, encrypted to {keys}"
 
 
 def decide(run: str, verdict: str, comment: str, key: str | None, *, totp: bool, yes: bool) -> None:

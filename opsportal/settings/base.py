@@ -96,6 +96,7 @@ TEMPLATES = [
                 "django.templatetags.static",
                 "procedures.web.templatetags.ops",
                 "procedures.web.templatetags.readings",
+                "procedures.web.templatetags.going",
             ],
             "context_processors": [
                 "django.template.context_processors.request",

@@ -129,6 +129,7 @@ TAKES: Mapping[str, Shape] = {
     "run_pages.Comments": inputs.REMARK,
     "runs.Answer": inputs.ANSWER,
     "runs.Pause": inputs.REASON,
+    "results.Erase": inputs.REASON,
     "deputies.Deputies": inputs.DEPUTY,
     "decisions.PassOn": inputs.PASS,
     "runs.Rerun": inputs.RERUN,

@@ -7,7 +7,7 @@ from typing import Any
 
 from procedures.domain.queue_order import word
 from procedures.evidence.witnessed import Witnessed
-from procedures.models import Artifact, ControlChange, Grant, Person, Procedure, Run, Task, Trial, Version
+from procedures.models import Artifact, ControlChange, Grant, Person, Procedure, Run, SecretResult, Task, Trial, Version
 from procedures.queries import pages_runs
 from procedures.queries.agents import asker
 from procedures.queries.policies import told
@@ -201,6 +201,27 @@ def artifact(row: Artifact) -> dict[str, Any]:
         "made_at": at(row.made_at),
         "expires_at": at(row.expires_at),
         "erased_at": at(row.erased_at),
+    }
+
+
+def secret_result(row: SecretResult) -> dict[str, Any]:
+    """Where a secret result is; `recipients` are pairs of a subject and the fingerprint of that person's key."""
+    return {
+        "id": str(row.id),
+        "name": row.name,
+        "deliver": row.deliver,
+        "classification": row.classification,
+        "where": row.where,
+        "state": row.state,
+        "why": row.why,
+        "step": row.task.step,
+        "target": row.task.target,
+        "attempt": row.task.attempt,
+        "recipients": row.recipients,
+        "sha256": row.content_sha256,
+        "made_at": at(row.made_at),
+        "expires_at": at(row.expires_at),
+        "ended_at": at(row.ended_at),
     }
 
 

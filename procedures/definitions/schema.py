@@ -4,11 +4,11 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from functools import cache
-from typing import Any
+from typing import Any, get_args
 
 import jsonschema_rs
 
-from procedures.domain import limits
+from procedures.domain import limits, results
 from procedures.domain.alarms import WHEN
 from procedures.domain.capabilities import SANDBOXES
 from procedures.domain.definition import RISKS
@@ -67,6 +67,36 @@ STEP = closed(
     },
     ("action",),
 )
+DELIVERED = {"type": "string", "minLength": 1, "maxLength": 500}
+SECRET_RESULT = {
+    "type": "object",
+    "required": ["value", "deliver"],
+    "properties": {"value": {"type": "string", "pattern": results.SOURCE}, "deliver": {"enum": list(get_args(results.Deliver))}},
+    "oneOf": [
+        closed({"value": True, "deliver": {"const": "once"}, "expires": DURATION}),
+        closed(
+            {
+                "value": True,
+                "deliver": {"const": "readers"},
+                "classification": {"enum": ["personal", "confidential"]},
+                "keep": DURATION,
+            },
+            ("classification",),
+        ),
+        *(
+            closed(
+                {
+                    "value": True,
+                    "deliver": {"const": deliver},
+                    "credential": NAME,
+                    **dict.fromkeys(places, DELIVERED),
+                },
+                ("credential", places[0]),
+            )
+            for deliver, places in results.PLACES.items()
+        ),
+    ],
+}
 FORM = {
     "type": "object",
     "properties": {"properties": OPEN, "required": {"type": "array", "items": {"type": "string"}}},
@@ -164,7 +194,18 @@ SPEC = closed(
         "rollback": STEPS,
         "onCancel": STEPS,
         "always": STEPS,
-        "output": closed({"links": {"type": "array", "items": LINK}, "values": OPEN}),
+        "output": closed(
+            {
+                "links": {"type": "array", "items": LINK},
+                "values": OPEN,
+                "secrets": {
+                    "type": "object",
+                    "propertyNames": ID,
+                    "maxProperties": results.MOST,
+                    "additionalProperties": SECRET_RESULT,
+                },
+            }
+        ),
         "evidence": closed({"controls": {"type": "array", "items": LINE}, "retention": DURATION}),
         "callableBy": {
             "type": "array",

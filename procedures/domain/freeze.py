@@ -6,7 +6,7 @@ from collections.abc import Mapping
 from dataclasses import asdict, replace
 from typing import Any
 
-from procedures.domain import alarms
+from procedures.domain import alarms, results
 from procedures.domain.calls import CALL, Frame
 from procedures.domain.canonical import canon, parse
 from procedures.domain.capabilities import strongest
@@ -52,6 +52,8 @@ def build(
         value["continues"] = dict(ask.continues)
     if tier := strongest(frame.definition.sandbox for frame in (root, *below.values())):
         value["sandbox"] = {"min_tier": tier}
+    if ask.recipients:
+        value["recipients"] = results.told(ask.recipients)
     if ask.uploads:
         value["uploads"] = {name: dict(facts) for name, facts in ask.uploads.items()}
     if below:
@@ -182,6 +184,8 @@ def _step(frame: Frame, step: Step, phase: str, action: Action, scope: Mapping[s
         "effects": _folded(effects),
     }
     row |= {"idempotent": True} if step.idempotent else {}
+    if needs := results.of_step(frame.definition, step.id):
+        row["results"] = [results.planned(need, scope, frame.prefix) for need in needs]
     return row | ({"artifacts": [asdict(need) for need in step.artifacts]} if step.artifacts else {})
 
 

@@ -15,6 +15,7 @@ from procedures.domain.errors import OpsError
 from procedures.domain.expressions import Unresolved
 from procedures.domain.ports import Action, ActionCall, Binding, Target
 from procedures.domain.rendering import render_step, script_environment
+from procedures.domain.results import Recipients
 from procedures.domain.secrets import Secret
 
 MAX_ITEMS = limits.EACH_ITEMS
@@ -46,6 +47,7 @@ class Ask:
     uploads: Mapping[str, Mapping[str, Any]] = field(default_factory=dict)
     continues: Mapping[str, Any] = field(default_factory=dict)  # run, first, plan_digest, kept
     answers: Mapping[str, Mapping[str, Any]] = field(default_factory=dict)
+    recipients: Recipients = field(default_factory=dict)
 
 
 @dataclass(frozen=True, slots=True)

@@ -92,6 +92,13 @@ class RunContext:
     timeout_s: int = 3600
 
 
+class NoPlace(OpsError):
+    """A secret result was to go where nothing can be put."""
+
+    code = "result.no-place"
+    next_step = "Bind the credential to a provider that stores secrets: vault, kubernetes-token or aws-sts."
+
+
 class Provider(ABC):
     """One kind of credential. Made once per issuer process; every method may be called from several threads."""
 
@@ -111,6 +118,14 @@ class Provider(ABC):
     @abstractmethod
     def revoke(self, handle: str, why: str) -> Literal["revoked", "already-gone", "expires-only"]:
         """End it before its time. Safe to call twice."""
+
+    @classmethod
+    def put(cls, lease: Lease, place: Mapping[str, str], value: Secret) -> None:
+        """Put a secret result where `place` says, with what was lent; called by runners, which hold no provider.
+
+        Raises OpsError in words without the value, which say whether it may have arrived all the same.
+        """
+        raise NoPlace(f"{lease.provider} has no place for a secret result.")
 
     def describe(self, handle: str) -> dict[str, Any] | None:
         return None

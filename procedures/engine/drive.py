@@ -17,7 +17,8 @@ from procedures.engine.alarms import Alarms
 from procedures.engine.gates import Parked
 from procedures.engine.outputs import run_output
 from procedures.engine.perform import on_targets, perform
-from procedures.engine.step import BEYOND_S, Place, Tools
+from procedures.engine.step import BEYOND_S
+from procedures.engine.tools import Place, Tools
 from procedures.engine.winding import wind_up
 from procedures.models import Task
 from procedures.queries.outputs import outputs_of, state_of

@@ -13,7 +13,8 @@ from procedures.domain.definition import Step
 from procedures.domain.duration import seconds
 from procedures.domain.errors import OpsError
 from procedures.domain.waits import WaitRefused
-from procedures.engine.step import Place, record_answer
+from procedures.engine.step import record_answer
+from procedures.engine.tools import Place
 from procedures.models import Approval
 from procedures.services import endings, gate_answers, tasks
 

@@ -7,7 +7,8 @@ from typing import TYPE_CHECKING
 from procedures.domain.clock import now
 from procedures.domain.definition import Step
 from procedures.domain.ports import ActionResult
-from procedures.engine.step import Place, record_contact
+from procedures.engine.step import record_contact
+from procedures.engine.tools import Place
 from procedures.services import target_moves
 
 if TYPE_CHECKING:

@@ -7,7 +7,7 @@ import hashlib
 import os
 import threading
 import time
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from typing import Any, Literal
 from uuid import UUID
@@ -161,3 +161,14 @@ class TaskIO(ActionIO):
         self.transcript.add(masked)
         if text:
             self._output.add(Line(self._step, self._target, stream, now(), text, self._task))
+
+
+def masked(masker: Masker, value: Any) -> Any:
+    """A step's output as it is stored: every text in it went through the mask, names of values too."""
+    if isinstance(value, str):
+        return masker.mask_text(value)
+    if isinstance(value, Mapping):
+        return {masker.mask_text(str(key)): masked(masker, item) for key, item in value.items()}
+    if isinstance(value, list | tuple):
+        return [masked(masker, item) for item in value]
+    return value

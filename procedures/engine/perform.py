@@ -15,7 +15,8 @@ from procedures.domain.states import TaskState
 from procedures.domain.waits import WaitRefused
 from procedures.engine.gates import pass_gate
 from procedures.engine.sharing import is_worth_sharing, run_shared
-from procedures.engine.step import Place, record_task, refuse_step, run_step
+from procedures.engine.step import record_task, refuse_step, run_step
+from procedures.engine.tools import Place
 from procedures.models import Task
 from procedures.services import tasks
 

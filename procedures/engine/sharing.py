@@ -11,7 +11,8 @@ from procedures.domain.clock import now
 from procedures.domain.definition import Step
 from procedures.domain.plan import Unit
 from procedures.domain.ports import Action
-from procedures.engine.step import Place, Tools, run_step
+from procedures.engine.step import run_step
+from procedures.engine.tools import Place, Tools
 from procedures.models import StepBatch, Task
 from procedures.queries.outputs import outputs_of
 from procedures.services import batches

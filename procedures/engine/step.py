@@ -5,62 +5,34 @@ from __future__ import annotations
 import random
 from collections.abc import Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
-from dataclasses import dataclass, field, replace
+from dataclasses import replace
 from typing import Any
 
 from django.db import connections
 
-from procedures.domain import plan
+from procedures.domain import plan, results
 from procedures.domain.canonical import digest
 from procedures.domain.clock import now
 from procedures.domain.definition import Step
 from procedures.domain.errors import OpsError
-from procedures.domain.lending import Lend, Lender, NoLongerWanted
-from procedures.domain.masking import Masker
+from procedures.domain.lending import Lend, NoLongerWanted
 from procedures.domain.plan import Unit
-from procedures.domain.ports import Action, ActionCall, ActionResult, Lease
+from procedures.domain.ports import Action, ActionCall, ActionIO, ActionResult, Lease
 from procedures.domain.secrets import Secret
 from procedures.engine.artifacts import kept
-from procedures.engine.output import RunOutput, TaskIO
+from procedures.engine.handing_over import handed_over
+from procedures.engine.output import TaskIO, masked
+from procedures.engine.tools import Place, Tools
 from procedures.engine.watch import Watch
-from procedures.engine.workspace import Workspaces
+from procedures.engine.withheld import WithheldIO
 from procedures.models import Task
 from procedures.services import catalogue, tasks
 from procedures.services.artifacts import Kept, stored_bytes
-from procedures.services.claims import Claimed, ClaimLost, secrets_of
-from procedures.services.tasks import Signer
+from procedures.services.claims import Claimed, ClaimLost
+from procedures.services.made import Made
 
 THREADS = 64
 BEYOND_S = 300.0  # what rollback and `always` get beyond the run's own deadline
-
-
-@dataclass(frozen=True, slots=True)
-class Tools:
-    """What a run is driven with."""
-
-    claimed: Claimed
-    actions: Mapping[str, Action]
-    lender: Lender
-    signer: Signer
-    output: RunOutput
-    watch: Watch
-    secrets: Mapping[str, Secret]
-    prefix: str = ""
-    workspaces: Workspaces = field(default_factory=Workspaces)
-
-    def within(self, prefix: str) -> Tools:
-        """The same tools, for what a call of this run drives."""
-        opened = secrets_of(self.claimed, prefix, self.secrets)
-        return replace(self, claimed=self.claimed.within(prefix), secrets=opened, prefix=prefix)
-
-
-@dataclass(frozen=True, slots=True)
-class Place:
-    """Where in the run a step stands."""
-
-    phase: str
-    position: int
-    batch: int
 
 
 def run_step(
@@ -134,17 +106,23 @@ def _attempt(tools: Tools, step: Step, place: Place, unit: Unit, scope: Mapping[
         at=now(),
     )
     io = TaskIO(tools.output, step=task.step, target=task.target, task=task.id, cancelled=tools.watch.cancelled)
+    made: list[Made] = []
     if call is None:
         result = ActionResult("failed", message=refusal)
         io.write("system", (refusal + "\n").encode())
+    elif needs := results.of_step(claimed.definition, step.id):
+        held = WithheldIO(io, needs)
+        result = _truth(_act(tools, step, action, replace(call, nonce=task.id.hex), held, unit.label), tools.watch)
+        held.end()
+        result, made = handed_over(tools, step, task, io, held.made, result)
     else:
         result = _act(tools, step, action, replace(call, nonce=task.id.hex), io, unit.label)
     io.close()
-    _finish(tools, task, _truth(result, tools.watch), io, step)
+    _finish(tools, task, _truth(result, tools.watch), io, step, made)
     return task
 
 
-def _act(tools: Tools, step: Step, action: Action, call: ActionCall, io: TaskIO, label: str) -> ActionResult:
+def _act(tools: Tools, step: Step, action: Action, call: ActionCall, io: ActionIO, label: str) -> ActionResult:
     """Lend what the step needs, act, and turn what goes wrong on our side into a failed task that says so."""
     if tools.watch.cancelled.is_set():
         return ActionResult("canceled", message="Canceled before it began.")
@@ -152,7 +130,7 @@ def _act(tools: Tools, step: Step, action: Action, call: ActionCall, io: TaskIO,
         if action.shares_files:
             call = replace(call, workspace=tools.workspaces.of(tools.prefix))
         if not step.credentials:
-            return _catalogued(tools, step, action.run(call, io))
+            return _catalogued(tools, step, _run(action, call, io))
         asked = Lend(
             run=tools.claimed.run.id,
             claim=tools.claimed.token,
@@ -164,7 +142,7 @@ def _act(tools: Tools, step: Step, action: Action, call: ActionCall, io: TaskIO,
         with tools.lender.lend(asked, io.cancelled) as lease:
             for secret in lease.material.values():
                 io.register_secret(secret)
-            return action.run(_equipped(call, lease), io)
+            return _run(action, _equipped(call, lease), io)
     except ClaimLost:
         raise
     except NoLongerWanted as problem:
@@ -173,9 +151,14 @@ def _act(tools: Tools, step: Step, action: Action, call: ActionCall, io: TaskIO,
         io.write("system", (problem.message + "\n").encode())
         return ActionResult("failed", message=problem.message, facts={"refused": problem.code})
     except Exception as problem:  # noqa: BLE001 - a defect of a plug-in must end as a failed task, masked
-        text = tools.output.masker.mask_text(f"{type(problem).__name__}: {problem}")
+        words = "" if isinstance(io, WithheldIO) else f": {problem}"  # they may hold what no mask knows yet
+        text = tools.output.masker.mask_text(f"{type(problem).__name__}{words}")
         io.write("system", (text + "\n").encode())
         return ActionResult("failed", message=text[:2000], facts={"defect": type(problem).__name__})
+
+
+def _run(action: Action, call: ActionCall, io: ActionIO) -> ActionResult:
+    return io.run(action, call) if isinstance(io, WithheldIO) else action.run(call, io)
 
 
 def _equipped(call: ActionCall, lease: Lease) -> ActionCall:
@@ -206,7 +189,9 @@ def _truth(result: ActionResult, watch: Watch) -> ActionResult:
     return result
 
 
-def _finish(tools: Tools, task: Task, result: ActionResult, io: TaskIO, step: Step) -> None:
+def _finish(
+    tools: Tools, task: Task, result: ActionResult, io: TaskIO, step: Step, made: Sequence[Made] = ()
+) -> None:
     tools.output.flush()
     masker = tools.output.masker
     files: list[Kept] = []
@@ -217,9 +202,15 @@ def _finish(tools: Tools, task: Task, result: ActionResult, io: TaskIO, step: St
         run=tools.claimed.run.id,
         token=tools.claimed.token,
         task=task,
-        result=replace(result, message=message, output=masked(masker, dict(result.output))),
+        result=replace(
+            result,
+            message=message,
+            output=masked(masker, dict(result.output)),
+            facts=masked(masker, dict(result.facts)) if made else result.facts,
+        ),
         transcript=io.transcript.facts(),
         artifacts=files,
+        made=made,
         signer=tools.signer,
         at=now(),
     )
@@ -286,14 +277,3 @@ def _seconds_left(step: Step, claimed: Claimed, place: Place) -> float:
     if place.phase != "steps":
         left = max(left, BEYOND_S)
     return max(0.1, min(float(step.timeout_s or left), left))
-
-
-def masked(masker: Masker, value: Any) -> Any:
-    """A step's output as it is stored: every text in it went through the mask, names of values too."""
-    if isinstance(value, str):
-        return masker.mask_text(value)
-    if isinstance(value, Mapping):
-        return {masker.mask_text(str(key)): masked(masker, item) for key, item in value.items()}
-    if isinstance(value, list | tuple):
-        return [masked(masker, item) for item in value]
-    return value

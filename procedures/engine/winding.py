@@ -8,7 +8,8 @@ from procedures.domain.calls import CALL
 from procedures.domain.definition import Step
 from procedures.domain.ports import ActionResult, Outcome
 from procedures.domain.states import RunState
-from procedures.engine.step import Place, record_task
+from procedures.engine.step import record_task
+from procedures.engine.tools import Place
 
 if TYPE_CHECKING:
     from procedures.engine.drive import Drive

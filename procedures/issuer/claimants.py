@@ -80,7 +80,8 @@ def planned_step(approved: Mapping[str, Any], asked: Lend) -> Mapping[str, Any]:
     row: Mapping[str, Any] | None = next((one for one in approved["steps"] if one["id"] == asked.step), None)
     if row is None:
         raise LeaseRefused(f"The plan has no step {asked.step}.")
-    if asked.credential not in row["credentials"]:
+    delivers = {result["credential"] for result in row.get("results", ()) if "credential" in result}
+    if asked.credential not in {*row["credentials"], *delivers}:
         raise LeaseRefused(f"The plan's step {asked.step} uses no credential {asked.credential}.")
     if not any(asked.target in effect["targets"] for effect in row["effects"]):
         raise LeaseRefused(f"The plan's step {asked.step} does not act on {asked.target or 'no target'}.")

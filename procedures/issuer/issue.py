@@ -59,7 +59,8 @@ def issue(stock: Stock, prove: Prove, asked: Lend, lease_id: UUID) -> tuple[Leas
     if ttl < provider.min_ttl_s or ttl <= 0:
         raise LeaseRefused("The run's time is nearly over: no credential is lent any more.")
     leases.intended(id=lease_id, asked=asked, provider=binding.provider, at=at)
-    command = _command(stock, found.claimed, asked, lease_id)
+    acts = asked.credential in row["credentials"]  # else it only delivers what the step made
+    command = _command(stock, found.claimed, asked, lease_id) if acts else None
     context = _context(found, asked, target, command, row["timeout_s"], at + timedelta(seconds=ttl))
     lease = provider.issue(context, need, binding, lease_id, at=at, ttl_s=ttl)
     if command is not None:  # the mark by which what is lost can be found on its target

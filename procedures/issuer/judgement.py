@@ -38,6 +38,7 @@ def judge_run(authority: Authority, run: Run, plan: Mapping[str, Any], *, at: da
     told = [run.risk, plan["risk"], *(f.facts["risk"] for f in facts if f.kind == "run.requested")]
     submitted = judge(run.version_id, run.digest, told)
     _callees(plan, submitted, judge)
+    _recipients(authority, plan)
     _grant(authority, run, str(submitted["procedure"]), facts, plan, at)
     going_on.judge(run, plan, facts)
     software = asked_by_software(authority, run, facts)
@@ -59,6 +60,19 @@ def judge_run(authority: Authority, run: Run, plan: Mapping[str, Any], *, at: da
         if why := glass.why_not(authority, run, run.plan_digest, covers, at=at):
             raise LeaseRefused(f"{refusal.message} Break-glass: {why}.") from None
         return ()
+
+
+def _recipients(authority: Authority, plan: Mapping[str, Any]) -> None:
+    """Secret results are encrypted to keys that their owners enrolled, and what is for the requester to that person's.
+
+    Else whoever can write the plan's table would name a key of its own, and be handed what was made.
+    """
+    for deliver, rows in plan.get("recipients", {}).items():
+        for row in rows:
+            key = authority.keys.get(row["key"], {})
+            named = (row["who"], row["public"]) == (key.get("subject"), key.get("public"))
+            if not named or (deliver == "once" and row["who"] != plan["requester"]):
+                raise LeaseRefused(f"A secret result would go to {row['key']}, which is no key of who it is for.")
 
 
 def highest_told(facts: Sequence[Fact], told: Sequence[str]) -> str:

@@ -40,6 +40,7 @@ from procedures.models.people import (
 )
 from procedures.models.policies import Policy, PolicyDecision
 from procedures.models.run_comments import RunComment
+from procedures.models.results import SecretResult
 from procedures.models.runs import (
     Approval,
     ChainLink,
@@ -127,6 +128,7 @@ __all__ = [
     "RunComment",
     "Runner",
     "SealedSecret",
+    "SecretResult",
     "Source",
     "SourceFinding",
     "Space",

@@ -31,6 +31,7 @@ EVIDENCED = {
     "procedures_preapprovaluse": (None, ("run.",)),
     "procedures_glassbreak": ("reviewed_at", ("break_glass.",)),
     "procedures_artifact": ("erased_at", ("task.", "artifact.")),
+    "procedures_secretresult": ("state", ("result.",)),
     "procedures_leaserecord": ("state", ("lease.",)),
     "procedures_policy": (None, ("control.",)),
     "procedures_policydecision": (None, ("policy.", "run.")),

@@ -24,7 +24,7 @@ from procedures.domain.states import RunState
 from procedures.engine import draining
 from procedures.engine.drive import Drive
 from procedures.engine.output import RunOutput
-from procedures.engine.step import Tools
+from procedures.engine.tools import Tools
 from procedures.engine.watch import Watch
 from procedures.issuer.lend import Issuer
 from procedures.issuer.place import path_of
@@ -104,8 +104,12 @@ _held: set[UUID] = set()
 
 
 def opened(lender: Issuing, claimed: Claimed) -> Mapping[str, Secret]:
-    """What was asked for at the run's launch, opened by its issuer alone; nothing where nothing was asked for."""
-    return lender.open(Open(claimed.run.id, claimed.token)) if claimed.run.sealed_secrets else {}
+    """What was asked for at the run's launch, opened by its issuer alone; nothing where nothing was asked for.
+
+    Where the run makes secrets for people, the issuer judges whose keys its plan names, before anything is made.
+    """
+    asks = claimed.run.sealed_secrets or claimed.ask.recipients
+    return lender.open(Open(claimed.run.id, claimed.token)) if asks else {}
 
 
 def _not_begun(claimed: Claimed, problem: OpsError) -> None:

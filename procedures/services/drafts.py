@@ -100,6 +100,7 @@ def require_harmless(definition: Definition, secrets: Mapping[str, str]) -> None
     problems += [("/credentials", f"{name}: a draft holds no credential") for name in definition.credentials]
     problems += [("/targets", "a draft acts on no target")] if definition.targets is not None else []
     problems += [("/secrets", "a draft is given no secret")] if secrets else []
+    problems += [("/output/secrets", f"{need.name}: a draft makes no secret") for need in results.of(definition)]
     if problems:
         raise NotForDrafts(problems, "A draft runs local steps alone, without credential, target, network or secret.")
 

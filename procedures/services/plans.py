@@ -22,7 +22,7 @@ from procedures.domain.software import DELEGATOR, with_a_person
 from procedures.domain.statements import STRENGTHS
 from procedures.evidence.queries import facts_of_run
 from procedures.models import CredentialBinding, Environment, Person, Run, Target
-from procedures.services import calls, carried, run_policies
+from procedures.services import calls, carried, recipients, run_policies
 from procedures.services.portal import profile_in_force
 
 
@@ -186,6 +186,8 @@ def make(
         continues=carried.told(run),
     )
     below = _frames(run, definition, ask, at=at)
+    ask = replace(ask, recipients=recipients.of_run(run, [definition, *(one.definition for one in below.values())], at))
+    below = {prefix: replace(one, ask=replace(one.ask, recipients=ask.recipients)) for prefix, one in below.items()}
     data = freeze.build(definition, files, ask, registry.actions(), below)
     data, approvals, said = run_policies.planned(run, definition, ask, below, data, at=at)
     return Planned(data, plan.plan_digest(data), replace(ask, approvals=approvals), below, files, said)

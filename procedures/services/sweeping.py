@@ -24,6 +24,7 @@ from procedures.services.life import expire_acceptances
 from procedures.services.notices import forget
 from procedures.services.reminding import remind
 from procedures.services.remotes import end_overdue
+from procedures.services.results import expire_results
 from procedures.services.trial_claims import sweep_trials
 from procedures.services.unit import coalesced_denials
 from procedures.services.witness_alarms import alarm
@@ -50,6 +51,7 @@ def sweep(*, at: datetime, deaf: bool = False) -> dict[str, int]:
         "access_requests": lapse_requests(at=at),
         "sent_again": send_again(at=at),
         "artifacts": erase_expired(at=at),
+        "results": expire_results(at=at),
         "trials": sweep_trials(at=at),
         "deputies": end_deputies(at=at),
         "rights": sweep_rights(at=at),

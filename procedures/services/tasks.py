@@ -18,6 +18,7 @@ from procedures.evidence.dsse import runner_statement
 from procedures.models import LogChunk, Run, Runner, Task
 from procedures.services.artifacts import Kept, store
 from procedures.services.holding import hold, hold_part, holder_of
+from procedures.services.made import Made, keep
 from procedures.services.run_states import note
 from procedures.services.steady import steadily
 
@@ -108,9 +109,10 @@ def finish(
     signer: Signer,
     at: datetime,
     artifacts: Sequence[Kept] = (),
+    made: Sequence[Made] = (),
 ) -> None:
     """Write how a task ended, signed by the runner in its own sequence."""
-    steadily(lambda: _finish(run, token, task, result, transcript, signer, at, artifacts))
+    steadily(lambda: _finish(run, token, task, result, transcript, signer, at, artifacts, made))
 
 
 def _finish(
@@ -122,6 +124,7 @@ def _finish(
     signer: Signer,
     at: datetime,
     artifacts: Sequence[Kept],
+    made: Sequence[Made],
 ) -> None:
     state = TaskState(result.outcome)
     with transaction.atomic(durable=True):
@@ -155,6 +158,7 @@ def _finish(
         if result.remote:
             facts["remote"] = result.remote
         store(row, task, artifacts, at)
+        keep(row, task, made, at)
         facts["dsse"] = sign(signer, "task", {"run": str(row.id), "digest": row.digest, **facts})
         note("task.finished", row, at=at, actor=None, facts=facts)
 

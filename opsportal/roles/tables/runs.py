@@ -73,6 +73,13 @@ TABLES = (
         pool="select insert",
     ),
     Table(
+        "procedures_secretresult",
+        Within.OF_RUN,
+        web="select update(state content ended_at)",
+        scheduler="select update(state content ended_at)",
+        pool="select insert update(state why ended_at)",
+    ),
+    Table(
         "procedures_stepbatch",
         Within.OF_RUN,
         web=READ,

@@ -15,6 +15,7 @@ from procedures.definitions.lint import (
     names,
     programs,
     sandbox,
+    results,
     shared_files,
     steps,
     texts,
@@ -41,6 +42,7 @@ def lint(
     steps.lint(notes, actions)
     shared_files.lint(notes, actions)
     sandbox.lint(notes, actions)
+    results.lint(notes, actions)
     for room in ROOMS:
         room(notes)
     other_tools.lint(notes, tools)

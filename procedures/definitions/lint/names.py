@@ -8,7 +8,7 @@ from typing import Any
 
 from procedures.definitions.lint.notes import FILE, Notes
 from procedures.definitions.lint.placed import placed
-from procedures.domain import forms, rendering, uploads
+from procedures.domain import forms, rendering, results, uploads
 
 PROGRAM = re.compile(r"\.(sh|bash|py|sql|pl|rb|js|ps1)$")
 WHOLE = "OPSPORTAL_PARAMETERS"
@@ -68,6 +68,7 @@ def _unused_parameters(notes: Notes, used: set[str]) -> None:
 
 def _unused_credentials(notes: Notes) -> None:
     used = {name for _, step in placed(notes.definition) for name in step.credentials}
+    used |= {need.credential for need in results.of(notes.definition)}
     for name in notes.definition.credentials:
         if name not in used:
             notes.say(f"/spec/credentials/{name}", "unused-credential", f"No step uses the credential {name}.")

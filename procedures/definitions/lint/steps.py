@@ -11,7 +11,7 @@ from procedures.definitions.lint import flow
 from procedures.definitions.lint.notes import Notes
 from procedures.definitions.lint.placed import placed
 from procedures.definitions.published import loose
-from procedures.domain import expressions, limits, rendering, scopes, uploads
+from procedures.domain import expressions, limits, rendering, results, scopes, uploads
 from procedures.domain.calls import CALL
 from procedures.domain.definition import Step
 from procedures.domain.importing import MARKED
@@ -28,6 +28,7 @@ def lint(notes: Notes, actions: Mapping[str, Action]) -> None:
     laid_out = {**notes.files, **{uploads.place(name): b"" for name in handed}}
     kinds = {kind for action in actions.values() for kind in action.credential_kinds}
     used = {name for _, step in placed(notes.definition) for name in step.credentials}
+    used |= {need.credential for need in results.of(notes.definition)}
     for name, need in notes.definition.credentials.items():
         if need.kind not in kinds:
             told = f"No action takes a {need.kind}."

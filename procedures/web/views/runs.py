@@ -77,6 +77,7 @@ def _page(request: HttpRequest, row: Run) -> dict[str, Any]:
             row.id, step=context["step"], target=context["target"], most=SHOWN_CHUNKS
         )
         context |= {"lines": lines, "seq": seq, "earlier": earlier}
+    context["results"] = row.results.select_related("task").order_by("id")
     context["artifacts"] = row.artifacts.select_related("task").order_by("id")
     return context | {"events": pages_evidence.events_of_run(row.id), "leases": row.leases.order_by("intended_at")}
 

@@ -1,4 +1,4 @@
-"""The schema as 0048_readings leaves it, made at once where there is none yet.
+"""The schema as 0049_secret_results leaves it, made at once where there is none yet.
 
 Whoever has some of the replaced migrations goes on by those that are lacking; both ways lead to the same schema, which
 a test compares. On a live system it does nothing. Undo: as for those it replaces.
@@ -18,7 +18,7 @@ from procedures.migrations._together import Together
 
 class Migration(migrations.Migration):
 
-    replaces = [('procedures', '0001_initial'), ('procedures', '0002_format'), ('procedures', '0003_sources'), ('procedures', '0004_life_of_an_acceptance'), ('procedures', '0005_run_ending'), ('procedures', '0006_artifacts'), ('procedures', '0007_passkeys'), ('procedures', '0008_trials'), ('procedures', '0009_discussion'), ('procedures', '0010_drafts'), ('procedures', '0011_entities'), ('procedures', '0012_option_lists'), ('procedures', '0013_manuscripts'), ('procedures', '0014_code_apps'), ('procedures', '0015_tokens_and_sessions'), ('procedures', '0016_identities'), ('procedures', '0017_notices'), ('procedures', '0018_policies'), ('procedures', '0019_access_requests'), ('procedures', '0020_break_glass'), ('procedures', '0021_agents'), ('procedures', '0022_grants_whole'), ('procedures', '0023_campaigns'), ('procedures', '0024_spaces'), ('procedures', '0025_notices_read'), ('procedures', '0026_grant_windows_index'), ('procedures', '0027_directories'), ('procedures', '0028_deputies'), ('procedures', '0029_connections'), ('procedures', '0030_spaces_hold_more'), ('procedures', '0031_workloads'), ('procedures', '0032_runs_again'), ('procedures', '0033_inventories'), ('procedures', '0034_deputies_agree'), ('procedures', '0035_going_on'), ('procedures', '0036_clocks'), ('procedures', '0038_step_batches'), ('procedures', '0039_queue'), ('procedures', '0040_runners'), ('procedures', '0041_pauses'), ('procedures', '0042_said_and_asked'), ('procedures', '0043_standing'), ('procedures', '0044_mentions'), ('procedures', '0045_runs_of_a_fire'), ('procedures', '0046_tasks_unknown'), ('procedures', '0047_ahead'), ('procedures', '0048_readings')]
+    replaces = [('procedures', '0001_initial'), ('procedures', '0002_format'), ('procedures', '0003_sources'), ('procedures', '0004_life_of_an_acceptance'), ('procedures', '0005_run_ending'), ('procedures', '0006_artifacts'), ('procedures', '0007_passkeys'), ('procedures', '0008_trials'), ('procedures', '0009_discussion'), ('procedures', '0010_drafts'), ('procedures', '0011_entities'), ('procedures', '0012_option_lists'), ('procedures', '0013_manuscripts'), ('procedures', '0014_code_apps'), ('procedures', '0015_tokens_and_sessions'), ('procedures', '0016_identities'), ('procedures', '0017_notices'), ('procedures', '0018_policies'), ('procedures', '0019_access_requests'), ('procedures', '0020_break_glass'), ('procedures', '0021_agents'), ('procedures', '0022_grants_whole'), ('procedures', '0023_campaigns'), ('procedures', '0024_spaces'), ('procedures', '0025_notices_read'), ('procedures', '0026_grant_windows_index'), ('procedures', '0027_directories'), ('procedures', '0028_deputies'), ('procedures', '0029_connections'), ('procedures', '0030_spaces_hold_more'), ('procedures', '0031_workloads'), ('procedures', '0032_runs_again'), ('procedures', '0033_inventories'), ('procedures', '0034_deputies_agree'), ('procedures', '0035_going_on'), ('procedures', '0036_clocks'), ('procedures', '0038_step_batches'), ('procedures', '0039_queue'), ('procedures', '0040_runners'), ('procedures', '0041_pauses'), ('procedures', '0042_said_and_asked'), ('procedures', '0043_standing'), ('procedures', '0044_mentions'), ('procedures', '0045_runs_of_a_fire'), ('procedures', '0046_tasks_unknown'), ('procedures', '0047_ahead'), ('procedures', '0048_readings'), ('procedures', '0049_secret_results')]
 
     initial = True
 
@@ -1448,6 +1448,30 @@ class Migration(migrations.Migration):
                 options={
                     'ordering': ('id',),
                     'constraints': [models.CheckConstraint(condition=models.Q(('body', ''), _negated=True), name='run_comment_says_something')],
+                    'indexes': [],
+                },
+            ),
+            migrations.CreateModel(
+                name='SecretResult',
+                fields=[
+                    ('id', models.UUIDField(default=procedures.domain.ids.uuid7, primary_key=True, serialize=False)),
+                    ('run', models.ForeignKey(on_delete=django.db.models.deletion.PROTECT, related_name='results', to='procedures.run')),
+                    ('task', models.ForeignKey(on_delete=django.db.models.deletion.PROTECT, related_name='results', to='procedures.task')),
+                    ('name', models.CharField(max_length=63)),
+                    ('deliver', models.CharField(max_length=10)),
+                    ('classification', models.CharField(blank=True, max_length=12)),
+                    ('where', models.CharField(max_length=1200)),
+                    ('state', models.CharField(max_length=12)),
+                    ('why', models.TextField(blank=True)),
+                    ('recipients', models.JSONField(default=list)),
+                    ('content', models.BinaryField(null=True)),
+                    ('content_sha256', models.CharField(blank=True, max_length=64)),
+                    ('made_at', models.DateTimeField()),
+                    ('expires_at', models.DateTimeField(db_index=True, null=True)),
+                    ('ended_at', models.DateTimeField(null=True)),
+                ],
+                options={
+                    'constraints': [models.UniqueConstraint(fields=('task', 'name'), name='result_once_per_task'), models.CheckConstraint(condition=models.Q(('state__in', ('kept', 'picked_up', 'expired', 'erased', 'sending', 'delivered', 'undelivered'))), name='result_state_known'), models.CheckConstraint(condition=models.Q(models.Q(('content__isnull', False), ('expires_at__isnull', False), ('state', 'kept')), models.Q(models.Q(('state', 'kept'), _negated=True), ('content__isnull', True)), _connector='OR'), name='result_is_there_exactly_while_kept')],
                     'indexes': [],
                 },
             ),

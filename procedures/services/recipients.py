@@ -1,0 +1,70 @@
+"""Who can open the secret results of a run: persons with enrolled keys, named in the plan before anybody approves it."""
+
+from __future__ import annotations
+
+from collections.abc import Collection, Mapping, Sequence
+from datetime import datetime
+from typing import Any
+
+from django.db.models import Q
+
+from procedures.domain import age, results
+from procedures.domain.canonical import parse
+from procedures.domain.definition import Definition
+from procedures.domain.errors import OpsError
+from procedures.domain.results import Recipient, Recipients
+from procedures.models import EnrolledKey, Person, Run
+from procedures.queries.holders import holders
+
+
+class NoKeyForResult(OpsError):
+    """A procedure makes a secret for somebody who has no key that it could be encrypted to."""
+
+    code = "result.no-key"
+    next_step = "Enrol an Ed25519 SSH key of yours under Settings, Keys, and ask again."
+
+
+def of_run(run: Run, definitions: Sequence[Definition], at: datetime) -> Recipients:
+    """Recipients by way of delivery; nothing where nothing is kept by the portal.
+
+    Whoever the approved plan names stays, as long as that key and right stand: a reader who came later changes no plan.
+    Raises NoKeyForResult.
+    """
+    wanted = {need.deliver for definition in definitions for need in results.of(definition)}
+    before = _planned(run)
+    found: dict[str, tuple[Recipient, ...]] = {}
+    for deliver in results.SEALED:
+        if deliver in wanted:
+            found[deliver] = _standing(run, deliver, before.get(deliver, ()), at)
+    return found
+
+
+def _planned(run: Run) -> Mapping[str, tuple[Recipient, ...]]:
+    plan: Mapping[str, Any] = parse(bytes(run.plan)) if run.plan else {}
+    return results.read(plan.get("recipients", {}))
+
+
+def _standing(run: Run, deliver: str, before: tuple[Recipient, ...], at: datetime) -> tuple[Recipient, ...]:
+    people = {run.requester_id}
+    if deliver == "readers":
+        right = holders("read_output", at, procedure=run.procedure, environment=run.environment)
+        people |= set(right.values_list("pk", flat=True))
+    now = _keys(people, production=run.environment.production, at=at)
+    if not now:
+        whose = run.requester.username if deliver == "once" else "Nobody who may read its output"
+        told = "has" if deliver == "once" else "has, among them you,"
+        raise NoKeyForResult(f"{run.procedure.name} makes a secret, and {whose} {told} no Ed25519 key to encrypt it to.")
+    return before if before and set(before) <= set(now) else now[: results.MOST_RECIPIENTS]
+
+
+def _keys(people: Collection[Any], *, production: bool, at: datetime) -> tuple[Recipient, ...]:
+    """Live keys of these persons that can be encrypted to; one that replaces a lost key waits a day for production."""
+    rows = EnrolledKey.objects.filter(person__in=people, method="ssh", revoked_at__isnull=True)
+    rows = rows.filter(person__is_active=True, person__kind=Person.Kind.PERSON).select_related("person")
+    if production:
+        rows = rows.filter(Q(counts_from_at__isnull=True) | Q(counts_from_at__lte=at))
+    return tuple(
+        Recipient(str(row.person.subject), row.fingerprint, row.public)
+        for row in rows.order_by("person__username", "fingerprint")
+        if age.fits(row.public)
+    )
