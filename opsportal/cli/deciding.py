@@ -41,7 +41,9 @@ def goes(made: dict[str, Any], plan: dict[str, Any]) -> str:
     if "place" in made:
         return f"goes to {made['deliver']}, {json.dumps(made['place'], ensure_ascii=False)}, with {made['credential']}"
     keys = ", ".join(row["key"] for row in plan.get("recipients", {}).get(made["deliver"], []))
-    word = "is picked up once" if made["deliver"] == "once" else f"{made.get('classification', '')}, is kept for readers"
+    word = (
+        "is picked up once" if made["deliver"] == "once" else f"{made.get('classification', '')}, is kept for readers"
+    )
     return f"{word}, encrypted to {keys}"
 
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import sys
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -31,7 +32,13 @@ FILE = click.Path(dir_okay=False, path_type=Path)
 @click.option("--erase", is_flag=True, help="Have it erased, unread.")
 @click.option("--json", "as_json", is_flag=True)
 def result(
-    run: str, name: str | None, identity: Path | None, output: Path | None, save: Path | None, erase: bool, as_json: bool
+    run: str,
+    name: str | None,
+    identity: Path | None,
+    output: Path | None,
+    save: Path | None,
+    erase: bool,
+    as_json: bool,
 ) -> None:
     """The secret results of a run; with NAME, pick that one up and open it here. Each pick-up is on the record."""
     pk = run_id(run)
@@ -93,7 +100,7 @@ def _opened(row: dict[str, Any], where: str, identity: Path, output: Path | None
         _write(output, value)
         click.echo(f"{row['name']} lies in {output}.", err=True)
     else:
-        click.echo(value, nl=click.get_text_stream("stdout").isatty())
+        click.echo(value, nl=sys.stdout.isatty())
     file.unlink()
 
 
@@ -123,7 +130,7 @@ def _require_recipient(row: dict[str, Any], key: Ed25519PrivateKey) -> None:
     from procedures.domain.sshkeys import fingerprint
 
     mine = fingerprint(key.public_key().public_bytes(Encoding.OpenSSH, PublicFormat.OpenSSH).decode())
-    keys = [fingerprint for _, fingerprint in row["recipients"]]
+    keys = [str(mark) for _, mark in row["recipients"]]
     if mine not in keys:
         click.echo(f"{row['name']} is for {', '.join(keys)}; this key is {mine}. Nothing was fetched.", err=True)
         raise SystemExit(FAILED)

@@ -11,6 +11,7 @@ from datetime import datetime
 from typing import Any, ClassVar, Literal
 from uuid import UUID
 
+from procedures.credentials import placing
 from procedures.credentials.aws_policies import session_policy, statements
 from procedures.credentials.sealed import Fetch
 from procedures.domain.clock import now
@@ -23,6 +24,7 @@ from procedures.ssh.accounts import NotIssuable
 ROLE = re.compile(r"^arn:(aws|aws-cn|aws-us-gov):iam::[0-9]{12}:role/([\w+=,.@/-]{1,512})$", re.ASCII)
 REGION = re.compile(r"^[a-z]{2}(-[a-z]+)+-[0-9]$")
 ENDPOINT = re.compile(r"^https?://[A-Za-z0-9.:-]{1,52}$")
+STORE = re.compile(r"^https://[A-Za-z0-9.:-]{1,100}$|^http://(localhost|127\.[0-9.]{1,12})(:[0-9]{1,5})?$")
 UNSAFE = re.compile(r"[^\w+=,.@-]", re.ASCII)
 SHORTEST_S, TIMEOUT_S = 900, 10
 ENDED = "opsportal-ended-"
@@ -51,7 +53,8 @@ class Place:
 
 
 class AwsSts(Provider):
-    """The role is an ARN. The ceiling: `{"region", "policy"?, "secret"?, "external_id"?, "deny"?, "endpoint"?}`.
+    """The role is an ARN. The ceiling: `{"region", "policy"?, "secret"?, "external_id"?, "deny"?, "endpoint"?,
+    "secrets_endpoint"?}`.
 
     `secret` names a sealed JSON object with the issuer's keys; without it those of the machine count. With `deny` the
     issuer may also write inline policies of the role, and ends a lease by denying its session tag.
@@ -67,6 +70,7 @@ class AwsSts(Provider):
         _place(binding)
         if min(need.ttl_s, binding.max_ttl_s) < SHORTEST_S:
             raise NotIssuable("AWS lends for 15 minutes at least: let the credential's ttl be 15m or more.")
+        _secrets_endpoint(binding)
         if (ceiling := binding.ceiling.get("policy")) is not None:
             statements(ceiling, "ceiling.policy")
         session_policy(need.scope.get("policy"), ceiling)
@@ -107,6 +111,8 @@ class AwsSts(Provider):
             "AWS_REGION": place.region,
             "AWS_DEFAULT_REGION": place.region,
         }
+        if other := _secrets_endpoint(binding):
+            env["AWS_ENDPOINT_URL_SECRETS_MANAGER"] = other
         ends = "deny" if binding.ceiling.get("deny") is True else "expires"
         return Lease(
             id=lease_id,
@@ -143,6 +149,10 @@ class AwsSts(Provider):
         with self._client(place, "iam") as client:
             client.put_role_policy(RoleName=_name(place.role), PolicyName=name, PolicyDocument=document)
         return "revoked"
+
+    @classmethod
+    def put(cls, lease: Lease, place: Mapping[str, str], value: Secret) -> None:
+        placing.into_aws(lease, place, value)
 
     def sweep(self, known_open: Sequence[str]) -> Sequence[str]:
         """Takes away denials whose sessions are over by themselves; leases that nobody knows end by their time."""
@@ -212,3 +222,11 @@ def _read(handle: str) -> tuple[Place, str, int, str]:
     *words, ends, until, lease = handle.split(" ")
     environment, secret, region, endpoint, role = ("" if word == "-" else word for word in words)
     return Place(environment, secret, region, endpoint, role), ends, int(until), lease
+
+
+def _secrets_endpoint(binding: Binding) -> str:
+    """Where Secrets Manager is reached, if not by its public name: an endpoint inside the account's own network."""
+    given = str(binding.ceiling.get("secrets_endpoint", ""))
+    if given and not STORE.fullmatch(given):
+        raise NotIssuable("ceiling.secrets_endpoint: an https address without a path.")
+    return given

@@ -15,6 +15,7 @@ from pathlib import Path
 from typing import Any, ClassVar, Literal
 from uuid import UUID
 
+from procedures.credentials import placing
 from procedures.credentials.kubernetes_api import (
     NAME,
     SERVER,
@@ -104,6 +105,10 @@ class KubernetesToken(Provider):
         except ObjectMissing:
             return False
         return True
+
+    @classmethod
+    def put(cls, lease: Lease, place: Mapping[str, str], value: Secret) -> None:
+        placing.into_kubernetes(lease, place, value)
 
     def _bound(self, place: Place, name: str, context: RunContext) -> Mapping[str, Any]:
         """A Secret without a word in it, which says whose it is and which tokens die with."""

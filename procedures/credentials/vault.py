@@ -16,6 +16,7 @@ from pathlib import Path
 from typing import Any, ClassVar, Literal
 from uuid import UUID
 
+from procedures.credentials import placing
 from procedures.credentials.sealed import Fetch, secret_of
 from procedures.domain.definition import CredentialNeed
 from procedures.domain.errors import OpsError
@@ -111,6 +112,10 @@ class Vault(Provider):
             raise
         return "revoked"
 
+    @classmethod
+    def put(cls, lease: Lease, place: Mapping[str, str], value: Secret) -> None:
+        placing.into_vault(lease, place, value)
+
     def _token_of(self, context: RunContext, binding: Binding, lease_id: UUID, at: datetime, ttl_s: int) -> Lease:
         place = _place(binding)
         about = {"run": str(context.run_id), "requester": context.requester, "lease": str(lease_id)}
@@ -132,7 +137,10 @@ class Vault(Provider):
         if place.namespace:
             env["VAULT_NAMESPACE"] = place.namespace
         material = {"token": secret}
-        return _lease(lease_id, f"{place} token {accessor}", context, at, lives, told, material, env)
+        made = _lease(lease_id, f"{place} token {accessor}", context, at, lives, told, material, env)
+        if self.authority.exists():  # whose certificates Vault shows is no secret; tools read it as a file
+            made.files = {placing.VAULT_CA: Secret(self.authority.read_bytes())}
+        return made
 
     def _secret_of(self, context: RunContext, binding: Binding, lease_id: UUID, at: datetime, ttl_s: int) -> Lease:
         place, path = _place(binding), str(binding.ceiling["path"])

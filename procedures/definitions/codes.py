@@ -51,7 +51,12 @@ _ROWS: tuple[tuple[str, Weight, str, str], ...] = (
     ("expression-in-program", "error", "An expression stands inside a program.", "Read PARAM_<NAME> there instead."),
     ("unknown-name", "error", "An expression names what is not there.", "Declare it, or correct the name."),
     ("secret-place", "error", "A secret stands where it would be shown.", "Hand it over in env or stdin."),
-    ("secret-result", "error", "A secret result that cannot be handed over.", "See Secret results in the handbook, for authors."),
+    (
+        "secret-result",
+        "error",
+        "A secret result that cannot be handed over.",
+        "See Secret results in the handbook, for authors.",
+    ),
     ("undeclared-credential", "error", "A step uses an undeclared credential.", "Declare it under spec.credentials."),
     ("unknown-credential", "error", "There is no credential of this kind.", "Use a kind that an action takes."),
     ("credential-kind", "error", "The action does not take this kind of credential.", "Name one of the right kind."),

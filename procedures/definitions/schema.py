@@ -71,7 +71,10 @@ DELIVERED = {"type": "string", "minLength": 1, "maxLength": 500}
 SECRET_RESULT = {
     "type": "object",
     "required": ["value", "deliver"],
-    "properties": {"value": {"type": "string", "pattern": results.SOURCE}, "deliver": {"enum": list(get_args(results.Deliver))}},
+    "properties": {
+        "value": {"type": "string", "pattern": results.SOURCE},
+        "deliver": {"enum": list(get_args(results.Deliver))},
+    },
     "oneOf": [
         closed({"value": True, "deliver": {"const": "once"}, "expires": DURATION}),
         closed(

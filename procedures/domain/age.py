@@ -13,6 +13,7 @@ import hmac
 import os
 import struct
 from collections.abc import Sequence
+from itertools import pairwise
 
 from cryptography.exceptions import InvalidTag
 from cryptography.hazmat.primitives import hashes
@@ -62,7 +63,9 @@ def encrypt(value: bytes, recipients: Sequence[str]) -> bytes:
     file_key = os.urandom(16)
     head = VERSION + b"\n" + b"".join(_stanza(_blob(public), file_key) for public in recipients) + b"---"
     nonce = os.urandom(16)
-    return head + b" " + _b64(_mac(file_key, head)) + b"\n" + nonce + _sealed(_derived(file_key, nonce, b"payload"), value)
+    return (
+        head + b" " + _b64(_mac(file_key, head)) + b"\n" + nonce + _sealed(_derived(file_key, nonce, b"payload"), value)
+    )
 
 
 def decrypt(file: bytes, private: Ed25519PrivateKey) -> bytes:
@@ -94,7 +97,7 @@ def _opened(head: bytes, private: Ed25519PrivateKey) -> bytes:
     blob = _wire(private.public_key().public_bytes_raw())
     mine = X25519PrivateKey.from_private_bytes(hashlib.sha512(seed).digest()[:32])
     lines = head.split(b"\n")
-    for line, below in zip(lines, lines[1:], strict=False):
+    for line, below in pairwise(lines):
         words = line.split(b" ")
         if words[:3] != [b"->", KIND, _mark(blob)] or len(words) != 4:
             continue

@@ -120,7 +120,7 @@ class Provider(ABC):
         """End it before its time. Safe to call twice."""
 
     @classmethod
-    def put(cls, lease: Lease, place: Mapping[str, str], value: Secret) -> None:
+    def put(cls, lease: Lease, place: Mapping[str, str], value: Secret) -> None:  # noqa: ARG003 - an interface
         """Put a secret result where `place` says, with what was lent; called by runners, which hold no provider.
 
         Raises OpsError in words without the value, which say whether it may have arrived all the same.

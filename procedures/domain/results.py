@@ -10,6 +10,7 @@ from typing import Any, Literal
 from procedures.domain import age, expressions
 from procedures.domain.definition import Definition
 from procedures.domain.duration import seconds
+from procedures.domain.errors import OpsError
 
 Deliver = Literal["once", "readers", "vault", "kubernetes", "aws"]
 SEALED: tuple[Deliver, ...] = ("once", "readers")  # kept by the portal, which cannot open it
@@ -25,6 +26,32 @@ SHORTEST, LONGEST, FEWEST = 8, 65_536, 4
 KEPT, TAKEN, EXPIRED, ERASED = "kept", "picked_up", "expired", "erased"
 SENDING, DELIVERED, UNDELIVERED = "sending", "delivered", "undelivered"
 STATES = (KEPT, TAKEN, EXPIRED, ERASED, SENDING, DELIVERED, UNDELIVERED)
+
+
+FIELD = re.compile(r"[A-Za-z0-9_.-]{1,100}")
+WORDS: Mapping[tuple[str, str], tuple[re.Pattern[str], str]] = {
+    ("vault", "path"): (
+        re.compile(r"(?!sys/|auth/|identity/|cubbyhole/)[A-Za-z0-9_-]{1,60}(/[A-Za-z0-9_.@-]{1,100}){1,8}"),
+        "write the engine and the path below it, as in secret/teams/payments/db",
+    ),
+    ("vault", "key"): (FIELD, "a field has letters, digits, dots, - and _"),
+    ("kubernetes", "secret"): (
+        re.compile(r"(?!opsportal-)[a-z0-9]([a-z0-9-]{0,61}[a-z0-9])?"),
+        "a Secret's name has small letters, digits and -, and opsportal- is the issuer's own",
+    ),
+    ("kubernetes", "key"): (FIELD, "a key has letters, digits, dots, - and _"),
+    ("aws", "secret"): (
+        re.compile(r"[A-Za-z0-9_+=.@-]{1,100}(/[A-Za-z0-9_+=.@-]{1,100}){0,8}"),
+        "a name has letters, digits and /_+=.@-",
+    ),
+}
+
+
+class NoSuchPlace(OpsError):
+    """A secret result would go to a place that cannot be one."""
+
+    code = "result.no-such-place"
+    next_step = "Look at the parameters that the place is made of."
 
 
 @dataclass(frozen=True, slots=True)
@@ -91,9 +118,14 @@ def planned(need: ResultNeed, scope: Mapping[str, Any], prefix: str = "") -> dic
 
 
 def placed(need: ResultNeed, scope: Mapping[str, Any]) -> dict[str, str]:
-    """Where a result is sent, rendered. Raises ExpressionRefused."""
+    """Where a result is sent, rendered: one place, whatever parameters hold. Raises ExpressionRefused, NoSuchPlace."""
     early = {name: scope[name] for name in EARLY}
-    return {key: str(expressions.render(value, early)) for key, value in need.place.items()}
+    found = {key: str(expressions.render(value, early)) for key, value in need.place.items()}
+    for key, value in found.items():
+        pattern, says = WORDS[need.deliver, key]
+        if not pattern.fullmatch(value) or {".", ".."} & set(value.split("/")):
+            raise NoSuchPlace(f"The result {need.name} cannot go to {key} {value[:200]!r}: {says}.")
+    return found
 
 
 def where(deliver: str, place: Mapping[str, str]) -> str:

@@ -189,9 +189,7 @@ def _truth(result: ActionResult, watch: Watch) -> ActionResult:
     return result
 
 
-def _finish(
-    tools: Tools, task: Task, result: ActionResult, io: TaskIO, step: Step, made: Sequence[Made] = ()
-) -> None:
+def _finish(tools: Tools, task: Task, result: ActionResult, io: TaskIO, step: Step, made: Sequence[Made] = ()) -> None:
     tools.output.flush()
     masker = tools.output.masker
     files: list[Kept] = []

@@ -31,7 +31,7 @@ class WithheldIO(ActionIO):
         self._lock = threading.Lock()
         self._held: list[tuple[Stream, bytes]] = []
         self._bytes = self._lost = 0
-        self._acting = False
+        self._unknown = False
 
     def write(self, stream: Stream, data: bytes) -> None:
         with self._lock:
@@ -46,14 +46,14 @@ class WithheldIO(ActionIO):
 
     def run(self, action: Action, call: ActionCall) -> ActionResult:
         """Act, and give the result without what is secret in it; from then on every output is free of it."""
-        self._acting = True
+        self._unknown = True
         result = action.run(call, self)
         problems = self._taken(result.output)
         known = not problems
         output = {name: value for name, value in result.output.items() if name not in self._names}
         if not known:
             return replace(self._wordless(result, problems), output={})
-        self._acting = False
+        self._unknown = False
         return replace(result, output=output)
 
     def end(self) -> None:
@@ -61,8 +61,10 @@ class WithheldIO(ActionIO):
         with self._lock:
             held, self._held = self._held, []
             size, lost = self._bytes, self._lost
-        if self._acting:
-            self._say(f"What this step printed, {size + lost:,} bytes, is not shown: it did not hand over every secret.")
+        if self._unknown:
+            self._say(
+                f"What this step printed, {size + lost:,} bytes, is not shown: it did not hand over every secret."
+            )
             return
         for stream, data in held:
             self._io.write(stream, data)

@@ -39,8 +39,8 @@ from procedures.models.people import (
     Person,
 )
 from procedures.models.policies import Policy, PolicyDecision
-from procedures.models.run_comments import RunComment
 from procedures.models.results import SecretResult
+from procedures.models.run_comments import RunComment
 from procedures.models.runs import (
     Approval,
     ChainLink,

@@ -36,11 +36,6 @@ def groups() -> QuerySet[Group]:
     )
 
 
-def names_of(subjects: Iterable[str]) -> dict[str, str]:
-    """Names by subject; whoever is not there is left out."""
-    return {str(row.subject): str(row) for row in Person.objects.filter(subject__in=list(subjects))}
-
-
 def keys_of(person: Person) -> QuerySet[EnrolledKey]:
     return EnrolledKey.objects.filter(person=person).order_by("-enrolled_at")
 

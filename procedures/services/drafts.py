@@ -10,6 +10,7 @@ from datetime import datetime
 from uuid import UUID
 
 from procedures import access
+from procedures.domain import results
 from procedures.domain.definition import PHASES, Definition, Step
 from procedures.domain.errors import IllegalState, InvalidInput, NotAllowed, NotFound
 from procedures.domain.states import VersionState

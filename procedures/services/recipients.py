@@ -1,4 +1,4 @@
-"""Who can open the secret results of a run: persons with enrolled keys, named in the plan before anybody approves it."""
+"""Who can open the secret results of a run: persons by their enrolled keys, as the plan names them."""
 
 from __future__ import annotations
 
@@ -53,7 +53,9 @@ def _standing(run: Run, deliver: str, before: tuple[Recipient, ...], at: datetim
     if not now:
         whose = run.requester.username if deliver == "once" else "Nobody who may read its output"
         told = "has" if deliver == "once" else "has, among them you,"
-        raise NoKeyForResult(f"{run.procedure.name} makes a secret, and {whose} {told} no Ed25519 key to encrypt it to.")
+        raise NoKeyForResult(
+            f"{run.procedure.name} makes a secret, and {whose} {told} no Ed25519 key to encrypt it to."
+        )
     return before if before and set(before) <= set(now) else now[: results.MOST_RECIPIENTS]
 
 

@@ -32,6 +32,7 @@ class Cloud:
 
     url: str = ""
     asked: list[Mapping[str, str]] = field(default_factory=list)
+    targets: list[tuple[str, bytes]] = field(default_factory=list)  # (operation, body) of what is asked in JSON
     keys: bytes = field(default_factory=lambda: json.dumps(OURS).encode())
 
     @property
@@ -53,6 +54,14 @@ class Cloud:
         given = {"aws_access_key_id": "AKIAROOT", "aws_secret_access_key": "x"}
         return boto3.client("iam", region_name="eu-central-1", endpoint_url=self.url, **given)
 
+    def secret(self, name: str) -> str:
+        """What lies under that name, as its owner reads it."""
+        import boto3
+
+        given = {"aws_access_key_id": "AKIAROOT", "aws_secret_access_key": "x"}
+        client = boto3.client("secretsmanager", region_name="eu-central-1", endpoint_url=self.url, **given)
+        return str(client.get_secret_value(SecretId=name)["SecretString"])
+
     def denials(self) -> list[str]:
         return list(self.iam().list_role_policies(RoleName="deployer")["PolicyNames"])
 
@@ -67,13 +76,15 @@ def a_cloud() -> Iterator[Cloud]:
     from moto.backends import get_backend
     from moto.moto_server.werkzeug_app import DomainDispatcherApplication, create_backend_app
 
-    for name in ("sts", "iam"):
+    for name in ("sts", "iam", "secretsmanager"):
         get_backend(name).reset()
     made, inner = Cloud(), DomainDispatcherApplication(create_backend_app)
 
     def recorded(environ: dict[str, Any], start: Any) -> Any:
         raw = environ["wsgi.input"].read(int(environ.get("CONTENT_LENGTH") or 0))
         environ["wsgi.input"] = io.BytesIO(raw)
+        if target := environ.get("HTTP_X_AMZ_TARGET", ""):
+            made.targets.append((target, raw))
         made.asked.append({key: values[0] for key, values in parse_qs(raw.decode()).items()})
         return inner(environ, start)
 

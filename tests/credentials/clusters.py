@@ -53,6 +53,7 @@ class Server:
     asked: list[tuple[str, str, Any]] = field(default_factory=list)
     refuses: str = ""
     longer_s: int = 0
+    grants: dict[str, set[tuple[str, str]]] = field(default_factory=dict)  # what other accounts may: (verb, resource)
 
     def who(self, token: str) -> str:
         """The account of a token: in time, for this server, and with its object there (the object of that very uid)."""
@@ -66,6 +67,8 @@ class Server:
 
     def may(self, who: str, verb: str, resource: str, name: str) -> bool:
         if resource in ABOUT_ONESELF:
+            return True
+        if (verb, resource) in self.grants.get(who, set()):
             return True
         rows = self.rules if who == "opsportal-issuer" else []
         return any(
@@ -85,7 +88,7 @@ class Server:
             return _status(403, "forbidden: another namespace")
         resource, name = place[0], place[1] if len(place) > 1 else ""
         resource = "/".join([resource, *place[2:]])
-        verb = {"POST": "create", "DELETE": "delete", "GET": "get" if name else "list"}[method]
+        verb = {"POST": "create", "DELETE": "delete", "PATCH": "patch", "GET": "get" if name else "list"}[method]
         if not self.may(who, verb, resource, name):
             return _status(403, f'{resource} is forbidden: User "{who}" cannot {verb} resource "{resource}"')
         if self.refuses and self.refuses == resource:
@@ -99,6 +102,11 @@ class Server:
                 return _status(409, f'secrets "{name}" already exists')
             self.secrets[name] = {**body, "metadata": {**body["metadata"], "uid": str(uuid4())}}
             return 201, self.secrets[name]
+        if resource == "secrets" and verb == "patch":
+            if (held := self.secrets.get(name)) is None:
+                return _status(404, f'secrets "{name}" not found')
+            held["data"] = {**held.get("data", {}), **body["data"]}
+            return 200, held
         if resource == "secrets":
             return _status(200, "") if self.secrets.pop(name, None) else _status(404, f'secrets "{name}" not found')
         if resource == "serviceaccounts/token":
@@ -191,7 +199,7 @@ def a_cluster(folder: Path) -> Iterator[Cluster]:
             self.end_headers()
             self.wfile.write(raw)
 
-        do_GET = do_POST = do_DELETE = handle_any  # noqa: N815 - named by the library
+        do_GET = do_POST = do_DELETE = do_PATCH = handle_any  # noqa: N815 - named by the library
 
         def log_message(self, *_: Any) -> None:
             return

@@ -46,6 +46,8 @@ class FakeVault:
     asked: list[tuple[str, str, Any]] = field(default_factory=list)
     sealed: bool = False
     login_s: int = 3600
+    stored: dict[str, list[dict[str, str]]] = field(default_factory=dict)  # versions of what lies in its KV engine
+    races: bool = False  # somebody else makes each secret between being asked for it and being told to make it
 
     def token(self, policies: list[str], seconds: float, meta: Mapping[str, str] | None = None) -> dict[str, Any]:
         value, accessor = f"hvs.{uuid4().hex}", uuid4().hex
@@ -61,9 +63,26 @@ class FakeVault:
                 return 400, {"errors": ["invalid role or secret ID"]}
             return 200, self.token(["issuer"], self.login_s)
         who = self.tokens.get(token)
+        if path.startswith("secret/data/"):
+            return self.written(method, path.removeprefix("secret/data/"), body, who)
         if who is None or not who.lives or not ISSUERS & set(who.policies):
             return 403, {"errors": ["permission denied"]}
         return self.known(method, path, body)
+
+    def written(self, method: str, name: str, body: Any, who: Token | None) -> tuple[int, dict[str, Any]]:
+        """KV version 2: `PATCH` merges into what is there, `POST` with `cas: 0` makes what is not."""
+        if who is None or not who.lives or "deploy" not in who.policies or not name.startswith("teams/payments/"):
+            return 403, {"errors": ["1 error occurred: permission denied"]}
+        versions = self.stored.get(name, [])
+        if method == "PATCH" and not versions:
+            if self.races:
+                self.stored[name] = [{"theirs": "x"}]
+            return 404, {"errors": []}
+        if method == "POST" and self.stored.get(name) and body["options"] == {"cas": 0}:
+            return 400, {"errors": ["check-and-set parameter did not match the current version"]}
+        now = {**(versions[-1] if versions and method == "PATCH" else {}), **body["data"]}
+        self.stored.setdefault(name, []).append(now)
+        return 200, {"data": {"version": len(self.stored[name])}}
 
     def known(self, method: str, path: str, body: Any) -> tuple[int, dict[str, Any]]:
         if (method, path) == ("POST", "auth/token/create/deploy"):
@@ -105,7 +124,7 @@ def fake_vault() -> Iterator[FakeVault]:
             self.end_headers()
             self.wfile.write(raw)
 
-        do_GET = do_POST = do_PUT = handle_any  # noqa: N815 - named by the library
+        do_GET = do_POST = do_PUT = do_PATCH = handle_any  # noqa: N815 - named by the library
 
         def log_message(self, *_: Any) -> None:
             return

@@ -8,8 +8,6 @@ from datetime import timedelta
 from typing import Any
 
 import pytest
-from django.core import serializers
-from django.apps import apps
 from django.test import Client
 
 from procedures.domain import age
@@ -22,13 +20,15 @@ from procedures.evidence.models import Event
 from procedures.models import Person, Run, SecretResult
 from procedures.services import results, sweeping
 from procedures.services.recipients import NoKeyForResult
+from tests.engine.test_plain_key import everything_stored
 from tests.engine.test_runs import procedure, run_it, steps, text
 from tests.factories.portal import World
 
 pytestmark = pytest.mark.ordinary
 
 CANARY = "canary-9d41e7b206"
-MAKE = f"echo making {CANARY}; echo {CANARY} >&2; echo {CANARY} | base64; echo password={CANARY} >> $OPSPORTAL_OUTPUT"
+SAID = 'C="canary-9d41""e7b206"'  # no file of the procedure holds it whole
+MAKE = f"{SAID}; echo making $C; echo $C >&2; echo $C | base64; echo password=$C >> $OPSPORTAL_OUTPUT"
 ONCE = "password: {value: '${{ steps.make.output.password }}', deliver: once}"
 READERS = (
     "password: {value: '${{ steps.make.output.password }}', deliver: readers, classification: confidential, keep: 5d}"
@@ -54,21 +54,9 @@ def made(world: World, *rows: str, **more: Any) -> tuple[Person, Run]:
     return quinn, run_it(world, quinn, "maker")
 
 
-def everything_stored() -> str:
-    """Every row of every table as text, bytes in clear and in hex."""
-    rows = [row for model in apps.get_models() for row in model._default_manager.all()]
-    raw = "".join(
-        bytes(value).decode("latin-1")
-        for row in rows
-        for field in row._meta.concrete_fields
-        if isinstance(value := getattr(row, field.attname), bytes | memoryview)
-    )
-    return raw + serializers.serialize("json", rows)
-
-
-def found(where: str) -> list[bytes]:
-    """The forms of the canary that stand in a text."""
-    return [form for form in forms(CANARY.encode()) if form.decode("latin-1") in where]
+def found(where: bytes) -> list[bytes]:
+    """The forms of the canary that stand in it."""
+    return [form for form in forms(CANARY.encode()) if form in where]
 
 
 def key_of(world: World, person: Person) -> Any:
@@ -112,7 +100,7 @@ def test_the_search_finds_it_where_nothing_is_encrypted(world: World, monkeypatc
 
 
 def test_nothing_is_shown_of_a_step_that_did_not_hand_it_over(world: World) -> None:
-    _, run = made(world, script=f"echo made {CANARY}; exit 3")
+    _, run = made(world, script=f"{SAID}; echo made $C; exit 3")
     task = run.tasks.get()
     assert (run.state, task.state, task.exit_status) == ("failed", "failed", 3)
     assert "handed over no password" in task.message
@@ -180,7 +168,7 @@ def test_a_key_that_was_ended_meanwhile_makes_the_plan_another(world: World) -> 
 
 
 def test_a_key_that_only_the_table_knows_is_handed_nothing(world: World) -> None:
-    """Whoever writes the tables enrols a key of its own for the requester: the issuer asks the log, and no step runs."""
+    """Whoever writes the tables enrols a key of its own for the requester: the issuer asks the log, no step runs."""
     from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
 
     from procedures.domain.sshkeys import fingerprint
@@ -281,7 +269,7 @@ def test_every_door_hands_out_the_encrypted_file_once(world: World, door: str) -
     path = door.format(run=run.id, id=run.results.get().id)
     assert client.get(path).status_code == 405
     answer = client.post(path)
-    assert (answer.status_code, answer["Cache-Control"]) == (200, "no-store")
+    assert (answer.status_code, "no-store" in answer["Cache-Control"]) == (200, True)
     assert answer["Content-Disposition"] == 'attachment; filename="password.age"'
     assert age.decrypt(answer.content, key_of(world, quinn)).decode() == CANARY
     assert client.post(path).status_code == 409

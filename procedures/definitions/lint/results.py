@@ -32,7 +32,9 @@ def _source(notes: Notes, pointer: str, need: ResultNeed, actions: Mapping[str, 
         told = f"{need.step} is none of the steps; rollback, onCancel and always make no results."
         notes.say(f"{pointer}/value", "secret-result", told)
     elif action is not None and (action.gate or action.shares_files or step.action == CALL):
-        notes.say(f"{pointer}/value", "secret-result", f"{step.action} makes no secret: what it gives is shown elsewhere.")
+        notes.say(
+            f"{pointer}/value", "secret-result", f"{step.action} makes no secret: what it gives is shown elsewhere."
+        )
 
 
 def _place(notes: Notes, pointer: str, need: ResultNeed, actions: Mapping[str, Action]) -> None:

@@ -20,7 +20,9 @@ def goes(made: Mapping[str, Any], plan: Mapping[str, Any]) -> str:
         return f"{results.where(made['deliver'], made['place'])}, with the credential {made['credential']}"
     rows = plan.get("recipients", {}).get(made["deliver"], [])
     if made["deliver"] == "once":
-        who = ", ".join(sorted({name for name in names_of([row["who"] for row in rows]).values()}))
+        who = ", ".join(sorted(set(names_of([row["who"] for row in rows]).values())))
         return f"picked up once by {who or 'nobody'}, with the key {' or '.join(row['key'] for row in rows)}"
     count = len({row["who"] for row in rows})
-    return f"kept encrypted ({made['classification']}) for {count} {'person' if count == 1 else 'people'} who may read it"
+    return (
+        f"kept encrypted ({made['classification']}) for {count} {'person' if count == 1 else 'people'} who may read it"
+    )

@@ -26,7 +26,6 @@ def fetch(request: HttpRequest, run: UUID, result: UUID) -> HttpResponse:
     answer["Content-Disposition"] = f'attachment; filename="{row.name}.age"'
     answer["X-Content-Type-Options"] = "nosniff"
     answer["Content-Security-Policy"] = "default-src 'none'; sandbox"
-    answer["Cache-Control"] = "no-store"
     return answer
 
 
