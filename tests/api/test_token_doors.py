@@ -61,7 +61,7 @@ def path_of(pattern: str, run: Run) -> str:
     pk = run.version_id if kind == "versions" else run.pk
     return "/api/" + pattern.replace("<str:pk>", str(pk)).replace("<str:name>", "hello").replace(
         "<str:artifact>", str(run.pk)
-    )
+    ).replace("<str:result>", str(run.pk))
 
 
 def tried(world: World, run: Run, **reach: Any) -> dict[str, Any]:

@@ -22,7 +22,7 @@ from tests.trials.hostile import bundle
 pytestmark = pytest.mark.ordinary
 
 NOWHERE = "00000000-0000-7000-8000-000000000000"
-OF_A_RUN = ("", "plan/", "statement/", "tasks/", "log/", "artifacts/", "events/", f"artifacts/{NOWHERE}/")
+OF_A_RUN = ("", "plan/", "statement/", "tasks/", "log/", "artifacts/", "results/", "events/", f"artifacts/{NOWHERE}/")
 OF_A_VERSION = ("", "files/", "comments/", "diff/", "gains/", "statement/")
 
 

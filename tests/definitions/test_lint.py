@@ -82,6 +82,11 @@ CASES: dict[str, tuple[dict[str, bytes], str, int]] = {
     "call-unpinned": (bundle((END, CALL), ("procedure: other", "procedure: '${{ parameters.word }}'")), Y, 21),
     "call-itself": (bundle((END, CALL), ("procedure: other", "procedure: tidy")), Y, 21),
     "artifacts": (bundle((END, f"{END}\n      artifacts: [{{name: a, path: ../a}}]")), Y, 18),
+    "secret-result": (
+        bundle(("  steps:", "  output: {secrets: {p: {value: '${{ steps.no.output.p }}', deliver: once}}}\n  steps:")),
+        Y,
+        13,
+    ),
     "uploads": (
         bundle(("type: string,", "type: string, format: data-url,"), parameters___x__txt="x"),
         Y,

@@ -8,7 +8,6 @@ from datetime import timedelta
 from typing import Any
 
 import pytest
-from django.test import Client
 
 from procedures.domain import age
 from procedures.domain.canonical import parse
@@ -21,7 +20,7 @@ from procedures.models import Person, Run, SecretResult
 from procedures.services import results, sweeping
 from procedures.services.recipients import NoKeyForResult
 from tests.engine.test_plain_key import everything_stored
-from tests.engine.test_runs import procedure, run_it, steps, text
+from tests.engine.test_runs import procedure, run_it, text
 from tests.factories.portal import World
 
 pytestmark = pytest.mark.ordinary
@@ -261,73 +260,9 @@ def test_what_the_runner_signed_names_the_file_and_its_recipients(world: World) 
     assert Event.objects.filter(run=run.id, kind="result.kept").count() == 1
 
 
-@pytest.mark.parametrize("door", ["/runs/{run}/results/{id}/", "/api/v1/runs/{run}/results/{id}/fetch/"])
-def test_every_door_hands_out_the_encrypted_file_once(world: World, door: str) -> None:
-    quinn, run = made(world)
-    client = Client(HTTP_HOST="localhost")
-    client.force_login(quinn, backend="procedures.access.backend.PasswordBackend")
-    path = door.format(run=run.id, id=run.results.get().id)
-    assert client.get(path).status_code == 405
-    answer = client.post(path)
-    assert (answer.status_code, "no-store" in answer["Cache-Control"]) == (200, True)
-    assert answer["Content-Disposition"] == 'attachment; filename="password.age"'
-    assert age.decrypt(answer.content, key_of(world, quinn)).decode() == CANARY
-    assert client.post(path).status_code == 409
-
-
-def test_page_and_api_say_where_it_is(world: World) -> None:
-    quinn, run = made(world)
-    client = Client(HTTP_HOST="localhost")
-    client.force_login(quinn, backend="procedures.access.backend.PasswordBackend")
-    page = client.get(f"/runs/{run.id}/?tab=outputs").content.decode()
-    assert "Pick up password" in page
-    plan = client.get(f"/runs/{run.id}/?tab=plan").content.decode()
-    assert f"picked up once by {quinn}" in plan
-    (row,) = client.get(f"/api/v1/runs/{run.id}/results/").json()["results"]
-    assert (row["state"], row["where"], "content" in row) == ("kept", "to be picked up once", False)
-    client.post(f"/runs/{run.id}/results/{row['id']}/erase/")
-    assert "erased" in client.get(f"/runs/{run.id}/?tab=outputs").content.decode()
-
-
 def test_much_output_is_cut_before_it_fills_the_memory(world: World, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(withheld, "HELD_BYTES", 100)
     _, run = made(world, script=f"head -c 5000 /dev/zero | tr '\\0' x; {MAKE}")
     assert run.state == "succeeded"
     assert "are not shown" in text(run)
     assert len(text(run)) < 400
-
-
-@pytest.mark.parametrize(
-    ("row", "told"),
-    [
-        ("p: {value: '${{ steps.none.output.p }}', deliver: once}", "secret-result"),
-        ("p: {value: '${{ parameters.word }}', deliver: once}", "schema"),
-        ("p: {value: '${{ steps.make.output.p }}'}", "schema"),
-        ("p: {value: '${{ steps.make.output.p }}', deliver: mail}", "schema"),
-        ("p: {value: '${{ steps.make.output.p }}', deliver: readers}", "schema"),
-        ("p: {value: '${{ steps.make.output.p }}', deliver: once, expires: 30d}", "secret-result"),
-        ("p: {value: '${{ steps.make.output.p }}', deliver: vault, credential: no, path: secret/x}", "undeclared"),
-        ("p: {value: '${{ steps.make.output.p }}', deliver: vault, path: secret/x}", "schema"),
-    ],
-)
-def test_lint_says_what_cannot_be_handed_over(row: str, told: str) -> None:
-    codes = lint_codes(declared(row))
-    assert any(code.startswith(told) for code in codes), codes
-
-
-def test_no_other_step_reads_a_secret_result() -> None:
-    tail = "  always:\n" + steps("{id: a, action: 'debug:log', input: {message: '${{ steps.make.output.password }}'}}")
-    assert "secret-place" in lint_codes(declared(ONCE) + tail + "\n")
-    shown = declared(ONCE) + "    values: {p: '${{ steps.make.output.password }}'}\n"
-    assert "secret-place" in lint_codes(shown)
-    assert "secret-place" not in lint_codes(declared(ONCE))
-
-
-def lint_codes(tail: str) -> list[str]:
-    from procedures.definitions.load import load
-    from procedures.definitions.registry import actions
-    from tests.engine.test_runs import PROCEDURE
-
-    text = PROCEDURE.format(name="x", steps=steps(maker()), timeout="1m") + tail
-    found = load({"procedure.yaml": text.encode(), "README.md": b"x"}, actions()).findings
-    return [f.code for f in found if f.severity == "error"]

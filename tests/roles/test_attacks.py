@@ -30,7 +30,7 @@ from tests.roles.conftest import Walled
 
 pytestmark = [pytest.mark.postgresql, pytest.mark.timeout(300)]
 DENIED, BOUNDED = "permission denied", "violates row-level security policy"
-OF_A_RUN = ("claim", "chainlink", "task", "logchunk", "leaserecord", "artifact")
+OF_A_RUN = ("claim", "chainlink", "task", "logchunk", "leaserecord", "artifact", "secretresult")
 ID = "gen_random_uuid()"
 
 

@@ -56,6 +56,7 @@ def test_a_pool_writes_nothing_that_decides_authority(part: str) -> None:
         "procedures_logchunk",
         "procedures_leaserecord",
         "procedures_artifact",
+        "procedures_secretresult",
         "procedures_stepbatch",
         "procedures_rungroup",
         "procedures_policydecision",

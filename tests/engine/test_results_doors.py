@@ -1,0 +1,75 @@
+"""Secret results at every door, and what lint says of those that cannot be handed over."""
+
+from __future__ import annotations
+
+import pytest
+from django.test import Client
+
+from procedures.definitions.load import load
+from procedures.definitions.registry import actions
+from procedures.domain import age
+from tests.engine.test_results import CANARY, ONCE, declared, key_of, made, maker
+from tests.engine.test_runs import PROCEDURE, steps
+from tests.factories.portal import World
+
+pytestmark = pytest.mark.ordinary
+
+
+@pytest.mark.parametrize("door", ["/runs/{run}/results/{id}/", "/api/v1/runs/{run}/results/{id}/fetch/"])
+def test_every_door_hands_out_the_encrypted_file_once(world: World, door: str) -> None:
+    quinn, run = made(world)
+    client = Client(HTTP_HOST="localhost")
+    client.force_login(quinn, backend="procedures.access.backend.PasswordBackend")
+    path = door.format(run=run.id, id=run.results.get().id)
+    assert client.get(path).status_code == 405
+    answer = client.post(path)
+    assert (answer.status_code, "no-store" in answer["Cache-Control"]) == (200, True)
+    assert answer["Content-Disposition"] == 'attachment; filename="password.age"'
+    assert age.decrypt(answer.content, key_of(world, quinn)).decode() == CANARY
+    assert client.post(path).status_code == 409
+
+
+def test_page_and_api_say_where_it_is(world: World) -> None:
+    quinn, run = made(world)
+    client = Client(HTTP_HOST="localhost")
+    client.force_login(quinn, backend="procedures.access.backend.PasswordBackend")
+    page = client.get(f"/runs/{run.id}/?tab=outputs").content.decode()
+    assert "Pick up password" in page
+    plan = client.get(f"/runs/{run.id}/?tab=plan").content.decode()
+    assert f"picked up once by {quinn}" in plan
+    (row,) = client.get(f"/api/v1/runs/{run.id}/results/").json()["results"]
+    assert (row["state"], row["where"], "content" in row) == ("kept", "to be picked up once", False)
+    client.post(f"/runs/{run.id}/results/{row['id']}/erase/")
+    assert "erased" in client.get(f"/runs/{run.id}/?tab=outputs").content.decode()
+
+
+@pytest.mark.parametrize(
+    ("row", "told"),
+    [
+        ("p: {value: '${{ steps.none.output.p }}', deliver: once}", "secret-result"),
+        ("p: {value: '${{ parameters.word }}', deliver: once}", "schema"),
+        ("p: {value: '${{ steps.make.output.p }}'}", "schema"),
+        ("p: {value: '${{ steps.make.output.p }}', deliver: mail}", "schema"),
+        ("p: {value: '${{ steps.make.output.p }}', deliver: readers}", "schema"),
+        ("p: {value: '${{ steps.make.output.p }}', deliver: once, expires: 30d}", "secret-result"),
+        ("p: {value: '${{ steps.make.output.p }}', deliver: vault, credential: no, path: secret/x}", "undeclared"),
+        ("p: {value: '${{ steps.make.output.p }}', deliver: vault, path: secret/x}", "schema"),
+    ],
+)
+def test_lint_says_what_cannot_be_handed_over(row: str, told: str) -> None:
+    codes = lint_codes(declared(row))
+    assert any(code.startswith(told) for code in codes), codes
+
+
+def test_no_other_step_reads_a_secret_result() -> None:
+    tail = "  always:\n" + steps("{id: a, action: 'debug:log', input: {message: '${{ steps.make.output.password }}'}}")
+    assert "secret-place" in lint_codes(declared(ONCE) + tail + "\n")
+    shown = declared(ONCE) + "    values: {p: '${{ steps.make.output.password }}'}\n"
+    assert "secret-place" in lint_codes(shown)
+    assert "secret-place" not in lint_codes(declared(ONCE))
+
+
+def lint_codes(tail: str) -> list[str]:
+    text = PROCEDURE.format(name="x", steps=steps(maker()), timeout="1m") + tail
+    found = load({"procedure.yaml": text.encode(), "README.md": b"x"}, actions()).findings
+    return [f.code for f in found if f.severity == "error"]
