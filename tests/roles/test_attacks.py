@@ -23,6 +23,7 @@ from procedures.models import (
     Run,
     Runner,
     SealedSecret,
+    SecretResult,
     Target,
     Task,
 )
@@ -73,17 +74,9 @@ def _furnished(run: Run, place: str) -> Run:
     LeaseRecord.objects.create(
         id=uuid7(), run=run, step="one", attempt=1, credential="c", provider="p", state="issued", intended_at=now()
     )
-    Artifact.objects.create(
-        run=run,
-        task=task,
-        name="a",
-        type="text/plain",
-        size_bytes=1,
-        content_sha256="x",
-        content=b"x",
-        made_at=now(),
-        expires_at=now() + timedelta(days=1),
-    )
+    kept = {"run": run, "task": task, "content": b"x", "made_at": now(), "expires_at": now() + timedelta(days=1)}
+    Artifact.objects.create(**kept, name="a", type="text/plain", size_bytes=1, content_sha256="x")
+    SecretResult.objects.create(**kept, name="s", deliver="once", where="to be picked up once", state="kept")
     ChainLink.objects.get_or_create(run=run, person=run.requester, role="requester")
     common = {"environment_id": place, "since_at": now()}
     SealedSecret.objects.create(
