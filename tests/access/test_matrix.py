@@ -20,7 +20,8 @@ from django.http import HttpResponse
 from django.urls import URLPattern, URLResolver, get_resolver, resolve
 
 from procedures.access import decision, lists
-from tests.access.rows import ASIDE, ROWS, Row
+from tests.access.aside import ASIDE
+from tests.access.rows import ROWS, Row
 from tests.access.scene import PERSONAS, Scene, play
 from tests.house.test_doors import DOORS, METHODS
 

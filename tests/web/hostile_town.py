@@ -17,7 +17,7 @@ from procedures.domain.clock import now
 from procedures.evidence.models import Disclosure, Event
 from procedures.models import Person, Run, Version
 from procedures.services import manuscripts, run_comments, runs
-from tests.web import hostile_hosts, hostile_rest
+from tests.web import hostile_hosts, hostile_rest, hostile_results
 from tests.web.hostile import ALL, FILE, PAYLOADS, URLS
 from tests.web.town import Town
 
@@ -202,6 +202,8 @@ class Others:
         first |= {"name": ALL, "if": ALL}
         first["effects"] = [{**first["effects"][0], "targets": [text]} for text in pieces(119)]
         first["artifacts"] = [{"name": text, "max_bytes": 1, "retention_s": 60} for text in pieces(100)]
+        first["results"] = hostile_results.planned()
+        hostile_results.made(run, self.at)
         Run.objects.filter(pk=run.pk).update(plan=canon(plan), waiting_gate=first["id"], message=ALL)
         for number, person in enumerate(self.people):
             models.Approval.objects.create(
