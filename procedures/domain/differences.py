@@ -13,6 +13,7 @@ from procedures.domain import difference_reach as reach
 from procedures.domain import difference_steps as steps
 from procedures.domain import unseen
 from procedures.domain.capabilities import TIERS
+from procedures.domain import results, unseen
 from procedures.domain.definition import PHASES, RISKS, Definition
 from procedures.domain.difference import (
     EFFECTS,
@@ -28,6 +29,7 @@ from procedures.domain.difference import (
 )
 from procedures.domain.duration import NotADuration
 from procedures.domain.duration import seconds as seconds_of
+from procedures.domain.results import ResultNeed
 
 NAMED = 200
 DEFINITION = "procedure.yaml"  # what it says stands in every other row
@@ -48,6 +50,7 @@ def differences(old: Side | None, new: Side) -> list[Difference]:
         *_environments(was, now),
         *forms.rows("Parameters", was.parameters if was else {}, now.parameters),
         *forms.rows("Secrets", was.secrets if was else {}, now.secrets),
+        *_results(was, now),
         *steps.rows(was, now),
         *steps.calls(dict(old.calls) if old else {}, dict(new.calls)),
         *_limits(was, now),
@@ -170,12 +173,39 @@ def _callers(was: Definition | None, now: Definition) -> Rows:
     yield told("Callable by", "", listed(before) or "nobody", listed(after) or "nobody", notes)
 
 
+def _results(was: Definition | None, now: Definition) -> Rows:
+    """Where secrets that it makes will go: another way may show them to others."""
+    before = {need.name: need for need in results.of(was)} if was else {}
+    after = {need.name: need for need in results.of(now)}
+    for name in dict.fromkeys((*before, *after)):
+        old, new = before.get(name), after.get(name)
+        if old != new:
+            yield told("Secret results", name, _goes(old), _goes(new), [_result(old, new)])
+
+
+def _result(old: ResultNeed | None, new: ResultNeed | None) -> Note:
+    if old is None or new is None:
+        return ("wider", "a secret that it makes now") if old is None else ("narrower", "it makes this secret no more")
+    same = [(one.step, one.output, one.deliver, one.credential, one.place) for one in (old, new)]
+    return ("wider", "it goes elsewhere, or is another value") if same[0] != same[1] else ("changed", "kept otherwise")
+
+
+def _goes(need: ResultNeed | None) -> str:
+    if need is None:
+        return "none"
+    kept = f", kept for {seconds(need.keep_s)}" if need.keep_s else f" with {need.credential}"
+    said = f" ({need.classification})" if need.classification else ""
+    return f"{need.step}.{need.output}: {results.where(need.deliver, need.place)}{said}{kept}"
+
+
 def _wording(was: Definition | None, now: Definition) -> Rows:
     """What the author says of it: informs people, confers nothing (rule 17)."""
     if was is None:
         return
     for name in ("owner", "title", "description", "type", "tags", "links", "output"):
         before, after = getattr(was, name), getattr(now, name)
+        if name == "output":  # where secrets go is more than words, and has rows of its own
+            before, after = ({k: v for k, v in side.items() if k != "secrets"} for side in (before, after))
         if before != after:
             why = "informs, and gives nobody a right" if name == "owner" else ""
             yield told("Told", name, words(before), words(after), [("changed", why)])

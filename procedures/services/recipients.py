@@ -51,11 +51,8 @@ def _standing(run: Run, deliver: str, before: tuple[Recipient, ...], at: datetim
         people |= set(right.values_list("pk", flat=True))
     now = _keys(people, production=run.environment.production, at=at)
     if not now:
-        whose = run.requester.username if deliver == "once" else "Nobody who may read its output"
-        told = "has" if deliver == "once" else "has, among them you,"
-        raise NoKeyForResult(
-            f"{run.procedure.name} makes a secret, and {whose} {told} no Ed25519 key to encrypt it to."
-        )
+        nobody = "nobody who may read its output, you among them, has an" if deliver == "readers" else "you have no"
+        raise NoKeyForResult(f"{run.procedure.name} makes a secret, and {nobody} Ed25519 key to encrypt it to.")
     return before if before and set(before) <= set(now) else now[: results.MOST_RECIPIENTS]
 
 

@@ -19,6 +19,8 @@ from procedures.domain.definition import (
 from procedures.domain.differences import counted, differences
 from tests.factories.sides import ASK, BASE, FORM, OLD, RESTART, against, changed, form, step
 
+ONCE = {"value": "${{ steps.a.output.p }}", "deliver": "once"}
+
 
 def test_nothing_changed_is_same_in_every_row() -> None:
     assert {row.effect for row in differences(OLD, OLD)} == {"same"}
@@ -61,6 +63,7 @@ def test_wider_rows_come_first_and_are_counted() -> None:
         ({"concurrency": Concurrency("one", "reject")}, ("Limits", "concurrency"), "changed", "reject"),
         ({"min_tier": "B"}, ("Limits", "sandbox"), "narrower", "a stronger sandbox"),
         ({"callable_by": ("other",)}, ("Callable by", ""), "wider", "called by other"),
+        ({"output": {"secrets": {"p": ONCE}}}, ("Secret results", "p"), "wider", "a secret that it makes now"),
         (
             {"evidence": {"retention": "1d"}},
             ("Evidence", ""),
@@ -243,3 +246,19 @@ def test_a_very_long_value_is_cut_and_says_so() -> None:
     row = step(input={"argv": ["x" * 50_000]})
     assert len(row.after) < 2_100
     assert "characters more" in row.after
+
+
+@pytest.mark.parametrize(
+    ("after", "effect", "why"),
+    [
+        ({"p": {**ONCE, "expires": "1h"}}, "changed", "kept otherwise"),
+        ({"p": {**ONCE, "deliver": "readers", "classification": "personal"}}, "wider", "it goes elsewhere"),
+        ({"p": {**ONCE, "value": "${{ steps.a.output.other }}"}}, "wider", "is another value"),
+        ({}, "narrower", "no more"),
+    ],
+)
+def test_where_a_secret_goes_is_a_row_of_its_own(after: dict[str, Any], effect: str, why: str) -> None:
+    old = replace(OLD, definition=replace(BASE, output={"secrets": {"p": ONCE}}))
+    new = replace(OLD, definition=replace(BASE, output={"secrets": after}))
+    (row,) = [row for row in differences(old, new) if row.effect != "same"]
+    assert (row.area, row.name, row.effect, why in row.why) == ("Secret results", "p", effect, True)

@@ -8,8 +8,10 @@ from django.test import Client
 from procedures.definitions.load import load
 from procedures.definitions.registry import actions
 from procedures.domain import age
-from tests.engine.test_results import CANARY, ONCE, declared, key_of, made, maker
-from tests.engine.test_runs import PROCEDURE, steps
+from procedures.domain.clock import now
+from procedures.services import results
+from tests.engine.test_results import CANARY, ONCE, asked, declared, key_of, made, maker
+from tests.engine.test_runs import PROCEDURE, procedure, run_it, steps
 from tests.factories.portal import World
 
 pytestmark = pytest.mark.ordinary
@@ -73,3 +75,22 @@ def lint_codes(tail: str) -> list[str]:
     text = PROCEDURE.format(name="x", steps=steps(maker()), timeout="1m") + tail
     found = load({"procedure.yaml": text.encode(), "README.md": b"x"}, actions()).findings
     return [f.code for f in found if f.severity == "error"]
+
+
+def test_each_item_makes_one_of_its_own(world: World) -> None:
+    _, run = made(world, more=", each: '${{ [1, 2] }}'")
+    assert run.state == "succeeded", run.message
+    rows = run.results.select_related("task").order_by("id")
+    assert [(row.task.target, row.state) for row in rows] == [("item 1", "kept"), ("item 2", "kept")]
+
+
+def test_what_a_called_procedure_makes_is_for_who_asked_for_the_whole(world: World) -> None:
+    asked(world, tail="  callableBy: [caller]\n")
+    petra = procedure(world, "caller", "{id: go, action: 'procedure:run', input: {procedure: maker}}")
+    world.enrol(petra)
+    run = run_it(world, petra, "caller")
+    assert run.state == "succeeded", run.message
+    row = run.results.get()
+    assert (row.task.step, row.recipients[0][0]) == ("go/make", str(petra.subject))
+    _, file = results.fetch_result(actor=petra, run=run.id, result=row.id, at=now())
+    assert age.decrypt(file, key_of(world, petra)).decode() == CANARY
