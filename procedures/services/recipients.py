@@ -21,7 +21,7 @@ class NoKeyForResult(OpsError):
     """A procedure makes a secret for somebody who has no key that it could be encrypted to."""
 
     code = "result.no-key"
-    next_step = "Enrol an Ed25519 SSH key of yours under Settings, Keys, and ask again."
+    next_step = "Enrol an Ed25519 SSH key of yours (Settings, Enrol an SSH key), and ask again."
 
 
 def of_run(run: Run, definitions: Sequence[Definition], at: datetime) -> Recipients:
