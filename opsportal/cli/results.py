@@ -99,8 +99,10 @@ def _opened(row: dict[str, Any], where: str, identity: Path, output: Path | None
     if output is not None:
         _write(output, value)
         click.echo(f"{row['name']} lies in {output}.", err=True)
+    elif sys.stdout.isatty():  # whoever made it may have put in what a terminal obeys: that is written out
+        click.echo(value.decode(errors="replace"))
     else:
-        click.echo(value, nl=sys.stdout.isatty())
+        click.echo(value, nl=False)
     file.unlink()
 
 
