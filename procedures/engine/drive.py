@@ -15,6 +15,7 @@ from procedures.domain.states import RunState, TaskState
 from procedures.engine import contact, draining, moved, pausing
 from procedures.engine.alarms import Alarms
 from procedures.engine.gates import Parked
+from procedures.engine.handing_over import lost_words
 from procedures.engine.outputs import run_output
 from procedures.engine.perform import on_targets, perform
 from procedures.engine.step import BEYOND_S
@@ -188,7 +189,7 @@ class Drive:
         self.failures += len(bad)
         self.lost_targets |= {task.target for task in bad if task.target}
         where = f" on {bad[0].target}" if bad[0].target else ""
-        self.message = f"{step.name or step.id} {bad[0].state.replace('_', ' ')}{where}."
+        self.message = f"{step.name or step.id} {bad[0].state.replace('_', ' ')}{where}.{lost_words(bad)}"
 
     def _too_many(self) -> bool:
         if self.definition.targets is None or not self.lost_targets:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 
 from procedures.definitions import registry
@@ -19,6 +19,8 @@ from procedures.models import Task
 from procedures.services import made as services
 from procedures.services.claims import ClaimLost
 from procedures.services.made import Made
+
+TOLD = 3
 
 
 @dataclass(frozen=True, slots=True)
@@ -94,3 +96,10 @@ def _sent(way: _Way, need: ResultNeed, place: Mapping[str, str], where: str, val
         why = f"{type(problem).__name__} on the way: it is not known whether it arrived."
         return replace(made, state=results.UNDELIVERED, why=why)
     return replace(made, state=results.DELIVERED)
+
+
+def lost_words(tasks: Sequence[Task]) -> str:
+    """What these tasks made and did not get to its place, to end what the run says; "" for nothing."""
+    rows = [row for task in tasks for row in task.facts.get("results", ()) if row["state"] == results.UNDELIVERED]
+    told = dict.fromkeys(f" {row['name']} was made and is not there: {row['where']}." for row in rows)
+    return "".join(list(told)[:TOLD]) + (f" {len(told) - TOLD} more." if len(told) > TOLD else "")

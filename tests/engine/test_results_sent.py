@@ -104,6 +104,8 @@ def test_what_does_not_arrive_ends_in_the_truth_and_is_undone(world: World, vaul
     told = "The result password was made, and is not where it was to go: Vault answered 403, and nothing arrived"
     assert task.message.startswith(told)
     assert told in text(run)
+    where = "Vault, secret/teams/billing/db, field password"
+    assert run.message == f"make failed. password was made and is not there: {where}."
     assert "undone" in text(run)
     assert kinds(run)[-3:] == ["result.undelivered", "task.finished", "task.finished"]
     client = Client(HTTP_HOST="localhost")
