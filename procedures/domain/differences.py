@@ -11,9 +11,8 @@ from typing import Any
 from procedures.domain import difference_forms as forms
 from procedures.domain import difference_reach as reach
 from procedures.domain import difference_steps as steps
-from procedures.domain import unseen
-from procedures.domain.capabilities import TIERS
 from procedures.domain import results, unseen
+from procedures.domain.capabilities import TIERS
 from procedures.domain.definition import PHASES, RISKS, Definition
 from procedures.domain.difference import (
     EFFECTS,

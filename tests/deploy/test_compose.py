@@ -18,7 +18,8 @@ from tests.deploy.composed import ENVIRONMENTS, ISSUERS, ROOT, WORKERS, composed
 from tests.fixtures.counterparts import need
 
 # Volume → who mounts it to write, who mounts it to read. Every key of the portal lies in one of the first ten; an
-# issuer writes the keys of identity tokens alone, since it turns them. The door of an issuer holds its socket, and nobody passes it but that issuer and its own runner.
+# issuer writes the keys of identity tokens alone, since it turns them. The door of an issuer holds its socket, and
+# nobody passes it but that issuer and its own runner.
 VOLUMES = {
     **{f"runner-{name}": ({f"keys-{name}"}, {f"runner-{name}"}) for name in ENVIRONMENTS},
     **{name: ({f"keys-{name}"}, {name}) for name in ISSUERS},

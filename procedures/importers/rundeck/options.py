@@ -30,7 +30,7 @@ KINDS = {"plain", "text", "date", "file", "multiline", "number", "url", "config"
 
 @dataclass(slots=True)
 class Form:
-    """Properties of the form, of its secrets, and the credentials that a key storage held, each with its place there."""
+    """Properties of the form, of its secrets, and the credentials that a key storage held, each where it lay."""
 
     properties: dict[str, dict[str, Any]] = field(default_factory=dict)
     required: list[str] = field(default_factory=list)
