@@ -196,13 +196,10 @@ def test_a_runner_and_its_issuer_share_the_folder_of_their_socket_and_no_other()
         told, said = ({row["name"]: row["value"] for row in one["env"]} for one in (runner, issuer))
         assert told["OPSPORTAL_ISSUER_SOCKET"] == said["OPSPORTAL_ISSUER_SOCKET"]
         assert said["OPSPORTAL_ISSUER_PEERS"] == str(pods()[f"runner-{name}"]["securityContext"]["runAsUser"])
-        assert Path(said["OPSPORTAL_IDENTITY_KEYS_DIR"]).is_relative_to(its["identity"]["mountPath"])
-        assert "readOnly" not in its["identity"]
+        assert said["OPSPORTAL_IDENTITY_KEYS_DIR"].startswith(its["identity"]["mountPath"] + "/")
         assert Path(told["OPSPORTAL_ISSUER_SOCKET"]).is_relative_to(mine["door"]["mountPath"])
-        assert (issuer["args"], runner["args"]) == (
-            ["issuer", "--environment", name],
-            ["runner", "--environment", name],
-        )
+        for part, one in (("issuer", issuer), ("runner", runner)):
+            assert one["args"] == [part, "--environment", name]
 
 
 def test_a_witness_is_there_for_whoever_asks_and_holds_nothing_of_the_portal() -> None:
