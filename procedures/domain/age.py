@@ -56,6 +56,11 @@ def fits(public: str) -> bool:
     return True
 
 
+def bare(public: str) -> str:
+    """An OpenSSH key without its comment, which may name people and their machines."""
+    return " ".join(public.split()[:2])
+
+
 def encrypt(value: bytes, recipients: Sequence[str]) -> bytes:
     """A binary age file that each of these OpenSSH public keys opens. Raises NoRecipient."""
     if not recipients:

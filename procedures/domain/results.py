@@ -21,7 +21,7 @@ SOURCE = r"^\$\{\{\s*steps\.([A-Za-z][A-Za-z0-9_]{0,62})\.output\.([A-Za-z][A-Za
 LONGEST_ONCE_S = 7 * 86_400
 KEPT_S: Mapping[str, int] = {"once": 86_400, "readers": 90 * 86_400}
 MOST = 20
-MOST_RECIPIENTS = 100
+MOST_RECIPIENTS = 500
 SHORTEST, LONGEST, FEWEST = 8, 65_536, 4
 KEPT, TAKEN, EXPIRED, ERASED = "kept", "picked_up", "expired", "erased"
 SENDING, DELIVERED, UNDELIVERED = "sending", "delivered", "undelivered"
@@ -73,7 +73,7 @@ class ResultNeed:
 
 @dataclass(frozen=True, slots=True)
 class Recipient:
-    """Who can open what the portal keeps: the subject and one of that person's enrolled keys."""
+    """Who can open what the portal keeps: the subject and one of that person's enrolled keys, without its comment."""
 
     who: str
     key: str

@@ -10,7 +10,7 @@ from typing import Any
 from uuid import UUID
 
 from procedures.definitions import registry
-from procedures.domain import grants
+from procedures.domain import age, grants
 from procedures.domain.canonical import moment, parse_moment
 from procedures.domain.controls import Authority
 from procedures.domain.definition import RISKS
@@ -70,7 +70,7 @@ def _recipients(authority: Authority, plan: Mapping[str, Any]) -> None:
     for deliver, rows in plan.get("recipients", {}).items():
         for row in rows:
             key = authority.keys.get(row["key"], {})
-            named = (row["who"], row["public"]) == (key.get("subject"), key.get("public"))
+            named = (row["who"], row["public"]) == (key.get("subject"), age.bare(key.get("public", "")))
             if not named or (deliver == "once" and row["who"] != plan["requester"]):
                 raise LeaseRefused(f"A secret result would go to {row['key']}, which is no key of who it is for.")
 

@@ -24,11 +24,18 @@ class NoKeyForResult(OpsError):
     next_step = "Enrol an Ed25519 SSH key of yours (Settings, Enrol an SSH key), and ask again."
 
 
+class TooManyReaders(OpsError):
+    """A secret for everybody is none."""
+
+    code = "result.too-many-readers"
+    next_step = "Let fewer people read the output of this procedure, or have it delivered into Vault."
+
+
 def of_run(run: Run, definitions: Sequence[Definition], at: datetime) -> Recipients:
     """Recipients by way of delivery; nothing where nothing is kept by the portal.
 
     Whoever the approved plan names stays, as long as that key and right stand: a reader who came later changes no plan.
-    Raises NoKeyForResult.
+    Raises NoKeyForResult, TooManyReaders.
     """
     wanted = {need.deliver for definition in definitions for need in results.of(definition)}
     before = _planned(run)
@@ -53,7 +60,11 @@ def _standing(run: Run, deliver: str, before: tuple[Recipient, ...], at: datetim
     if not now:
         nobody = "nobody who may read its output, you among them, has an" if deliver == "readers" else "you have no"
         raise NoKeyForResult(f"{run.procedure.name} makes a secret, and {nobody} Ed25519 key to encrypt it to.")
-    return before if before and set(before) <= set(now) else now[: results.MOST_RECIPIENTS]
+    if len(now) > results.MOST_RECIPIENTS:
+        raise TooManyReaders(
+            f"{len(now):,} keys could open what {run.procedure.name} makes; {results.MOST_RECIPIENTS} are the most."
+        )
+    return before if before and set(before) <= set(now) else now
 
 
 def _keys(people: Collection[Any], *, production: bool, at: datetime) -> tuple[Recipient, ...]:
@@ -63,7 +74,7 @@ def _keys(people: Collection[Any], *, production: bool, at: datetime) -> tuple[R
     if production:
         rows = rows.filter(Q(counts_from_at__isnull=True) | Q(counts_from_at__lte=at))
     return tuple(
-        Recipient(str(row.person.subject), row.fingerprint, row.public)
+        Recipient(str(row.person.subject), row.fingerprint, age.bare(row.public))
         for row in rows.order_by("person__username", "fingerprint")
         if age.fits(row.public)
     )

@@ -13,7 +13,7 @@ from typing import Any, Literal
 from uuid import uuid4
 
 from procedures.definitions import registry
-from procedures.domain import expressions, plan
+from procedures.domain import expressions, plan, results
 from procedures.domain.definition import Definition, Step
 from procedures.domain.errors import OpsError
 from procedures.domain.masking import Masker
@@ -197,16 +197,19 @@ class Walk:
 
     def _as_wanted(self, who: str, step: Step, wanted: Mapping[str, Any], result: ActionResult, text: str) -> None:
         """Raise Wrong for an exit status or output that is another than the test says."""
+        hidden = {need.output for need in results.of_step(self.definition, step.id)}
         if "exit" in wanted and result.exit_status != wanted["exit"]:
             how = result.exit_status if result.exit_status is not None else result.outcome.replace("_", " ")
             said = text.strip() or result.message or "it printed nothing"
+            said = "what it printed is not shown, since it makes a secret" if hidden else said
             raise self.one.wrong(
                 f"{who} ended {how}, expected was {wanted['exit']}: {said}", "expect", "steps", step.id, "exit"
             )
         for key, value in (wanted.get("output") or {}).items():
             if result.output.get(key) != value:
+                given = "something else" if key in hidden else f"{key} = {result.output.get(key)!r}"
                 raise self.one.wrong(
-                    f"{who} gave {key} = {result.output.get(key)!r}, expected was {value!r}.",
+                    f"{who} gave {given}, expected was {value!r}.",
                     "expect",
                     "steps",
                     step.id,

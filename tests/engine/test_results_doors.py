@@ -8,10 +8,14 @@ from django.test import Client
 from procedures.definitions.load import load
 from procedures.definitions.registry import actions
 from procedures.domain import age
+from procedures.domain import results as rules
 from procedures.domain.clock import now
 from procedures.services import results
-from tests.engine.test_results import CANARY, ONCE, asked, declared, key_of, made, maker
+from procedures.services.recipients import TooManyReaders
+from procedures.trials import suite
+from tests.engine.test_results import CANARY, ONCE, READERS, asked, declared, key_of, made, maker
 from tests.engine.test_runs import PROCEDURE, procedure, run_it, steps
+from tests.factories import portal
 from tests.factories.portal import World
 
 pytestmark = pytest.mark.ordinary
@@ -94,3 +98,31 @@ def test_what_a_called_procedure_makes_is_for_who_asked_for_the_whole(world: Wor
     assert (row.task.step, row.recipients[0][0]) == ("go/make", str(petra.subject))
     _, file = results.fetch_result(actor=petra, run=run.id, result=row.id, at=now())
     assert age.decrypt(file, key_of(world, petra)).decode() == CANARY
+
+
+def test_the_comment_of_a_key_stands_in_no_plan(world: World, monkeypatch: pytest.MonkeyPatch) -> None:
+    bare = portal.public_text
+    monkeypatch.setattr(portal, "public_text", lambda key: f"{bare(key)} quinn@her-laptop")
+    quinn, run = made(world)
+    assert run.state == "succeeded", run.message
+    assert quinn.signing_keys.get().public.endswith("quinn@her-laptop")
+    assert b"her-laptop" not in bytes(run.plan)
+
+
+def test_a_secret_for_more_than_can_be_named_is_refused(world: World, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(rules, "MOST_RECIPIENTS", 1)
+    reader = world.person("reader", key=True)
+    quinn = asked(world, READERS)
+    world.may(reader, "read_output", procedure="maker")
+    with pytest.raises(TooManyReaders, match="3 keys could open"):
+        world.ask(quinn, procedure="maker")
+
+
+@pytest.mark.parametrize("wanted", ["output: {password: other}", "exit: 3"])
+def test_a_test_of_a_procedure_says_nothing_of_what_it_made(wanted: str) -> None:
+    text = PROCEDURE.format(name="x", steps=steps(maker()), timeout="1m") + declared(ONCE)
+    case = f"expect: {{steps: {{make: {{{wanted}}}}}}}\n"
+    row = suite.result({"procedure.yaml": text.encode(), "tests/one.yaml": case.encode()}, "tests/one.yaml")
+    assert not row["ok"]
+    assert "gave something else" in row["told"] or "is not shown" in row["told"], row["told"]
+    assert CANARY not in row["told"]

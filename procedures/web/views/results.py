@@ -12,7 +12,7 @@ from django.views.decorators.http import require_POST
 from procedures.domain.clock import now
 from procedures.queries import pages_runs
 from procedures.services import results
-from procedures.web.doors import page, person_of
+from procedures.web.doors import download, page, person_of
 
 
 @page
@@ -22,11 +22,7 @@ def fetch(request: HttpRequest, run: UUID, result: UUID) -> HttpResponse:
     me = person_of(request)
     pages_runs.one_run(me, run, now())
     row, content = results.fetch_result(actor=me, run=run, result=result, at=now())
-    answer = HttpResponse(content, content_type="application/octet-stream")
-    answer["Content-Disposition"] = f'attachment; filename="{row.name}.age"'
-    answer["X-Content-Type-Options"] = "nosniff"
-    answer["Content-Security-Policy"] = "default-src 'none'; sandbox"
-    return answer
+    return download(content, f"{row.name}.age")
 
 
 @page

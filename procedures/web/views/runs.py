@@ -17,7 +17,7 @@ from procedures.models import Environment, Run
 from procedures.queries import pages_evidence, pages_log, pages_runs, since_success, waiting, workloads
 from procedures.services import artifacts, continuing, endings, gate_answers, pauses, reruns, run_comments
 from procedures.web import schema_form, timeline, words
-from procedures.web.doors import page, person_of, show, status_of
+from procedures.web.doors import download, page, person_of, show, status_of
 
 CELLS = 12
 WRONG = 20
@@ -204,11 +204,7 @@ def artifact(request: HttpRequest, run: UUID, artifact: UUID) -> HttpResponse:
     me = person_of(request)
     pages_runs.one_run(me, run, now())
     row = artifacts.read_artifact(actor=me, run=run, artifact=artifact, at=now())
-    answer = HttpResponse(bytes(row.content or b""), content_type="application/octet-stream")
-    answer["Content-Disposition"] = f'attachment; filename="{row.name}"'
-    answer["X-Content-Type-Options"] = "nosniff"
-    answer["Content-Security-Policy"] = "default-src 'none'; sandbox"
-    return answer
+    return download(bytes(row.content or b""), row.name)
 
 
 @page
