@@ -17,6 +17,7 @@ SEALED: tuple[Deliver, ...] = ("once", "readers")  # kept by the portal, which c
 SENT: tuple[Deliver, ...] = ("vault", "kubernetes", "aws")  # put where the environment's binding lets it
 PLACES: Mapping[str, tuple[str, ...]] = {"vault": ("path", "key"), "kubernetes": ("secret", "key"), "aws": ("secret",)}
 EARLY = ("parameters", "environment", "run")  # what a place may depend on: all of it is approved
+PROVIDERS = {"vault": "vault", "kubernetes": "kubernetes-token", "aws": "aws-sts"}  # that put something there
 SOURCE = r"^\$\{\{\s*steps\.([A-Za-z][A-Za-z0-9_]{0,62})\.output\.([A-Za-z][A-Za-z0-9_]{0,62})\s*\}\}$"
 LONGEST_ONCE_S = 7 * 86_400
 KEPT_S: Mapping[str, int] = {"once": 86_400, "readers": 90 * 86_400}

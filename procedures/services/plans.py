@@ -185,12 +185,22 @@ def make(
         networks=tuple(environment.networks),
         continues=carried.told(run),
     )
-    below = _frames(run, definition, ask, at=at)
-    ask = replace(ask, recipients=recipients.of_run(run, [definition, *(one.definition for one in below.values())], at))
-    below = {prefix: replace(one, ask=replace(one.ask, recipients=ask.recipients)) for prefix, one in below.items()}
+    ask, below = _handed_over(run, definition, ask, _frames(run, definition, ask, at=at), at)
     data = freeze.build(definition, files, ask, registry.actions(), below)
     data, approvals, said = run_policies.planned(run, definition, ask, below, data, at=at)
     return Planned(data, plan.plan_digest(data), replace(ask, approvals=approvals), below, files, said)
+
+
+def _handed_over(
+    run: Run, definition: Definition, ask: plan.Ask, below: Mapping[str, Frame], at: datetime
+) -> tuple[plan.Ask, dict[str, Frame]]:
+    """The same, with whose keys open what is made for people. Raises NoKeyForResult, NoPlace."""
+    definitions = [definition, *(one.definition for one in below.values())]
+    for one, bound in zip(definitions, [ask.bindings, *(one.ask.bindings for one in below.values())], strict=True):
+        recipients.require_places(one, bound)
+    named = recipients.of_run(run, definitions, at)
+    inner = {prefix: replace(one, ask=replace(one.ask, recipients=named)) for prefix, one in below.items()}
+    return replace(ask, recipients=named), inner
 
 
 def _frames(run: Run, definition: Definition, ask: plan.Ask, *, at: datetime) -> dict[str, Frame]:

@@ -12,6 +12,7 @@ from procedures.domain import age, results
 from procedures.domain.canonical import parse
 from procedures.domain.definition import Definition
 from procedures.domain.errors import OpsError
+from procedures.domain.ports import Binding, NoPlace
 from procedures.domain.results import Recipient, Recipients
 from procedures.models import EnrolledKey, Person, Run
 from procedures.queries.holders import holders
@@ -44,6 +45,15 @@ def of_run(run: Run, definitions: Sequence[Definition], at: datetime) -> Recipie
         if deliver in wanted:
             found[deliver] = _standing(run, deliver, before.get(deliver, ()), at)
     return found
+
+
+def require_places(definition: Definition, bindings: Mapping[str, Binding]) -> None:
+    """What is sent somewhere has a credential that puts it there: said before anything is made. Raises NoPlace."""
+    for need in results.of(definition):
+        fitting, bound = results.PROVIDERS.get(need.deliver), bindings.get(need.credential)
+        if fitting and (bound is None or bound.provider != fitting):
+            what = f"{need.credential} is bound to {bound.provider}" if bound else f"nothing binds {need.credential}"
+            raise NoPlace(f"{need.name} goes to {need.deliver}, which takes a binding to {fitting}: {what}.")
 
 
 def _planned(run: Run) -> Mapping[str, tuple[Recipient, ...]]:

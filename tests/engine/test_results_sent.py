@@ -11,6 +11,7 @@ from django.test import Client
 
 from procedures.credentials.vault import Vault
 from procedures.domain.clock import now
+from procedures.domain.ports import NoPlace
 from procedures.domain.results import NoSuchPlace
 from procedures.domain.sealing import secret_object
 from procedures.evidence.models import Event
@@ -162,3 +163,11 @@ def test_the_credential_is_lent_for_that_step_alone(world: World, vault: Place) 
     run = run_it(world, rotator(world, vault), "rotate")
     (lease,) = LeaseRecord.objects.filter(run=run)
     assert (lease.step, lease.credential, lease.state) == ("make", "store", "revoked")
+
+
+def test_a_binding_that_stores_nothing_is_refused_before_anything_is_made(world: World, vault: Place) -> None:
+    quinn = rotator(world, vault)
+    words = {"environment": "development", "name": "store", "provider": "sealed-secret", "role": "none", "reach": {}}
+    world.propose("binding", {**words, "ceiling": {"secret": "approle", "env": "TOKEN"}, "max_ttl_s": 900})
+    with pytest.raises(NoPlace, match="takes a binding to vault: store is bound to sealed-secret"):
+        world.ask(quinn, procedure="rotate")
