@@ -195,4 +195,8 @@ def _b64(data: bytes) -> bytes:
 
 
 def _unb64(text: bytes) -> bytes:
-    return base64.b64decode(text + b"=" * (-len(text) % 4), validate=True)
+    """Raises ValueError, also for a second way to write the same bytes."""
+    data = base64.b64decode(text + b"=" * (-len(text) % 4), validate=True)
+    if _b64(data) != text:
+        raise ValueError("not canonical")
+    return data

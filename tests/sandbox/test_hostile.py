@@ -140,7 +140,7 @@ def test_the_self_test_names_what_gets_through_and_offers_the_next_tier(monkeypa
 def test_where_bubblewrap_is_blocked_and_the_kernel_has_no_landlock_nothing_is_offered(
     monkeypatch: pytest.MonkeyPatch, tmp_path: Path
 ) -> None:
-    for above in (tmp_path, *tmp_path.parents[:2]):
+    for above in (tmp_path, *(one for one in tmp_path.parents if one.name.startswith(("pytest", "popen")))):
         above.chmod(0o755)
     blocked = tmp_path / "bwrap"
     blocked.write_text("#!/bin/sh\necho 'bwrap: No permissions to create a new namespace' >&2\nexit 1\n")
