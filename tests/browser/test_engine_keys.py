@@ -5,6 +5,7 @@ from __future__ import annotations
 import pytest
 from playwright.sync_api import Page, expect
 
+from procedures.models import Run
 from tests.browser import engine_places, engine_runs
 from tests.browser.conftest import Portal
 
@@ -80,6 +81,20 @@ def test_menus_and_dialogs_open_and_are_left_by_keyboard(portal: Portal) -> None
     expect(page.locator("#rail")).to_be_visible()
     page.keyboard.press("Escape")
     expect(page.locator("#rail")).to_be_hidden()
+
+
+def test_a_menu_that_is_open_when_the_run_goes_on_leads_back_to_what_opened_it(portal: Portal) -> None:
+    portal.town.accept("hello")
+    path = engine_runs.runs_of(portal.town, "live")["run-asks"][1]
+    page = portal.page("mira")
+    page.goto(portal.url + path)
+    page.locator("[popovertarget=cancel]").focus()
+    page.keyboard.press("Enter")
+    page.keyboard.press("Tab")
+    Run.objects.filter(pk=path.strip("/").rpartition("/")[2]).update(state="running", waiting_gate="")
+    expect(page.locator("#told")).to_contain_text("Running")
+    page.keyboard.press("Escape")
+    expect(page.locator("[popovertarget=cancel]")).to_be_focused()
 
 
 def test_the_live_filter_tells_how_many_match_in_a_line_that_stays(portal: Portal) -> None:

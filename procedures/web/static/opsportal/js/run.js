@@ -65,12 +65,15 @@ async function move() {
   const answer = await fetch(`${log.dataset.live}?${query({})}`);
   if (!answer.ok) return;
   const page = new DOMParser().parseFromString(await answer.text(), "text/html");
-  for (const id of ["live", "steps"]) {
+  // What is replaced is not read out; this line stays, and says how the run stands.
+  document.querySelector("#told").textContent = page.querySelector("#live .pill").textContent;
+  // Who closes a menu comes back to what opened it, so that stays while one is open; it is looked at again afterwards.
+  const menu = document.querySelector(":popover-open");
+  menu?.addEventListener("toggle", move, { once: true });
+  for (const id of menu ? [] : ["live", "steps"]) {
     const now = document.getElementById(id), next = page.getElementById(id);
     if (now && next && !now.contains(document.activeElement)) now.replaceWith(document.adoptNode(next));
   }
-  // What is replaced is not read out; this line stays, and says how the run stands.
-  document.querySelector("#told").textContent = document.querySelector("#live .pill").textContent;
 }
 function watch() {
   const source = new EventSource(`${log.dataset.events}?${query({ after: log.dataset.after })}`);
