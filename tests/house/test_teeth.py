@@ -13,6 +13,7 @@ from typing import Any
 
 import pytest
 
+from tests.fixtures.folders import open_to_all
 from tests.house import tree
 
 ENTRIES: list[dict[str, Any]] = tomllib.loads((tree.ROOT / "tests/house/teeth.toml").read_text())["function"]
@@ -35,6 +36,7 @@ def test_teeth_name_a_function_and_a_test_that_exist(entry: dict[str, Any]) -> N
 @pytest.mark.timeout(600)
 def test_emptied_function_is_missed(entry: dict[str, Any], tmp_path: Path) -> None:
     copy_of_the_tree(tmp_path)
+    open_to_all(tmp_path)  # some tests run it as another user
     whole = outcome(tmp_path, entry)
     assert whole.returncode == 0, f"the test must pass before anything is emptied:\n{whole.stdout}"
     empty(tmp_path / entry["path"], entry["name"], entry.get("returns", "None"))

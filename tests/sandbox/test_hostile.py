@@ -17,6 +17,7 @@ from procedures.sandbox import cgroup, confined, probe
 from procedures.sandbox.hostile import attack, program
 from procedures.sandbox.victim import victim
 from tests.fixtures.counterparts import need
+from tests.fixtures.folders import open_to_all
 from tests.sandbox.tiers import PLAIN, ROOT, as_anybody
 
 TIERS = ("B", "C")
@@ -140,8 +141,7 @@ def test_the_self_test_names_what_gets_through_and_offers_the_next_tier(monkeypa
 def test_where_bubblewrap_is_blocked_and_the_kernel_has_no_landlock_nothing_is_offered(
     monkeypatch: pytest.MonkeyPatch, tmp_path: Path
 ) -> None:
-    for above in (tmp_path, *(one for one in tmp_path.parents if one.name.startswith(("pytest", "popen")))):
-        above.chmod(0o755)
+    open_to_all(tmp_path)
     blocked = tmp_path / "bwrap"
     blocked.write_text("#!/bin/sh\necho 'bwrap: No permissions to create a new namespace' >&2\nexit 1\n")
     blocked.chmod(0o755)
