@@ -12,7 +12,19 @@ from uuid import uuid4
 
 from procedures.domain.canonical import canon, parse
 from procedures.domain.clock import now
-from procedures.models import Claim, Environment, Hold, LogChunk, Person, Run, RunComment, Runner, Target, Task
+from procedures.models import (
+    Claim,
+    Environment,
+    Hold,
+    LogChunk,
+    Person,
+    Run,
+    RunComment,
+    Runner,
+    SecretResult,
+    Target,
+    Task,
+)
 from tests.browser import engine_places
 from tests.browser.engine_places import HOSTS, RTL, WORD
 from tests.web.town import Town
@@ -73,6 +85,27 @@ class Runs:
             text = f"\x1b[32m{row['step']}\x1b[0m {WORD} {RTL}\n{row.get('message', '')}\n"
             said = {"task": task, "step": task.step, "target": task.target, "stream": "stdout", "at": begun}
             LogChunk.objects.create(run=run, seq=number + 1, text=text, **said)
+
+    def results(self) -> None:
+        """What a run made in secret: kept for one person and for readers, on its way, there, lost, and gone."""
+        ends = {"expires_at": self.at + timedelta(hours=20), "content": b"age", "ended_at": None}
+        vault = {"deliver": "vault", "where": f"secret/data/{WORD} of Vault, with the credential {WORD[:60]}"}
+        lost = vault | {"state": "undelivered", "why": f"Vault answered 403 to put {WORD} {RTL} <b>not markup</b>"}
+        rows = [
+            {"name": "password", "deliver": "once", "state": "kept", **ends},
+            {"name": f"dump-{WORD[:50]}", "deliver": "readers", "state": "kept", "classification": "personal", **ends},
+            {"name": "token", **vault, "state": "sending", "ended_at": None},
+            {"name": "key", **vault, "state": "delivered"},
+            {"name": "certificate", **lost},
+            {"name": "pin", "deliver": "once", "state": "picked_up"},
+            {"name": "hint", "deliver": "once", "state": "expired"},
+        ]
+        for name, state in (("run-results", "succeeded"), ("run-results-live", "running")):
+            run = self.put(name, state, HOSTS[:2], [_at(HOSTS[0], "succeeded"), _at(HOSTS[1], "succeeded")])
+            for row in rows:
+                given = {"where": f"once to {WORD[:60]} {RTL}", "made_at": self.at, "ended_at": self.at, **row}
+                SecretResult.objects.create(run=run, task=run.tasks.latest("id"), **given)
+            self.paths[f"{name}-kept"] = self.paths[name] + "?tab=outputs"
 
     def waiting(self) -> None:
         """What waits: for approval, behind a stop, in the queue, for a lock, for a runner."""
@@ -148,7 +181,7 @@ def _at(host: str, state: str, **more: Any) -> dict[str, Any]:
 
 
 def runs_of(town: Town, which: str) -> dict[str, tuple[str, str]]:
-    """The pages of the runs that are `waiting`, `live` or `over`, as whoever asked for them sees them."""
+    """The pages of the runs that are `waiting`, `live` or `over`, or made `results`, as their requester sees them."""
     engine_places.targets_of(town)
     engine_places.runners_of(town)
     long = f"Bartholomäus {WORD[:90]} 🚀 {RTL}"

@@ -28,6 +28,7 @@ GROUPS = {
     "waiting": lambda town: engine_runs.runs_of(town, "waiting"),
     "live": lambda town: engine_runs.runs_of(town, "live"),
     "over": lambda town: engine_runs.runs_of(town, "over"),
+    "results": lambda town: engine_runs.runs_of(town, "results"),
 }
 SEEN = [(1280, "light"), (1280, "dark"), (390, "dark"), (390, "light")]
 

@@ -113,8 +113,10 @@ def _live(request: HttpRequest, run: Run) -> dict[str, Any]:
     columns = targets if len(targets) <= CELLS else []
     refused = continuing.refusal(run) if run.state in continuing.FROM else None
     went_wrong = pages_runs.went_wrong(steps)
+    own = run.requester_id == person_of(request).pk
     return {
-        "own": run.requester_id == person_of(request).pk,
+        "own": own,
+        "to_pick_up": run.results.filter(state="kept", deliver="once", expires_at__gt=at).count() if own else 0,
         "wrong_tasks": went_wrong[:WRONG],
         "more_wrong": len(went_wrong) - WRONG,
         "run": run,
