@@ -103,6 +103,7 @@ def test_a_recovery_that_was_cut_short_is_finished_by_the_next_one(kept: Kept, m
     kept.run()
     kept.empty()
     restore(older)
+    parts.give()
     steps = {"rename": Path.rename, "replace": Path.replace}
     for cut in range(8):
 

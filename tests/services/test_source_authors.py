@@ -15,6 +15,7 @@ from procedures.models import Source
 from procedures.services import controls, sources
 from procedures.services.unit import SecondPersonRequired
 from tests.factories.repositories import PROCEDURE, git
+from tests.fixtures.parts import as_owner
 from tests.services.forge import Forge
 
 pytestmark = pytest.mark.ordinary
@@ -179,7 +180,8 @@ def test_a_hook_that_comes_while_the_portal_looks_is_kept_for_the_next_look(
     read = Repository.files
 
     def files(self: Repository, commit: str, folder: str) -> dict[str, bytes]:
-        sources.taken(name="repo", push=late, at=now())
+        with as_owner():  # it comes to the web, and the scheduler looks
+            sources.taken(name="repo", push=late, at=now())
         return read(self, commit, folder)
 
     monkeypatch.setattr(Repository, "files", files)
