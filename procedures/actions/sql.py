@@ -7,9 +7,11 @@ import io as files
 import threading
 import time
 from collections.abc import Mapping, Sequence
+from concurrent.futures import Future, wait
 from dataclasses import dataclass, field
 from numbers import Number
-from typing import Any, ClassVar
+from queue import SimpleQueue
+from typing import Any, ClassVar, Literal
 
 from procedures.actions.database import Database, reached, written
 from procedures.domain import expressions
@@ -17,6 +19,7 @@ from procedures.domain.cells import quoted
 from procedures.domain.errors import OpsError
 from procedures.domain.ports import Action, ActionCall, ActionIO, ActionResult, Outcome
 from procedures.domain.rendering import ENV_NAME
+from procedures.domain.secrets import Secret
 
 MAX_ROWS, ROWS, CSV_ROWS = 10_000, 100, 100_000
 COUNT = {"type": "integer", "minimum": 0}
@@ -175,24 +178,54 @@ def _value(call: ActionCall, value: Any) -> Any:
     return value
 
 
+class _Told(ActionIO):
+    """What the thread at the database has to say; the step's own passes it on, and may learn that its run is lost."""
+
+    def __init__(self, io: ActionIO) -> None:
+        self.cancelled, self._io = io.cancelled, io
+        self._said: SimpleQueue[tuple[Any, bytes]] = SimpleQueue()
+
+    def write(self, stream: Literal["stdout", "stderr", "system"], data: bytes) -> None:
+        self._said.put((stream, data))
+
+    def register_secret(self, secret: Secret) -> None:
+        self._io.register_secret(secret)
+
+    def pass_on(self) -> None:
+        while not self._said.empty():
+            self._io.write(*self._said.get())
+
+
 def _worked(call: ActionCall, io: ActionIO, database: Database, asked: Asked) -> ActionResult:
     """The step's result; on cancel or time-out the statement is canceled, and what is known of it is said."""
-    found: list[ActionResult] = []
     if io.cancelled.is_set():
         return ActionResult("canceled", remote="dead", message="Canceled before the database was asked.")
-    worker = threading.Thread(target=lambda: found.append(_done(call, io, database, asked)), daemon=True)
-    worker.start()
+    found: Future[ActionResult] = Future()
+    told = _Told(io)
+
+    def work() -> None:
+        try:
+            found.set_result(_done(call, told, database, asked))
+        except Exception as problem:  # noqa: BLE001 - raised again in the step's own thread
+            found.set_exception(problem)
+
+    threading.Thread(target=work, daemon=True).start()
     until, outcome = time.monotonic() + call.seconds_left, "timed_out"
-    while worker.is_alive() and time.monotonic() < until:
-        if io.cancelled.is_set():
-            outcome = "canceled"
-            break
-        worker.join(0.02)
-    if found:
-        return found[0]
-    database.cancel()
-    worker.join(0.8)
-    return _stopped(outcome, found, asked)  # type: ignore[arg-type]
+    try:
+        while not found.done() and time.monotonic() < until:
+            if io.cancelled.is_set():
+                outcome = "canceled"
+                break
+            wait([found], 0.02)
+            told.pass_on()
+    finally:
+        if not (in_time := found.done()):
+            database.cancel()
+            wait([found], 0.8)
+    told.pass_on()
+    if in_time:
+        return found.result()
+    return _stopped(outcome, [found.result()] if found.done() else [], asked)  # type: ignore[arg-type]
 
 
 def _stopped(outcome: Outcome, found: Sequence[ActionResult], asked: Asked) -> ActionResult:

@@ -7,7 +7,7 @@ import io
 import threading
 import time
 from collections.abc import Iterator, Mapping
-from typing import Any
+from typing import Any, Literal
 
 import pytest
 
@@ -176,6 +176,29 @@ def test_it_ends_at_once_and_says_what_is_known(shop: Shop, fixer: Lease, how: s
     assert shop.ask("SELECT count(*) FROM app.users WHERE locked") == 1
     active = "SELECT count(*) FROM pg_stat_activity WHERE usename = %s AND state = 'active'"
     assert shop.ask(active, fixer.evidence["role"]) == 0
+
+
+class Lost(Exception):
+    """What a step learns when somebody else has its run."""
+
+
+class LostIO(Collected):
+    """The run is lost before the first line is stored; only the step's own thread may store anything."""
+
+    def write(self, stream: Literal["stdout", "stderr", "system"], data: bytes) -> None:
+        assert threading.current_thread() is threading.main_thread()
+        raise Lost
+
+
+def test_a_run_that_is_lost_on_the_way_is_no_time_out_and_its_statement_ends(shop: Shop, fixer: Lease) -> None:
+    text = "DO $$ BEGIN RAISE NOTICE 'begun'; PERFORM pg_sleep(30); END $$"
+    began = time.monotonic()
+    with pytest.raises(Lost):
+        asked(fixer, LostIO(), query=text, writes=True)
+    assert time.monotonic() - began < 10
+    assert (
+        shop.ask("SELECT count(*) FROM pg_stat_activity WHERE query LIKE %s AND state = 'active'", "DO $$ BEGIN%") == 0
+    )
 
 
 def test_a_revoked_role_in_the_middle_of_a_write_is_told_as_unknown(shop: Shop, fixer: Lease) -> None:
