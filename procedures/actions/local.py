@@ -87,26 +87,9 @@ class _Local(Action):
         at = places(tier, folder)
         scratch, bundle = _lay_out(folder, call, uid, at)
         lent = _lent(call, at)
-        secrets = {name: secret.reveal().decode("utf-8", "surrogateescape") for name, secret in call.secret_env.items()}
-        env = {
-            "PATH": "/usr/local/bin:/usr/bin:/bin",
-            "LANG": "C.UTF-8",
-            "HOME": at.scratch,
-            "OPSPORTAL_SCRATCH": at.scratch,
-            "OPSPORTAL_BUNDLE": at.bundle,
-            "OPSPORTAL_PARAMETERS": f"{at.scratch}/.parameters.json",
-            "OPSPORTAL_OUTPUT": f"{at.scratch}/.output",
-            "OPSPORTAL_RUN": str(call.run_id),
-            "OPSPORTAL_NONCE": call.nonce,
-            **({"TMPDIR": at.scratch} if tier == "C" else {}),
-            **{name: place for name, (place, _) in lent.items()},
-            **(dict.fromkeys(PROXIES, f"http://127.0.0.1:{PORT}") if egress else {}),
-            **at.here(call.env, call.files),
-            **secrets,
-        }
         program = Program(
             argv=at.here(self.words(call), call.files),
-            env=env,
+            env=_variables(call, at, tier, lent, egress),
             scratch=scratch,
             bundle=bundle,
             uid=uid,
@@ -148,6 +131,29 @@ class _Local(Action):
             message=lacking if good else f"It ended with exit status {ended.status}.",
             files=files,
         )
+
+
+def _variables(
+    call: ActionCall, at: Places, tier: str, lent: Mapping[str, tuple[str, Secret]], egress: Egress | None
+) -> dict[str, str]:
+    """All that a step finds in its environment: nothing of the runner's own."""
+    secrets = {name: secret.reveal().decode("utf-8", "surrogateescape") for name, secret in call.secret_env.items()}
+    return {
+        "PATH": "/usr/local/bin:/usr/bin:/bin",
+        "LANG": "C.UTF-8",
+        "HOME": at.scratch,
+        "OPSPORTAL_SCRATCH": at.scratch,
+        "OPSPORTAL_BUNDLE": at.bundle,
+        "OPSPORTAL_PARAMETERS": f"{at.scratch}/.parameters.json",
+        "OPSPORTAL_OUTPUT": f"{at.scratch}/.output",
+        "OPSPORTAL_RUN": str(call.run_id),
+        "OPSPORTAL_NONCE": call.nonce,
+        **({"TMPDIR": at.scratch} if tier == "C" else {}),
+        **{name: place for name, (place, _) in lent.items()},
+        **(dict.fromkeys(PROXIES, f"http://127.0.0.1:{PORT}") if egress else {}),
+        **at.here(call.env, call.files),
+        **secrets,
+    }
 
 
 def _egress(call: ActionCall) -> AbstractContextManager[Egress | None]:

@@ -149,10 +149,7 @@ def approve_ahead(
     found = offer(actor=actor, name=name, at=at)
     if plan_digest != found.digest:
         raise PlanChanged("The plan digest is not that of what the next run would do.", pointer="/plan_digest")
-    duties = [duty for duty in duties_of(actor) if duty in found.needed]
-    if approvals_missing(found.needed, {"": duties}) == approvals_missing(found.needed, {}):
-        wanted = ", ".join(f"{number} × {duty}" for duty, number in found.needed.items())
-        raise NotAllowed(f"You fill no duty that these runs ask for: {wanted}.")
+    duties = _duties(actor, found)
     expected = statement_for(actor=actor, found=found, count=count, until=until, at=at)
     production = row.environment.production
     decision = decided(
@@ -198,6 +195,15 @@ def approve_ahead(
     )
     telling_standing.approved_ahead(row, made, at=at)
     return made
+
+
+def _duties(actor: Person, found: Offer) -> list[str]:
+    """Duties of this person that the runs ask for. Raises NotAllowed where that brings them no nearer."""
+    duties = [duty for duty in duties_of(actor) if duty in found.needed]
+    if approvals_missing(found.needed, {"": duties}) == approvals_missing(found.needed, {}):
+        wanted = ", ".join(f"{number} × {duty}" for duty, number in found.needed.items())
+        raise NotAllowed(f"You fill no duty that these runs ask for: {wanted}.")
+    return duties
 
 
 @thing

@@ -252,6 +252,10 @@ def test_a_witness_that_lost_its_memory_is_told_for_good(bare: Place) -> None:
         grow()
         until(cosigned)
         until(lambda: WitnessContact.objects.get().forgot_at)
+        told = WitnessContact.objects.get().forgot_at
+        grow()
+        until(cosigned)
+    assert WitnessContact.objects.get().forgot_at == told, "that it agrees again takes nothing of it back"
 
 
 def test_killed_at_any_moment_sequencer_and_witness_agree_afterwards(bare: Place) -> None:
