@@ -134,6 +134,7 @@ def runners(as_json: bool) -> None:
     rows = [
         f"{r['name']:<32} {r['state']:<7} {','.join(r['environments']):<24} tier {r['reported']['tier'] or '?':<3} "
         f"{r['reported']['version'] or '?':<8} {r['busy']} under way  {r['skew']}".rstrip()
+        + (f"  clock {r['clock']}" if r["clock"] else "")
         for r in found["results"]
     ]
     show(found, as_json=as_json, rows=rows or ["No runner that you may see."])

@@ -29,6 +29,7 @@ def shape(one: runners.Listed) -> dict[str, Any]:
         "ended_at": row.ended_at,
         "reported": {"tier": row.tier, "version": row.software, **(row.reported or {})},
         "skew": one.skew,
+        "clock": one.clock,
         "unattested": one.unattested,
         "replace_pool_keys_of": one.replace,
         "busy": one.busy,

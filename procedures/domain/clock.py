@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
-from datetime import UTC, datetime
+from datetime import UTC, datetime, timedelta
+
+SKEW = timedelta(seconds=5)  # how far from the database a process may be and still decide (H35)
 
 
 def now() -> datetime:

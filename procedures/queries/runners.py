@@ -8,6 +8,7 @@ from datetime import datetime, timedelta
 from django.conf import settings
 
 from procedures.domain import plan
+from procedures.domain.clock import SKEW
 from procedures.domain.runners import fingerprint
 from procedures.models import ControlChange, Person, PoolKey, Run, Runner
 from procedures.queries import pages_runs, targets
@@ -25,6 +26,7 @@ class Listed:
     state: str
     environments: list[str]
     skew: str
+    clock: str
     unattested: bool
     foreign: list[str]
     replace: list[str]
@@ -53,6 +55,7 @@ def _told(row: Runner, actor: Person, pools: dict[str, datetime], at: datetime) 
         state=state_of(row, at),
         environments=list(row.environments),
         skew=_skew(row),
+        clock=_clock(row),
         unattested=bool(row.attested and said.get("software") not in row.attested),
         foreign=[action for action, mark in said.get("actions", {}).items() if not mark.startswith("opsportal:")],
         replace=[name for name in row.environments if since and name in pools and pools[name] < since],
@@ -63,13 +66,15 @@ def _told(row: Runner, actor: Person, pools: dict[str, datetime], at: datetime) 
 
 
 def state_of(row: Runner, at: datetime) -> str:
-    """`alive`, `silent` (not heard of for too long), `new` (never heard of) or `ended`."""
+    """`alive`, `draining` (told to stop), `silent` (not heard of for too long), `new` (never heard of) or `ended`."""
     if row.ended_at is not None:
         return "ended"
     if row.heartbeat_at is None:
         return "new"
     late = at - row.heartbeat_at > timedelta(seconds=settings.OPSPORTAL_HEARTBEAT_LOST_S)
-    return "silent" if late else "alive"
+    if late:
+        return "silent"
+    return "draining" if (row.reported or {}).get("draining") else "alive"
 
 
 def _skew(row: Runner) -> str:
@@ -79,6 +84,14 @@ def _skew(row: Runner) -> str:
     if row.software and row.software != settings.OPSPORTAL_VERSION:
         return f"runs {row.software}, this portal {settings.OPSPORTAL_VERSION}"
     return ""
+
+
+def _clock(row: Runner) -> str:
+    """That its clock is too far from the database's, in words; "" if it is not, or it was never heard of."""
+    if row.skew_s is None or abs(row.skew_s) <= SKEW.total_seconds():
+        return ""
+    side = "ahead of" if row.skew_s > 0 else "behind"
+    return f"{abs(row.skew_s):.0f} s {side} the database's: it claims nothing until the host's clock is set"
 
 
 def _issuer(row: Runner) -> str:

@@ -15,6 +15,7 @@ from django.conf import settings
 
 from procedures.definitions import registry
 from procedures.domain import plan
+from procedures.engine import draining
 from procedures.issuer.greeting import answers
 from procedures.issuer.place import path_of
 
@@ -31,6 +32,7 @@ def said(environments: Sequence[str] = ()) -> dict[str, Any]:
         "plan_format": plan.FORMAT,
         "broker": urlsplit(str(settings.CELERY_BROKER_URL)).scheme.partition("+")[0],
         "process": PROCESS,
+        "draining": draining.wanted.is_set(),
     }
 
 

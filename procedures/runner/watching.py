@@ -15,6 +15,7 @@ from django.db import DatabaseError, connections
 from opsportal import alive
 from procedures.domain.clock import now
 from procedures.domain.masking import self_test
+from procedures.engine import draining
 from procedures.runner import reporting
 from procedures.runner.drive import identity
 from procedures.runner.identity import Identity
@@ -57,8 +58,9 @@ def _beat(me: Identity, found: str, said: dict[str, Any], environments: Sequence
         try:
             runners.beat(runner=me.id, tier=found, software=settings.OPSPORTAL_VERSION, at=now())
             _leave_if_ended(me)
-            if (issuer := reporting.issuers(environments)) != said["issuer"]:
-                said = {**said, "issuer": issuer}
+            told = {"issuer": reporting.issuers(environments), "draining": draining.wanted.is_set()}
+            if told != {name: said[name] for name in told}:
+                said = {**said, **told}
                 version = settings.OPSPORTAL_VERSION
                 runner_reports.report(runner=me.id, tier=found, version=version, said=said, at=now())
             alive.touch(settings.OPSPORTAL_ALIVE_FILE)

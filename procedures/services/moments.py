@@ -2,12 +2,11 @@
 
 from __future__ import annotations
 
-from datetime import datetime, timedelta
+from datetime import datetime
 
+from procedures.domain.clock import SKEW
 from procedures.domain.errors import OpsError
 from procedures.evidence.moments import database_now
-
-SKEW = timedelta(seconds=5)
 
 
 class ClockSkewed(OpsError):

@@ -16,7 +16,8 @@ def report(*, runner: UUID, tier: str, version: str, said: Mapping[str, Any], at
     """Keep what a runner says at its start, or when it has changed. False if the portal knows no such living runner.
 
     `said`: `actions` (id → mark), `software` (digest of what it runs), `plan_format`, `broker`, `process`, `issuer`
-    (whether it is `apart` from the runner, and of which environments it is `away`).
+    (whether it is `apart` from the runner, and of which environments it is `away`), `draining` (whether it was told to
+    stop: it takes nothing new).
     """
     issuer = said.get("issuer", {})
     kept = {
@@ -25,6 +26,7 @@ def report(*, runner: UUID, tier: str, version: str, said: Mapping[str, Any], at
         "plan_format": int(said["plan_format"]),
         "broker": str(said["broker"])[:20],
         "process": str(said["process"])[:36],
+        "draining": bool(said.get("draining")),
         "issuer": {
             "apart": bool(issuer.get("apart")),
             "away": [str(name)[:63] for name in issuer.get("away", [])[:50]],

@@ -15,6 +15,7 @@ from procedures.evidence.queries import facts_of_kinds
 from procedures.evidence.record import record
 from procedures.evidence.sequence import Sequencer
 from procedures.models import Run, Runner
+from procedures.queries.runners import listed
 from procedures.runner import drive as driving
 from procedures.services import claims, moments, runners
 from procedures.services.moments import ClockSkewed, database_now
@@ -66,6 +67,10 @@ def test_a_heartbeat_counts_by_the_database_and_tells_of_the_skew(world: World) 
     answer = Client().get("/readyz")
     assert answer.status_code == 503
     assert answer.json()["clocks"] == ["runner is -3600 s off the database and claims nothing"]
+    shown = listed(world.mira, now())
+    assert [one.clock for one in shown if one.row == runner] == [
+        "3600 s behind the database's: it claims nothing until the host's clock is set"
+    ]
     runners.beat(runner=runner.pk, tier="B", software="x", at=now())
     assert Client().get("/readyz").json()["checks"] == {"database": True, "runner": True, "clocks": True}
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from datetime import timedelta
 from pathlib import Path
 
 import pytest
@@ -23,6 +24,7 @@ from tests.factories.machines import Machine
 from tests.factories.portal import RUNBOOKS, World
 
 pytestmark = pytest.mark.ordinary
+LONG_AGO = now() - timedelta(hours=1)
 
 
 def asks_for_tier_a(world: World, folder: Path) -> Version:
@@ -121,3 +123,14 @@ def test_a_plan_that_asks_for_less_than_was_accepted_is_no_way_round(world: Worl
     assert claims.claim_run(run=run.pk, runner=row, at=now()) is None
     run.refresh_from_db()
     assert run.state != "running"
+
+
+def test_a_runner_that_was_told_to_stop_is_shown_so(world: World, run: Run) -> None:
+    row = Runner.objects.get(disposable=False)
+    for draining, state in ((False, "alive"), (True, "draining"), (False, "alive")):
+        report(runner=row.pk, tier="B", version="0.0.9", said={**reporting.said(), "draining": draining}, at=now())
+        row.refresh_from_db()
+        assert runners.state_of(row, now()) == state
+    report(runner=row.pk, tier="B", version="0.0.9", said={**reporting.said(), "draining": True}, at=LONG_AGO)
+    row.refresh_from_db()
+    assert runners.state_of(row, now()) == "silent"
