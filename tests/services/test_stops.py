@@ -18,6 +18,7 @@ from procedures.queries import waiting
 from procedures.services import claims, stops
 from procedures.services.stops import StoppedAlready
 from tests.engine.test_runs import procedure
+from tests.factories.connections import browser
 from tests.factories.portal import World
 from tests.services.test_queue import ONE, claim, next_up
 
@@ -103,6 +104,15 @@ def test_in_production_somebody_else_lifts_it_with_a_signature(world: World) -> 
     assert change.state == "confirmed"
     made.refresh_from_db()
     assert (made.lifted_by, replay().stops) == (petra, {})
+
+
+def test_whoever_threw_it_reads_why_somebody_else_confirms_its_lift(world: World) -> None:
+    olga, petra = operator(world), operator(world, "petra")
+    world.confirmed("profile", {"profile": "separate"})
+    change = world.propose("stop_lift", stops.lift_of(throw(olga, environment="production"), "over"), by=petra)
+    shown = browser(olga).get(f"/changes/{change.pk}/").content.decode()
+    assert ("You threw this switch" in shown, ">Refuse<" in shown) == (True, True)
+    assert "You threw this switch" not in browser(petra).get(f"/changes/{change.pk}/").content.decode()
 
 
 def test_a_stop_lifted_by_sql_stands_for_the_issuer(world: World) -> None:
