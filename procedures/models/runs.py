@@ -38,6 +38,7 @@ class Run(models.Model):
     reason = models.TextField(blank=True)
     parameters = models.JSONField(default=dict)
     sealed_secrets = models.JSONField(default=dict)
+    secrets_until_at = models.DateTimeField(null=True)  # of an ended run that may go on: then they are deleted
     narrowed_to = models.JSONField(default=list)
     grant = models.UUIDField()
     risk = models.CharField(max_length=8)
@@ -94,6 +95,9 @@ class Run(models.Model):
             models.Index(fields=["state", "-id"], name="run_state_newest"),
             models.Index(fields=["requester", "-id"], name="run_requester_newest"),
             models.Index(fields=["grant"], name="run_grant"),
+            models.Index(
+                fields=["secrets_until_at"], condition=Q(secrets_until_at__isnull=False), name="run_secrets_left"
+            ),
         ]
         constraints = [
             models.CheckConstraint(condition=Q(state__in=[s.value for s in RunState]), name="run_state_known"),

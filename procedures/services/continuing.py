@@ -113,10 +113,13 @@ def refusal(earlier: Run) -> IllegalState | None:
         if later.started_at is not None or later.state not in OVER:
             return NothingToGoOnWith(f"Run #{later.no} goes on with run #{earlier.no} already.")
     left = carried.left_of(earlier)
+    planned = parse(bytes(earlier.plan))
+    if planned["secrets"] and not earlier.sealed_secrets:
+        return NothingToGoOnWith(f"What was asked for at the launch of run #{earlier.no} is deleted.")
     failed = earlier.state == RunState.FAILED
     if failed and not _went_wrong(left):
         return NothingToGoOnWith(f"No step of run #{earlier.no} failed: {earlier.message}")
-    steps = unsafe(parse(bytes(earlier.plan)), left, failed=failed)
+    steps = unsafe(planned, left, failed=failed)
     return NotSafeToGoOn(_told(earlier, steps)) if steps else None
 
 

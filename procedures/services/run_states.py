@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from datetime import datetime
+from datetime import datetime, timedelta
 from typing import Any
 from uuid import UUID
 
@@ -11,6 +11,9 @@ from procedures.domain.states import RUN_MOVES, TERMINAL_RUN_STATES, RunState, S
 from procedures.evidence.record import record, seal
 from procedures.models import Claim, Hold, Run
 from procedures.services import following, telling
+
+MAY_GO_ON = frozenset({RunState.INTERRUPTED, RunState.FAILED})
+SECRETS_KEPT = timedelta(hours=1)
 
 
 def move(run: Run, new: RunState, *, at: datetime, who: str, **fields: Any) -> None:
@@ -41,7 +44,7 @@ def end(
     started = RunState(run.state)
     about = {"from": started.value, "message": message, "digest": run.digest, "plan_digest": run.plan_digest}
     kind = SEAL_KINDS[new]
-    move(run, new, at=at, who=who, message=message)
+    move(run, new, at=at, who=who, message=message, **_secrets_left(run, new, at))
     if started is RunState.RUNNING:  # else nobody has a claim, and who ends the run here may write none
         Claim.objects.filter(run=run).delete()
     Hold.objects.filter(run=run).delete()
@@ -58,6 +61,15 @@ def end(
     if new is not RunState.INTERRUPTED:  # the portal may go on with it by itself: `continuing.after_interruption`
         following.note_followers(run, new, at=at)
     telling.run_ended(run, new, at=at)
+
+
+def _secrets_left(run: Run, new: RunState, at: datetime) -> dict[str, Any]:
+    """What was asked for at the launch is deleted with the ending; of what may go on, an hour later at the latest."""
+    if not run.sealed_secrets:
+        return {}
+    if new in MAY_GO_ON and run.started_at is not None and not run.draft:
+        return {"secrets_until_at": at + SECRETS_KEPT}
+    return {"sealed_secrets": {}, "secrets_until_at": None}
 
 
 SEAL_KINDS: dict[RunState, str] = {

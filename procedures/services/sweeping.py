@@ -20,6 +20,7 @@ from procedures.services.fires import fire_due
 from procedures.services.grant_rights import sweep as sweep_rights
 from procedures.services.inventories import send_due
 from procedures.services.inventory_readings import take_readings
+from procedures.services.launch_secrets import forget_secrets
 from procedures.services.life import expire_acceptances
 from procedures.services.notices import forget
 from procedures.services.reminding import remind
@@ -41,6 +42,7 @@ def sweep(*, at: datetime, deaf: bool = False) -> dict[str, int]:
     return {
         "interrupted": len(interrupt_lost(at=at, deaf=deaf)),
         "leases": end_overdue(at=at),
+        "secrets": forget_secrets(at=at),
         "gone_on": go_on_by_itself(at=at),
         "expired": expire_overdue(at=at),
         "acceptances": expire_acceptances(at=at),
