@@ -143,6 +143,10 @@ class PostgresRole(Provider):
             said = link.execute("SELECT opsportal.revoke(%s, %s)", (role, why[:200])).fetchone()[0]
         return "already-gone" if said == "already-gone" else "revoked"
 
+    def unmade(self, binding: Binding, lease_id: UUID) -> bool:
+        """The role's name follows from the lease: what a killed issuer left is found though nobody told its handle."""
+        return self.revoke(f"{place_of(binding)} opsportal_run_{lease_id.hex}", "it was never lent") == "revoked"
+
     def describe(self, handle: str) -> dict[str, Any] | None:
         place, role = _read(handle)
         with self.connected(place) as link:

@@ -4,128 +4,18 @@ from __future__ import annotations
 
 import json
 import threading
-from collections.abc import Callable, Mapping
-from dataclasses import dataclass, replace
-from pathlib import Path
-from typing import Any
-from uuid import UUID, uuid4
+from dataclasses import replace
+from uuid import uuid4
 
-import httpx
-import psycopg
 import pytest
-from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
-from cryptography.hazmat.primitives.serialization import Encoding, NoEncryption, PrivateFormat
 
-from procedures.credentials.git_key import GitKey
-from procedures.credentials.git_token import GitToken
-from procedures.credentials.sealed_secret import SealedSecret
-from procedures.credentials.ssh_certificate import SshCertificate
-from procedures.credentials.ssh_key import SshKey
-from procedures.definitions.registry import OUR_PROVIDERS
-from procedures.domain.clock import now
-from procedures.domain.definition import CredentialNeed
-from procedures.domain.ports import Binding, Lease, Provider, RunContext, Target
+from procedures.domain.ports import Lease
 from procedures.domain.secrets import Secret
 from procedures.issuer.wire import lease_of, told_lease
 from procedures.ssh.accounts import NotIssuable
-from tests.credentials import identities
-from tests.credentials.clouds import Cloud
-from tests.credentials.clusters import Cluster
-from tests.credentials.vaults import Place
-from tests.postgres.conftest import Shop, context
+from tests.credentials.kept import Kept, kept
 
-VALUE = b"a-canary-of-the-contract"
-HOST_KEY = "ssh-ed25519 AAAAC3NzaC1lZDI1NTE5AAAAIGdpdA=="
-Works = Callable[[Lease], bool]
-
-
-@dataclass(frozen=True, slots=True)
-class Kept:
-    """One provider, what it is asked for, and whether a lease of it still works. None: nobody can tell here."""
-
-    provider: Provider
-    need: CredentialNeed
-    binding: Binding
-    works: Works | None = None
-    ttl_s: int = 60
-
-    def issue(self, lease: UUID | None = None) -> Lease:
-        return self.provider.issue(on_a_host(), self.need, self.binding, lease or uuid4(), at=now(), ttl_s=self.ttl_s)
-
-
-def on_a_host() -> RunContext:
-    host = Target(uuid4(), "web-01", "staging", "127.0.0.1", 22, HOST_KEY, "x", "certificate")
-    return replace(context(), target=host, command_sha256="c" * 64)
-
-
-def static(provider: Callable[[Any], Provider], kind: str, role: str, **ceiling: Any) -> Kept:
-    made = provider(lambda environment, name: Secret(VALUE))
-    name = next(name for name, (_, one) in OUR_PROVIDERS.items() if one == type(made).__name__)
-    binding = Binding("staging", "x", name, role, {"secret": "s", **ceiling}, 300, {}, "sha256:x")
-    return Kept(made, CredentialNeed("x", kind, {}, 300), binding)
-
-
-def certificates(folder: Path) -> Kept:
-    key = Ed25519PrivateKey.generate().private_bytes(Encoding.PEM, PrivateFormat.OpenSSH, NoEncryption())
-    (folder / "ssh-ca-staging").write_bytes(key)
-    (folder / "ssh-ca-staging").chmod(0o600)
-    binding = Binding("staging", "deploy", "ssh-certificate", "deploy", {}, 300, {}, "sha256:x")
-    return Kept(SshCertificate(folder), CredentialNeed("deploy", "ssh", {}, 300), binding)
-
-
-def token_lives(place: Place, lease: Lease) -> bool:
-    token = lease.material["token"].reveal().decode()
-    asked = {"headers": {"X-Vault-Token": token}, "timeout": 5.0}
-    assert httpx.get(f"{place.vault.url}/v1/database/creds/reader", **asked).status_code == 403, "not its to read"
-    return token in place.vault.tokens
-
-
-def logs_in(shop: Shop, lease: Lease) -> bool:
-    try:
-        shop.login(lease).close()
-    except psycopg.OperationalError:
-        return False
-    return True
-
-
-@pytest.fixture(params=sorted(OUR_PROVIDERS))
-def kept(request: pytest.FixtureRequest, tmp_path: Path) -> Kept:
-    def counterpart(name: str) -> Any:
-        return request.getfixturevalue(name)
-
-    def postgres() -> Kept:
-        shop: Shop = counterpart("shop")
-        need = CredentialNeed("db", "postgres", {}, 300)
-        return Kept(shop.provider, need, shop.binding(), lambda lease: logs_in(shop, lease))
-
-    def aws() -> Kept:
-        cloud: Cloud = counterpart("cloud")
-        need = CredentialNeed("cloud", "aws", {}, 900)
-        return Kept(cloud.provider, need, cloud.binding(deny=True), ttl_s=900)
-
-    def vault() -> Kept:
-        place: Place = counterpart("place")
-        need = CredentialNeed("vault", "vault", {}, 300)
-        return Kept(place.provider, need, place.binding(), lambda lease: token_lives(place, lease))
-
-    def kubernetes() -> Kept:
-        cluster: Cluster = counterpart("cluster")
-        need = CredentialNeed("k8s", "kubernetes", {}, 900)
-        return Kept(cluster.provider, need, cluster.binding(), cluster.lets_in, ttl_s=900)
-
-    made: Mapping[str, Callable[[], Kept]] = {
-        "kubernetes-token": kubernetes,
-        "ssh-certificate": lambda: certificates(tmp_path),
-        "ssh-key": lambda: static(SshKey, "ssh", "deploy"),
-        "git-token": lambda: static(GitToken, "git", "x", host="github.com"),
-        "git-key": lambda: static(GitKey, "git", "git", host="git.example.com", host_key=HOST_KEY),
-        "oidc-workload": lambda: Kept(identities.provider(), identities.NEED, identities.binding()),
-        "sealed-secret": lambda: static(SealedSecret, "secret", "x", env="TOKEN"),
-        "postgres-role": postgres,
-        "aws-sts": aws,
-        "vault": vault,
-    }
-    return made[request.param]()
+__all__ = ["kept"]
 
 
 def test_what_is_lent_works_ends_and_is_given_back_twice(kept: Kept) -> None:

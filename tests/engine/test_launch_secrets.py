@@ -85,7 +85,9 @@ def test_after_a_failure_too_and_an_hour_later_in_any_case(ask: Callable[..., Ru
         on(run)
 
 
-def test_one_that_was_sealed_for_another_run_opens_for_none(ask: Callable[..., Run], story: Story, world: World) -> None:
+def test_one_that_was_sealed_for_another_run_opens_for_none(
+    ask: Callable[..., Run], story: Story, world: World
+) -> None:
     """Whoever writes to the database moves the value of one run into another: its plan holds another mark."""
     mine = ask(row("a"))
     other = world.ask(mine.requester, procedure="whole", secrets={"token": VALUE})

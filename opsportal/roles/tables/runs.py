@@ -7,7 +7,8 @@ from opsportal.roles.rights import Table, Within
 READ = "select"
 MOVES = (
     "state state_since queued_at started_at ended_at deadline_at approval_expires_at message output masked_bytes "
-    "sealed_secrets secrets_until_at resume_at waiting_gate waiting_until_at waiting_form waits paused_at answered_plan answered_digest"
+    "sealed_secrets secrets_until_at "
+    "resume_at waiting_gate waiting_until_at waiting_form waits paused_at answered_plan answered_digest"
 )
 REPLANS = "plan plan_digest approvals_needed min_strength"  # a claim that finds drift plans anew
 LENDS = "insert update(state handle facts issued_at expires_at ended_at)"
