@@ -33,6 +33,7 @@ class SqlQuery(Action):
     floor: ClassVar[Any] = "moderate"
     credential_kinds: ClassVar[frozenset[str]] = frozenset({"postgres"})
     keeps_artifacts: ClassVar[bool] = True
+    makes_file: ClassVar[str] = "csv"
     input_schema: ClassVar[Mapping[str, Any]] = {
         "type": "object",
         "additionalProperties": False,

@@ -252,6 +252,7 @@ class Action(ABC):
     works_without: ClassVar[bool] = False
     gate: ClassVar[bool] = False
     keeps_artifacts: ClassVar[bool] = False
+    makes_file: ClassVar[str] = ""  # the input that names the one file it makes, where there is such an input
     shares_files: ClassVar[bool] = False
     sandboxed: ClassVar[bool] = False
     floor: ClassVar[Literal["low", "moderate", "high"]] = "low"

@@ -202,3 +202,12 @@ def test_a_list_of_hosts_is_written_out_and_stands_alone(given: str) -> None:
     found = [f.message for f in lint(bundle(("one.sh}", f"one.sh, {given}}}"))) if f.code == "input"]
     assert found, given
     assert lint(bundle(("one.sh}", "one.sh, egress: ['api.example.com:443']}"))) == []
+
+
+@pytest.mark.parametrize(("taken", "times"), [("", 1), ("{name: a, path: b.csv}", 1), ("{name: a, path: out.csv}", 0)])
+def test_a_file_of_rows_that_no_artifact_takes_is_told(taken: str, times: int) -> None:
+    """Such a step would succeed and its file be nowhere."""
+    query = "{id: q, action: 'sql:query', timeout: 1m, credentials: [db], input: {query: select 1, csv: out.csv}"
+    step = f"{END}\n    - {query}, artifacts: [{taken}]}}"
+    found = lint(bundle(("  steps:", "  credentials: {db: {kind: postgres}}\n  steps:"), (END, step)))
+    assert sum("csv names out.csv" in f.message for f in found if f.code == "artifacts") == times, found

@@ -123,3 +123,7 @@ def _artifacts(notes: Notes, pointer: str, step: Step, action: Action) -> None:
         if {"", ".", ".."} & set(need.path.split("/")) or expressions.has_expression(need.path):
             told = f"{need.path} is not a plain path below the step's folder."
             notes.say(f"{pointer}/artifacts/{number}/path", "artifacts", told)
+    made = step.input.get(action.makes_file)
+    if made and made not in {need.path for need in step.artifacts}:
+        told = f"{action.makes_file} names {made}, which no artifact of the step has as its path: nobody would get it."
+        notes.say(f"{pointer}/input/{action.makes_file}", "artifacts", told)
