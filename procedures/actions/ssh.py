@@ -12,8 +12,8 @@ from procedures.domain.expressions import Unresolved
 from procedures.domain.ports import Action, ActionCall, ActionIO, ActionResult, Lease, Outcome
 from procedures.domain.remote import ARGV_SCRIPT, Payload, payload
 from procedures.ssh.agent import NotHeld
+from procedures.ssh.restricted import words
 from procedures.ssh.session import Said, drive
-from procedures.ssh.stub import command
 from procedures.ssh.transport import HostKeyRefused, Unreachable, connect
 
 ENV = {"type": "object", "additionalProperties": {"type": ["string", "integer", "boolean", "number"]}}
@@ -84,7 +84,7 @@ class _Ssh(Action):
         facts = {
             "host_key": target.host_key_sha256,
             "account": str(lease.evidence["account"]),
-            "level": "certificate" if "certificate" in lease.material else "key",
+            "level": str(lease.evidence["level"]),
         }
         if "serial" in lease.evidence:
             facts["serial"] = lease.evidence["serial"]
@@ -97,7 +97,7 @@ class _Ssh(Action):
         try:
             said = drive(
                 transport,
-                command(wanted.sha256, max(1, int(call.seconds_left))),
+                words(lease, wanted.sha256, max(1, int(call.seconds_left))),
                 wanted,
                 seconds=call.seconds_left,
                 cancelled=io.cancelled,

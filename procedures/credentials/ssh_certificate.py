@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import re
 from datetime import datetime, timedelta
 from pathlib import Path
 from typing import ClassVar, Literal
@@ -11,11 +10,9 @@ from uuid import UUID
 from procedures.domain.definition import CredentialNeed
 from procedures.domain.ports import Binding, Lease, Provider, RunContext
 from procedures.domain.secrets import Secret
-from procedures.ssh.accounts import ACCOUNT, NotIssuable
+from procedures.ssh.accounts import NotIssuable, key_id, require_account
 from procedures.ssh.authority import issue, load_ca
 from procedures.ssh.stub import command
-
-_UNSAFE = re.compile(r"[^A-Za-z0-9._:@-]")
 
 
 class SshCertificate(Provider):
@@ -28,11 +25,7 @@ class SshCertificate(Provider):
         self.keys, self.source = keys, source
 
     def validate(self, need: CredentialNeed, binding: Binding) -> None:
-        if not ACCOUNT.fullmatch(binding.role):
-            raise NotIssuable(f"{binding.role!r} is not one account.")
-        wanted = need.scope.get("account")
-        if wanted is not None and wanted != binding.role:
-            raise NotIssuable(f"The procedure asks for the account {wanted}, the binding gives {binding.role}.")
+        require_account(need, binding)
 
     def issue(
         self, context: RunContext, need: CredentialNeed, binding: Binding, lease_id: UUID, *, at: datetime, ttl_s: int
@@ -41,18 +34,7 @@ class SshCertificate(Provider):
         if context.target is None or context.command_sha256 is None:
             raise NotIssuable("A certificate is issued for one command on one target.")
         until = at + timedelta(seconds=ttl_s)
-        key_id = " ".join(
-            f"{name}={_UNSAFE.sub('_', value)}"
-            for name, value in (
-                ("run", str(context.run_id)),
-                ("no", str(context.run_no)),
-                ("step", context.step),
-                ("host", context.target.name),
-                ("requester", context.requester),
-                ("approvers", ",".join(context.approvers) or "none"),
-                ("procedure", context.procedure),
-            )
-        )
+        about = key_id(context)
         options = {"force-command": command(context.command_sha256, context.timeout_s)}
         if self.source:
             options["source-address"] = self.source
@@ -60,7 +42,7 @@ class SshCertificate(Provider):
         issued = issue(
             load_ca(self.keys / f"ssh-ca-{context.environment}"),
             principals=[principal],
-            key_id=key_id,
+            key_id=about,
             options=options,
             at=at,
             until=until,
@@ -76,8 +58,9 @@ class SshCertificate(Provider):
             self_expiring=True,
             kills_sessions=False,
             evidence={
+                "level": "certificate",
                 "serial": str(issued.serial),
-                "key_id": key_id,
+                "key_id": about,
                 "principal": principal,
                 "account": binding.role,
                 "command_sha256": context.command_sha256,

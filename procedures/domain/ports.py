@@ -115,6 +115,11 @@ class Provider(ABC):
     ) -> Lease:
         """Make the credential. Idempotent per lease id."""
 
+    def opens(self, binding: Binding, target: Target | None) -> str | None:
+        """The sealed secret that `issue` would open for this target, if any: the issuer asks the log about it first."""
+        name = binding.ceiling.get("secret")
+        return name if isinstance(name, str) else None
+
     @abstractmethod
     def revoke(self, handle: str, why: str) -> Literal["revoked", "already-gone", "expires-only"]:
         """End it before its time. Safe to call twice."""

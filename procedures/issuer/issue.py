@@ -49,9 +49,9 @@ def issue(stock: Stock, prove: Prove, asked: Lend, lease_id: UUID) -> tuple[Leas
     row = claimants.planned_step(found.approved, asked)
     binding = binding_of(found.run, asked.credential)
     judge_binding(found.authority, binding, found.approved["credentials"][asked.credential])
-    require_sealed(found.authority, binding)
     target = _target(found, asked.target)
     provider = provider_of(stock, binding)
+    require_sealed(found.authority, binding, provider.opens(binding, target))
     inner = found.claimed.within(asked.credential.rpartition("/")[0] + "/" if "/" in asked.credential else "")
     need = inner.definition.credentials[asked.credential.rpartition("/")[2]]
     provider.validate(need, binding)
@@ -96,10 +96,9 @@ def binding_of(run: Run, credential: str) -> Binding:
     return plans.binding_port(row)
 
 
-def require_sealed(authority: Authority, binding: Binding) -> None:
-    """The sealed secret that a binding names, if it names one, is the one that was confirmed. Raises LeaseRefused."""
-    name = binding.ceiling.get("secret")
-    if isinstance(name, str):
+def require_sealed(authority: Authority, binding: Binding, name: str | None) -> None:
+    """The sealed secret that will be opened, if one will, is the one that was confirmed. Raises LeaseRefused."""
+    if name is not None:
         rows = SealedSecret.objects.filter(environment=binding.environment, name=name, ended_at__isnull=True)
         row = rows.first()
         judge_secret(authority, binding.environment, name, None if row is None else bytes(row.ciphertext))
@@ -121,7 +120,8 @@ def target_judged(authority: Authority, approved: Mapping[str, Any], name: str, 
     fact = authority.targets.get(name, {})
     if today and fact:
         row = {**row, "address": fact["address"], "port": fact["port"]}
-    target = target_of(row, approved["environment"], str(fact.get("host_key", "")))
+    trusted = {**row, "trust": fact["trust"]} if fact else row  # as the log says now, whatever a table or plan says
+    target = target_of(trusted, approved["environment"], str(fact.get("host_key", "")))
     judge_target(authority, target, row)
     return target
 

@@ -16,6 +16,7 @@ from procedures.domain.controls import Authority
 from procedures.domain.definition import RISKS
 from procedures.domain.ports import Binding, Target
 from procedures.domain.profiles import approvals_union, missing_reviews, review_requirement
+from procedures.domain.trust import weaker
 from procedures.evidence.queries import Fact, facts_of_run, version_facts
 from procedures.issuer import glass, going_on, policies, standing, workloads
 from procedures.issuer.approvals import after_leaving, approvals_of
@@ -242,6 +243,8 @@ def judge_target(authority: Authority, target: Target, planned: Mapping[str, Any
     )
     if not same:
         raise LeaseRefused(f"The target {target.name} in the table is not the one that was confirmed.")
+    if weaker(fact["trust"], planned["trust"]):
+        raise LeaseRefused(f"The host trust of {target.name} is weaker now than in the plan that was approved.")
 
 
 def judge_secret(authority: Authority, environment: str, name: str, ciphertext: bytes | None) -> None:

@@ -24,7 +24,7 @@ def providers(keys: Path) -> Mapping[str, Provider]:
     identity = IdentityKeys(Path(settings.OPSPORTAL_IDENTITY_KEYS_DIR), settings.OPSPORTAL_PUBLIC_URL)
     needs: Mapping[str, tuple[Any, ...]] = {
         "ssh-certificate": (keys, settings.OPSPORTAL_RUNNER_ADDRESS),
-        "ssh-key": (fetch,),
+        "ssh-key": (fetch, keys, settings.OPSPORTAL_RUNNER_ADDRESS),
         "git-token": (fetch,),
         "git-key": (fetch,),
         "sealed-secret": (fetch,),

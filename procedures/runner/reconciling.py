@@ -23,8 +23,8 @@ from procedures.models import Task
 from procedures.runner.drive import identity, issuer, stock_here
 from procedures.services import remotes
 from procedures.services.moments import database_now
+from procedures.ssh.restricted import words
 from procedures.ssh.session import drive
-from procedures.ssh.stub import command
 from procedures.ssh.transport import connect
 
 log = structlog.get_logger(__name__)
@@ -84,7 +84,7 @@ def _on_host(task: Task, target: Target, lease: Lease, mark: str) -> tuple[Liter
     try:
         said = drive(
             transport,
-            command(wanted.sha256, lost.SECONDS),
+            words(lease, wanted.sha256, lost.SECONDS),
             wanted,
             seconds=lost.SECONDS,
             cancelled=threading.Event(),

@@ -99,7 +99,7 @@ class Kept:
 
 
 def on_a_host() -> RunContext:
-    host = Target(uuid4(), "web-01", "staging", "127.0.0.1", 22, HOST_KEY, "x", "certificate")
+    host = Target(uuid4(), "web-01", "staging", "127.0.0.1", 22, HOST_KEY, "x", "key")
     return replace(context(), target=host, command_sha256="c" * 64)
 
 
@@ -176,7 +176,7 @@ def kept(request: pytest.FixtureRequest, tmp_path: Path) -> Kept:
     made: Mapping[str, Callable[[], Kept]] = {
         "kubernetes-token": kubernetes,
         "ssh-certificate": lambda: certificates(tmp_path),
-        "ssh-key": lambda: static(SshKey, "ssh", "deploy"),
+        "ssh-key": lambda: static(lambda fetch: SshKey(fetch, certificates(tmp_path).provider.keys), "ssh", "deploy"),
         "git-token": lambda: static(GitToken, "git", "x", host="github.com"),
         "git-key": lambda: static(GitKey, "git", "git", host="git.example.com", host_key=HOST_KEY),
         "oidc-workload": lambda: Kept(identities.provider(), identities.NEED, identities.binding(), says=_exp),

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import re
 import shlex
-from collections.abc import Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from datetime import datetime, timedelta
 from typing import Any
 
@@ -12,6 +12,7 @@ from django import template
 from django.conf import settings
 
 from procedures.domain import links, windows
+from procedures.domain import trust as levels
 from procedures.domain.clock import now
 from procedures.domain.text import visible
 from procedures.queries import agents
@@ -243,6 +244,23 @@ def plainly(value: Any) -> str:
 def trust(name: str) -> str:
     """How a host is trusted, as people read it."""
     return words.TRUST.get(name, name)
+
+
+@register.filter
+def standing(plan: Mapping[str, Any]) -> list[tuple[str, str]]:
+    """(level of host trust, what it cannot promise) for what a plan's targets leave to be said."""
+    by_ssh = any(str(row.get("provider", "")).startswith("ssh-key") for row in plan.get("credentials", {}).values())
+    return told_of({row["trust"] for row in plan.get("targets", [])}) if by_ssh else []
+
+
+@register.filter
+def remains(level: str) -> str:
+    """What a level of host trust cannot promise; empty where nothing is left to be said."""
+    return levels.REMAINS.get(level, "")
+
+
+def told_of(trusted: Collection[str]) -> list[tuple[str, str]]:
+    return [(trust(level), text) for level, text in levels.remaining(trusted)]
 
 
 @register.filter
