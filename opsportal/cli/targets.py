@@ -51,6 +51,7 @@ def show_target(name: str, as_json: bool) -> None:
     found = ask("GET", f"/api/v1/targets/{name}/")
     rows = [f"{found['address']}:{found['port']} of {found['environment']}, host trust {found['trust']}"]
     rows += [f"contact    {contact_word(found['contact'])}", f"host key   {found['host_key']}"]
+    rows += [f"must show  a certificate of {found['host_authority']}"] if found["host_authority"] else []
     rows += [f"owner      {found['owner'] or '–'}", f"from       {found['inventory'] or 'a person'}"]
     rows += [f"{kind:<10} {key}={value}" for kind in ("tags", "attributes") for key, value in found[kind].items()]
     rows += [f"change     {c['at']} {c['proposer']}, {c['confirmer'] or 'nobody else'}" for c in found["changes"]]

@@ -119,6 +119,14 @@ class Host:
         log.close()
         _wait_for(self.port, self)
 
+    def certify(self, certificate: str) -> None:
+        """Show this certificate beside the host key, from now on; an empty one: none."""
+        (self.folder / "etc" / "hostkey-cert.pub").write_text(certificate)
+        if self.process is not None:
+            self.process.terminate()
+            self.process.wait(timeout=10)
+            self.start()
+
     def command(self, *words: str) -> list[str]:
         """sshd with these words, where the host's account is known."""
         command = [find_sshd(), *words]
@@ -143,11 +151,13 @@ class Host:
 
     def _config(self) -> str:
         etc = self.folder / "etc"
+        shown = etc / "hostkey-cert.pub"
         return "\n".join(
             [
                 f"Port {self.port}",
                 f"ListenAddress {self.address}",
                 f"HostKey {etc}/hostkey",
+                *([f"HostCertificate {shown}"] if shown.exists() and shown.stat().st_size else []),
                 "PidFile none",
                 "UsePAM no",
                 "LogLevel VERBOSE",

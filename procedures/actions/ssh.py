@@ -12,6 +12,7 @@ from procedures.domain.expressions import Unresolved
 from procedures.domain.ports import Action, ActionCall, ActionIO, ActionResult, Lease, Outcome
 from procedures.domain.remote import ARGV_SCRIPT, Payload, payload
 from procedures.ssh.agent import NotHeld
+from procedures.ssh.host_certificates import demanded_of
 from procedures.ssh.restricted import words
 from procedures.ssh.session import Said, drive
 from procedures.ssh.transport import HostKeyRefused, Unreachable, connect
@@ -81,7 +82,7 @@ class _Ssh(Action):
         lease, target = call.lease, call.target
         if lease is None or target is None:
             return ActionResult("failed", message="No credential was lent for this step.")
-        facts = {
+        facts: dict[str, Any] = {
             "host_key": target.host_key_sha256,
             "account": str(lease.evidence["account"]),
             "level": str(lease.evidence["level"]),
@@ -93,6 +94,8 @@ class _Ssh(Action):
         except (Unreachable, HostKeyRefused, NotHeld) as problem:
             io.write("system", (problem.message + "\n").encode())
             return ActionResult("unreachable", message=problem.message, facts={**facts, "refused": problem.code})
+        if transport.shown is not None:
+            facts["host_certificate"] = transport.shown.facts
         wanted = self.payload(call, str(lease.id))
         try:
             said = drive(
@@ -121,6 +124,7 @@ def _connect(call: ActionCall, lease: Lease) -> Any:
         private_key=private.reveal() if private else b"",
         certificate=certificate.reveal().decode() if certificate else None,
         agent_key=agent.reveal().decode() if agent else "",
+        demanded=demanded_of(target),
     )
 
 

@@ -202,11 +202,11 @@ def _bindings(then: Standing, at: datetime) -> Iterator[Drift]:
 
 
 def _targets(then: Standing, at: datetime) -> Iterator[Drift]:
-    fields = ("address", "port", "host_key", "trust", "tags")
+    fields = ("address", "port", "host_key", "host_authority", "trust", "tags")
     rows = Target.objects.filter(ended_at__isnull=True)
     table = {row.name: {"environment": row.environment_id} | {f: getattr(row, f) for f in fields} for row in rows}
     log = {
-        name: {"environment": said["environment"]} | {f: said[f] for f in fields}
+        name: {"environment": said["environment"]} | {f: said.get(f, "") for f in fields}
         for name, said in then.authority.targets.items()
         if said.get("action", "set") == "set"
     }

@@ -31,6 +31,7 @@ def shape(row: Target) -> dict[str, Any]:
         "address": row.address,
         "port": row.port,
         "host_key": row.host_key_sha256,
+        "host_authority": row.host_authority_sha256,
         "inventory": row.inventory,
         "missing_since_at": row.missing_since_at,
         "contact": queries.contact_of(row),

@@ -41,6 +41,7 @@ MARK = {"type": "string", "pattern": r"^[a-z0-9]([a-z0-9._:/-]{0,61}[a-z0-9])?$"
 DAYS = {"type": "integer", "minimum": 1, "maximum": 3650}
 PRINCIPAL = {"type": "string", "pattern": "^(person:[0-9a-f-]{36}|group:.{1,150})$"}
 NETWORK = {"type": "string", "pattern": r"^[0-9a-fA-F.:]{2,43}/[0-9]{1,3}$"}
+HOST_AUTHORITY = {"type": "string", "pattern": "^((ssh-ed25519|ecdsa-sha2-nistp256|ssh-rsa) [A-Za-z0-9+/=]+)?$"}
 HOST_KEY = {"type": "string", "pattern": "^(ssh-ed25519|ecdsa-sha2-nistp256|ssh-rsa|x509-ca) [A-Za-z0-9+/=]+$"}
 VERB = {
     "enum": [
@@ -194,7 +195,7 @@ SCHEMAS: Mapping[str, dict[str, Any]] = {
             "attributes": {"type": "object", "additionalProperties": {"type": ["string", "integer", "boolean"]}},
             "action": {"enum": ["set", "end"]},
         },
-        {"owner": {"type": "string", "maxLength": 200}, "inventory": NAME},
+        {"owner": {"type": "string", "maxLength": 200}, "inventory": NAME, "host_authority": HOST_AUTHORITY},
     ),
     "secret": _object(
         {

@@ -13,6 +13,7 @@ from procedures.domain.capabilities import strongest
 from procedures.domain.definition import PHASES, Definition, Step, Strategy
 from procedures.domain.plan import Ask, batches, call_for, plain, scope_for, units
 from procedures.domain.ports import Action, Target
+from procedures.domain.sshkeys import fingerprint
 
 Registry = Mapping[str, Action]
 
@@ -96,6 +97,7 @@ def _target(target: Target) -> dict[str, Any]:
         "address": target.address,
         "port": target.port,
         "host_key": target.host_key_sha256,
+        **({"host_authority": fingerprint(target.host_authority)} if target.host_authority else {}),
         "trust": target.trust,
         "tags": dict(target.tags),
     }

@@ -161,6 +161,7 @@ def _object(inventory: Mapping[str, Any], host: Found, target: Target | None) ->
         "address": host.address,
         "port": host.port,
         "host_key": host.host_key or (target.host_key if target else ""),
+        **({"host_authority": target.host_authority} if target and target.host_authority else {}),
         "trust": target.trust if target else inventory["trust"],
         "tags": dict(host.tags),
         "attributes": dict(host.attributes),

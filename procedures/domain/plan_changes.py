@@ -82,6 +82,7 @@ def _targets(then: Plan, now: Plan) -> Iterator[Change]:
     both = sorted(set(before) & set(after))
     for key, what, says in (
         ("host_key", "Host keys", "another host key"),
+        ("host_authority", "Host certificates", "another authority for the host's certificate, or none"),
         ("address", "Addresses", "another address"),
         ("port", "Ports", "another port"),
         ("trust", "Trust", "another level of trust"),

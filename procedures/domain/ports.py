@@ -20,7 +20,10 @@ Outcome = Literal["succeeded", "failed", "timed_out", "canceled", "unreachable"]
 
 @dataclass(frozen=True, slots=True)
 class Target:
-    """A target as the approved plan froze it. `host_key` is "ssh-ed25519 AAAA…"; `trust` a level of people.md S2."""
+    """A target as the approved plan froze it. `host_key` is "ssh-ed25519 AAAA…"; `trust` a level of people.md S2.
+
+    `host_authority`, a key like it, where the host must also show a certificate of it for its name and key.
+    """
 
     id: UUID
     name: str
@@ -33,6 +36,7 @@ class Target:
     tags: Mapping[str, str] = field(default_factory=dict)
     attributes: Mapping[str, Any] = field(default_factory=dict)
     owner: str = ""
+    host_authority: str = ""
 
 
 @dataclass(slots=True)

@@ -128,8 +128,8 @@ def _frames(
     return found
 
 
-def target_of(row: Mapping[str, Any], environment: str, host_key: str = "") -> Target:
-    """A target as the plan froze it, with the host key that the log says was confirmed for it."""
+def target_of(row: Mapping[str, Any], environment: str, host_key: str = "", host_authority: str = "") -> Target:
+    """A target as the plan froze it, with what the log says was confirmed for it: host key, and who certifies it."""
     return Target(
         id=NOBODY,
         name=row["name"],
@@ -140,4 +140,5 @@ def target_of(row: Mapping[str, Any], environment: str, host_key: str = "") -> T
         host_key_sha256=fingerprint(host_key) if host_key else "",
         trust=row["trust"],
         tags=row["tags"],
+        host_authority=host_authority,
     )

@@ -121,7 +121,8 @@ def target_judged(authority: Authority, approved: Mapping[str, Any], name: str, 
     if today and fact:
         row = {**row, "address": fact["address"], "port": fact["port"]}
     trusted = {**row, "trust": fact["trust"]} if fact else row  # as the log says now, whatever a table or plan says
-    target = target_of(trusted, approved["environment"], str(fact.get("host_key", "")))
+    known = (str(fact.get(name, "")) for name in ("host_key", "host_authority"))
+    target = target_of(trusted, approved["environment"], *known)
     judge_target(authority, target, row)
     return target
 

@@ -16,6 +16,7 @@ from procedures.domain.controls import Authority
 from procedures.domain.definition import RISKS
 from procedures.domain.ports import Binding, Target
 from procedures.domain.profiles import approvals_union, missing_reviews, review_requirement
+from procedures.domain.sshkeys import fingerprint
 from procedures.domain.trust import weaker
 from procedures.evidence.queries import Fact, facts_of_run, version_facts
 from procedures.issuer import glass, going_on, policies, standing, workloads
@@ -237,9 +238,11 @@ def judge_target(authority: Authority, target: Target, planned: Mapping[str, Any
     same = (
         fact["environment"] == target.environment
         and fact["host_key"] == target.host_key
+        and fact.get("host_authority", "") == target.host_authority
         and fact["address"] == target.address
         and fact["port"] == target.port
         and planned["host_key"] == target.host_key_sha256
+        and planned.get("host_authority", "") == (fingerprint(target.host_authority) if target.host_authority else "")
     )
     if not same:
         raise LeaseRefused(f"The target {target.name} in the table is not the one that was confirmed.")

@@ -7,6 +7,7 @@ from django.db.models import Q
 
 from procedures.domain.definition import RISKS
 from procedures.domain.ids import uuid7
+from procedures.domain.sshkeys import fingerprint
 from procedures.models.people import Person
 
 
@@ -83,7 +84,8 @@ class Target(models.Model):
     """A host a procedure may act on. One environment each, by unique host key and address (rule 18).
 
     `inventory` names the source that it came from, empty where a person named it; `missing_since_at` says since when
-    that source no longer names it. `owner` informs, and decides nothing (rule 17).
+    that source no longer names it. `owner` informs, and decides nothing (rule 17). `host_authority`, where it is not
+    empty, is the key whose certificate the host must show for its name and `host_key`.
     """
 
     id = models.UUIDField(primary_key=True, default=uuid7)
@@ -93,6 +95,7 @@ class Target(models.Model):
     port = models.PositiveIntegerField(default=22)
     host_key = models.TextField()
     host_key_sha256 = models.CharField(max_length=60)
+    host_authority = models.TextField(blank=True, default="", db_default="")
     trust = models.CharField(max_length=12, default="key")
     tags = models.JSONField(default=dict)
     attributes = models.JSONField(default=dict)
@@ -116,6 +119,10 @@ class Target(models.Model):
                 condition=Q(trust__in=["key", "restricted", "certificate"]), name="target_trust_known"
             ),
         ]
+
+    @property
+    def host_authority_sha256(self) -> str:
+        return fingerprint(self.host_authority) if self.host_authority else ""
 
 
 class SealedSecret(models.Model):

@@ -23,6 +23,7 @@ from procedures.models import Task
 from procedures.runner.drive import identity, issuer, stock_here
 from procedures.services import remotes
 from procedures.services.moments import database_now
+from procedures.ssh.host_certificates import demanded_of
 from procedures.ssh.restricted import words
 from procedures.ssh.session import drive
 from procedures.ssh.transport import connect
@@ -80,6 +81,7 @@ def _on_host(task: Task, target: Target, lease: Lease, mark: str) -> tuple[Liter
         private_key=private.reveal() if private else b"",
         certificate=certificate.reveal().decode() if certificate else None,
         agent_key=agent.reveal().decode() if agent else "",
+        demanded=demanded_of(target),
     )
     try:
         said = drive(

@@ -65,6 +65,7 @@ def as_port(target: Target) -> ports.Target:
         tags=target.tags,
         attributes=target.attributes,
         owner=target.owner,
+        host_authority=target.host_authority,
     )
 
 

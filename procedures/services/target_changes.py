@@ -9,7 +9,7 @@ from typing import Any
 from procedures.domain import target_changes
 from procedures.models import ControlChange, Environment, Target
 
-FIELDS = ("address", "port", "host_key", "trust", "tags", "attributes")
+FIELDS = ("address", "port", "host_key", "host_authority", "trust", "tags", "attributes")
 
 
 def too_many(object: Mapping[str, Any], at: datetime) -> str:
@@ -19,7 +19,8 @@ def too_many(object: Mapping[str, Any], at: datetime) -> str:
     """
     rows = Target.objects.filter(environment_id=object["environment"])
     before = rows.filter(name=object["name"], ended_at__isnull=True).first()
-    if before is None or (object["action"] == "set" and _said(before) == {name: object[name] for name in FIELDS}):
+    wanted = {name: object.get(name, "") for name in FIELDS}
+    if before is None or (object["action"] == "set" and _said(before) == wanted):
         return ""
     changed = _changed(object["environment"], at) | {object["name"]}
     live = rows.filter(ended_at__isnull=True).count()

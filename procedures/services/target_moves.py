@@ -36,6 +36,8 @@ def _changed(planned: Target, row: TargetRow | None) -> str:
         return "The inventory no longer has this target."
     if row.host_key != planned.host_key:
         return "Another host key was confirmed for this target since the run was planned."
+    if row.host_authority != planned.host_authority:
+        return "This target must prove itself in another way than when the run was planned."
     if (row.address, row.port) != (planned.address, planned.port):
         return f"This target moved from {planned.address}:{planned.port} to {row.address}:{row.port} meanwhile."
     return ""

@@ -13,13 +13,14 @@ from django.db.models import F, Q
 
 from procedures import access
 from procedures.domain.errors import NotFound, OpsError
-from procedures.domain.sshkeys import target_fingerprint
-from procedures.models import ControlChange, Environment, Inventory, Person, Target, TargetContact
+from procedures.domain.sshkeys import fingerprint, target_fingerprint
+from procedures.models import ControlChange, Environment, Inventory, Person, PortalSetting, Target, TargetContact
 from procedures.services import dispatch
+from procedures.services.enrolments import AUTHORITIES
 from procedures.services.unit import thing
 
 FIELDS = ("name", "address", "port", "host_key", "trust", "tags", "attributes")
-PLACE = ("address", "port", "host_key")
+PLACE = ("address", "port", "host_key", "host_authority")
 AT_ONCE = 1_000
 
 
@@ -37,10 +38,31 @@ def problems(object: Mapping[str, Any]) -> list[tuple[str, str]]:
         target_fingerprint(object["host_key"])
     except (OpsError, ValueError) as problem:
         found.append(("/object/host_key", str(problem)))
+    found += _authority_problems(object)
     source, setting = object.get("inventory"), object["action"] == "set"
     if source and setting and not Inventory.objects.filter(name=source, environment=object["environment"]).exists():
         found.append(("/object/inventory", f"{object['environment']} has no inventory {source!r}"))
     return found
+
+
+def _authority_problems(object: Mapping[str, Any]) -> list[tuple[str, str]]:
+    """An authority of hosts is one environment's and lets nobody in; and a demand ends by words, never by silence."""
+    live, given = Target.objects.filter(ended_at__isnull=True), object.get("host_authority")
+    old = live.filter(environment=object["environment"], name=object["name"]).first()
+    where = "/object/host_authority"
+    if given is None and object["action"] == "set" and old is not None and old.host_authority:
+        return [(where, 'is demanded of this target: name it again, or say "" to let the bare host key be enough')]
+    if not given:
+        return []
+    try:
+        fingerprint(given)
+    except OpsError as problem:
+        return [(where, problem.message)]
+    users = PortalSetting.objects.filter(pk=AUTHORITIES).first()
+    if users is not None and given in users.value.values():
+        return [(where, "is the authority that lets runs in: hosts have one of their own")]
+    other = live.filter(host_authority=given).exclude(environment=object["environment"]).first()
+    return [(where, f"is the authority of hosts of {other.environment_id}")] if other is not None else []
 
 
 def take_effect(change: ControlChange, object: Mapping[str, Any], at: datetime, event: UUID) -> None:
@@ -71,6 +93,7 @@ def take_effect(change: ControlChange, object: Mapping[str, Any], at: datetime, 
         since_at=at,
         owner=object.get("owner", ""),
         inventory=object.get("inventory", ""),
+        host_authority=object.get("host_authority", ""),
         **{key: object[key] for key in FIELDS},
     )
     if old is not None and all(getattr(old, name) == getattr(made, name) for name in PLACE):

@@ -13,6 +13,7 @@ from cryptography.hazmat.primitives.serialization import Encoding
 
 from procedures.domain.ports import Target
 from procedures.domain.sshkeys import AUTHORITY
+from procedures.ssh.host_certificates import demanded_of
 from procedures.ssh.transport import HostKeyRefused, Unreachable, greet
 
 State = Literal["reached", "unreachable", "other_key"]
@@ -21,11 +22,17 @@ CONNECT_S = 5.0
 
 
 def contact(target: Target) -> tuple[State, str]:
-    """(state, in words why not). An SSH host shows its pinned key, a cluster a certificate of its authority."""
+    """(state, in words why not). An SSH host shows what it must, a cluster a certificate of its authority."""
     if target.host_key.startswith(AUTHORITY + " "):
         return _cluster(target)
     try:
-        greet(address=target.address, port=target.port, host_key=target.host_key, seconds=CONNECT_S).close()
+        greet(
+            address=target.address,
+            port=target.port,
+            host_key=target.host_key,
+            seconds=CONNECT_S,
+            demanded=demanded_of(target),
+        ).close()
     except HostKeyRefused as problem:
         return "other_key", problem.message
     except Unreachable as problem:

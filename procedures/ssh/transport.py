@@ -1,4 +1,6 @@
-"""A paramiko transport that checks the pinned host key inside the key exchange, before the first authentication byte.
+"""A paramiko transport that checks what a host shows inside the key exchange, before the first authentication byte.
+
+A host shows the key that was confirmed for it; where its target demands one, inside a certificate (host_certificates).
 
 Two private names of paramiko are used, hence `paramiko>=5.1,<6` and a test per refusal.
 """
@@ -15,9 +17,12 @@ from typing import Any
 import paramiko
 from cryptography.hazmat.primitives.serialization import Encoding, NoEncryption, PrivateFormat, load_ssh_private_key
 
+from procedures.domain.clock import now
 from procedures.domain.errors import OpsError
 from procedures.domain.sshkeys import AUTHORITY
+from procedures.ssh import host_certificates
 from procedures.ssh.agent import NotHeld, held
+from procedures.ssh.host_certificates import Demanded, NotThisHost, Shown
 
 CONNECT_S = 10.0
 SHOWN = ("ssh-ed25519", "ecdsa-sha2-nistp256", "rsa-sha2-512", "rsa-sha2-256")
@@ -30,6 +35,13 @@ class HostKeyRefused(OpsError):
 
     code = "ssh.host-key-refused"
     next_step = "Do not go on. If the host was really rebuilt, an operator confirms its new key."
+
+
+class HostCertificateRefused(HostKeyRefused):
+    """The host showed no certificate, or not the one that its target demands; its bare key is no way in."""
+
+    code = "ssh.host-certificate-refused"
+    next_step = "Look at `opsportal target certificate NAME`: have the host's key signed again, and put it on the host."
 
 
 class Unreachable(OpsError):
@@ -56,21 +68,35 @@ class _QuickSocket:
 
 
 class PinnedTransport(paramiko.Transport):  # type: ignore[misc]
-    """Negotiates the pinned key's type alone and compares the key itself."""
+    """Negotiates the pinned key's type alone, or certificates of it, and judges what it is shown itself."""
 
     pinned: bytes = b""
     pinned_type: str = ""
+    demanded: Demanded | None = None
+    shown: Shown | None = None
+    refused: str = ""
 
     @property
     def preferred_keys(self) -> tuple[str, ...]:
+        if self.demanded is not None:
+            return host_certificates.algorithms(self.demanded.host_key)
         if self.pinned_type == "ssh-rsa":
             return ("rsa-sha2-512", "rsa-sha2-256")
         return (self.pinned_type,)
 
     def _verify_key(self, host_key: bytes, sig: bytes) -> None:
-        if not self.pinned or host_key != self.pinned:
+        if self.demanded is not None:
+            self._judge(host_key, self.demanded)
+        elif not self.pinned or host_key != self.pinned:
             raise paramiko.SSHException("host key is not the pinned one")
         super()._verify_key(host_key, sig)
+
+    def _judge(self, certificate: bytes, demanded: Demanded) -> None:
+        try:
+            self.shown = host_certificates.judged(certificate, demanded, at=now())
+        except NotThisHost as problem:
+            self.refused = str(problem)
+            raise paramiko.SSHException("host certificate refused") from problem
 
 
 def connect(
@@ -82,12 +108,13 @@ def connect(
     private_key: bytes = b"",
     certificate: str | None = None,
     agent_key: str = "",
+    demanded: Demanded | None = None,
 ) -> PinnedTransport:
-    """An authenticated transport; with `agent_key`, a public key, an agent signs.
+    """An authenticated transport; with `agent_key`, a public key, an agent signs. `demanded`: the host's certificate.
 
     Raises HostKeyRefused, Unreachable, NotHeld.
     """
-    transport = greet(address=address, port=port, host_key=host_key)
+    transport = greet(address=address, port=port, host_key=host_key, demanded=demanded)
     try:
         with held(agent_key) if agent_key else nullcontext(_key(private_key, certificate)) as key:
             transport.auth_publickey(account, key)
@@ -103,24 +130,36 @@ def connect(
     return transport
 
 
-def greet(*, address: str, port: int, host_key: str, seconds: float = CONNECT_S) -> PinnedTransport:
-    """A transport whose host showed its pinned key; nobody has logged in yet. Raises HostKeyRefused, Unreachable."""
+def greet(
+    *, address: str, port: int, host_key: str, seconds: float = CONNECT_S, demanded: Demanded | None = None
+) -> PinnedTransport:
+    """A transport whose host showed what it must; nobody has logged in yet. Raises HostKeyRefused, Unreachable."""
     kind, encoded = host_key.split()[:2]
     if kind == AUTHORITY:
         raise Unreachable(f"{address} is a cluster, which is not reached by SSH.")
     transport = PinnedTransport(_socket(address, port, seconds))
-    transport.pinned, transport.pinned_type = base64.b64decode(encoded), kind
+    transport.pinned, transport.pinned_type, transport.demanded = base64.b64decode(encoded), kind, demanded
     try:
         transport.start_client(timeout=seconds)
     except (paramiko.SSHException, OSError, EOFError) as problem:
         transport.close()
-        if "pinned" in str(problem) or "no acceptable host key" in str(problem).lower():
-            raise HostKeyRefused(f"{address} shows another host key than the one confirmed for it.") from problem
-        raise Unreachable(f"{address} ended the connection: {problem}.") from problem
+        raise _refusal(address, transport, str(problem)) from problem
     if not transport.initial_kex_done:  # paramiko's time-out ends in silence
         transport.close()
         raise Unreachable(f"{address} port {port} shows no host key within {seconds:g} s.")
     return transport
+
+
+def _refusal(address: str, transport: PinnedTransport, said: str) -> OpsError:
+    """Why the key exchange ended, in the words of who must do something about it."""
+    other = "pinned" in said or "no acceptable host key" in said.lower()
+    if transport.refused:
+        return HostCertificateRefused(f"{address} {transport.refused}.")
+    if other and transport.demanded is not None:
+        return HostCertificateRefused(f"{address} shows no host certificate, though its target demands one.")
+    if other:
+        return HostKeyRefused(f"{address} shows another host key than the one confirmed for it.")
+    return Unreachable(f"{address} ended the connection: {said}.")
 
 
 def shown_key(address: str, port: int) -> str:

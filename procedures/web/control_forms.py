@@ -83,7 +83,10 @@ def _target(posted: QueryDict) -> Object:
     """As a form of fields, or whole as `as_json`, which is what an inventory's page offers."""
     if "as_json" in posted:
         return json_object(posted, "as_json")
-    owner = {"owner": owned} if (owned := posted.get("owner", "").strip()) else {}
+    may = {
+        "owner": posted.get("owner", "").strip(),
+        "host_authority": " ".join(posted.get("host_authority", "").split()[:2]),
+    }
     return {
         "environment": posted.get("environment", ""),
         "name": posted.get("name", "").strip(),
@@ -94,7 +97,7 @@ def _target(posted: QueryDict) -> Object:
         "tags": _pairs(posted, "tags"),
         "attributes": _pairs(posted, "attributes"),
         "action": posted.get("action", "set"),
-        **owner,
+        **{name: value for name, value in may.items() if value},
     }
 
 

@@ -23,6 +23,7 @@ __all__ = ["story"]
 CHANGES: Mapping[str, tuple[dict[str, Any], str]] = {
     "ended": ({"ended_at": now()}, "no longer has this target"),
     "another key": ({"host_key": "ssh-ed25519 BBBB"}, "Another host key"),
+    "another proof": ({"host_authority": "ssh-ed25519 BBBB"}, "prove itself in another way"),
     "another address": ({"address": "192.0.2.99"}, "moved from"),
 }
 
