@@ -6,7 +6,7 @@ from pathlib import Path
 
 import click
 
-from opsportal.cli.portal import ask
+from opsportal.cli.portal import ask, run_id
 
 
 @click.group()
@@ -41,10 +41,23 @@ def _cosigners(pack: bytes) -> list[str]:
     return [line.name for line in split_note(unzip(pack)["log/checkpoint.end"].decode())[1][1:]]
 
 
+@evidence.command()
+@click.argument("event", required=False)
+@click.option("--run", help="Instead of an event: the end of this run, which commits to all that happened in it.")
+@click.option("-o", "output", required=True, type=click.Path(dir_okay=False, path_type=Path), help="A .tlog-proof.")
+def proof(event: str | None, run: str | None, output: Path) -> None:
+    """Write the proof that the log holds one event: EVENT by its id, or --run. `evidence verify` takes it too."""
+    if (event is None) == (run is None):
+        raise click.UsageError("Give the id of an event, or --run.")
+    path = f"/api/v1/runs/{run_id(run)}/proof/" if run else f"/api/v1/evidence/events/{event}/proof/"
+    output.write_bytes(ask("GET", path))
+    click.echo(f"{output}: verify it anywhere: opsportal evidence verify {output} --log-key KEY")
+
+
 @evidence.command(context_settings={"ignore_unknown_options": True})
 @click.argument("words", nargs=-1, type=click.UNPROCESSED)
 def verify(words: tuple[str, ...]) -> None:
-    """Verify a pack: FILE --log-key KEY [--witness-key KEY] [--require LEVEL]. Needs no portal and no network."""
+    """Verify a pack or a proof: FILE --log-key KEY [--witness-key KEY] [--require LEVEL]. Needs no network."""
     from procedures.evidence import verify as verifier
 
     raise SystemExit(verifier.main(list(words)))

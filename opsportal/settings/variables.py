@@ -98,6 +98,21 @@ VARIABLES = {
             "File (C2SP tlog-policy) with the evidence log's witnesses; read by the sequencer alone. Unset: none.",
         ),
         Variable(
+            "OPSPORTAL_LOG_READERS",
+            "text",
+            "auditors",
+            "Who may read the log's tiles at /evidence/log/: auditors (and this machine itself), or everybody.",
+            choices=("auditors", "everybody"),
+        ),
+        Variable(
+            "OPSPORTAL_LOG_TOKEN",
+            "text",
+            "",
+            "Bearer token with which a program follows the log at /evidence/log/; it opens nothing else. Unset: none.",
+            secret=True,
+            file=True,
+        ),
+        Variable(
             "OPSPORTAL_RUNNER_KEY_FILE",
             "path",
             "",

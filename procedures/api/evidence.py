@@ -12,10 +12,11 @@ from rest_framework.response import Response
 
 from procedures import access
 from procedures.api import inputs, shapes
-from procedures.api.door import Door, uuid
+from procedures.api.door import Door, attached, uuid
 from procedures.api.runs import RunDoor
 from procedures.domain.clock import now
 from procedures.domain.errors import NotFound
+from procedures.evidence import proofs
 from procedures.evidence.models import Checkpoint, Event
 from procedures.evidence.witnessed import witnessed
 from procedures.services import exports
@@ -58,6 +59,30 @@ class RunEvents(RunDoor):
             for e in Event.objects.filter(run=run.pk).select_related("leaf").order_by("n")
         ]
         return Response({"results": rows, "next": None})
+
+
+class RunProof(RunDoor):
+    """That the log holds the event that ended a run: it commits to every other event of the run."""
+
+    def get(self, request: Request, pk: str) -> HttpResponse:
+        return _as_file(proofs.proof_of(proofs.seal_of(self.run(pk).pk).pk, body=True), f"run-{pk}")
+
+
+class EventProof(Door):
+    """That the log holds one event, for its actor and for auditors; only to these with what its body says."""
+
+    by_token: ClassVar[Mapping[str, str]] = {}
+
+    def get(self, request: Request, pk: str) -> HttpResponse:
+        row = Event.objects.filter(pk=uuid(pk)).first()
+        audits = access.decide(self.actor, "audit", at=now()).allowed
+        if row is None or not (audits or row.actor == self.actor.subject):
+            raise NotFound("There is no such event.")
+        return _as_file(proofs.proof_of(row.pk, body=audits), f"event-{pk}")
+
+
+def _as_file(data: bytes, name: str) -> HttpResponse:
+    return attached(HttpResponse(data, content_type="text/plain; charset=utf-8"), f"{name}.tlog-proof")
 
 
 class OneEvent(Door):

@@ -128,6 +128,8 @@ urlpatterns = [
     path("v1/evidence/exports/", evidence.Exports.as_view()),
     path("v1/evidence/log/", evidence.Log.as_view()),
     path("v1/evidence/events/<str:pk>/", evidence.OneEvent.as_view()),
+    path("v1/evidence/events/<str:pk>/proof/", evidence.EventProof.as_view()),
+    path("v1/runs/<str:pk>/proof/", evidence.RunProof.as_view()),
     path("v1/access/holders/", answers.Holders.as_view()),
     path("v1/access/people/<str:username>/", answers.PersonHolds.as_view()),
     path("v1/access/drift/", answers.Differences.as_view()),

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import base64
 import time
 from collections.abc import Mapping
 from datetime import datetime
@@ -24,9 +23,8 @@ from procedures.evidence.cosignatures import (
     public_policy,
 )
 from procedures.evidence.models import Checkpoint, Disclosure, Event, Leaf, Outbox
+from procedures.evidence.proofs import proof_bytes
 from procedures.evidence.record import disclosed, record
-from procedures.evidence.sequence import range_root
-from procedures.evidence.tree import inclusion
 from procedures.evidence.verify import Policy
 
 WAIT_S = 15.0
@@ -222,9 +220,4 @@ def _proof(event: Event) -> bytes:
             raise NotSequenced(f"The log did not take the export's event within {WAIT_S:.0f} s.")
         time.sleep(0.1)
     policy = public_policy()
-    checkpoint = _cosigned(checkpoint, policy)
-    proof = inclusion(leaf.index, checkpoint.size, range_root)
-    extra = canon({"header": bytes(event.header).decode(), "body": bytes(event.body).decode()})
-    rows = ["c2sp.org/tlog-proof@v1", "extra " + base64.b64encode(extra).decode(), f"index {leaf.index}"]
-    rows += [base64.b64encode(hash).decode() for hash in proof]
-    return ("\n".join(rows) + "\n\n" + note_with_lines(checkpoint, _keys(policy))).encode()
+    return proof_bytes(leaf, _cosigned(checkpoint, policy), _keys(policy))

@@ -92,14 +92,15 @@ class Sequencer:
             raise LogWentBack(f"The checkpoint of size {have} in this database is not signed by the key that is here.")
 
     def _append(self, frontier: Frontier, events: list[Event]) -> None:
-        leaves = []
+        leaves, tiles = [], Tiles()
         for event in events:
             hash = leaf_hash(bytes(event.header))
             leaves.append(Leaf(index=frontier.size, event=event, leaf_hash=hash))
             for level, index, full in frontier.append(hash):
                 if level % 8 == 0:
-                    _into_tile(level // 8, index, full)
+                    tiles.put(level // 8, index, full)
         Leaf.objects.bulk_create(leaves)
+        tiles.store()
 
     def _publish(self, frontier: Frontier, note: str) -> None:
         known.remember(self.published, frontier.size, frontier.root())
@@ -107,12 +108,23 @@ class Sequencer:
             known.publish(self.newest, note)
 
 
-def _into_tile(level: int, index: int, hash: bytes) -> None:
-    number = index // TILE
-    tile, made = Tile.objects.get_or_create(level=level, number=number, defaults={"hashes": hash})
-    if not made:
-        kept = bytes(tile.hashes)[: (index % TILE) * 32]
-        Tile.objects.filter(pk=tile.pk).update(hashes=kept + hash)
+class Tiles:
+    """The tiles that a batch grows: each is read once, and written once."""
+
+    def __init__(self) -> None:
+        self._grown: dict[tuple[int, int], bytes] = {}
+
+    def put(self, level: int, index: int, hash: bytes) -> None:
+        """The hash at `index` of a level. What the stored tile holds from there on is of a batch that never was."""
+        place, offset = (level, index // TILE), index % TILE * 32
+        if place not in self._grown:
+            row = Tile.objects.filter(level=level, number=place[1]).values_list("hashes", flat=True).first()
+            self._grown[place] = bytes(row or b"")
+        self._grown[place] = self._grown[place][:offset] + hash
+
+    def store(self) -> None:
+        for (level, number), hashes in self._grown.items():
+            Tile.objects.update_or_create(level=level, number=number, defaults={"hashes": hashes})
 
 
 def load_frontier(size: int) -> Frontier:

@@ -3,6 +3,7 @@
 
     python3 verify.py pack.zip --log-key KEYTEXT|FILE [--witness-key KEYTEXT|FILE …] [--quorum N] [--policy FILE]
                       [--require INTACT|SIGNED|WITNESSED] [--json]
+    python3 verify.py event.tlog-proof --log-key …      the same for the proof of one event
 
 INTACT: hashes and proofs hold. SIGNED: by the log's key. WITNESSED: a quorum of the witnesses whose keys you give (all
 of them unless --quorum says fewer, or as a tlog-policy file says) saw this very log grow, without a rewrite.
@@ -31,6 +32,7 @@ Point = tuple[int, int, int, int]
 Jacobian = tuple[int, int, int]
 
 LEVELS = ("INTACT", "SIGNED", "WITNESSED", "TIMESTAMPED")
+PROOF = "c2sp.org/tlog-proof@v1"
 LATEST = 253402300799  # the last second that a calendar has
 NAMESPACE = b"opsportal-approval"
 SEALS = {"run.finished", "run.canceled", "run.denied", "run.rejected", "run.expired", "run.interrupted"}
@@ -1601,23 +1603,12 @@ def check_proof(
 ) -> dict[str, int]:
     """The manifest itself is in the log, later than everything that it speaks of. Returns who cosigned that."""
     member = "export.tlog-proof"
-    text = members[member].decode("utf-8", "replace")
-    head, blank, note = text.partition("\n\n")
-    rows = head.split("\n")
+    header, body, index, proof, note = read_proof(member, members[member])
     try:
-        if rows[0] != "c2sp.org/tlog-proof@v1" or not rows[1].startswith("extra ") or not rows[2].startswith("index "):
-            raise ValueError("its first lines")
-        extra = parse(member, base64.b64decode(rows[1][6:], validate=True))
-        header, body = extra["header"].encode(), extra["body"].encode()
-        index, proof = int(rows[2][6:]), [base64.b64decode(row, validate=True) for row in rows[3:]]
-        again = ["c2sp.org/tlog-proof@v1", "extra " + base64.b64encode(canon(extra)).decode(), "index %d" % index]
-        again += [base64.b64encode(h).decode() for h in proof]
-        if "\n".join(again) + "\n\n" + note != text or not blank:
-            raise ValueError("its form")
-        said = parse(member, body)
-        if parse(member, header)["b"] != sha256(body) or said["manifest"] != sha256(manifest_bytes):
+        said = parse(member, body or b"")
+        if parse(member, header)["b"] != sha256(body or b"") or said["manifest"] != sha256(manifest_bytes):
             raise Failed(member, "is about another manifest")
-    except (ValueError, KeyError, IndexError, TypeError) as problem:
+    except (KeyError, TypeError) as problem:
         raise Failed(member, "is malformed in %s" % problem, 2)
     if key is None:
         return {}
@@ -1625,6 +1616,68 @@ def check_proof(
     if not included(leaf(header), index, size, proof, root):
         raise Failed(member, "does not prove that the manifest is in the log")
     return cosigned
+
+
+def read_proof(member: str, data: bytes) -> tuple[bytes, bytes | None, int, list[bytes], str]:
+    """(header, body or None, index, audit path, checkpoint) of a C2SP tlog-proof; nothing of it is verified yet."""
+    text = data.decode("utf-8", "replace")
+    head, blank, note = text.partition("\n\n")
+    rows = head.split("\n")
+    try:
+        if rows[0] != PROOF or not rows[1].startswith("extra ") or not rows[2].startswith("index "):
+            raise ValueError("its first lines")
+        extra = parse(member, base64.b64decode(rows[1][6:], validate=True))
+        index, proof = int(rows[2][6:]), [base64.b64decode(row, validate=True) for row in rows[3:]]
+        again = [PROOF, "extra " + base64.b64encode(canon(extra)).decode(), "index %d" % index]
+        again += [base64.b64encode(h).decode() for h in proof]
+        if "\n".join(again) + "\n\n" + note != text or not blank or not set(extra) <= {"header", "body"}:
+            raise ValueError("its form")
+        body = extra["body"].encode() if "body" in extra else None
+        return extra["header"].encode(), body, index, proof, note
+    except (ValueError, KeyError, IndexError, TypeError, AttributeError) as problem:
+        raise Failed(member, "is malformed in %s" % problem, 2)
+
+
+def verify_entry(data: bytes, key: str | None, require: str = "SIGNED", policy: Policy | None = None) -> Row:
+    """Check a file.tlog-proof: that the log holds the one event that it carries.
+
+    Lines of witnesses whose keys are not given say nothing. Returns a dict of what was found; raises Failed.
+    """
+    member, policy = "the proof", policy or Policy()
+    header, body, index, proof, note = read_proof(member, data)
+    said = parse(member, header)
+    if not isinstance(said, dict) or (body is not None and said.get("b") != sha256(body)):
+        raise Failed(member, "has a body that is not the one that its header commits to")
+    if key is None:
+        raise Failed(member, "proves nothing without the log's key", 3)
+    trusted = list(policy.witnesses.values())
+    known = [vkey(one)[:2] for one in [key, *trusted]]
+    text, blank, tail = note.rpartition("\n\n")
+    lines = [line for line in tail.split("\n") if not line or note_line(member, line)[:2] in known]
+    _, size, root, cosigned = open_note(member, text + blank + "\n".join(lines), key, trusted)
+    if not included(leaf(header), index, size, proof, root):
+        raise Failed(member, "does not prove that the event is in the log")
+    level = "WITNESSED" if policy.met(cosigned) else "SIGNED"
+    if LEVELS.index(level) < LEVELS.index(require):
+        raise Failed(member, "reaches %s, and %s is asked for" % (level, require), 3)
+    return {
+        "verdict": level,
+        "index": index,
+        "size": size,
+        "header": said,
+        "body": None if body is None else parse(member, body),
+        "witnesses": [{"name": vkey(one)[0], "at": _when(at), "trusted": True} for one, at in sorted(cosigned.items())],
+        "not_proven": [*LIMITS[:-1], "anything else than this one event"],
+    }
+
+
+def told_entry(found: Row) -> str:
+    """What a proof says, for people to read; its last line is the verdict."""
+    rows = ["Place %d of %d in the log: %s" % (found["index"], found["size"], canon(found["header"]).decode())]
+    rows.append("Its body: %s" % ("withheld" if found["body"] is None else canon(found["body"]).decode()))
+    rows += ["Cosigned by %(name)s at %(at)s UTC." % row for row in found["witnesses"]]
+    rows.append("Not proven by this: " + "; ".join(found["not_proven"]) + ".")
+    return "\n".join([*rows, "verdict: " + found["verdict"]])
 
 
 def check_files(members: dict[str, bytes]) -> Row:
@@ -1821,8 +1874,9 @@ def main(argv: list[str]) -> int:
             return 0
         print("cannot begin: %s" % problem)
         return 64
+    alone = data.startswith(PROOF.encode() + b"\n")
     try:
-        found = verify(data, key, given.require, policy)
+        found = (verify_entry if alone else verify)(data, key, given.require, policy)
     except Failed as problem:
         verdict = {1: "FAILED", 2: "MALFORMED", 3: "UNDETERMINED"}[problem.code]
         if given.json:
@@ -1830,7 +1884,7 @@ def main(argv: list[str]) -> int:
         else:
             print("%s\nverdict: %s" % (problem, verdict))
         return problem.code
-    print(json.dumps(found) if given.json else told(found))
+    print(json.dumps(found) if given.json else told_entry(found) if alone else told(found))
     return 0
 
 

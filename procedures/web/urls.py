@@ -103,6 +103,7 @@ urlpatterns = [
     path("evidence/", evidence.listing, name="evidence"),
     path("evidence/export/", evidence.export, name="export"),
     path("evidence/<uuid:event>/", evidence.event, name="event"),
+    path("evidence/<uuid:event>/proof/", evidence.proof, name="event_proof"),
     path("people/", people.listing, name="people"),
     path("people/sign-in/", ways_in.listing, name="ways-in"),
     path("people/sign-in/token/", ways_in.directory_token, name="directory-token"),

@@ -35,6 +35,9 @@ ASIDE = {
     "join/<str:token>/": "an invitation; tests/web/test_accounts.py",
     "welcome/<str:token>/": "the first link; tests/web/test_accounts.py",
     "theme/": "light or dark, in a cookie",
+    **dict.fromkeys(
+        ("evidence/log/<path:path>", "evidence/log/<int:which>/<path:path>"), "tests/api/test_served_log.py"
+    ),
     "healthz": "whether the process answers",
     "readyz": "whether the parts answer",
     "metrics": "counts, for the machine itself",

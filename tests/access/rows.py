@@ -126,7 +126,12 @@ API = [
     *gets(*(f"/api/v1/{noun}/" for noun in ("versions", "runs", "grants", "controls", "sources", "evidence/log"))),
     *gets("/api/v1/procedures/hello/", "/api/v1/versions/{version}/", "/api/v1/versions/{draft}/"),
     *gets(*(f"/api/v1/versions/{{version}}/{part}/" for part in ("files", "comments", "diff", "gains", "statement"))),
-    *gets(*(f"/api/v1/runs/{{done}}/{part}/" for part in ("tasks", "log", "artifacts", "results", "events", "plan"))),
+    *gets(
+        *(
+            f"/api/v1/runs/{{done}}/{part}/"
+            for part in ("tasks", "log", "artifacts", "results", "events", "plan", "proof")
+        )
+    ),
     *gets("/api/v1/runs/{done}/", "/api/v1/runs/{waiting}/", "/api/v1/runs/{waiting}/statement/"),
     *gets("/api/v1/controls/{change}/", "/api/v1/sources/repo/", "/api/v1/sources/repo/hook/", "/api/v1/runners/"),
     Row("POST", "/api/v1/runs/", plain(**WISH)),
@@ -173,6 +178,7 @@ API = [
     Row("POST", "/api/v1/access-requests/{wish}/grant/", signed_answer),
     Row("POST", "/api/v1/access-requests/{wish}/refuse/", REASON),
     Row("POST", "/api/v1/access-requests/{wish}/withdraw/"),
+    *gets("/api/v1/evidence/events/{event}/proof/"),
     *gets("/api/v1/evidence/events/{event}/", "/api/v1/tokens/", "/api/v1/agents/", "/api/v1/directories/"),
     Row("POST", "/api/v1/directories/", plain(provider="corp", name="SCIM", days=3)),
     Row("POST", "/api/v1/agents/{agent}/stop/", REASON),
@@ -259,6 +265,7 @@ PAGES = [
     Row("POST", "/people/sign-in/token/", plain(provider="corp", name="SCIM", days="3")),
     Row("POST", "/agents/tokens/", plain(agent="{agent}", name="mine", days="7")),
     Row("POST", "/agents/connect/?{asks}", plain(agent="{agent}", days="7")),
+    *gets("/evidence/{event}/proof/"),
     *gets("/agents/", "/evidence/{event}/", "/procedures/new-one/edit/", "/procedures/new-one/edit/change.patch"),
 ]
 STANDING = [*gets(*standing.GETS), *(Row("POST", *door) for door in standing.POSTS)]

@@ -12,6 +12,7 @@ from procedures import access
 from procedures.domain.canonical import moment
 from procedures.domain.clock import now
 from procedures.domain.errors import InvalidInput, NotFound
+from procedures.evidence import proofs
 from procedures.evidence.events import KINDS
 from procedures.queries import pages_evidence
 from procedures.services import exports
@@ -50,6 +51,18 @@ def event(request: HttpRequest, event: UUID) -> HttpResponse:
         "may_erase": access.decide(person_of(request), "manage_access", at=now()).allowed,
     }
     return show(request, "event.html", context, nav="evidence")
+
+
+@page
+@require_safe
+def proof(request: HttpRequest, event: UUID) -> HttpResponse:
+    """The file with which anybody shows that the log holds this event."""
+    access.require(person_of(request), "audit", at=now())
+    if pages_evidence.one_event(event) is None:
+        raise NotFound("There is no such event.")
+    answer = HttpResponse(proofs.proof_of(event, body=True), content_type="text/plain; charset=utf-8")
+    answer["Content-Disposition"] = f'attachment; filename="event-{event}.tlog-proof"'
+    return answer
 
 
 @page
