@@ -22,6 +22,7 @@ from procedures.definitions.load import Loaded, load
 from procedures.domain import expressions, parameters, plan
 from procedures.domain.definition import Step
 from procedures.domain.errors import InvalidInput, OpsError
+from procedures.domain.made_secrets import SecretLines, unfit
 from procedures.domain.masking import Masker
 from procedures.domain.ports import ActionIO
 from procedures.domain.secrets import Secret
@@ -36,19 +37,26 @@ class Terminal(ActionIO):
     def __init__(self, masker: Masker) -> None:
         self.cancelled = threading.Event()
         self.masker = masker
+        self._lines = {stream: SecretLines(self._named) for stream in ("stdout", "stderr", "system")}
 
     def write(self, stream: Literal["stdout", "stderr", "system"], data: bytes) -> None:
         place = sys.stdout if stream == "stdout" else sys.stderr
-        place.buffer.write(self.masker.feed(stream, data))
+        place.buffer.write(self.masker.feed(stream, self._lines[stream].feed(data)))
         place.buffer.flush()
 
     def finish(self) -> None:
         for stream, place in (("stdout", sys.stdout), ("stderr", sys.stderr), ("system", sys.stderr)):
-            place.buffer.write(self.masker.flush(stream))
+            place.buffer.write(self.masker.feed(stream, self._lines[stream].flush()) + self.masker.flush(stream))
             place.buffer.flush()
 
     def register_secret(self, secret: Secret) -> None:
         self.masker.register(secret)
+
+    def _named(self, value: bytes) -> None:
+        if why := unfit(value):
+            click.echo(f"A runner would not mask what this step calls a secret: {why}.", err=True)
+        else:
+            self.masker.register(Secret(value))
 
 
 def loaded(folder: Path) -> tuple[dict[str, bytes], Loaded]:

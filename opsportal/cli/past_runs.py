@@ -8,7 +8,7 @@ from typing import Any
 import click
 
 from opsportal.cli.portal import ask, run_id, show
-from opsportal.cli.runs import finish, follow, tell_waiting
+from opsportal.cli.runs import finish, follow, tell_marks, tell_waiting
 
 
 @click.command()
@@ -37,7 +37,9 @@ def logs(run: str, stay: bool, as_json: bool) -> None:
         return
     seen: Any = 0
     pk = run_id(run)
-    tell_waiting(ask("GET", f"/api/v1/runs/{pk}/"))
+    found = ask("GET", f"/api/v1/runs/{pk}/")
+    tell_waiting(found)
+    tell_marks(found)
     while seen is not None:
         page = ask("GET", f"/api/v1/runs/{pk}/log/", params={"cursor": seen})
         for chunk in page["results"]:

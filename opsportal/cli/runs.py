@@ -270,11 +270,18 @@ def tell_waiting(found: dict[str, Any], before: str = "", *, quiet: bool = False
     return said
 
 
+def tell_marks(found: dict[str, Any]) -> None:
+    """Say what of a run's output cannot be read, if that marks it; a portal of a former release says nothing."""
+    for said in (found.get("printed") or {}).get("says", []):
+        click.echo(f"Look at it: {said}", err=True)
+
+
 def finish(found: dict[str, Any], *, as_json: bool) -> None:
     if as_json:
         show(found, as_json=True)
     else:
         click.echo(f"Run #{found['no']} {found['state'].replace('_', ' ')}. {found['message']}".strip(), err=True)
+        tell_marks(found)
         if left := found["not_touched"]:
             click.echo(f"Not touched, not being in contact: {len(left)} ({', '.join(left[:10])}).", err=True)
     if found["state"] != "succeeded":

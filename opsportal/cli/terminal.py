@@ -10,7 +10,6 @@ from typing import Any, TextIO
 from procedures.domain.text import visible
 
 HIDDEN = {"Cc", "Cf", "Co", "Cn", "Cs", "Zl", "Zp"}
-_CONCEAL = re.compile(r"\x1b\[(?:[0-9;]*;)?0*8(?:;[0-9;]*)?m")  # the one "colour" that hides text
 _PLAIN = re.compile(r"[\x20-\x7e\n\t]*\Z")
 
 
@@ -21,7 +20,7 @@ class Shown:
         self._stream = stream
 
     def write(self, text: str) -> int:
-        self._stream.write(text if _PLAIN.match(text) else visible(_CONCEAL.sub("", text), colours=True))
+        self._stream.write(visible(text, colours=True))
         return len(text)
 
     def __getattr__(self, name: str) -> Any:

@@ -57,6 +57,7 @@ KINDS_OF: dict[str, str] = {
     "run.waiting": DRIVEN,
     "run.paused": DRIVEN,
     "run.alarmed": DRIVEN,
+    "secret.made": DRIVEN,
     "run.refrozen": DRIVEN,
     "run.drifted": DRIVEN,
     "run.awaiting_approval": f"{ASKED} {DRIVEN}",

@@ -6,6 +6,7 @@ from datetime import datetime
 from typing import Any
 
 from procedures.domain.queue_order import word
+from procedures.domain.readable import words
 from procedures.evidence.witnessed import Witnessed
 from procedures.models import Artifact, ControlChange, Grant, Person, Procedure, Run, SecretResult, Task, Trial, Version
 from procedures.queries import pages_runs
@@ -139,6 +140,7 @@ def run(row: Run, *, url: str) -> dict[str, Any]:
         "approvals_needed": row.approvals_needed,
         "policy": policy(row),
         "output": row.output,
+        "printed": {**row.readable.facts(), "marks": row.marks, "says": words(row.readable, row.marks)},
         "created_at": at(row.requested_at),
         "started_at": at(row.started_at),
         "ended_at": at(row.ended_at),

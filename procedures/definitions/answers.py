@@ -102,7 +102,7 @@ class Answers:
             return ""
         if first == "secret" and self._secrets < SECRETS:
             self._secrets += 1
-            self._io.register_secret(Secret(base64.b64decode(value, validate=True)))
+            self._io.made_secret(Secret(base64.b64decode(value, validate=True)))
             return ""
         return "It said something that is no answer, or named too many secrets."
 

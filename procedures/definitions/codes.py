@@ -78,6 +78,12 @@ _ROWS: tuple[tuple[str, Weight, str, str], ...] = (
     ("call-unpinned", "error", "A call that cannot be pinned to one digest.", "Write the procedure's name out."),
     ("call-itself", "error", "A procedure calls itself.", "Name another procedure."),
     ("gate-in-workspace", "error", "A gate stands between steps that share files.", "Put it before or after them."),
+    (
+        "secret-undeclared",
+        "error",
+        "A step names secrets and does not say so.",
+        "Write makesSecrets: true at the step.",
+    ),
     ("artifacts", "error", "An artifact that cannot be kept.", "Name plain files below the step's folder, each once."),
     ("uploads", "error", "The folder parameters/ is kept for file parameters.", "Rename the folder."),
     ("hidden-character", "error", "A character that nobody can see.", "Remove it: reviewers cannot see it."),

@@ -233,6 +233,8 @@ def _step(phase: str, number: int, raw: Mapping[str, Any]) -> Step:
         on_failure=raw.get("onFailure", "fail"),
         safe_after_stop=raw.get("safeAfterStop", False),
         artifacts=tuple(map(_artifact, raw.get("artifacts", ()))),
+        makes_secrets=raw.get("makesSecrets", False),
+        sensitive=tuple(raw.get("sensitive", ())),
     )
 
 

@@ -64,6 +64,8 @@ STEP_SAYS = {
     "idempotent": "Whether doing it twice does no harm.",
     "onFailure": "fail (default), continue or rollback.",
     "safeAfterStop": "Whether it still runs after a stop or a revocation.",
+    "makesSecrets": "Whether lines ::secret::VALUE of its output have VALUE masked from then on.",
+    "sensitive": "Outputs that are masked, kept nowhere, and read by no expression.",
 }
 UI = {
     "ui:field": {"type": "string", "description": "EntityPicker, RepoUrlPicker, …; an unknown one is a text box."},

@@ -64,6 +64,8 @@ STEP = closed(
         "onFailure": {"enum": ["fail", "continue", "rollback"]},
         "safeAfterStop": {"type": "boolean"},
         "artifacts": {"type": "array", "items": ARTIFACT, "maxItems": limits.ARTIFACTS_PER_STEP},
+        "makesSecrets": {"type": "boolean"},
+        "sensitive": {"type": "array", "items": ID, "minItems": 1, "maxItems": 20, "uniqueItems": True},
     },
     ("action",),
 )

@@ -41,6 +41,7 @@ class Ability:
     software: str = ""
     plan_format: int = 1
     away: frozenset[str] = frozenset()  # environments whose issuer does not answer it
+    unmasked: tuple[str, ...] = ()  # encodings of a secret that its mask lets through
 
 
 def lacks(need: Need, one: Ability) -> str:
@@ -65,6 +66,8 @@ def _signed(need: Need, one: Ability) -> str:
 def _reported(need: Need, one: Ability) -> str:
     if one.plan_format != need.plan_format:
         return f"reads plans of format {need.plan_format}: web and runners run different versions"
+    if one.unmasked:
+        return "masks a secret in every encoding"
     if need.lent and need.environment in one.away:
         return "reaches its issuer"
     for action, mark in sorted(need.actions.items()):

@@ -41,7 +41,10 @@ class ArtifactNeed:
 
 @dataclass(frozen=True, slots=True)
 class Step:
-    """One step. `condition` and `each` are whole expressions or None; `input` holds unrendered values."""
+    """One step. `condition` and `each` are whole expressions or None; `input` holds unrendered values.
+
+    One that `makes_secrets` may have masked what it says is secret; `sensitive` outputs are masked and kept nowhere.
+    """
 
     id: str
     name: str
@@ -56,6 +59,8 @@ class Step:
     on_failure: Literal["fail", "continue", "rollback"] = "fail"
     safe_after_stop: bool = False
     artifacts: tuple[ArtifactNeed, ...] = ()
+    makes_secrets: bool = False
+    sensitive: tuple[str, ...] = ()
 
 
 @dataclass(frozen=True, slots=True)
@@ -193,5 +198,6 @@ def _step(value: Mapping[str, Any]) -> Step:
         "credentials": tuple(value["credentials"]),
         "retry": Retry(**value["retry"]),
         "artifacts": tuple(ArtifactNeed(**need) for need in value.get("artifacts") or ()),
+        "sensitive": tuple(value.get("sensitive") or ()),
     }
     return Step(**{**value, **made})

@@ -97,6 +97,18 @@ def _what(old: Step, new: Step) -> Iterator[Note]:
         yield ("wider" if gate else "changed", f"it was {old.action}, and is now {new.action}")
     if old.input != new.input:
         yield from _input(old, new)
+    if old.makes_secrets != new.makes_secrets:
+        yield (
+            ("wider", "it may now have masked what it says is secret")
+            if new.makes_secrets
+            else ("narrower", "what it says is secret is masked no more")
+        )
+    yield from by_set(
+        dict.fromkeys(old.sensitive, 1),
+        dict.fromkeys(new.sensitive, 1),
+        "it now hides the output",
+        "it no longer hides",
+    )
     kept = [{need.name: need for need in step.artifacts} for step in (old, new)]
     yield from by_set(kept[0], kept[1], "it now keeps the file", "it no longer keeps")
     if any(kept[0][name] != kept[1][name] for name in kept[0].keys() & kept[1].keys()):

@@ -162,6 +162,10 @@ class ActionIO(ABC):
     @abstractmethod
     def register_secret(self, secret: Secret) -> None: ...
 
+    def made_secret(self, secret: Secret) -> None:
+        """Mask what the step's own code says is secret; where a run is recorded, only if it may say so (H22)."""
+        self.register_secret(secret)
+
 
 class NoWorkspace(OpsError):
     """A step that shares files with others was called outside a run."""

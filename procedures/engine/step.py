@@ -22,6 +22,7 @@ from procedures.domain.secrets import Secret
 from procedures.engine.artifacts import kept
 from procedures.engine.handing_over import handed_over
 from procedures.engine.output import TaskIO, masked
+from procedures.engine.own_secrets import OwnSecrets
 from procedures.engine.tools import Place, Tools
 from procedures.engine.watch import Watch
 from procedures.engine.withheld import WithheldIO
@@ -105,13 +106,20 @@ def _attempt(tools: Tools, step: Step, place: Place, unit: Unit, scope: Mapping[
         does=does,
         at=now(),
     )
-    io = TaskIO(tools.output, step=task.step, target=task.target, task=task.id, cancelled=tools.watch.cancelled)
+    io = TaskIO(
+        tools.output,
+        step=task.step,
+        target=task.target,
+        task=task.id,
+        cancelled=tools.watch.cancelled,
+        own=OwnSecrets(tools, step, task).take,
+    )
     made: list[Made] = []
     if call is None:
         result = ActionResult("failed", message=refusal)
         io.write("system", (refusal + "\n").encode())
-    elif needs := results.of_step(claimed.definition, step.id):
-        held = WithheldIO(io, needs)
+    elif (needs := results.of_step(claimed.definition, step.id)) or step.sensitive:
+        held = WithheldIO(io, needs, step.sensitive)
         result = _truth(_act(tools, step, action, replace(call, nonce=task.id.hex), held, unit.label), tools.watch)
         held.end()
         result, made = handed_over(tools, step, task, io, held.made, result)
@@ -206,7 +214,7 @@ def _finish(tools: Tools, task: Task, result: ActionResult, io: TaskIO, step: St
             output=masked(masker, dict(result.output)),
             facts=masked(masker, dict(result.facts)) if made else result.facts,
         ),
-        transcript=io.transcript.facts(),
+        transcript=io.transcript.facts(io.readable),
         artifacts=files,
         made=made,
         signer=tools.signer,

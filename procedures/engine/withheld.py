@@ -11,23 +11,29 @@ from collections.abc import Mapping, Sequence
 from dataclasses import replace
 from typing import Literal
 
-from procedures.domain import results
+from procedures.domain import made_secrets, results
+from procedures.domain.masking import MASK
 from procedures.domain.ports import Action, ActionCall, ActionIO, ActionResult
 from procedures.domain.results import ResultNeed
 from procedures.domain.secrets import Secret
+from procedures.engine.output import TaskIO
 
 HELD_BYTES = 1_048_576
 Stream = Literal["stdout", "stderr", "system"]
 
 
 class WithheldIO(ActionIO):
-    """Stands between an action and its task's output. `made` are the values by the names of the step's output."""
+    """Stands between an action and its task's output. `made` are the values by the names of the step's output.
 
-    def __init__(self, io: ActionIO, needs: Sequence[ResultNeed]) -> None:
+    `sensitive` are names of outputs that are masked and go nowhere.
+    """
+
+    def __init__(self, io: TaskIO, needs: Sequence[ResultNeed], sensitive: Sequence[str] = ()) -> None:
         self.cancelled = io.cancelled
         self.made: dict[str, Secret] = {}
         self._io = io
         self._names = tuple(dict.fromkeys(need.output for need in needs))
+        self._sensitive = tuple(sensitive)
         self._lock = threading.Lock()
         self._held: list[tuple[Stream, bytes]] = []
         self._bytes = self._lost = 0
@@ -44,6 +50,9 @@ class WithheldIO(ActionIO):
     def register_secret(self, secret: Secret) -> None:
         self._io.register_secret(secret)
 
+    def made_secret(self, secret: Secret) -> None:
+        self._io.made_secret(secret)
+
     def run(self, action: Action, call: ActionCall) -> ActionResult:
         """Act, and give the result without what is secret in it; from then on every output is free of it."""
         self._unknown = True
@@ -51,6 +60,9 @@ class WithheldIO(ActionIO):
         problems = self._taken(result.output)
         known = not problems
         output = {name: value for name, value in result.output.items() if name not in self._names}
+        for name in self._sensitive:
+            if name in output:
+                output[name] = self._masked(name, output[name])
         if not known:
             return replace(self._wordless(result, problems), output={})
         self._unknown = False
@@ -62,6 +74,7 @@ class WithheldIO(ActionIO):
             held, self._held = self._held, []
             size, lost = self._bytes, self._lost
         if self._unknown:
+            self._io.withhold(size + lost)
             self._say(
                 f"What this step printed, {size + lost:,} bytes, is not shown: it did not hand over every secret."
             )
@@ -69,6 +82,7 @@ class WithheldIO(ActionIO):
         for stream, data in held:
             self._io.write(stream, data)
         if lost:
+            self._io.withhold(lost)
             self._say(f"The last {lost:,} bytes that it printed are not shown: there was no room to wait in.")
 
     def _taken(self, output: Mapping[str, object]) -> list[str]:
@@ -84,6 +98,13 @@ class WithheldIO(ActionIO):
                 secret = self.made[name] = Secret(str(value))
                 self._io.register_secret(secret)
         return problems
+
+    def _masked(self, name: str, value: object) -> str:
+        """Mask every text of a sensitive output; what stands in its place."""
+        plain = sum(not self._io.made_output(Secret(text)) for text in made_secrets.texts_of(value))
+        if plain:
+            self._say(f"The output {name} is kept nowhere; {plain} values in it are too plain to be masked as well.")
+        return MASK.decode()
 
     def _wordless(self, result: ActionResult, problems: Sequence[str]) -> ActionResult:
         """A result whose words and files may hold a secret that nobody can find in them."""

@@ -108,6 +108,7 @@ KINDS: Mapping[str, tuple[str, ...]] = {
     "run.resumed": ("how",),
     "run.commented": ("comment", "run", "mentions"),
     "run.alarmed": ("alarm", "url", "value", "says"),
+    "secret.made": ("task", "step", "target", "how", "no"),
     "run.answered": ("gate", "values_sha256", "duties"),
     "run.refrozen": ("gate", "was", "plan_digest"),
     "run.winding_up": ("ending", "message"),

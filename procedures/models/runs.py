@@ -9,6 +9,7 @@ from procedures.domain import plan as plan_rules
 from procedures.domain.definition import RISKS
 from procedures.domain.ids import uuid7
 from procedures.domain.queue_order import NORMAL
+from procedures.domain.readable import MARKS, Readable
 from procedures.domain.states import TERMINAL_RUN_STATES, RunState, TaskState
 from procedures.models.environments import Environment, Runner
 from procedures.models.people import Person
@@ -58,7 +59,11 @@ class Run(models.Model):
     message = models.TextField(blank=True)
     ending = models.CharField(max_length=12, blank=True)  # decided while no runner had it; only `always` is left
     output = models.JSONField(default=dict)
+    printed_bytes = models.PositiveBigIntegerField(default=0, db_default=0)
     masked_bytes = models.PositiveBigIntegerField(default=0)
+    cut_bytes = models.PositiveBigIntegerField(default=0, db_default=0)  # printed, and not kept
+    withheld_bytes = models.PositiveBigIntegerField(default=0, db_default=0)  # printed, and never shown
+    output_marks = models.JSONField(default=list, db_default=[])  # of tasks; `readable.marks`
     cancel_requested_at = models.DateTimeField(null=True)
     cancel_requested_by = models.ForeignKey(Person, on_delete=models.PROTECT, null=True, related_name="+")
     continues = models.ForeignKey("self", on_delete=models.PROTECT, null=True, related_name="continued_by")
@@ -110,6 +115,17 @@ class Run(models.Model):
 
     def __str__(self) -> str:
         return f"#{self.no}"
+
+    @property
+    def readable(self) -> Readable:
+        """How much of what it printed can be read."""
+        return Readable(self.printed_bytes, self.masked_bytes, self.cut_bytes, self.withheld_bytes)
+
+    @property
+    def marks(self) -> list[str]:
+        """What of its output is to be looked at, in the whole run or in one of its tasks (H22)."""
+        found = {*self.readable.marks(), *self.output_marks}
+        return [mark for mark in MARKS if mark in found]
 
     @property
     def digest_now(self) -> str:

@@ -31,6 +31,7 @@ def ability_of(runner: Runner) -> Ability:
         software=str(said.get("software", "")),
         plan_format=int(said.get("plan_format", 1)),
         away=frozenset(said.get("issuer", {}).get("away", [])),
+        unmasked=tuple(said.get("unmasked", ())),
     )
 
 

@@ -78,7 +78,9 @@ def state_of(row: Runner, at: datetime) -> str:
 
 
 def _skew(row: Runner) -> str:
-    """How its software differs from this process's, in words; "" if it does not."""
+    """What is wrong with its software, or how it differs from this process's, in words; "" if nothing is."""
+    if through := (row.reported or {}).get("unmasked"):
+        return f"lets a secret through its mask ({', '.join(through)}): it takes no run"
     if row.reported and row.reported.get("plan_format") != plan.FORMAT:
         return f"{row.software} reads another format of plans than this portal writes: it takes no run"
     if row.software and row.software != settings.OPSPORTAL_VERSION:

@@ -19,6 +19,7 @@ from procedures.domain.errors import OpsError
 from procedures.domain.lending import Issuing, Lender, Open
 from procedures.domain.masking import Masker
 from procedures.domain.ports import Action
+from procedures.domain.readable import Readable
 from procedures.domain.secrets import Secret
 from procedures.domain.states import RunState
 from procedures.engine import draining
@@ -32,6 +33,7 @@ from procedures.issuer.runners import proved_by
 from procedures.issuer.stock import Stock, stock_of
 from procedures.models import Runner
 from procedures.queries import queue
+from procedures.runner import mask
 from procedures.runner.apart import Apart, IssuerAway
 from procedures.runner.identity import Identity, load_identity
 from procedures.services import claims, endings, tasks
@@ -123,8 +125,8 @@ def _not_begun(claimed: Claimed, problem: OpsError) -> None:
 
 
 def claim(run: UUID, runner: Runner) -> Claimed | None:
-    """Claim a run, if there is anything to claim, this host's clock is right, and the runner is not to stop."""
-    if draining.wanted.is_set():
+    """Claim a run, if there is anything to claim, clock and mask here are right, and the runner is not to stop."""
+    if draining.wanted.is_set() or mask.through():
         return None
     try:
         return claims.claim_run(run=run, runner=runner, at=now())
@@ -166,10 +168,10 @@ def tools_for(
         lost_after_s=settings.OPSPORTAL_HEARTBEAT_LOST_S / 2,
     )
 
-    def store(lines: Sequence[Line], masked: int, after: int) -> int:
-        return tasks.append(run=run, token=claimed.token, lines=lines, after=after, masked_bytes=masked)
+    def store(lines: Sequence[Line], counts: Readable, after: int) -> int:
+        return tasks.append(run=run, token=claimed.token, lines=lines, after=after, counts=counts)
 
-    output = RunOutput(store, masker)
+    output = RunOutput(store, masker, before=max(0, claimed.run.printed_bytes - claimed.run.cut_bytes))
     try:
         with watch:
             yield Tools(claimed, actions, lender, me, output, watch, secrets)

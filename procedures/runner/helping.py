@@ -13,6 +13,7 @@ from procedures.domain.errors import OpsError
 from procedures.engine import draining
 from procedures.engine.sharing import help_out
 from procedures.models import Runner
+from procedures.runner import mask
 from procedures.runner.drive import identity, issuer, opened, tools_for
 from procedures.services import batches
 from procedures.services.claims import Claimed
@@ -24,8 +25,9 @@ log = structlog.get_logger(__name__)
 def help_with(batch: UUID) -> None:
     """Take a batch if it is still open and carry it out. Nothing to take: nothing happens. Raises ClaimLost."""
     me = Runner.objects.filter(pk=identity().id, public=identity().public).first()
+    idle = me is None or draining.wanted.is_set() or mask.through()
     try:
-        taken = None if me is None or draining.wanted.is_set() else batches.take(batch=batch, runner=me, at=now())
+        taken = None if me is None or idle else batches.take(batch=batch, runner=me, at=now())
     except ClockSkewed as problem:
         log.warning(problem.code, batch=str(batch), problem=problem.message, next_step=problem.next_step)
         return

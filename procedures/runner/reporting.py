@@ -18,6 +18,7 @@ from procedures.domain import plan
 from procedures.engine import draining
 from procedures.issuer.greeting import answers
 from procedures.issuer.place import path_of
+from procedures.runner import mask
 
 PACKAGES = ("opsportal", "procedures")
 PROCESS = str(uuid4())
@@ -33,6 +34,7 @@ def said(environments: Sequence[str] = ()) -> dict[str, Any]:
         "broker": urlsplit(str(settings.CELERY_BROKER_URL)).scheme.partition("+")[0],
         "process": PROCESS,
         "draining": draining.wanted.is_set(),
+        "unmasked": list(mask.through()),
     }
 
 

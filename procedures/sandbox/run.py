@@ -7,17 +7,16 @@ import selectors
 import subprocess
 import threading
 import time
-from collections.abc import Callable
 from dataclasses import dataclass, replace
 from typing import Literal
 
+from procedures.domain.gathering import Gathered, Write
 from procedures.sandbox import confined, launch
 from procedures.sandbox.cgroup import group
 from procedures.sandbox.launch import Program, Running
 
 READ = 65_536
 Why = Literal["exit", "timeout", "cancel"]
-Write = Callable[[Literal["stdout", "stderr"], bytes], None]
 
 
 @dataclass(frozen=True, slots=True)
@@ -40,8 +39,10 @@ def _run(program: Program, stdin: bytes, seconds: float, cancelled: threading.Ev
     feeder = threading.Thread(target=_stdin, args=(process, stdin), daemon=True)
     feeder.start()
     why: Why = "cancel"
+    gathered = Gathered(write)
     try:
-        why = _pump(process, time.monotonic() + seconds, cancelled, write)
+        why = _pump(process, time.monotonic() + seconds, cancelled, gathered)
+        gathered.flush()
     finally:
         status = _waited(running)
     for pipe in (process.stdout, process.stderr):
@@ -78,7 +79,7 @@ def _stdin(process: subprocess.Popen[bytes], data: bytes) -> None:
         return
 
 
-def _pump(process: subprocess.Popen[bytes], end: float, cancelled: threading.Event, write: Write) -> Why:
+def _pump(process: subprocess.Popen[bytes], end: float, cancelled: threading.Event, out: Gathered) -> Why:
     """Hand over output as it comes; returns when the process has ended, or why it must stop.
 
     A process that closed its streams may go on for long.
@@ -97,9 +98,10 @@ def _pump(process: subprocess.Popen[bytes], end: float, cancelled: threading.Eve
             for key, _ in selector.select(timeout=0.05):
                 data = os.read(key.fd, READ)
                 if data:
-                    write(names[key.fd], data)
+                    out.add(names[key.fd], data)
                 else:
                     selector.unregister(key.fileobj)
+            out.tick()
             if process.poll() is not None and not selector.select(timeout=0):
                 break
     return "exit"

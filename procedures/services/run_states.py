@@ -42,7 +42,14 @@ def end(
 ) -> None:
     """Move a run to a terminal state and seal it: exactly one seal per run, whatever dies."""
     started = RunState(run.state)
-    about = {"from": started.value, "message": message, "digest": run.digest, "plan_digest": run.plan_digest}
+    about: dict[str, Any] = {
+        "from": started.value,
+        "message": message,
+        "digest": run.digest,
+        "plan_digest": run.plan_digest,
+    }
+    if run.printed_bytes or run.marks:
+        about |= {"output": run.readable.facts(), "marks": run.marks}
     kind = SEAL_KINDS[new]
     move(run, new, at=at, who=who, message=message, **_secrets_left(run, new, at))
     if started is RunState.RUNNING:  # else nobody has a claim, and who ends the run here may write none

@@ -17,7 +17,7 @@ def report(*, runner: UUID, tier: str, version: str, said: Mapping[str, Any], at
 
     `said`: `actions` (id → mark), `software` (digest of what it runs), `plan_format`, `broker`, `process`, `issuer`
     (whether it is `apart` from the runner, and of which environments it is `away`), `draining` (whether it was told to
-    stop: it takes nothing new).
+    stop: it takes nothing new), `unmasked` (encodings of a secret that its mask lets through).
     """
     issuer = said.get("issuer", {})
     kept = {
@@ -27,6 +27,7 @@ def report(*, runner: UUID, tier: str, version: str, said: Mapping[str, Any], at
         "broker": str(said["broker"])[:20],
         "process": str(said["process"])[:36],
         "draining": bool(said.get("draining")),
+        "unmasked": [str(name)[:40] for name in said.get("unmasked", [])[:50]],
         "issuer": {
             "apart": bool(issuer.get("apart")),
             "away": [str(name)[:63] for name in issuer.get("away", [])[:50]],

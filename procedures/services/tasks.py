@@ -11,16 +11,21 @@ from uuid import UUID
 from django.db import transaction
 from django.db.models import F, Max
 
+from procedures.domain import made_secrets
 from procedures.domain.ids import uuid7
 from procedures.domain.ports import ActionResult
+from procedures.domain.readable import MARKS, Readable
 from procedures.domain.states import TASK_MOVES, TaskState, require_move
 from procedures.evidence.dsse import runner_statement
+from procedures.evidence.models import Event
 from procedures.models import LogChunk, Run, Runner, Task
 from procedures.services.artifacts import Kept, store
 from procedures.services.holding import hold, hold_part, holder_of
 from procedures.services.made import Made, keep
 from procedures.services.run_states import note
 from procedures.services.steady import steadily
+
+NOTHING = Readable()
 
 
 class Signer(Protocol):
@@ -99,6 +104,22 @@ def alarmed(*, run: UUID, token: UUID, facts: Mapping[str, str], at: datetime) -
         note("run.alarmed", hold(run, token), at=at, actor=None, facts=facts)
 
 
+def made_secret(*, run: UUID, token: UUID, task: Task, how: str, at: datetime) -> bool:
+    """Record that a task's own code names something secret, never what; False once the run has named its most."""
+    return steadily(lambda: _made_secret(run, token, task, how, at))
+
+
+def _made_secret(run: UUID, token: UUID, task: Task, how: str, at: datetime) -> bool:
+    with transaction.atomic(durable=True):
+        row = hold_part(run, token)
+        before = Event.objects.filter(run=run, kind="secret.made").count()
+        if before >= made_secrets.MOST:
+            return False
+        facts = {"task": str(task.id), "step": task.step, "target": task.target, "how": how, "no": before + 1}
+        note("secret.made", row, at=at, actor=None, facts=facts)
+        return True
+
+
 def finish(
     *,
     run: UUID,
@@ -157,10 +178,19 @@ def _finish(
             facts["exit"] = result.exit_status
         if result.remote:
             facts["remote"] = result.remote
+        _mark(row, transcript)
         store(row, task, artifacts, at)
         keep(row, task, made, at)
         facts["dsse"] = sign(signer, "task", {"run": str(row.id), "digest": row.digest, **facts})
         note("task.finished", row, at=at, actor=None, facts=facts)
+
+
+def _mark(run: Run, transcript: Mapping[str, Any]) -> None:
+    """Keep at the run what is to be looked at in one of its tasks, which the whole run's counts may hide."""
+    found = Readable(**transcript["readable"]).marks()
+    if set(found) - set(run.output_marks):
+        marks = [mark for mark in MARKS if mark in {*found, *run.output_marks}]
+        Run.objects.filter(pk=run.pk).update(output_marks=marks)
 
 
 def close(task: Task, state: TaskState, *, at: datetime, who: str, **fields: Any) -> None:
@@ -209,8 +239,10 @@ def sign(signer: Signer, kind: str, facts: Mapping[str, Any]) -> dict[str, Any]:
     return envelope
 
 
-def append(*, run: UUID, token: UUID, lines: Sequence[Line], after: int, masked_bytes: int = 0) -> int:
+def append(*, run: UUID, token: UUID, lines: Sequence[Line], after: int, counts: Readable = NOTHING) -> int:
     """Store output that was already masked; `seq` goes on without a gap, whoever else writes to the same run.
+
+    `counts` are bytes since the last time.
 
     `after` is how many lines the caller knows to be stored of its own: what it sends again after a lost answer, with
     more behind it, is there once. Returns how many are stored now.
@@ -234,8 +266,9 @@ def append(*, run: UUID, token: UUID, lines: Sequence[Line], after: int, masked_
             )
             for i, line in enumerate(lines, 1)
         )
-        if masked_bytes and stored <= 0:
-            Run.objects.filter(pk=run).update(masked_bytes=F("masked_bytes") + masked_bytes)
+        if counts != NOTHING and stored <= 0:
+            more = {f"{name}_bytes": F(f"{name}_bytes") + count for name, count in counts.facts().items()}
+            Run.objects.filter(pk=run).update(**more)
         holder.lines += len(lines)
         holder.save(update_fields=["lines"])
         return holder.lines

@@ -5,18 +5,17 @@ from __future__ import annotations
 import base64
 import threading
 import time
-from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Literal
 
 import paramiko
 
+from procedures.domain.gathering import Gathered, Write
 from procedures.domain.remote import Payload
 from procedures.ssh.stub import trailer_mark
 
 READ = 65_536
 STOP_WAIT_S = 3.0
-Write = Callable[[Literal["stdout", "stderr"], bytes], None]
 
 
 @dataclass(frozen=True, slots=True)
@@ -70,13 +69,15 @@ def drive(
     channel.exec_command(words)
     channel.sendall(payload.data)
     trailer = _Trailer(trailer_mark(payload.line2))
-    why = _pump(transport, channel, trailer, time.monotonic() + seconds, cancelled, write)
+    out = Gathered(write)
+    why = _pump(transport, channel, trailer, time.monotonic() + seconds, cancelled, out)
     if why in {"cancel", "timeout"}:
         _ask_to_stop(channel)
-        _pump(transport, channel, trailer, time.monotonic() + STOP_WAIT_S, threading.Event(), write)
+        _pump(transport, channel, trailer, time.monotonic() + STOP_WAIT_S, threading.Event(), out)
     rest = trailer.held
     if rest:
-        write("stderr", rest)
+        out.add("stderr", rest)
+    out.flush()
     status, left, output = trailer.said()
     if status is None and channel.exit_status_ready():
         status = channel.recv_exit_status()
@@ -98,19 +99,20 @@ def _pump(
     trailer: _Trailer,
     end: float,
     cancelled: threading.Event,
-    write: Write,
+    out: Gathered,
 ) -> Literal["exit", "timeout", "cancel", "lost"]:
     """Hand over output until the command ended, was cut off, or must stop."""
     while True:
         moved = False
         if channel.recv_ready():
-            write("stdout", channel.recv(READ))
+            out.add("stdout", channel.recv(READ))
             moved = True
         if channel.recv_stderr_ready():
             shown = trailer.feed(channel.recv_stderr(READ))
             if shown:
-                write("stderr", shown)
+                out.add("stderr", shown)
             moved = True
+        out.tick()
         if moved:
             continue
         if channel.exit_status_ready() and channel.eof_received:

@@ -60,3 +60,26 @@ def test_the_command_line_goes_through_it() -> None:
     assert "owned" in done.stdout + done.stderr
     assert "\x1b" not in done.stdout + done.stderr
     assert "\x07" not in done.stdout + done.stderr
+
+
+@pytest.mark.parametrize("code", ["8", "30", "37", "40", "47;97", "38;5;0", "38;2;0;0;0", "1;8;31", "107", "100"])
+def test_a_colour_that_could_hide_what_it_colours_is_left_out(code: str) -> None:
+    assert shown(f"a\x1b[{code}mrm -rf /\x1b[0m\n") == "arm -rf /\x1b[0m\n"
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        "rm -rf /\r\x1b[2K",
+        "rm -rf /\x1b[1A\x1b[2K",
+        "\x1b[9A\x1b[J",
+        "\x1b[?1049h",
+        "\x1b[1;1H",
+        "rm\x08\x08",
+        "\x1bM",
+        "\x0b",
+    ],
+)
+def test_no_cursor_moves_so_that_no_line_is_written_over(text: str) -> None:
+    assert "\x1b" not in shown(text)
+    assert not {"\r", "\x08", "\x0b"} & set(shown(text))

@@ -141,6 +141,7 @@ CASES: dict[str, tuple[dict[str, bytes], str, int]] = {
     "names-alike": (bundle(readme__md="x"), "readme.md", 1),
     "not-utf8": (bundle(one__sh=SCRIPT.encode() + b"# \xff\n"), "one.sh", 1),
     "crlf": (bundle(one__sh=SCRIPT.replace("\n", "\r\n")), "one.sh", 1),
+    "secret-undeclared": (script("echo ::secret::x"), "one.sh", 4),
     "odd-space": (script("echo\u00a0a"), "one.sh", 4),
 }
 ELSEWHERE = {"symlink", "unreadable", "shellcheck", "yamllint", "marked-step", "template-url"}

@@ -14,6 +14,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from procedures.domain import canary, encodings, masking
 from procedures.domain.masking import Masker, self_test
 from procedures.domain.secrets import Secret
 
@@ -73,7 +74,26 @@ def test_streams_are_kept_apart() -> None:
 
 
 def test_the_self_test_passes_here() -> None:
-    assert self_test() is True
+    assert self_test() == []
+
+
+@pytest.mark.parametrize("name", canary.encodings(canary.CANARY))
+def test_the_self_test_names_the_encoding_that_comes_through(name: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    """A mask that lost the patterns of one encoding; those that hold the same bytes are named with it."""
+    core = canary.core(name, canary.encodings(canary.CANARY)[name])
+
+    def lost(form: bytes) -> bool:
+        return core not in form and form not in core
+
+    monkeypatch.setattr(masking, "forms", lambda secret: set(filter(lost, encodings.forms(secret))))
+    assert name in self_test()
+
+
+def test_a_mask_that_breaks_withholds_the_chunk_and_counts_it(monkeypatch: pytest.MonkeyPatch) -> None:
+    made = masker(b"abcdef-secret")
+    monkeypatch.setattr(Masker, "_hold", lambda self, data: 1 // 0)
+    assert made.feed("a", b"abcdef-secret") == masking.WITHHELD
+    assert (made.withheld_bytes, self_test() != []) == (13, True)
 
 
 def test_the_keys_of_a_long_run_take_little_memory() -> None:

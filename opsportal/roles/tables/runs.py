@@ -5,9 +5,10 @@ from __future__ import annotations
 from opsportal.roles.rights import Table, Within
 
 READ = "select"
+PRINTED = "output masked_bytes printed_bytes cut_bytes withheld_bytes output_marks"
 MOVES = (
-    "state state_since queued_at started_at ended_at deadline_at approval_expires_at message output masked_bytes "
-    "sealed_secrets secrets_until_at "
+    "state state_since queued_at started_at ended_at deadline_at approval_expires_at message "
+    f"{PRINTED} sealed_secrets secrets_until_at "
     "resume_at waiting_gate waiting_until_at waiting_form waits paused_at answered_plan answered_digest"
 )
 REPLANS = "plan plan_digest approvals_needed min_strength"  # a claim that finds drift plans anew
@@ -16,8 +17,8 @@ TABLES = (
     Table(
         "procedures_run",
         Within.RUN,
-        web="select insert update!(output masked_bytes started_at answered_plan)",
-        scheduler="select insert update!(output masked_bytes started_at answered_plan)",
+        web=f"select insert update!({PRINTED} started_at answered_plan)",
+        scheduler=f"select insert update!({PRINTED} started_at answered_plan)",
         pool=f"select update({MOVES} {REPLANS})",
         issuer=READ,
         reader="select!(sealed_secrets output parameters)",

@@ -13,6 +13,7 @@ from procedures.definitions.lint import (
     forms,
     infrastructure,
     names,
+    own_secrets,
     programs,
     results,
     sandbox,
@@ -42,6 +43,7 @@ def lint(
     steps.lint(notes, actions)
     shared_files.lint(notes, actions)
     sandbox.lint(notes, actions)
+    own_secrets.lint(notes, actions)
     results.lint(notes, actions)
     for room in ROOMS:
         room(notes)

@@ -58,10 +58,11 @@ def _place(notes: Notes, pointer: str, need: ResultNeed, actions: Mapping[str, A
 def _read_elsewhere(notes: Notes, needs: tuple[ResultNeed, ...]) -> None:
     """What is handed over is kept for nobody else: another reader would find nothing, or have it shown."""
     secret = {("steps", need.step, "output", need.output) for need in needs}
+    secret |= {("steps", step.id, "output", name) for _, step in placed(notes.definition) for name in step.sensitive}
     for pointer, value in _readers(notes):
         for path in sorted(notes.names(pointer, value)):
             if path[:4] in secret or any(path == one[: len(path)] and len(path) > 1 for one in secret):
-                notes.say(pointer, "secret-place", f"{'.'.join(path)} is a secret result: no expression reads it.")
+                notes.say(pointer, "secret-place", f"{'.'.join(path)} is secret: no expression reads it.")
 
 
 def _readers(notes: Notes) -> Iterator[tuple[str, Any]]:

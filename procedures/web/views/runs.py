@@ -10,9 +10,11 @@ from django.shortcuts import redirect, render
 from django.urls import reverse
 from django.views.decorators.http import require_POST, require_safe
 
+from procedures.domain import readable
 from procedures.domain.clock import now
 from procedures.domain.errors import InvalidInput, NotAllowed
 from procedures.domain.states import RunState
+from procedures.domain.text import visible
 from procedures.models import Environment, Run
 from procedures.queries import pages_evidence, pages_log, pages_runs, since_success, waiting, workloads
 from procedures.services import artifacts, continuing, endings, gate_answers, pauses, reruns, run_comments
@@ -77,6 +79,7 @@ def _page(request: HttpRequest, row: Run) -> dict[str, Any]:
             row.id, step=context["step"], target=context["target"], most=SHOWN_CHUNKS
         )
         context |= {"lines": lines, "seq": seq, "earlier": earlier}
+    context["marked"] = readable.words(row.readable, row.marks)
     context["results"] = row.results.select_related("task").order_by("id")
     context["artifacts"] = row.artifacts.select_related("task").order_by("id")
     return context | {"events": pages_evidence.events_of_run(row.id), "leases": row.leases.order_by("intended_at")}
@@ -212,13 +215,13 @@ def artifact(request: HttpRequest, run: UUID, artifact: UUID) -> HttpResponse:
 @page
 @require_safe
 def text(request: HttpRequest, run: UUID) -> HttpResponse:
-    """The whole output as plain text, for keeping."""
+    """The whole output as plain text, for keeping; what a terminal would obey is written out, as on the page."""
     me = person_of(request)
     row = pages_runs.one_run(me, run, now())
     if not pages_runs.may_read_output(me, row, now()):
         raise NotAllowed("You may see this run, but not what it printed.")
     chunks = pages_log.chunks(row.id, step=request.GET.get("step", ""), target=request.GET.get("target", ""))
-    body = "".join(chunk.text for chunk in chunks[:20_000].iterator())
+    body = "".join(visible(chunk.text, colours=True) for chunk in chunks[:20_000].iterator())
     answer = HttpResponse(body, content_type="text/plain; charset=utf-8")
     answer["Content-Disposition"] = f'attachment; filename="run-{row.no}.txt"'
     answer["Content-Security-Policy"] = "sandbox"
