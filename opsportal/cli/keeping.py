@@ -32,6 +32,7 @@ def _django() -> None:
 @click.option("--for", "part", type=click.Choice(["runner", "issuer"]), help="One of the two, where they are apart.")
 @click.option("--new-identity", is_flag=True, help="One more key for identity tokens; it signs after a day.")
 @click.option("--replace-identity", is_flag=True, help="One instead of all before, which somebody else may have.")
+@click.option("--turn-pool", is_flag=True, help="One more pool key; what is sealed is sealed to it from now on.")
 def keys(
     environment: str,
     folder: Path | None,
@@ -39,6 +40,7 @@ def keys(
     part: cards.Part | None,
     new_identity: bool,
     replace_identity: bool,
+    turn_pool: bool,
 ) -> None:
     """Make the keys of one process, in its own place, and write their public halves on a card.
 
@@ -54,12 +56,27 @@ def keys(
         _turn_identity(folders.private(there), environment, at_once=replace_identity)
         return
     folders.private(place)
+    if turn_pool:
+        _turn_pool(place, environment)
+        return
     text = json.dumps(cards.make(place, environment, part or ""), indent=1, sort_keys=True)
     if card is None:
         click.echo(text)
     else:
         card.write_text(text + "\n")
         click.echo(f"The keys lie in {place}; their card is {card}.")
+
+
+def _turn_pool(place: Path, environment: str) -> None:
+    """The issuer seals to the new key within a minute; nothing is restarted."""
+    from procedures.domain.clock import now
+    from procedures.runner.cards import further_pool
+
+    made = further_pool(place, environment, at=now())
+    click.echo(
+        f"{made} is sealed to within a minute, what lies there is sealed anew, and the key before it goes when nothing "
+        f"needs it. Where {environment} has several issuers, bring it to the others at once."
+    )
 
 
 def _turn_identity(place: Path, environment: str, *, at_once: bool) -> None:

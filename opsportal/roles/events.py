@@ -21,6 +21,8 @@ KINDS_OF: dict[str, str] = {
     "person": "web",
     "identity": "web",
     "identity.keys_shown": "issuer",
+    "pool": "issuer",
+    "secret": "issuer",
     "membership": "web",
     "directory": "web",
     "account": ASKED,

@@ -18,8 +18,8 @@ from procedures.api.door import Door, uuid
 from procedures.domain.canonical import canon, moment
 from procedures.domain.clock import now
 from procedures.domain.errors import InvalidInput
-from procedures.models import Environment, Grant, Person, PoolKey, PortalSetting
-from procedures.queries import deciding, pages_people
+from procedures.models import Environment, Grant, Person, PortalSetting
+from procedures.queries import deciding, pages_environments, pages_people
 from procedures.queries.would_allow import would_allow
 from procedures.services import controls, people
 
@@ -189,9 +189,7 @@ class Environments(Door):
                 "tier": e.tier,
                 "frozen_until": shapes.at(e.frozen_until_at),
                 "queue": e.queue,
-                "pool_key": key.public
-                if (key := PoolKey.objects.filter(environment=e, ended_at=None).first())
-                else None,
+                "pool_key": pages_environments.pool_of(e.name),
             }
             for e in Environment.objects.all()
         ]

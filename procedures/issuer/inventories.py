@@ -5,13 +5,12 @@ from __future__ import annotations
 from procedures.domain.lending import Fetch
 from procedures.domain.secrets import Secret
 from procedures.issuer.claimants import require_served
-from procedures.issuer.judgement import judge_secret
+from procedures.issuer.issue import require_confirmed
 from procedures.issuer.refusals import LeaseRefused
 from procedures.issuer.replay import replay
 from procedures.issuer.runners import Prove, judge_runner
 from procedures.issuer.sealed import sealed_secret
 from procedures.issuer.stock import Stock
-from procedures.models import SealedSecret
 
 
 def secret_of(stock: Stock, prove: Prove, asked: Fetch) -> Secret:
@@ -28,6 +27,5 @@ def secret_of(stock: Stock, prove: Prove, asked: Fetch) -> Secret:
     judge_runner(authority, asked.runner, place, prove, asked=asked)
     if fact["settings"].get("secret") != asked.secret:
         raise LeaseRefused(f"The inventory {asked.inventory} names no secret {asked.secret}.")
-    row = SealedSecret.objects.filter(environment=place, name=asked.secret, ended_at__isnull=True).first()
-    judge_secret(authority, place, asked.secret, None if row is None else bytes(row.ciphertext))
+    require_confirmed(stock, authority, place, asked.secret)
     return sealed_secret(stock.keys, place, asked.secret)

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from dataclasses import dataclass
 from datetime import datetime, timedelta
+from functools import partial
 from typing import Any
 from uuid import UUID
 
@@ -18,7 +19,7 @@ from procedures.issuer.judgement import judge_binding, judge_run, judge_secret, 
 from procedures.issuer.refusals import LeaseRefused
 from procedures.issuer.replay import replay
 from procedures.issuer.runners import Prove, judge_runner
-from procedures.issuer.sealed import secrets_of_run
+from procedures.issuer.sealed import opened, secrets_of_run
 from procedures.issuer.stock import Stock
 from procedures.models import CredentialBinding, Run, Runner, SealedSecret, Task
 from procedures.queries.outputs import outputs_of
@@ -51,7 +52,7 @@ def issue(stock: Stock, prove: Prove, asked: Lend, lease_id: UUID) -> tuple[Leas
     judge_binding(found.authority, binding, found.approved["credentials"][asked.credential])
     target = _target(found, asked.target)
     provider = provider_of(stock, binding)
-    require_sealed(found.authority, binding, provider.opens(binding, target))
+    require_sealed(stock, found.authority, binding, provider.opens(binding, target))
     inner = found.claimed.within(asked.credential.rpartition("/")[0] + "/" if "/" in asked.credential else "")
     need = inner.definition.credentials[asked.credential.rpartition("/")[2]]
     provider.validate(need, binding)
@@ -96,12 +97,21 @@ def binding_of(run: Run, credential: str) -> Binding:
     return plans.binding_port(row)
 
 
-def require_sealed(authority: Authority, binding: Binding, name: str | None) -> None:
-    """The sealed secret that will be opened, if one will, is the one that was confirmed. Raises LeaseRefused."""
+def require_sealed(stock: Stock, authority: Authority, binding: Binding, name: str | None) -> None:
+    """The sealed secret that will be opened, if one will, is the one that was confirmed.
+
+    Raises LeaseRefused, WillNotOpen.
+    """
     if name is not None:
-        rows = SealedSecret.objects.filter(environment=binding.environment, name=name, ended_at__isnull=True)
-        row = rows.first()
-        judge_secret(authority, binding.environment, name, None if row is None else bytes(row.ciphertext))
+        require_confirmed(stock, authority, binding.environment, name)
+
+
+def require_confirmed(stock: Stock, authority: Authority, environment: str, name: str) -> None:
+    """Raises LeaseRefused, WillNotOpen."""
+    rows = SealedSecret.objects.filter(environment=environment, name=name, ended_at__isnull=True)
+    row = rows.first()
+    ciphertext, value = (None, bytes) if row is None else (bytes(row.ciphertext), partial(opened, stock.keys, row))
+    judge_secret(authority, environment, name, ciphertext, value=value)
 
 
 def provider_of(stock: Stock, binding: Binding) -> Provider:

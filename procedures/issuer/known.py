@@ -8,7 +8,7 @@ from __future__ import annotations
 from collections.abc import Iterator
 from pathlib import Path
 
-from procedures.issuer.keys import ca_public, files_of, pool_key
+from procedures.issuer.keys import ca_public, files_of, pool_pairs
 from procedures.models import PoolKey, PortalSetting
 
 
@@ -28,8 +28,12 @@ def problems(folder: Path, environment: str) -> Iterator[str]:
             made = "`opsportal keys --for issuer` makes those of a new environment."
             yield f"There is no {file}. Bring it from another host of {environment}'s pool; {made}"
             return
-    if not PoolKey.objects.filter(environment=environment, key_id=pool_key(folder, environment)[0]).exists():
+    here = pool_pairs(folder, environment)
+    alive = set(PoolKey.objects.filter(environment=environment, ended_at__isnull=True).values_list("key_id", flat=True))
+    if not alive & set(here):
         yield f"pool-{environment}.key is not the key to which secrets of {environment} are sealed."
+    elif lacking := sorted(alive - set(here)):
+        yield f"Secrets of {environment} are sealed to the key {lacking[0]} too. Bring its file from another host."
     authorities = PortalSetting.objects.filter(name="ssh-authorities").first()
     if authorities is not None and authorities.value.get(environment) != ca_public(folder, environment):
         yield f"ssh-ca-{environment} is not the authority that hosts of {environment} were told to trust."

@@ -45,7 +45,7 @@ def look(stock: Stock, prove: Prove, asked: Look, lease_id: UUID) -> tuple[Lease
     binding = binding_of(task.run, credential)
     judge_binding(authority, binding, planned["credentials"][credential])
     provider = provider_of(stock, binding)
-    require_sealed(authority, binding, provider.opens(binding, target))
+    require_sealed(stock, authority, binding, provider.opens(binding, target))
     remotes.intended(id=lease_id, task=task, credential=credential, provider=binding.provider, at=at)
     need = CredentialNeed(credential, "ssh", {}, TTL_S)
     context = _context(task, target, runner, str(mark), str(lease_id), step, at)

@@ -41,7 +41,8 @@ def listed(actor: Person, at: datetime) -> list[Listed]:
     rows = Runner.objects.order_by("ended_at", "name")
     mine = [row for row in rows if seen & set(row.environments)]
     shown = [row for row in mine if row.ended_at is None or row.ended_at > at - ENDED_SHOWN]
-    pools = {key.environment_id: key.since_at for key in PoolKey.objects.filter(ended_at__isnull=True)}
+    alive = PoolKey.objects.filter(ended_at__isnull=True).order_by("since_at")
+    pools = {key.environment_id: key.since_at for key in alive}
     return sorted((_told(row, actor, pools, at) for row in shown), key=lambda one: one.state == "ended")
 
 

@@ -14,7 +14,7 @@ from typing import Any, Literal
 
 from procedures.domain.errors import OpsError
 from procedures.issuer import identity_keys
-from procedures.issuer.keys import ca_public, files_of, pool_key
+from procedures.issuer.keys import ca_public, files_of, further_pool_key, pool_key, pool_pairs
 from procedures.runner.identity import DISPOSABLE, Identity, load_identity
 
 RUNNER, ISSUER = "runner", "issuer"
@@ -50,6 +50,13 @@ def make(folder: Path, environment: str, part: Part = "") -> dict[str, Any]:
 def identity_key(folder: Path, environment: str, *, at_once: bool, at: datetime) -> Path:
     """One more key for the identity tokens of an environment, or one instead of those that are there."""
     return (identity_keys.replace if at_once else identity_keys.make)(folder, environment, at=at)
+
+
+def further_pool(folder: Path, environment: str, *, at: datetime) -> Path:
+    """One more key of an environment's pool. Raises CardsDoNotFit where there is none to be turned."""
+    if not pool_pairs(folder, environment):
+        raise CardsDoNotFit(f"There is no pool-{environment}.key in {folder}: a pool's first key comes with its card.")
+    return further_pool_key(folder, environment, at=at)
 
 
 def _of_an_issuer(folder: Path, environment: str) -> dict[str, Any]:

@@ -162,8 +162,9 @@ def _secret(change: ControlChange, object: Mapping[str, Any], at: datetime, even
     live = SealedSecret.objects.filter(ended_at__isnull=True)
     if live.filter(value_fingerprint=object["fingerprint"]).exclude(environment_id=object["environment"]).exists():
         raise SecretElsewhere("This secret stands in another environment already.", pointer="/object/fingerprint")
-    if not PoolKey.objects.filter(environment_id=object["environment"], key_id=object["pool_key_id"]).exists():
-        raise InvalidInput([("/object/pool_key_id", "is not a key of this environment's pool")])
+    keys = PoolKey.objects.filter(environment_id=object["environment"], ended_at__isnull=True)
+    if not keys.filter(key_id=object["pool_key_id"]).exists():
+        raise InvalidInput([("/object/pool_key_id", "is no living key of this pool: seal the value anew")])
     same = live.filter(environment_id=object["environment"], name=object["name"])
     revision = SealedSecret.objects.filter(environment_id=object["environment"], name=object["name"]).count() + 1
     same.update(ended_at=at)

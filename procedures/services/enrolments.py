@@ -45,10 +45,10 @@ def _pool_problems(object: Mapping[str, Any]) -> list[tuple[str, str]]:
     pool, name = object["pool"], object["environments"][0]
     if key_id_of(pool["public"]) != pool["key_id"]:
         return [("/object/pool/key_id", "is not the id of this public key")]
-    live = PoolKey.objects.filter(environment=name, ended_at__isnull=True).first()
-    if live is not None and live.key_id != pool["key_id"]:
+    live = set(PoolKey.objects.filter(environment=name, ended_at__isnull=True).values_list("key_id", flat=True))
+    if live and pool["key_id"] not in live:
         return [("/object/pool/key_id", f"is not the pool key of {name}: bring pool-{name}.key from a runner of it")]
-    if live is None and PoolKey.objects.filter(key_id=pool["key_id"]).exists():
+    if not live and PoolKey.objects.filter(key_id=pool["key_id"]).exists():
         return [("/object/pool/key_id", "is the pool key of another environment")]
     said = _authorities()
     if said.get(name, pool["authority"]) != pool["authority"]:

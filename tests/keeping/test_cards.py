@@ -146,3 +146,16 @@ def test_an_identity_key_is_added_or_put_in_place_of_the_others_where_the_issuer
     assert [path.suffix for path in made] == [".ended", ".ended", ".pem"]
     assert {path.stat().st_mode & 0o777 for path in made} == {0o600}
     assert not (tmp_path / "keys").exists()
+
+
+def test_a_further_pool_key_lies_beside_the_first_and_none_is_made_where_there_is_no_first(tmp_path: Path) -> None:
+    environ = {"PATH": os.environ["PATH"], "OPSPORTAL_DATA_DIR": str(tmp_path), "OPSPORTAL_NO_BOOTSTRAP": "1"}
+    argv = [sys.executable, "-m", "opsportal.cli.main", "keys", "--environment", "staging"]
+    refused = subprocess.run([*argv, "--turn-pool"], env=environ, capture_output=True, text=True, check=False)
+    assert "There is no pool-staging.key" in refused.stderr
+    subprocess.run(argv, env=environ, capture_output=True, text=True, check=True)
+    done = subprocess.run([*argv, "--turn-pool"], env=environ, capture_output=True, text=True, check=True)
+    assert "is sealed to within a minute" in done.stdout
+    made = sorted((tmp_path / "keys").glob("pool-staging*"))
+    assert len(made) == 2
+    assert {path.stat().st_mode & 0o777 for path in made} == {0o600}

@@ -115,6 +115,50 @@ def test_the_real_web_process_says_that_it_sees_no_key_and_the_pack_would_say_so
         assert (data_dir / "keys" / "evidence").exists()
 
 
+IN_ITS_PLACE = """
+import os, runpy, sys, threading, time
+from pathlib import Path
+def attack():
+    room = Path(os.environ["OPSPORTAL_DATA_DIR"]) / "database"
+    while not (room / "victims").exists():
+        time.sleep(0.05)
+    code = (room / "attack.py").read_text()
+    for victim in (room / "victims").read_text().split():
+        sys.argv = ["attack", os.environ["OPSPORTAL_DATA_DIR"], victim, os.environ["PLANTED_CODE"]]
+        name = room / ("said-" + victim)
+        tells = "name.with_suffix('.new').write_text(json.dumps(got))"
+        exec(code.replace("print(json.dumps(got))", tells), {"name": name})
+        name.with_suffix(".new").rename(name)
+if any(word.startswith("opsportal.asgi") for word in sys.orig_argv):
+    threading.Thread(target=attack, daemon=True).start()
+"""
+
+
+def test_from_inside_the_real_web_process_no_key_of_issuer_runner_or_log_can_be_had(
+    data_dir: Path, tmp_path: Path
+) -> None:
+    """What somebody who runs code there tries against the living runner (the issuer here) and the sequencer."""
+    (tmp_path / "sitecustomize.py").write_text(IN_ITS_PLACE)
+    planted = Path(__file__).with_name("planted.py")
+    with Portal(data_dir, environ={"PYTHONPATH": str(tmp_path), "PLANTED_CODE": str(planted)}) as portal:
+        portal.wait_for("web")
+        room, keeper = data_dir / "database", portal.pid("keeper")
+        (sequencer,) = Path(f"/proc/{keeper}/task/{keeper}/children").read_text().split()
+        victims = [str(portal.pid("runner")), sequencer]
+        assert {"pool-production.key", "ssh-ca-production", "evidence"} <= {
+            p.name for p in (data_dir / "keys").iterdir()
+        }
+        (room / "attack.py").write_text(ATTACK)
+        (room / "victims.new").write_text(" ".join(victims))
+        (room / "victims.new").rename(room / "victims")
+        said = [room / f"said-{victim}" for victim in victims]
+        until = time.monotonic() + 30
+        while not all(path.exists() for path in said) and time.monotonic() < until:
+            time.sleep(0.1)
+        assert [json.loads(path.read_text()) for path in said] == [["own database"]] * 2
+        assert not planted.exists()
+
+
 def outcomes(http: httpx.Client) -> set[str]:
     """How the tests of all versions ended; the pool takes them one by one."""
     until = time.monotonic() + 60

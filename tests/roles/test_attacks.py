@@ -159,6 +159,23 @@ def test_staging_neither_claims_nor_alters_a_run_of_production(walled: Walled, r
     assert {row.pk: (row.state, row.message) for row in Run.objects.all()} == before
 
 
+def test_an_issuer_turns_the_key_of_its_own_pool_alone(walled: Walled, runs: dict[str, Run]) -> None:
+    """Who sets the key to which another environment's secrets are sealed reads them from then on."""
+    key = {"key_id": "'theirs'", "public": "'x'", "since_at": "now()"}
+    made = insert("procedures_poolkey", environment_id="'production'", **key)
+    assert BOUNDED in walled.refusal("issuer_staging", made)
+    for part in ("runner_staging", "disposable", "scheduler"):
+        assert DENIED in walled.refusal(part, insert("procedures_poolkey", environment_id="'staging'", **key))
+    link = walled.link("issuer_staging")
+    for theirs in (
+        "UPDATE procedures_poolkey SET ended_at = now() WHERE environment_id = 'production'",
+        "UPDATE procedures_sealedsecret SET ciphertext = 'x' WHERE environment_id = 'production'",
+    ):
+        assert link.execute(theirs.encode()).rowcount == 0, theirs
+    assert DENIED in walled.refusal("issuer_staging", "UPDATE procedures_sealedsecret SET name = 'other'")
+    assert DENIED in walled.refusal("issuer_staging", "UPDATE procedures_poolkey SET public = 'x'")
+
+
 def _of(statement: str) -> str:
     words = {"procedures_run": "id", "evidence_runcounter": "run"}
     return next((column for table, column in words.items() if f"{table} " in f"{statement} "), "run_id")

@@ -31,9 +31,17 @@ TABLES = (
         Within.ENVIRONMENT,
         web="select insert update(ended_at)",
         scheduler=READ,
-        issuer=READ,
+        issuer="select update(ciphertext pool_key_id)",  # the same value under a later key of its pool
     ),
-    Table("procedures_poolkey", web="select insert", scheduler=READ, pool=READ, issuer=READ, reader=READ),
+    Table(
+        "procedures_poolkey",
+        Within.ENVIRONMENT,
+        web="select insert",
+        scheduler=READ,
+        pool=READ,
+        issuer="select insert update(ended_at)",
+        reader=READ,
+    ),
     Table(
         "procedures_runner",
         Within.SERVES,
