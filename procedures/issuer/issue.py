@@ -14,8 +14,9 @@ from procedures.domain.controls import Authority
 from procedures.domain.lending import Lend
 from procedures.domain.ports import Binding, Lease, Provider, RunContext, Target
 from procedures.issuer import claimants
+from procedures.issuer.confirmed import judge_secret
 from procedures.issuer.derived import derive, target_of
-from procedures.issuer.judgement import judge_binding, judge_run, judge_secret, judge_target
+from procedures.issuer.judgement import judge_binding, judge_run, judge_target
 from procedures.issuer.refusals import LeaseRefused
 from procedures.issuer.replay import replay
 from procedures.issuer.runners import Prove, judge_runner

@@ -13,7 +13,7 @@ import structlog
 
 from procedures.domain.errors import OpsError
 from procedures.domain.sealing import seal
-from procedures.issuer.judgement import judge_secret
+from procedures.issuer.confirmed import judge_secret
 from procedures.issuer.keys import PoolPair, files_of, pool_pairs
 from procedures.issuer.replay import replay
 from procedures.issuer.sealed import opened

@@ -167,11 +167,9 @@ def test_an_issuer_turns_the_key_of_its_own_pool_alone(walled: Walled, runs: dic
     for part in ("runner_staging", "disposable", "scheduler"):
         assert DENIED in walled.refusal(part, insert("procedures_poolkey", environment_id="'staging'", **key))
     link = walled.link("issuer_staging")
-    for theirs in (
-        "UPDATE procedures_poolkey SET ended_at = now() WHERE environment_id = 'production'",
-        "UPDATE procedures_sealedsecret SET ciphertext = 'x' WHERE environment_id = 'production'",
-    ):
-        assert link.execute(theirs.encode()).rowcount == 0, theirs
+    for theirs in ("poolkey SET ended_at = now()", "sealedsecret SET ciphertext = 'x'"):
+        done = link.execute(f"UPDATE procedures_{theirs} WHERE environment_id = 'production'".encode())
+        assert done.rowcount == 0, theirs
     assert DENIED in walled.refusal("issuer_staging", "UPDATE procedures_sealedsecret SET name = 'other'")
     assert DENIED in walled.refusal("issuer_staging", "UPDATE procedures_poolkey SET public = 'x'")
 
