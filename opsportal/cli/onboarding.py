@@ -19,17 +19,23 @@ SETTINGS = (
     ("X11Forwarding", "no"),
     ("PermitTunnel", "no"),
     ("LogLevel", "VERBOSE"),
+    ("AcceptEnv", "none"),
+    ("PermitUserRC", "no"),
 )
 
 
 @dataclass(frozen=True, slots=True)
 class Need:
-    """What one target must let in: `authority` is the environment's public key, `sudo` whole commands."""
+    """What one target must let in: `authority` is the environment's public key, `sudo` whole commands.
+
+    `host_certificate` is what the issuer signed for the host's own key; empty where there is none.
+    """
 
     target: str
     account: str
     authority: str
     sudo: Sequence[str] = ()
+    host_certificate: str = ""
 
     @property
     def principal(self) -> str:
@@ -38,7 +44,8 @@ class Need:
 
 def script(need: Need) -> str:
     """Commands for root on the host, safe to run again; nothing is left half done: sshd is asked before it reloads."""
-    drop_in = [f"Match User {need.account}", f"    TrustedUserCAKeys {FOLDER}/ca.pub"]
+    shows = [f"HostCertificate {FOLDER}/host-cert.pub"] if need.host_certificate else []  # no Match may hold it
+    drop_in = [*shows, f"Match User {need.account}", f"    TrustedUserCAKeys {FOLDER}/ca.pub"]
     drop_in += [f"    RevokedKeys {FOLDER}/revoked", f"    AuthorizedPrincipalsFile {FOLDER}/principals/%u"]
     drop_in += [f"    {name} {value}" for name, value in SETTINGS] + ["Match all"]
     lines = [
@@ -46,6 +53,7 @@ def script(need: Need) -> str:
         f"install -d -m 0755 {FOLDER} {FOLDER}/principals {DROP_IN.rpartition('/')[0]}",
         *_file(f"{FOLDER}/ca.pub", [need.authority]),
         *_file(f"{FOLDER}/principals/{need.account}", [need.principal]),
+        *(_file(f"{FOLDER}/host-cert.pub", [need.host_certificate]) if need.host_certificate else []),
         f"test -e {FOLDER}/revoked || : > {FOLDER}/revoked",
         f"id -u {need.account} >/dev/null 2>&1 || useradd --create-home --shell /bin/sh {need.account}",
         *_file(DROP_IN, drop_in),
@@ -95,6 +103,8 @@ def probe(need: Need, *, config: str = "") -> str:
         '[ -e "$(of revokedkeys)" ]; say $? revoked',
     ]
     rows += [f'[ "$(of {name.lower()})" = {value} ]; say $? {name}' for name, value in SETTINGS]
+    if need.host_certificate:
+        rows.append(f'grep -qsF {need.host_certificate.split()[1]} "$(of hostcertificate)"; say $? hostcertificate')
     if need.sudo:
         rows.append(f"grep -qs '^{need.account} ' /etc/sudoers.d/opsportal-{need.account}; say $? sudo")
     return "\n".join(rows) + "\n"
@@ -124,5 +134,7 @@ def _wanted(need: Need) -> Iterator[tuple[str, str, str]]:
     yield "revoked", "RevokedKeys names a file that is there", f"touch {FOLDER}/revoked: without it sshd lets nobody in"
     for name, value in SETTINGS:
         yield name, f"{name} {value}", again
+    if need.host_certificate:
+        yield "hostcertificate", "HostCertificate holds the newest certificate of the host's key", again
     if need.sudo:
         yield "sudo", f"what {need.account} may do by sudo", again

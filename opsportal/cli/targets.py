@@ -74,6 +74,19 @@ def contact_word(found: dict[str, Any] | None) -> str:
     return f"{words[found['state']]} ({found['at']})"
 
 
+@target.command("certificate")
+@click.argument("name")
+@click.option("--authority", is_flag=True, help="The key of who signed it instead, to be confirmed as host_authority.")
+def certificate(name: str, authority: bool) -> None:
+    """Print the newest certificate of a host's key, for HostCertificate on the host; ends 1 if there is none yet."""
+    found = ask("GET", f"/api/v1/targets/{name}/")["host_certificate"]
+    if found is None:
+        raise click.ClickException(
+            f"Nobody signed the key of {name} yet: its issuer does within a minute where the host trust is certificate."
+        )
+    click.echo(found["authority"] if authority else found["certificate"])
+
+
 @target.command("onboard")
 @click.argument("name")
 @click.option("--account", default="deploy", show_default=True, help="The account that procedures log in as.")
@@ -112,12 +125,13 @@ def check(
 def _need(name: str, account: str, sudo: tuple[str, ...]) -> onboarding.Need:
     if not ACCOUNT.fullmatch(account):
         raise click.UsageError(f"{account!r} is no name of an account.")
-    where = ask("GET", f"/api/v1/targets/{name}/")["environment"]
+    found = ask("GET", f"/api/v1/targets/{name}/")
+    where, shows = found["environment"], (found["host_certificate"] or {}).get("certificate", "")
     rows = {row["name"]: row for row in ask("GET", "/api/v1/environments/")["results"]}
     authority = rows[where]["ssh_authority"]
     if not authority:
         raise click.ClickException(f"{where} has no authority yet: start a runner of it once.")
-    return onboarding.Need(name, account, authority, sudo)
+    return onboarding.Need(name, account, authority, sudo, shows)
 
 
 def looked(found: dict[str, Any], who: str, text: str, identity: Path | None) -> str:

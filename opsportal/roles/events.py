@@ -21,6 +21,7 @@ KINDS_OF: dict[str, str] = {
     "person": "web",
     "identity": "web",
     "identity.keys_shown": "issuer",
+    "host.certified": "issuer",
     "pool": "issuer",
     "secret": "issuer",
     "membership": "web",

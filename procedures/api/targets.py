@@ -62,7 +62,8 @@ class OneTarget(Door):
             }
             for one in queries.changes_of(row)
         ]
-        return Response({**shape(row), "public_host_key": row.host_key, "changes": changes})
+        more = {"public_host_key": row.host_key, "public_host_authority": row.host_authority, "changes": changes}
+        return Response({**shape(row), **more, "host_certificate": queries.certificate_of(row)})
 
 
 class Matching(Door):

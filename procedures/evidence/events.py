@@ -142,6 +142,7 @@ KINDS: Mapping[str, tuple[str, ...]] = {
     "pool.key_ended": ("environment", "key_id"),
     "secret.sealed_anew": ("environment", "name", "revision", "key_id", "was", "sha256"),
     "identity.keys_shown": ("environment", "issuer", "keys"),
+    "host.certified": ("environment", "target", "host_key", "authority", "serial", "key_id", "expires_at"),
     "lease.refused": ("step", "target", "credential", "why"),
     "export.made": ("manifest", "range", "exporter"),
     "entity.registered": ("ref", "place", "descriptor_sha256", "commit", "step"),

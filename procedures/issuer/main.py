@@ -81,6 +81,7 @@ def _keep_sweeping(stock: Stock, loop: asyncio.AbstractEventLoop) -> None:
     from django.db import DatabaseError, connections
 
     from opsportal import alive
+    from procedures.issuer.host_certificates import sign_due
     from procedures.issuer.pools import turn
     from procedures.issuer.returning import sweep, sweep_providers
     from procedures.services.moments import database_now
@@ -92,6 +93,7 @@ def _keep_sweeping(stock: Stock, loop: asyncio.AbstractEventLoop) -> None:
             sweep(stock, [stock.only], at=at)
             if rounds % PROVIDERS_EVERY == 0:
                 sweep_providers(stock, [stock.only], at=at)
+                sign_due(stock, [stock.only], at=at)
                 turn(stock, [stock.only], at=at)
             rounds += 1
             loop.call_soon_threadsafe(alive.touch, settings.OPSPORTAL_ALIVE_FILE)

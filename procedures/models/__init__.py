@@ -24,6 +24,7 @@ from procedures.models.environments import (
 )
 from procedures.models.gate_answers import GateAnswer
 from procedures.models.holds import Hold
+from procedures.models.hosts import HostCertificate
 from procedures.models.identities import Assertion, Identity, IdentityProvider
 from procedures.models.inventories import Inventory, InventoryReading, InventorySync, TargetContact
 from procedures.models.manuscripts import Manuscript
@@ -95,6 +96,7 @@ __all__ = [
     "GrantRight",
     "Hold",
     "HookDelivery",
+    "HostCertificate",
     "IdempotencyKey",
     "Identity",
     "IdentityProvider",

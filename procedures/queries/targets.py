@@ -11,7 +11,7 @@ from django.db.models import QuerySet
 from procedures import access
 from procedures.domain import filters
 from procedures.domain.errors import NotFound
-from procedures.models import ControlChange, Environment, Inventory, InventorySync, Person, Target
+from procedures.models import ControlChange, Environment, HostCertificate, Inventory, InventorySync, Person, Target
 
 SEEING = ("operate", "manage_access", "audit")
 MOST = 5_000
@@ -52,6 +52,14 @@ def one_target(actor: Person, name: str, at: datetime, *, environment: str = "")
     if row is None or elsewhere or not sees(actor, row.environment, at):
         raise NotFound("There is no such target.")
     return row
+
+
+def certificate_of(target: Target) -> dict[str, Any] | None:
+    """The newest certificate that the issuer signed for a target's confirmed key; None where there is none."""
+    mark = target.host_key_sha256
+    rows = HostCertificate.objects.filter(environment=target.environment_id, target=target.name, host_key_sha256=mark)
+    found = rows.values("certificate", "authority", "serial", "made_at", "expires_at").first()
+    return {**found} if found else None
 
 
 def changes_of(target: Target) -> list[ControlChange]:

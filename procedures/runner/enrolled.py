@@ -14,7 +14,7 @@ from procedures.issuer import known
 from procedures.models import Runner
 from procedures.runner.identity import load_identity
 
-ISSUERS = ("pool-*.key", "ssh-ca-*", "identity.*.pem*")
+ISSUERS = ("pool-*.key", "ssh-ca-*", "identity.*.pem*", "host-ca-*")
 
 
 def refuse_strangers(folder: Path, environments: Sequence[str]) -> None:

@@ -18,7 +18,7 @@ from procedures.domain.clock import now
 from procedures.domain.errors import OpsError
 from procedures.domain.lending import Issuing, Look
 from procedures.domain.ports import Lease, Target
-from procedures.issuer import pools, returning
+from procedures.issuer import host_certificates, pools, returning
 from procedures.models import Task
 from procedures.runner.drive import identity, issuer, stock_here
 from procedures.services import remotes
@@ -127,4 +127,5 @@ def _sweep(environments: Sequence[str], rounds: int) -> None:
         returning.sweep(stock, environments, at=at)
     if rounds % PROVIDERS_EVERY == 0:
         returning.sweep_providers(stock, environments, at=at)
+        host_certificates.sign_due(stock, environments, at=at)
         pools.turn(stock, environments, at=at)

@@ -1,9 +1,8 @@
-"""The SSH certificate authority of one environment: a key in a file, certificates in memory."""
+"""The SSH certificate authorities of one environment whose keys lie in files; certificates stay in memory."""
 
 from __future__ import annotations
 
 import os
-import secrets
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime
@@ -17,9 +16,11 @@ from cryptography.hazmat.primitives.serialization import (
     PublicFormat,
     load_ssh_private_key,
 )
-from cryptography.hazmat.primitives.serialization.ssh import SSHCertificateBuilder, SSHCertificateType
 
-SKEW_S = 30
+from procedures.ssh.certifying import SKEW_S, AuthorityAway, AuthorityOf, KeyAuthority, SshAuthority, Wanted, certify
+
+__all__ = ["SKEW_S", "Issued", "in_files", "issue", "load_ca"]
+USERS, HOSTS = "ssh-ca", "host-ca"
 
 
 @dataclass(frozen=True, slots=True)
@@ -46,8 +47,21 @@ def load_ca(path: Path) -> Ed25519PrivateKey:
     return loaded
 
 
+def in_files(folder: Path, what: str = USERS) -> AuthorityOf:
+    """The authorities whose keys lie in a folder: `ssh-ca-E` lets runs in, `host-ca-E` certifies hosts."""
+    return lambda environment: _in_file(folder / f"{what}-{environment}")
+
+
+def _in_file(path: Path) -> KeyAuthority:
+    try:
+        path.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
+        return KeyAuthority(load_ca(path))
+    except (OSError, ValueError, TypeError) as problem:
+        raise AuthorityAway(f"{path} is no authority's key that can be read: {type(problem).__name__}.") from problem
+
+
 def issue(
-    ca: Ed25519PrivateKey,
+    ca: Ed25519PrivateKey | SshAuthority,
     *,
     principals: Sequence[str],
     key_id: str,
@@ -56,22 +70,13 @@ def issue(
     until: datetime,
     extensions: Sequence[str] = (),
 ) -> Issued:
-    """A user certificate for a key that never existed before. `options` are critical options."""
+    """A user certificate for a key that never existed before. `options` are critical options.
+
+    Raises AuthorityAway, OtherCertificate.
+    """
     key = Ed25519PrivateKey.generate()
-    serial = secrets.randbits(63)
-    builder = (
-        SSHCertificateBuilder()
-        .public_key(key.public_key())
-        .serial(serial)
-        .type(SSHCertificateType.USER)
-        .key_id(key_id.encode())
-        .valid_principals([name.encode() for name in principals])
-        .valid_after(int(at.timestamp()) - SKEW_S)
-        .valid_before(int(until.timestamp()))
-    )
-    for name, value in sorted(options.items()):
-        builder = builder.add_critical_option(name.encode(), value.encode())
-    for name in sorted(extensions):
-        builder = builder.add_extension(name.encode(), b"")
-    certificate = builder.sign(ca).public_bytes().decode()
-    return Issued(key.private_bytes(Encoding.PEM, PrivateFormat.OpenSSH, NoEncryption()), certificate, serial)
+    public = key.public_key().public_bytes(Encoding.OpenSSH, PublicFormat.OpenSSH).decode()
+    wanted = Wanted("user", public, principals, key_id, at, until, options, extensions)
+    made = certify(ca if isinstance(ca, SshAuthority) else KeyAuthority(ca), wanted)
+    private = key.private_bytes(Encoding.PEM, PrivateFormat.OpenSSH, NoEncryption())
+    return Issued(private, made.certificate, made.serial)

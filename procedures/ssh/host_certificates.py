@@ -91,7 +91,7 @@ def judged(blob: bytes, demanded: Demanded, *, at: datetime) -> Shown:
     for wrong, why in (
         (found.type is not SSHCertificateType.HOST, "shows a certificate for a person, not for a host"),
         (signer_of(found) != _bare(demanded.authority), "shows a host certificate of another authority"),
-        (not _untouched(found), "shows a host certificate whose signature does not verify"),
+        (not is_untouched(found), "shows a host certificate whose signature does not verify"),
         (
             certified_key(found) != _bare(demanded.host_key),
             "shows a certificate of another host key than the confirmed one",
@@ -114,7 +114,7 @@ def certified_key(certificate: SSHCertificate) -> str:
     return certificate.public_key().public_bytes(Encoding.OpenSSH, PublicFormat.OpenSSH).decode()
 
 
-def _untouched(certificate: SSHCertificate) -> bool:
+def is_untouched(certificate: SSHCertificate) -> bool:
     try:
         certificate.verify_cert_signature()
     except (InvalidSignature, UnsupportedAlgorithm, ValueError):

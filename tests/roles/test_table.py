@@ -74,7 +74,7 @@ def test_a_pool_writes_nothing_that_decides_authority(part: str) -> None:
         "evidence_runcounter",
     }
     writes = {t.name for t in TABLES if {right.act for right in t.rights.get(part, ())} - {"select"}}
-    shows = {"procedures_portalsetting"} if part == "issuer" else set()  # its public keys, in one row
+    shows = {"procedures_portalsetting", "procedures_hostcertificate"} if part == "issuer" else set()  # public halves
     assert writes <= allowed | shows
     assert {right.columns for right in BY_NAME["procedures_approval"].rights["runner"] if right.act == "update"} == {
         frozenset({"used_at"})

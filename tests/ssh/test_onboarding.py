@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import subprocess
+from dataclasses import replace
 from pathlib import Path
 
 import click
@@ -12,6 +13,7 @@ from opsportal.cli import onboarding
 from opsportal.cli.targets import looked
 from tests.inventories.conftest import host_key
 from tests.ssh.conftest import Place
+from tests.ssh.test_host_certificates import certificate
 
 
 def need(place: Place, account: str = "") -> onboarding.Need:
@@ -49,6 +51,22 @@ def test_every_line_of_the_check_has_a_state_and_what_is_missing_a_next_step(pla
         "this host takes keys"
     )
     assert all(bool(line.next_step) == (line.state != "ok") for line in found.values())
+
+
+def test_the_certificate_of_the_host_s_key_is_put_there_and_looked_for(place: Place, own: Path) -> None:
+    made = certificate(place.host.host_key)
+    wanted = replace(need(place), host_certificate=made)
+    text, what = onboarding.script(wanted), "HostCertificate holds the newest certificate of the host's key"
+    drop_in = text[text.index("Match User") - 60 :]
+    assert drop_in.index("HostCertificate /etc/ssh/opsportal/host-cert.pub") < drop_in.index("Match User")
+    assert made in text
+    assert checked(place, own, wanted)[what].state == "missing"
+    place.host.certify(certificate(place.host.host_key))
+    assert checked(place, own, wanted)[what].state == "missing", "an older one"
+    place.host.certify(made)
+    assert checked(place, own, wanted)[what].state == "ok"
+    place.host.certify("")
+    assert what not in checked(place, own, need(place))
 
 
 def test_another_authority_or_principal_is_seen(place: Place, own: Path) -> None:

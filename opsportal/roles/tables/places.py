@@ -69,6 +69,13 @@ TABLES = (
         runner="select insert update(state message at reached_at)",
     ),
     Table(
+        "procedures_hostcertificate",
+        Within.ENVIRONMENT,
+        web=READ,
+        scheduler=READ,
+        issuer="select insert update",
+    ),
+    Table(
         "procedures_inventory",
         Within.ENVIRONMENT,
         web="select insert update",
