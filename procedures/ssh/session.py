@@ -5,6 +5,8 @@ from __future__ import annotations
 import base64
 import threading
 import time
+from collections.abc import Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass
 from typing import Literal
 
@@ -16,6 +18,7 @@ from procedures.ssh.stub import trailer_mark
 
 READ = 65_536
 STOP_WAIT_S = 3.0
+BEAT_S = 5.0  # the stub takes three that are missing for the end of the connection
 
 
 @dataclass(frozen=True, slots=True)
@@ -70,7 +73,8 @@ def drive(
     channel.sendall(payload.data)
     trailer = _Trailer(trailer_mark(payload.line2))
     out = Gathered(write)
-    why = _pump(transport, channel, trailer, time.monotonic() + seconds, cancelled, out)
+    with _beating(channel):
+        why = _pump(transport, channel, trailer, time.monotonic() + seconds, cancelled, out)
     if why in {"cancel", "timeout"}:
         _ask_to_stop(channel)
         _pump(transport, channel, trailer, time.monotonic() + STOP_WAIT_S, threading.Event(), out)
@@ -83,6 +87,27 @@ def drive(
         status = channel.recv_exit_status()
     channel.close()
     return Said(status, left if left in {"dead", "alive"} else "unknown", output, why)  # type: ignore[arg-type]
+
+
+@contextmanager
+def _beating(channel: paramiko.Channel) -> Iterator[None]:
+    """Keep the lifeline alive, whatever the thread that reads is waiting for."""
+    over = threading.Event()
+
+    def beat() -> None:
+        try:
+            while True:
+                channel.sendall(b"beat\n")
+                if over.wait(BEAT_S):
+                    return
+        except (OSError, EOFError):
+            return
+
+    threading.Thread(target=beat, name="lifeline", daemon=True).start()
+    try:
+        yield
+    finally:
+        over.set()
 
 
 def _ask_to_stop(channel: paramiko.Channel) -> None:

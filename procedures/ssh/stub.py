@@ -1,5 +1,8 @@
 """The stub that runs on a target: checks the digest, uses it once, keeps a lifeline, leaves nothing alive.
 
+A network that is cut says nothing: sshd may wait for hours. So whoever is at the other end of the lifeline says `beat`
+every five seconds, and once it has said so, 15 to 20 seconds of silence end what runs.
+
 POSIX sh with coreutils, util-linux and procps-free /proc; no Python on the target. It is the forced command of a
 certificate, or what is executed where a host is trusted by a plain key.
 """
@@ -45,11 +48,19 @@ exec 3<&0
 env OPSPORTAL_NONCE="$got" OPSPORTAL_DIR="$D" OPSPORTAL_PARAMETERS="$D/parameters" OPSPORTAL_OUTPUT="$D/output" \
   setsid timeout -k 1 "$limit" $with "$D/script" <"$D/stdin" 3<&- &
 P=$!
-( while IFS= read -r word <&3; do [ "$word" = stop ] && break; done; : >"$D/stopped"; reap ) >/dev/null 2>&1 &
+( while IFS= read -r word <&3; do
+    case $word in stop) break ;; beat) : >"$D/beat" ;; esac
+  done; : >"$D/stopped"; reap ) >/dev/null 2>&1 &
 W=$!
+( trap 'kill "$s" 2>/dev/null; exit' TERM; seen=; missed=0
+  while sleep 5 & s=$!; wait "$s"; do
+    if [ -e "$D/beat" ]; then rm -f "$D/beat"; seen=1; missed=0; elif [ -n "$seen" ]; then missed=$((missed + 1)); fi
+    [ "$missed" -lt 3 ] || { reap; break; }
+  done ) </dev/null >/dev/null 2>&1 3<&- &
+K=$!
 wait "$P"; R=$?
 [ -e "$D/stopped" ] && wait "$W"
-kill "$W" 2>/dev/null
+kill "$W" "$K" 2>/dev/null
 [ -n "$(alive)" ] && reap
 left=dead; [ -n "$(alive)" ] && left=alive
 printf '\n::opsportal %s %s %s %s\n' "$seal" "$R" "$left" "$(head -c 262145 "$D/output" | base64 | tr -d '\n')" >&2
