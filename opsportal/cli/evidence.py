@@ -6,7 +6,7 @@ from pathlib import Path
 
 import click
 
-from opsportal.cli.portal import ask, run_id
+from opsportal.cli.portal import ask, download, run_id
 
 
 @click.group()
@@ -19,26 +19,56 @@ def evidence() -> None:
 @click.option("--to", "last", help="Runs asked for until this moment.")
 @click.option("--procedure")
 @click.option("--environment")
+@click.option("--requester", help="Runs that this person asked for.")
+@click.option("--outcome", help="Runs that ended so, such as failed.")
+@click.option("--risk")
 @click.option("--run")
+@click.option("--digest", help="Runs of exactly these bytes.")
+@click.option("--door", help="Runs asked for by this door, such as schedule.")
+@click.option("--sample", help="The runs of a sample that was drawn.")
 @click.option("-o", "output", required=True, type=click.Path(dir_okay=False, path_type=Path))
-def export(
-    first: str | None, last: str | None, procedure: str | None, environment: str | None, run: str | None, output: Path
-) -> None:
+def export(first: str | None, last: str | None, output: Path, **wanted: str | None) -> None:
     """Write a pack that anybody can verify offline."""
-    wanted = {"from": first, "to": last, "procedure": procedure, "environment": environment, "run": run}
-    data = ask("POST", "/api/v1/evidence/exports/", {k: v for k, v in wanted.items() if v})
-    output.write_bytes(data)
-    said = f"{output}: {len(data):,} bytes. Verify it: opsportal evidence verify {output} --log-key KEY"
-    names = _cosigners(data)
+    asked = {"from": first, "to": last, **wanted}
+    size = download("POST", "/api/v1/evidence/exports/", {k: v for k, v in asked.items() if v}, output)
+    said = f"{output}: {size:,} bytes. Verify it: opsportal evidence verify {output} --log-key KEY"
+    names = _cosigners(output)
     click.echo(said + (f" --witness-key KEY\nCosigned by {', '.join(names)}." if names else ""))
 
 
-def _cosigners(pack: bytes) -> list[str]:
+@evidence.command()
+@click.option("--from", "first", help="Runs asked for since this moment.")
+@click.option("--to", "last", help="Runs asked for until this moment.")
+@click.option("--procedure")
+@click.option("--environment")
+@click.option("--requester")
+@click.option("--outcome")
+@click.option("--risk")
+def population(first: str | None, last: str | None, **wanted: str | None) -> None:
+    """Fix which runs a sample will be drawn from; only then ask the auditor for a nonce."""
+    asked = {"from": first, "to": last, **wanted}
+    found = ask("POST", "/api/v1/evidence/populations/", {k: v for k, v in asked.items() if v})
+    click.echo(f"population {found['population']}: {found['runs']} runs of the first {found['size']} events")
+
+
+@evidence.command()
+@click.argument("population")
+@click.option("--nonce", required=True, help="What the auditor says after the population was fixed.")
+@click.option("--count", required=True, type=int)
+def sample(population: str, nonce: str, count: int) -> None:
+    """Draw runs from a fixed population. Every draw stands in the log, and in every pack."""
+    found = ask("POST", "/api/v1/evidence/samples/", {"population": population, "nonce": nonce, "count": count})
+    click.echo("\n".join([f"sample {found['sample']}", *found["runs"]]))
+
+
+def _cosigners(pack: Path) -> list[str]:
     """Whose lines stand under the pack's checkpoint beside the log's own; whether they hold is for the verifier."""
     from procedures.evidence.notes import split_note
-    from procedures.evidence.verify import unzip
+    from procedures.evidence.verify import Pack
 
-    return [line.name for line in split_note(unzip(pack)["log/checkpoint.end"].decode())[1][1:]]
+    with pack.open("rb") as file:
+        note = Pack(file).read("log/checkpoint.end").decode()
+    return [line.name for line in split_note(note)[1][1:]]
 
 
 @evidence.command()

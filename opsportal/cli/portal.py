@@ -84,6 +84,29 @@ def ask(method: str, path: str, data: Any = None, **more: Any) -> Any:
     return answer.json() if "json" in answer.headers.get("content-type", "") else answer.content
 
 
+def download(method: str, path: str, data: Any, output: Path) -> int:
+    """Write an answer's bytes into a file as they come; how many there were. A file of before stays until they are all
+    here. Ends the program like `ask` on a refusal.
+    """
+    import httpx
+
+    part = output.with_name(output.name + ".part")
+    try:
+        with client() as http, http.stream(method, path, json=data, timeout=None) as answer:
+            if answer.status_code >= 400:
+                answer.read()
+                refused(answer)
+            with part.open("wb") as file:
+                for chunk in answer.iter_bytes():
+                    file.write(chunk)
+    except httpx.HTTPError as problem:
+        part.unlink(missing_ok=True)
+        click.echo(f"The portal at {url()} did not send all of it: {problem}. Try again.", err=True)
+        raise SystemExit(NO_PORTAL) from problem
+    part.replace(output)
+    return output.stat().st_size
+
+
 def refused(answer: Any) -> NoReturn:
     try:
         body = answer.json()

@@ -6,7 +6,7 @@ import json
 from collections.abc import Mapping
 from typing import ClassVar
 
-from django.http import HttpResponse
+from django.http import FileResponse, HttpResponse
 from rest_framework.request import Request
 from rest_framework.response import Response
 
@@ -23,14 +23,29 @@ from procedures.services import exports
 
 
 class Exports(Door):
-    def post(self, request: Request) -> HttpResponse:
+    def post(self, request: Request) -> FileResponse:
         wanted = inputs.checked(inputs.EXPORT, request.data or {})
-        data, summary = exports.export(actor=self.actor, wanted=wanted, at=now())
-        answer = HttpResponse(data, content_type="application/zip")
-        answer["Content-Disposition"] = 'attachment; filename="pack.zip"'
+        file, summary = exports.export(actor=self.actor, wanted=wanted, at=now())
+        answer = FileResponse(file, as_attachment=True, filename="pack.zip", content_type="application/zip")
         answer["X-Evidence-Events"] = str(summary["events"])
         answer["X-Evidence-Level"] = summary["level"]
         return answer
+
+
+class Populations(Door):
+    """Fixes which runs a sample is drawn from, before anybody speaks a nonce."""
+
+    def post(self, request: Request) -> Response:
+        wanted = inputs.checked(inputs.POPULATION, request.data or {})
+        return Response(exports.fix(actor=self.actor, wanted=wanted, at=now()), status=201)
+
+
+class Samples(Door):
+    """Draws runs from a fixed population by the auditor's nonce."""
+
+    def post(self, request: Request) -> Response:
+        said = inputs.checked(inputs.SAMPLE, request.data or {})
+        return Response(exports.draw(actor=self.actor, **said, at=now()), status=201)
 
 
 class Log(Door):

@@ -173,7 +173,10 @@ KEEP = shape(
     {"grants": {"type": "array", "items": {"type": "string", "format": "uuid"}, "minItems": 1}, "reason": NAME},
     {"signature": SIGNATURE},
 )
-EXPORT = shape({}, {"from": NAME, "to": NAME, "procedure": NAME, "environment": NAME, "run": NAME})
+_BY_HEADER = ("from", "to", "procedure", "environment", "requester", "outcome", "risk")
+POPULATION = shape({}, dict.fromkeys(_BY_HEADER, NAME))
+EXPORT = shape({}, dict.fromkeys((*_BY_HEADER, "run", "digest", "door", "sample"), NAME))
+SAMPLE = shape({"population": NAME, "nonce": NAME, "count": {"type": "integer"}})
 
 
 def when(data: Mapping[str, Any], name: str) -> datetime:

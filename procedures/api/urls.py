@@ -126,6 +126,8 @@ urlpatterns = [
     path("v1/runs/<str:pk>/results/<str:result>/erase/", results.Erase.as_view()),
     path("v1/runs/<str:pk>/events/", evidence.RunEvents.as_view()),
     path("v1/evidence/exports/", evidence.Exports.as_view()),
+    path("v1/evidence/populations/", evidence.Populations.as_view()),
+    path("v1/evidence/samples/", evidence.Samples.as_view()),
     path("v1/evidence/log/", evidence.Log.as_view()),
     path("v1/evidence/events/<str:pk>/", evidence.OneEvent.as_view()),
     path("v1/evidence/events/<str:pk>/proof/", evidence.EventProof.as_view()),

@@ -1,12 +1,11 @@
-"""Makes an evidence pack: every header, the bodies of the filter, proofs, reports, and the verifier itself."""
+"""Makes an evidence pack: what the log holds, a manifest, and the proof that this very manifest is in the log."""
 
 from __future__ import annotations
 
 import time
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from datetime import datetime
-from pathlib import Path
-from typing import Any
+from typing import Any, BinaryIO
 from uuid import UUID
 
 from django.conf import settings
@@ -14,7 +13,7 @@ from django.db import transaction
 
 from procedures.domain.canonical import canon, moment, sha256_hex
 from procedures.domain.errors import OpsError
-from procedures.evidence import reports, verify
+from procedures.evidence import verify
 from procedures.evidence.cosignatures import (
     answering,
     cosigners,
@@ -22,9 +21,13 @@ from procedures.evidence.cosignatures import (
     note_with_lines,
     public_policy,
 )
-from procedures.evidence.models import Checkpoint, Disclosure, Event, Leaf, Outbox
+from procedures.evidence.models import Checkpoint, Event, Leaf, Outbox
 from procedures.evidence.proofs import proof_bytes
-from procedures.evidence.record import disclosed, record
+from procedures.evidence.record import record
+from procedures.evidence.sampling import drawn
+from procedures.evidence.staging import Staging
+from procedures.evidence.stored import Log
+from procedures.evidence.taking import take
 from procedures.evidence.verify import Policy
 
 WAIT_S = 15.0
@@ -51,54 +54,56 @@ class NotSequenced(OpsError):
 
 
 def export_pack(
-    *, wanted: Mapping[str, str], exporter: UUID, log_key: str, at: datetime, separation: str
-) -> tuple[bytes, dict[str, Any]]:
-    """(the pack's bytes, its summary). `wanted` may name run, procedure, environment, requester, from, to.
+    into: BinaryIO,
+    *,
+    wanted: Mapping[str, str],
+    exporter: UUID,
+    log_key: str,
+    at: datetime,
+    separation: str,
+) -> dict[str, Any]:
+    """Write a pack; what is in it, in short. `wanted` names filters (verify.FILTERS).
 
-    The manifest's digest becomes an event of the log first, so the sequencer must be running. Raises NotSequenced.
+    The manifest's digest becomes an event of the log first, so the sequencer must be running. Raises NotSequenced,
+    PackTooBig, NoSuchSample.
     """
     policy = public_policy()
-    checkpoint, members = _taken(wanted, log_key, separation, policy)
-    manifest = _manifest(members, checkpoint, wanted, exporter, at)
-    if policy is not None:  # whose lines may stand under its notes; what they count for is the reader's affair
-        manifest["witnesses"] = sorted(policy.witnesses.values())
-    members["manifest.json"] = canon(manifest)
-    with transaction.atomic(durable=True):
-        event = record(
-            "export.made",
-            actor=exporter,
-            at=at,
-            facts={
-                "manifest": sha256_hex(members["manifest.json"]),
-                "range": manifest["range"],
-                "exporter": str(exporter),
-                "filter": dict(wanted),
-            },
-        )
-    members["export.tlog-proof"] = _proof(event)
-    data = verify.zip_bytes(members)
-    notes = [members["log/checkpoint.end"], members["export.tlog-proof"].partition(b"\n\n")[2]]
-    met = policy is not None and all(policy.met(cosigners(note.decode(), _keys(policy))) for note in notes)
-    level = "WITNESSED" if met else "SIGNED"
-    return data, {"events": checkpoint.size, "runs": manifest["counts"]["runs"], "event": str(event.id), "level": level}
-
-
-def _taken(
-    wanted: Mapping[str, str], log_key: str, separation: str, policy: Policy | None
-) -> tuple[Checkpoint, dict[str, bytes]]:
-    """The members over everything recorded before this call. A value erased meanwhile asks for a later checkpoint."""
+    sampled = drawn(wanted["sample"]) if "sample" in wanted else []
     for attempt in range(3):
         checkpoint = _up_to_now(policy)
-        try:
-            members = _members(checkpoint, wanted)
-        except verify.Failed:
-            if attempt == 2:
+        with Staging() as staging:
+            try:
+                reading = take(Log(checkpoint.size), wanted, sampled, staging)
+            except verify.Failed:
+                if attempt < 2:  # a value was erased meanwhile: a later checkpoint holds that it was
+                    continue
                 raise
-            continue
-        members["log/checkpoint.end"] = note_with_lines(checkpoint, _keys(policy)).encode()
-        members["README.txt"] = _readme(members["log/checkpoint.end"].decode(), log_key, separation, policy)
-        return checkpoint, members
+            note = note_with_lines(checkpoint, _keys(policy))
+            staging.put("log/checkpoint.end", [note.encode()])
+            staging.put("README.txt", [_readme(note, log_key, separation, policy)])
+            manifest = _manifest(staging, reading, wanted, sampled, exporter, at)
+            if policy is not None:  # whose lines may stand under its notes; what they count for is the reader's affair
+                manifest["witnesses"] = sorted(policy.witnesses.values())
+            staging.put("manifest.json", [canon(manifest)])
+            event = _made(manifest, exporter, at)
+            staging.put("export.tlog-proof", [_proof(event)])
+            staging.write(into)
+            level = _level(policy, [note, staging.read("export.tlog-proof").partition(b"\n\n")[2].decode()])
+        return {"events": checkpoint.size, "runs": manifest["counts"]["runs"], "event": str(event.id), "level": level}
     raise AssertionError("unreachable")
+
+
+def _made(manifest: Mapping[str, Any], exporter: UUID, at: datetime) -> Event:
+    """The event of the export; the proof that it is in the log becomes part of the pack."""
+    said = {name: manifest[name] for name in ("range", "filter", "exporter", "software")}
+    with transaction.atomic(durable=True):
+        facts = {"manifest": sha256_hex(canon(manifest)), **said}
+        return record("export.made", actor=exporter, at=at, facts=facts)
+
+
+def _level(policy: Policy | None, notes: Sequence[str]) -> str:
+    met = policy is not None and all(policy.met(cosigners(note, _keys(policy))) for note in notes)
+    return "WITNESSED" if met else "SIGNED"
 
 
 def _up_to_now(policy: Policy | None) -> Checkpoint:
@@ -130,29 +135,6 @@ def _cosigned(checkpoint: Checkpoint, policy: Policy | None) -> Checkpoint:
     return found or checkpoint
 
 
-def _members(checkpoint: Checkpoint, wanted: Mapping[str, str]) -> dict[str, bytes]:
-    rows = list(Leaf.objects.filter(index__lt=checkpoint.size).order_by("index").select_related("event"))
-    lines = [bytes(row.event.header) for row in rows]
-    headers = [verify.parse("log/headers.jsonl", line) for line in lines]
-    scope = verify.in_scope(headers, wanted)
-    members: dict[str, bytes] = {}
-    bodies: dict[str, Any] = {}
-    for row, header in zip(rows, headers, strict=True):
-        if verify.needs_body(header, scope):
-            data = bytes(row.event.body)
-            members[f"bodies/{header['id']}.json"] = data
-            bodies[header["id"]] = verify.parse("bodies", data)
-            _attest(members, header, bodies[header["id"]])
-    _disclosures(members, [row.event for row in rows if str(row.event_id) in bodies])
-    authority, tables = verify.tell(headers, bodies, scope)
-    verify.check_disclosures(members, bodies, authority)
-    members |= tables
-    members["log/headers.jsonl"] = b"".join(line + b"\n" for line in lines)
-    members["verify.py"] = Path(verify.__file__).read_bytes()
-    members |= reports.standards(headers, scope, verify.counted(tables["reports/strengths.csv"]))
-    return members
-
-
 def _keys(policy: Policy | None) -> list[str]:
     return list(policy.witnesses.values()) if policy else []
 
@@ -173,38 +155,32 @@ def _readme(note: str, log_key: str, separation: str, policy: Policy | None) -> 
     ).encode()
 
 
-def _attest(members: dict[str, bytes], header: Mapping[str, Any], body: Mapping[str, Any]) -> None:
-    if header["k"] in verify.SEALS and "dsse" in body:
-        members[f"attest/run-{header['run']}.dsse.json"] = canon(body["dsse"])
-
-
-def _disclosures(members: dict[str, bytes], events: list[Event]) -> None:
-    for number, row in enumerate(Disclosure.objects.filter(event__in=events).order_by("event_id", "pointer")):
-        data = disclosed(row)
-        if data is not None:
-            members[f"disclosures/{row.event_id}.{number}.json"] = data
-
-
 def _manifest(
-    members: Mapping[str, bytes], checkpoint: Checkpoint, wanted: Mapping[str, str], exporter: UUID, at: datetime
+    staging: Staging,
+    reading: verify.Reading,
+    wanted: Mapping[str, str],
+    sampled: Sequence[str],
+    exporter: UUID,
+    at: datetime,
 ) -> dict[str, Any]:
-    runs = sum(1 for line in members["reports/population.csv"].splitlines()) - 1
     return {
-        "v": 1,
-        "range": {"start": 0, "end": checkpoint.size},
+        "v": 2,
+        "range": {"start": 0, "end": reading.headers.size},
         "frontier": [],
         "filter": dict(wanted),
         "counts": {
-            "events": checkpoint.size,
-            "runs": runs,
-            "bodies": sum(1 for name in members if name.startswith("bodies/")),
+            "events": reading.headers.size,
+            "runs": reading.population.count,
+            "bodies": reading.bodies,
+            "disclosures": reading.disclosed,
         },
+        "sample": list(sampled),
         "withheld": [],
-        "files": {name: sha256_hex(data) for name, data in members.items()},
+        "files": staging.digests(),
         "software": f"opsportal {settings.OPSPORTAL_VERSION}",
         "exporter": str(exporter),
         "made_at": moment(at),
-        "query": "opsportal evidence export",
+        "query": verify.query(wanted),
     }
 
 

@@ -2,14 +2,18 @@
 
 from __future__ import annotations
 
+import csv
 import html
 import io
+import itertools
 import json
+import tempfile
 import uuid
-from collections.abc import Collection, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from typing import Any
 
 from procedures.evidence import verify
+from procedures.evidence.staging import Staging
 
 NAMESPACE = uuid.UUID("8d1f3bd0-3f54-5a53-9a35-7c3a8c0a1d11")
 ACTIVITY = {"run.requested": 1, "run.finished": 2, "access.denied": 3}
@@ -22,62 +26,68 @@ CONTROLS = {
     "control.confirmed": ["AC-2", "AC-6(1)"],
     "access.denied": ["AC-3", "AU-2"],
 }
-Headers = Sequence[Mapping[str, Any]]
+SHOWN = 1000  # rows of the report for reading; reports/population.csv has all of them
+OBSERVED = "the observations"
 
 
-def standards(headers: Headers, scope: Collection[str], decisions: Mapping[str, int]) -> dict[str, bytes]:
-    """The members of a pack that other tools read; a function of the log alone, so two exports agree.
+class Standards:
+    """The members of a pack that other tools read; a function of the log alone, so two exports agree."""
 
-    `decisions` are the reviews and approvals of the pack, counted by strength.
-    """
-    rows = verify.population(headers, scope)
-    return {
-        "ocsf/events.jsonl": _ocsf(headers, scope),
-        "oscal/assessment-results.json": _oscal(headers, scope),
-        "reports/report.html": _html(rows, decisions),
-        "reports/report.pdf": _pdf(rows, decisions),
+    def __init__(self, into: Staging) -> None:
+        self.into, self.first, self.last = into, "", ""
+        self.observed = tempfile.SpooledTemporaryFile(1 << 20)  # noqa: SIM115 (closed with the object)
+        into.add("ocsf/events.jsonl", b"")
+
+    def add(self, header: Mapping[str, Any]) -> None:
+        """The next event of the scope."""
+        self.first, self.last = self.first or header["at"], header["at"]
+        self.into.add("ocsf/events.jsonl", _ocsf(header))
+        if header["k"] in CONTROLS:
+            self.observed.write((b",\n" if self.observed.tell() else b"") + _observation(header))
+
+    def end(self, population: verify.Population, decisions: Mapping[str, int]) -> None:
+        """`decisions` are the reviews and approvals of the pack, counted by strength."""
+        head, _, tail = _oscal(self.first, self.last).partition(json.dumps(OBSERVED).encode())
+        self.observed.seek(0)
+        between = iter(lambda: self.observed.read(verify.CHUNK), b"")
+        self.into.put("oscal/assessment-results.json", [head, *between, tail])
+        shown = itertools.islice(population.rows(), SHOWN + 1)
+        rows = list(csv.reader(row.decode() for row in shown))
+        self.into.put("reports/report.html", [_html(rows, population.count, decisions)])
+        self.into.put("reports/report.pdf", [_pdf(rows, population.count, decisions)])
+
+
+def _ocsf(header: Mapping[str, Any]) -> bytes:
+    """One API-activity event (class 6003)."""
+    activity = ACTIVITY.get(header["k"], 99)
+    event = {
+        "class_uid": 6003,
+        "category_uid": 6,
+        "activity_id": activity,
+        "type_uid": 600300 + activity,
+        "severity_id": 1,
+        "time_dt": header["at"],
+        "metadata": {"uid": header["id"], "version": "1.3.0", "product": {"name": "OpsPortal"}},
+        "api": {"operation": header["k"]},
+        "unmapped": {"run": header.get("run", ""), "leaf_body": header["b"]},
     }
+    return (json.dumps(event, sort_keys=True) + "\n").encode()
 
 
-def _in(header: Mapping[str, Any], scope: Collection[str]) -> bool:
-    return header.get("run") is None or header["run"] in scope
+def _observation(header: Mapping[str, Any]) -> bytes:
+    said = {
+        "uuid": str(uuid.uuid5(NAMESPACE, header["id"])),
+        "title": header["k"],
+        "description": f"Evidence event {header['id']}.",
+        "methods": ["EXAMINE"],
+        "collected": header["at"],
+        "props": [{"name": "control", "value": control} for control in CONTROLS[header["k"]]],
+    }
+    return json.dumps(said, sort_keys=True).encode()
 
 
-def _ocsf(headers: Headers, scope: Collection[str]) -> bytes:
-    """One API-activity event (class 6003) per leaf of the scope."""
-    lines = []
-    for header in headers:
-        if _in(header, scope):
-            event = {
-                "class_uid": 6003,
-                "category_uid": 6,
-                "activity_id": ACTIVITY.get(header["k"], 99),
-                "type_uid": 600300 + ACTIVITY.get(header["k"], 99),
-                "severity_id": 1,
-                "time_dt": header["at"],
-                "metadata": {"uid": header["id"], "version": "1.3.0", "product": {"name": "OpsPortal"}},
-                "api": {"operation": header["k"]},
-                "unmapped": {"run": header.get("run", ""), "leaf_body": header["b"]},
-            }
-            lines.append(json.dumps(event, sort_keys=True) + "\n")
-    return "".join(lines).encode()
-
-
-def _oscal(headers: Headers, scope: Collection[str]) -> bytes:
-    """OSCAL 1.1 assessment results: observations only, never findings."""
-    first, last = headers[0]["at"], headers[-1]["at"]
-    observations = [
-        {
-            "uuid": str(uuid.uuid5(NAMESPACE, header["id"])),
-            "title": header["k"],
-            "description": f"Evidence event {header['id']}.",
-            "methods": ["EXAMINE"],
-            "collected": header["at"],
-            "props": [{"name": "control", "value": control} for control in CONTROLS[header["k"]]],
-        }
-        for header in headers
-        if header["k"] in CONTROLS and _in(header, scope)
-    ]
+def _oscal(first: str, last: str) -> bytes:
+    """OSCAL 1.1 assessment results: observations only, never findings; a mark stands where they go."""
     result = {
         "uuid": str(uuid.uuid5(NAMESPACE, last)),
         "title": "Recorded facts",
@@ -85,7 +95,7 @@ def _oscal(headers: Headers, scope: Collection[str]) -> bytes:
         "start": first,
         "end": last,
         "reviewed-controls": {"control-selections": [{"include-all": {}}]},
-        "observations": observations,
+        "observations": [OBSERVED],
     }
     document = {
         "assessment-results": {
@@ -103,25 +113,30 @@ def _oscal(headers: Headers, scope: Collection[str]) -> bytes:
     return json.dumps(document, sort_keys=True, indent=1).encode()
 
 
+def _more(rows: Sequence[Sequence[str]], count: int) -> str:
+    return f" The first {len(rows) - 1} of them; reports/population.csv has all." if len(rows) <= count else ""
+
+
 def _counts(decisions: Mapping[str, int]) -> str:
     told = ", ".join(f"{count} {strength}" for strength, count in decisions.items())
     return f"Reviews and approvals by strength: {told}."
 
 
-def _html(rows: Sequence[Sequence[str]], decisions: Mapping[str, int]) -> bytes:
+def _html(rows: Sequence[Sequence[str]], count: int, decisions: Mapping[str, int]) -> bytes:
     head = "".join(f"<th>{html.escape(cell)}</th>" for cell in rows[0])
     body = "".join("<tr>" + "".join(f"<td>{html.escape(str(c))}</td>" for c in row) + "</tr>" for row in rows[1:])
     page = (
         "<!doctype html><html lang=en><meta charset=utf-8><title>Runs of this pack</title>"
         "<style>body{font:14px system-ui;margin:2rem}td,th{text-align:left;padding:.2rem .6rem}</style>"
-        f"<h1>Runs of this pack</h1><p>{len(rows) - 1} runs. Recomputed from every header of the range.</p>"
+        f"<h1>Runs of this pack</h1><p>{count} runs. Recomputed from every header of the range."
+        f"{_more(rows, count)}</p>"
         f"<p>{html.escape(_counts(decisions))}</p>"
         f"<table><thead><tr>{head}</tr></thead><tbody>{body}</tbody></table></html>\n"
     )
     return page.encode()
 
 
-def _pdf(rows: Sequence[Sequence[str]], decisions: Mapping[str, int]) -> bytes:
+def _pdf(rows: Sequence[Sequence[str]], count: int, decisions: Mapping[str, int]) -> bytes:
     raw = io.BytesIO()
     # Whoever draws loads what draws: a web process starts a tenth sooner without it.
     from reportlab.lib.pagesizes import A4
@@ -131,10 +146,10 @@ def _pdf(rows: Sequence[Sequence[str]], decisions: Mapping[str, int]) -> bytes:
     canvas.setTitle("Runs of this pack")
     line = 800
     canvas.setFont("Helvetica-Bold", 14)
-    canvas.drawString(40, line, f"Runs of this pack: {len(rows) - 1}")
+    canvas.drawString(40, line, f"Runs of this pack: {count}")
     canvas.setFont("Helvetica", 9)
     line -= 16
-    canvas.drawString(40, line, _counts(decisions))
+    canvas.drawString(40, line, _counts(decisions) + _more(rows, count))
     canvas.setFont("Courier", 7)
     for row in rows:
         line -= 12

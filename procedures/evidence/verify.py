@@ -14,18 +14,24 @@ The last line is `verdict: LEVEL`. What this cannot prove is printed with every 
 from __future__ import annotations
 
 import argparse
+import array
 import base64
 import csv
 import datetime as dt
+import functools
 import hashlib
+import heapq
 import io
+import itertools
 import json
 import re
+import shlex
 import struct
 import sys
+import tempfile
 import zlib
-from collections.abc import Collection, Mapping, Sequence
-from typing import Any, NoReturn
+from collections.abc import Callable, Collection, Iterable, Iterator, Mapping, Sequence
+from typing import Any, BinaryIO, NoReturn
 
 Row = dict[str, Any]
 Point = tuple[int, int, int, int]
@@ -91,50 +97,105 @@ def sha256(data: bytes) -> str:
     return hashlib.sha256(data).hexdigest()
 
 
-def zip_bytes(members: dict[str, bytes]) -> bytes:
-    """The one ZIP of these members: stored, sorted, fixed metadata."""
-    body, directory, offset = [], [], 0
-    for name in sorted(members):
-        data, raw = members[name], name.encode()
-        crc, size = zlib.crc32(data), len(data)
-        common = struct.pack("<HHHHHIIIHH", 20, 0x800, 0, 0, 0x21, crc, size, size, len(raw), 0)
-        local = b"PK\x03\x04" + common + raw
-        body += [local, data]
-        directory.append(
-            b"PK\x01\x02" + struct.pack("<H", 20) + common + struct.pack("<HHHII", 0, 0, 0, 0, offset) + raw
-        )
-        offset += len(local) + size
-    central = b"".join(directory)
-    end = b"PK\x05\x06" + struct.pack("<HHHHIIH", 0, 0, len(members), len(members), len(central), offset, 0)
-    return b"".join(body) + central + end
+CHUNK = 1 << 18
+LONGEST = 1 << 26  # a line of a member: more is no pack of ours, and would only fill the reader's memory
+
+
+class Pack:
+    """A canonical ZIP in a seekable file; each deviation is malformed and named. Members are read piece by piece."""
+
+    def __init__(self, file: BinaryIO) -> None:
+        self.file = file
+        self.places: dict[str, tuple[int, int]] = {}
+        self.digests: dict[str, str] = {}
+        rows: list[tuple[str, int, int]] = []
+        at, last = 0, ""
+        while (head := self._at(at, 30))[:4] == b"PK\x03\x04":
+            if len(head) < 30:
+                raise Failed("container", "ends inside a header", 2)
+            version, flags, method, time, date, crc, packed, size, namelen, extra = struct.unpack(
+                "<HHHHHIIIHH", head[4:]
+            )
+            try:
+                name = self._at(at + 30, namelen).decode("ascii")
+            except UnicodeDecodeError:
+                raise Failed("container", "a member's name after %s is not ASCII" % (last or "the start"), 2)
+            if (version, flags, method, time, date, extra) != (20, 0x800, 0, 0, 0x21, 0) or packed != size:
+                raise Failed(name, "its header is not the canonical one", 2)
+            self.places[name] = (at + 30 + namelen, size)
+            whole, found = self._digest(name)
+            if name <= last or not whole:
+                raise Failed(name, "is out of order or longer than the pack", 2)
+            if found != crc:
+                raise Failed(name, "its bytes were changed (CRC)", 2)
+            rows.append((name, crc, size))
+            at, last = at + 30 + namelen + size, name
+        rest = directory(rows)
+        if not rows or self._at(at, len(rest) + 1) != rest:
+            raise Failed("container", "is not the canonical ZIP of its members", 2)
+
+    def _at(self, place: int, size: int) -> bytes:
+        self.file.seek(place)
+        return self.file.read(size)
+
+    def chunks(self, name: str) -> Iterator[bytes]:
+        place, size = self.places[name]
+        for start in range(0, size, CHUNK):
+            yield self._at(place + start, min(CHUNK, size - start))
+
+    def _digest(self, name: str) -> tuple[bool, int]:
+        """(whether all of it is there, its CRC); keeps its SHA-256."""
+        crc, have, digest = 0, 0, hashlib.sha256()
+        for chunk in self.chunks(name):
+            digest.update(chunk)
+            crc, have = zlib.crc32(chunk, crc), have + len(chunk)
+            if not chunk:
+                break
+        self.digests[name] = digest.hexdigest()
+        return have == self.places[name][1], crc
+
+    def read(self, name: str) -> bytes:
+        return self._at(*self.places[name])
+
+    def lines(self, name: str) -> Iterator[bytes]:
+        """Each line of a member without its end; a last one without an end is malformed."""
+        rest = b""
+        for chunk in self.chunks(name):
+            *whole, rest = (rest + chunk).split(b"\n")
+            yield from whole
+            if len(rest) > LONGEST:
+                raise Failed(name, "has a line that is too long", 2)
+        if rest:
+            raise Failed(name, "does not end with a newline", 2)
+
+
+def entry(name: str, crc: int, size: int) -> bytes:
+    """What the local header and the directory of the one canonical ZIP both say of a member."""
+    return struct.pack("<HHHHHIIIHH", 20, 0x800, 0, 0, 0x21, crc, size, size, len(name), 0)
+
+
+def directory(rows: Sequence[tuple[str, int, int]]) -> bytes:
+    """All that follows the members (name, CRC, size): stored, sorted, with fixed metadata."""
+    central, offset = [], 0
+    for name, crc, size in rows:
+        tail = struct.pack("<HHHII", 0, 0, 0, 0, offset) + name.encode()
+        central.append(b"PK\x01\x02" + struct.pack("<H", 20) + entry(name, crc, size) + tail)
+        offset += 30 + len(name) + size
+    whole = b"".join(central)
+    return whole + b"PK\x05\x06" + struct.pack("<HHHHIIH", 0, 0, len(rows), len(rows), len(whole), offset, 0)
+
+
+def zip_bytes(members: Mapping[str, bytes]) -> bytes:
+    """The one ZIP of these members."""
+    names = sorted(members)
+    rows = [(name, zlib.crc32(members[name]), len(members[name])) for name in names]
+    return b"".join(b"PK\x03\x04" + entry(*row) + row[0].encode() + members[row[0]] for row in rows) + directory(rows)
 
 
 def unzip(data: bytes) -> dict[str, bytes]:
-    """Members of a canonical ZIP; each deviation is malformed and named."""
-    members: dict[str, bytes] = {}
-    at, last = 0, ""
-    while data[at : at + 4] == b"PK\x03\x04":
-        if len(data) < at + 30:
-            raise Failed("container", "ends inside a header", 2)
-        version, flags, method, time, date, crc, packed, size, namelen, extra = struct.unpack(
-            "<HHHHHIIIHH", data[at + 4 : at + 30]
-        )
-        start = at + 30 + namelen
-        try:
-            name = data[at + 30 : start].decode("ascii")
-        except UnicodeDecodeError:
-            raise Failed("container", "a member's name after %s is not ASCII" % (last or "the start"), 2)
-        if (version, flags, method, time, date, extra) != (20, 0x800, 0, 0, 0x21, 0) or packed != size:
-            raise Failed(name, "its header is not the canonical one", 2)
-        if name <= last or start + size > len(data):
-            raise Failed(name, "is out of order or longer than the pack", 2)
-        members[name] = data[start : start + size]
-        if zlib.crc32(members[name]) != crc:
-            raise Failed(name, "its bytes were changed (CRC)", 2)
-        at, last = start + size, name
-    if not members or zip_bytes(members) != data:
-        raise Failed("container", "is not the canonical ZIP of its members", 2)
-    return members
+    """Members of a canonical ZIP in memory."""
+    pack = Pack(io.BytesIO(data))
+    return {name: pack.read(name) for name in pack.places}
 
 
 # --- keys and signatures -------------------------------------------------------------------------------------------
@@ -187,16 +248,51 @@ _BASE_X = _ed_x(_BASE_Y, 0) or 0
 _BASE = (_BASE_X, _BASE_Y, 1, _BASE_X * _BASE_Y % P)
 
 
+def _ed_windows(point: Point) -> list[list[Point]]:
+    """Multiples of a point for each of the 64 digits of a scalar in base 16: a product is then 64 additions."""
+    rows = []
+    for _ in range(64):
+        row = [(0, 1, 1, 0)]
+        for _ in range(15):
+            row.append(_ed_add(row[-1], point))
+        rows.append(row)
+        point = _ed_add(row[-1], point)
+    return rows
+
+
+def _ed_product(k: int, windows: list[list[Point]], out: Point) -> Point:
+    """`out` and k times the point of these windows."""
+    for row in windows:
+        if k & 15:
+            out = _ed_add(out, row[k & 15])
+        k >>= 4
+    return out
+
+
+_BASE_WINDOWS = _ed_windows(_BASE)
+
+
+@functools.lru_cache(maxsize=32)
+def _ed_key(public: bytes) -> list[list[Point]] | None:
+    """The windows of a public key's negative; None for what is no key, or one of small order, which fits all."""
+    point = _ed_point(public)
+    if point is None:
+        return None
+    x, y, z, _ = _ed_mul(8, point)
+    return None if not x % P and not (y - z) % P else _ed_windows((P - point[0], point[1], 1, P - point[3]))
+
+
 def ed25519(public: bytes, message: bytes, signature: bytes) -> bool:
-    """RFC 8032 verification (cofactorless, canonical s)."""
-    if len(public) != 32 or len(signature) != 64:
-        return False
-    a, r, s = _ed_point(public), _ed_point(signature[:32]), int.from_bytes(signature[32:], "little")
-    if a is None or r is None or s >= L:
+    """RFC 8032 verification: without the cofactor, s in its one form, and no key of small order."""
+    windows = _ed_key(public) if len(public) == 32 else None
+    s = int.from_bytes(signature[32:], "little")
+    if len(signature) != 64 or windows is None or s >= L:
         return False
     h = int.from_bytes(hashlib.sha512(signature[:32] + public + message).digest(), "little") % L
-    left, right = _ed_mul(s, _BASE), _ed_add(r, _ed_mul(h, a))
-    return not ((left[0] * right[2] - right[0] * left[2]) % P or (left[1] * right[2] - right[1] * left[2]) % P)
+    x, y, z, _ = _ed_product(h, windows, _ed_product(s, _BASE_WINDOWS, (0, 1, 1, 0)))
+    inverse = pow(z, P - 2, P)
+    encoded = (y * inverse % P) | (x * inverse % P & 1) << 255
+    return encoded.to_bytes(32, "little") == signature[:32]
 
 
 QP = 2**256 - 2**224 + 2**192 + 2**96 - 1
@@ -373,21 +469,34 @@ def node(left: bytes, right: bytes) -> bytes:
     return hashlib.sha256(b"\x01" + left + right).digest()
 
 
-def root_of(hashes: list[bytes]) -> bytes:
-    stack: list[bytes] = []
-    size = 0
-    for value in hashes:
-        index = size
+class Tree:
+    """An RFC 6962 tree that grows at its right edge."""
+
+    def __init__(self) -> None:
+        self.size = 0
+        self.edge: list[bytes] = []
+
+    def add(self, value: bytes) -> None:
+        index = self.size
         while index & 1:
-            value, index = node(stack.pop(), value), index >> 1
-        stack.append(value)
-        size += 1
-    if not stack:
-        return hashlib.sha256(b"").digest()
-    root = stack[-1]
-    for left in reversed(stack[:-1]):
-        root = node(left, root)
-    return root
+            value, index = node(self.edge.pop(), value), index >> 1
+        self.edge.append(value)
+        self.size += 1
+
+    def root(self) -> bytes:
+        if not self.edge:
+            return hashlib.sha256(b"").digest()
+        root = self.edge[-1]
+        for left in reversed(self.edge[:-1]):
+            root = node(left, root)
+        return root
+
+
+def root_of(hashes: Iterable[bytes]) -> bytes:
+    tree = Tree()
+    for value in hashes:
+        tree.add(value)
+    return tree.root()
 
 
 def leaf(data: bytes) -> bytes:
@@ -1091,44 +1200,178 @@ def later(at: str, hours: int, *, minutes: int = 0) -> str:
     return moved.strftime("%Y-%m-%dT%H:%M:%S.%fZ")
 
 
+# --- which runs a pack is about --------------------------------------------------------------------------------------
+
+BY_HEADER = {"run": "run", "procedure": "p", "environment": "e", "requester": "q"}
+BY_SEAL = {"outcome": "o", "risk": "risk"}
+BY_BODY = ("digest", "door")
+FILTERS = (*BY_HEADER, "from", "to", *BY_SEAL, *BY_BODY, "sample")
+
+
+class Scope:
+    """What a filter asks for. Headers alone decide it, but for `digest` and `door`, which stand in bodies."""
+
+    def __init__(self, wanted: Mapping[str, str], sampled: Collection[str] = ()) -> None:
+        self.wanted, self.sampled = dict(wanted), frozenset(sampled)
+        self.ended: set[str] | None = set() if set(BY_SEAL) & set(wanted) else None  # runs that end as asked for
+        self.unknown = 0
+        self.needs_all = bool(set(BY_BODY) & set(wanted))
+
+    def foresee(self, header: Row) -> None:
+        """Told each header before the log is read: how a run ends decides whether it counts from its beginning."""
+        if self.ended is None or header["k"] not in SEALS:
+            return
+        if all(header[short] == self.wanted.get(name, header[short]) for name, short in BY_SEAL.items()):
+            self.ended.add(header["run"])
+
+    def fits(self, header: Row, body: Row | None) -> bool:
+        """Whether the run of this request is one of the population."""
+        wanted = self.wanted
+        same = all(wanted.get(name) in (None, header.get(short)) for name, short in BY_HEADER.items())
+        same = same and wanted.get("from", "") <= header["at"] and header["at"] <= wanted.get("to", "~")
+        same = same and (self.ended is None or header["run"] in self.ended)
+        same = same and ("sample" not in wanted or header["run"] in self.sampled)
+        if same and self.needs_all and body is None:
+            self.unknown += 1
+            return False
+        return same and all(wanted.get(name) in (None, (body or {}).get(name)) for name in BY_BODY)
+
+
+class Foresight:
+    """What must be known of a log before it is read from its beginning: its size, and which events were overtaken."""
+
+    def __init__(self, lines: Iterable[bytes], scope: Scope) -> None:
+        self.size, self.turn = 0, 0
+        late: list[tuple[int, str]] = []
+        highest = ""
+        for line in lines:
+            header = parse(HEADERS, line)
+            try:
+                if header["at"] < highest:
+                    late.append((self.size, header["at"]))
+                highest = max(highest, header["at"])
+                scope.foresee(header)
+            except (KeyError, TypeError) as problem:
+                raise Failed(HEADERS, "has a header that lacks %s" % problem, 2)
+            self.size += 1
+        lowest = "~"
+        self.late: list[tuple[int, str]] = []
+        for index, at in reversed(late):
+            lowest = min(lowest, at)
+            self.late.append((index, lowest))
+        self.late.reverse()
+
+    def soonest(self, index: int, at: str) -> str:
+        """The latest moment at which this event can have happened: no event happened later than one that follows it.
+
+        Call for rising indexes.
+        """
+        while self.turn < len(self.late) and self.late[self.turn][0] <= index:
+            self.turn += 1
+        return min(at, self.late[self.turn][1]) if self.turn < len(self.late) else at
+
+
+class Population:
+    """A row per run of the scope in the order of run numbers, as reports/population.csv holds it."""
+
+    TITLES = ["no", "run", "procedure", "environment", "requester", "requested_at", "outcome", "risk", "ended_at"]
+
+    def __init__(self) -> None:
+        self.file = tempfile.SpooledTemporaryFile(1 << 22)  # noqa: SIM115 (closed with the object)
+        self.places = array.array("Q")
+        self.count = 0
+
+    def add(self, row: list[str]) -> None:
+        data, number = table([row]), int(row[0])
+        self.places.extend([0] * (number - len(self.places)))
+        self.places[number - 1] = self.file.tell() + 1
+        self.file.write(struct.pack(">I", len(data)) + data)
+        self.count += 1
+
+    def rows(self) -> Iterator[bytes]:
+        """The file's lines, its titles first."""
+        yield table([self.TITLES])
+        for place in self.places:
+            if place:
+                self.file.seek(place - 1)
+                (size,) = struct.unpack(">I", self.file.read(4))
+                yield self.file.read(size)
+        self.file.seek(0, 2)
+
+    def sha256(self) -> str:
+        digest = hashlib.sha256()
+        for row in self.rows():
+            digest.update(row)
+        return digest.hexdigest()
+
+
+class Run:
+    """What is kept of a run between its request and its seal."""
+
+    __slots__ = ("n", "row", "tree")
+
+    def __init__(self) -> None:
+        self.n, self.tree = 0, Tree()
+        self.row: list[str] | None = None  # of the population; None outside the scope
+
+
+class Headers:
+    """Every header in its order: runs without gaps, nothing after a seal, run numbers without gaps, the root."""
+
+    def __init__(self, size: int) -> None:
+        self.size = size
+        self.tree = Tree()
+        self.open: dict[str, Run] = {}
+        self.marks = array.array("Q")
+        self.numbers = bytearray(size // 8 + 1)
+        self.asked = 0
+
+    def take(self, line: bytes) -> tuple[Row, Run | None]:
+        """(the header, its run if it belongs to one)."""
+        header: Row = parse(HEADERS, line)
+        run = None
+        if "run" in header:
+            name = header["run"]
+            run = self.open.get(name)
+            if run is None:
+                run = self.open[name] = self._begun(header)
+            run.n += 1
+            if header["n"] != run.n:
+                raise Failed(HEADERS, "run %s has a gap, or an event after its seal" % name)
+        self.tree.add(leaf(line))
+        return header, run
+
+    def _begun(self, header: Row) -> Run:
+        if header["k"] != "run.requested" or header["n"] != 1:
+            raise Failed(HEADERS, "run %s has a gap, or an event after its seal" % header["run"])
+        number = header["no"]
+        if type(number) is not int or not 0 < number <= self.size or self._seen(number):
+            raise Failed(HEADERS, "run numbers have a gap")
+        self.numbers[number >> 3] |= 1 << (number & 7)
+        self.asked += 1
+        self.marks.append(int.from_bytes(hashlib.sha256(header["run"].encode()).digest()[:8], "big"))
+        return Run()
+
+    def _seen(self, number: int) -> bool:
+        return bool(self.numbers[number >> 3] >> (number & 7) & 1)
+
+    def follow(self, header: Row, run: Run, line: bytes) -> None:
+        """Close a run at its seal, or add the header to what its seal will commit to."""
+        if header["k"] in SEALS:
+            del self.open[header["run"]]
+        else:
+            run.tree.add(leaf(line))
+
+    def end(self) -> None:
+        if not all(self._seen(number) for number in range(1, self.asked + 1)):
+            raise Failed(HEADERS, "run numbers have a gap")
+        for part in range(16):  # sixteen small sorts instead of one that holds everything
+            marks = sorted(mark for mark in self.marks if mark >> 60 == part)
+            if any(a == b for a, b in itertools.pairwise(marks)):
+                raise Failed(HEADERS, "a run was requested twice")
+
+
 # --- the story of each run -----------------------------------------------------------------------------------------
-
-
-def in_scope(headers: Sequence[Mapping[str, Any]], wanted: Mapping[str, str]) -> set[str]:
-    """Runs that a filter names, decided from headers alone."""
-    runs = {}
-    for header in headers:
-        if header["k"] == "run.requested":
-            same = (
-                wanted.get("run") in (None, header["run"])
-                and wanted.get("environment") in (None, header.get("e"))
-                and wanted.get("procedure") in (None, header.get("p"))
-                and wanted.get("requester") in (None, header.get("q"))
-                and wanted.get("from", "") <= header["at"]
-                and header["at"] <= wanted.get("to", "~")
-            )
-            runs[header["run"]] = same
-    return {run for run, same in runs.items() if same}
-
-
-def needs_body(header: Row, scope: set[str]) -> bool:
-    return "run" not in header or header["run"] in scope
-
-
-def population(headers: Sequence[Mapping[str, Any]], scope: Collection[str]) -> list[list[str]]:
-    """A row per run of the scope, from headers alone."""
-    rows = {}
-    for header in headers:
-        run = header.get("run")
-        if run not in scope:
-            continue
-        if header["k"] == "run.requested":
-            rows[run] = [str(header["no"]), run, header["p"], header["e"], header["q"], header["at"], "", "", ""]
-        elif header["k"] in SEALS:
-            rows[run][6:] = [header["o"], header["risk"], header["at"]]
-    return [
-        ["no", "run", "procedure", "environment", "requester", "requested_at", "outcome", "risk", "ended_at"]
-    ] + sorted(rows.values(), key=lambda row: int(row[0]))
 
 
 def _cell(value: Any) -> str:
@@ -1176,19 +1419,28 @@ class Story:
             why["request"] = run["asked"]
             why["stop"] = authority.stopped(run["environment"], run["procedure"])
             begun, until = authority.frozen.get(run["environment"], ("", ""))
-            if begun <= header["at"] < until and not run["thawed"]:
+            dated = max(header["at"], later(authority.known_at, 0, minutes=-1))  # where it stands tells, not its date
+            if begun <= dated and authority.signed_at < until and not run["thawed"]:
                 why["freeze"] = "was claimed while its environment was frozen"
             authority.asserted += [(index, what, text) for what, text in why.items() if text]
         if kind == "run.approval_carried" and self.runs[header["run"]]["production"]:
             authority.asserted.append(
                 (index, "approval", "was carried over: that both plans say the same is not in it")
             )
+        if kind in SEALS:
+            self._ended(header)
         if "dsse" in body:
             runner = _dsse(authority, self.chains, body["dsse"], header, body, member)
             if runner in authority.gone_runners:
                 authority.asserted.append((index, "runner", "a statement by a runner that had been ended"))
         elif kind == "run.finished" and header["o"] == "succeeded":
             authority.asserted.append((index, "runner", "said to have succeeded, and no runner signed that"))
+
+    def _ended(self, header: Row) -> None:
+        """Of a run that ended only what a run that goes on with it is judged by stays."""
+        run = self.runs.pop(header["run"])
+        if run.get("said") and header["o"] != "succeeded":
+            self.runs[header["run"]] = {name: run[name] for name in ("said", "asked", "chain")}
 
     def _version(self, kind: str, body: Row, member: str) -> None:
         if kind == "version.submitted":
@@ -1230,25 +1482,202 @@ class Story:
         }
 
 
-def tell(headers: list[Row], bodies: dict[str, Row], scope: set[str]) -> tuple[Authority, dict[str, bytes]]:
-    """Replay every body: authority, order, separation of duties, digests, signatures. Returns (Authority, tables)."""
-    story = Story()
-    authority = story.authority
-    soonest = [header["at"] for header in headers]  # no event happened later than any that follows it
-    for index in range(len(soonest) - 2, -1, -1):
-        soonest[index] = min(soonest[index], soonest[index + 1])
-    for index, header in enumerate(headers):
-        authority.known_at, authority.signed_at = max(authority.known_at, header["at"]), soonest[index]
-        body, member = bodies.get(header["id"]), "bodies/%s.json" % header["id"]
-        if header["k"] == "run.approved_ahead":
-            _count_ahead(authority, header)
-        if body is None:
-            continue
+class Reading:
+    """One pass over a log: what every event says is checked in its turn, and of a run that ended only its row is kept.
+
+    Whoever drives it hands in each header's line, and the body and disclosures of those that it asks for.
+    """
+
+    def __init__(self, seen: Foresight, scope: Scope) -> None:
+        self.seen, self.scope = seen, scope
+        self.headers, self.story, self.population = Headers(seen.size), Story(), Population()
+        self.samples = Samples(self.story.authority)
+        self.holes: list[tuple[str, str, set[str], int]] = []
+        self.index, self.bodies, self.disclosed = -1, 0, 0
+        self.line = b""
+        self.header: Row = {}
+        self.run: Run | None = None
+
+    def take(self, line: bytes) -> Row:
+        """The next header, in its place."""
+        self.index, self.line = self.index + 1, line
         try:
-            story.take(index, header, body, member)
+            self.header, self.run = self.headers.take(line)
+            authority = self.story.authority
+            authority.known_at = max(authority.known_at, self.header["at"])
+            authority.signed_at = self.seen.soonest(self.index, self.header["at"])
+            if self.header["k"] == "run.requested" and not self.scope.needs_all:
+                self._request(None)
         except (KeyError, TypeError, ValueError, AttributeError) as problem:
+            raise Failed(HEADERS, "has a header that lacks %s" % problem, 2)
+        return self.header
+
+    def needs_body(self) -> bool:
+        """Whether the filter asks for the body of the header that was taken last."""
+        header = self.header
+        return self.run is None or self.run.row is not None or (header["n"] == 1 and self.scope.needs_all)
+
+    def _request(self, body: Row | None) -> None:
+        header, run = self.header, self.run
+        if run is not None and self.scope.fits(header, body):
+            names = ("no", "run", "p", "e", "q", "at")
+            run.row = [str(header[name]) for name in names] + ["", "", ""]
+
+    def follow(self, member: str, data: bytes | None, told: Sequence[bytes] = (), place: str = "") -> Row | None:
+        """The body of the header that was taken last (None: withheld), with its disclosures. Raises Failed."""
+        header, run, body = self.header, self.run, None
+        if data is not None:
+            if sha256(data) != header["b"]:
+                raise Failed(member, "is not what the log committed to, or is withheld without a redaction event")
+            body = parse(member, data)
+            self.bodies += 1
+        try:
+            if header["k"] == "run.requested" and self.scope.needs_all:
+                self._request(body)
+                body = body if run and run.row else None
+            if header["k"] == "run.approved_ahead":
+                _count_ahead(self.story.authority, header)
+            if body is not None:
+                self._told(body, told, place or member)
+                self._seal(member, body)
+                self.story.take(self.index, header, body, member)
+                self.samples.take(self.index, header, body, member)
+            if run is not None:
+                self._end(run)
+        except (KeyError, TypeError, ValueError, AttributeError, RecursionError) as problem:
             raise Failed(member, "lacks what its kind must say (%s)" % problem)
-    return authority, {"reports/population.csv": table(population(headers, scope)), **story.tables()}
+        return body
+
+    def _seal(self, member: str, body: Row) -> None:
+        if self.run is None or self.header["k"] not in SEALS:
+            return
+        if body["seal"] != {"n": self.header["n"], "root": self.run.tree.root().hex()}:
+            raise Failed(member, "the seal does not fit the run's headers")
+
+    def _end(self, run: Run) -> None:
+        self.headers.follow(self.header, run, self.line)
+        if self.header["k"] in SEALS and run.row is not None:
+            run.row[6:] = [str(self.header[name]) for name in ("o", "risk", "at")]
+            self.population.add(run.row)
+
+    def _told(self, body: Row, told: Sequence[bytes], place: str) -> None:
+        """Each value kept apart is one that its event committed to; what is not there is judged at the end."""
+        wanted: set[str] = set(body.get("sd", []))
+        paths: set[str] = set()
+        for data in told:
+            row = parse(place, data)
+            if sha256(data) not in wanted or not isinstance(row, list) or len(row) != 3:
+                raise Failed(place, "is not a disclosure that its event committed to")
+            wanted.discard(sha256(data))
+            paths.add(row[1])
+            self.disclosed += 1
+        if wanted:
+            whose = str(body.get("whose", body.get("actor", "")))
+            self.holes.append((self.header["id"], whose, paths, len(wanted)))
+
+    def end(self) -> None:
+        """After the last header: what only the whole log can tell."""
+        self.headers.end()
+        for run in self.headers.open.values():
+            if run.row is not None:
+                self.population.add(run.row)
+        if self.scope.unknown:
+            said = "whether they belong to what the filter asks for cannot be told: their bodies are not here"
+            raise Failed("manifest.json", "%d requests: %s" % (self.scope.unknown, said), 3)
+
+    def erased(self) -> list[Row]:
+        """The holes, each of which two people made; raises Failed for one that is only withheld."""
+        authority, found = self.story.authority, []
+        for event, whose, shown, lacking in self.holes:
+            paths = sorted(authority.redacted.get(event, set()) - shown)
+            if whose in authority.erased:
+                paths = ["(everything about this person)"]
+            elif lacking > len(paths):
+                raise Failed("disclosures of %s" % event, "withholds a value without a redaction event")
+            found.append({"event": event, "values": lacking, "paths": paths})
+        return found
+
+    def tables(self) -> dict[str, bytes]:
+        """The reports that are kept in memory; the population is not."""
+        return {**self.story.tables(), **self.samples.tables()}
+
+
+class Samples:
+    """Populations that were fixed and samples that were drawn from them: each draw counts, and all are listed (H23)."""
+
+    def __init__(self, authority: Authority) -> None:
+        self.authority = authority
+        self.fixed: dict[str, Row] = {}
+        self.drawn: list[Row] = []
+
+    def take(self, index: int, header: Row, body: Row, member: str) -> None:
+        if header["k"] == "population.fixed":
+            if body["population"] in self.fixed or not 0 < body["size"] <= index or set(body["filter"]) & set(UNFIXED):
+                raise Failed(member, "fixes a population twice, of the future, or by what headers do not say")
+            self.fixed[body["population"]] = dict(body, index=index)
+        elif header["k"] == "sample.drawn":
+            known = self.fixed.get(body["population"])
+            if known is None or not NONCE.fullmatch(body["nonce"]) or not 0 < body["count"] <= MOST_DRAWN:
+                raise Failed(member, "draws from no population that was fixed before, or without a nonce")
+            self.drawn.append(dict(body, index=index, fixed=known, member=member))
+
+    def check(self, lines: Callable[[], Iterable[bytes]]) -> None:
+        """Every draw again, from headers alone: `lines` gives them from the beginning."""
+        for known in self.fixed.values():
+            mine = [one for one in self.drawn if one["fixed"] is known]
+            ranked = rank(lines, known, [(one["nonce"], one["count"]) for one in mine])
+            for one, runs in zip(mine, ranked):
+                if one["runs"] != runs:
+                    raise Failed(one["member"], "the runs that it names are not the ones that its nonce draws")
+
+    def runs(self, sample: str) -> list[str] | None:
+        return next((one["runs"] for one in self.drawn if one["sample"] == sample), None)
+
+    def tables(self) -> dict[str, bytes]:
+        if not self.fixed:
+            return {}
+        rows = [["index", "sample", "population", "size", "runs_in_population", "filter", "by", "nonce", "drawn"]]
+        for one in self.drawn:
+            known = one["fixed"]
+            row = [one["index"], one["sample"], one["population"], known["size"], known["runs"]]
+            row += [canon(known["filter"]).decode(), one["actor"], one["nonce"], " ".join(one["runs"])]
+            rows.append([str(cell) for cell in row])
+        undrawn = [p for p in self.fixed.values() if not any(one["fixed"] is p for one in self.drawn)]
+        for known in undrawn:
+            row = [known["index"], "", known["population"], known["size"], known["runs"]]
+            rows.append([str(cell) for cell in [*row, canon(known["filter"]).decode(), known["actor"], "", ""]])
+        return {"reports/samples.csv": table(rows)}
+
+
+UNFIXED = (*BY_BODY, "sample")
+NONCE = re.compile("[0-9A-Za-z_-]{8,128}")
+MOST_DRAWN = 10_000
+
+
+def rank(lines: Callable[[], Iterable[bytes]], known: Row, draws: Sequence[tuple[str, int]]) -> list[list[str]]:
+    """The runs that each (nonce, count) draws from a fixed population, first the one that ranks first.
+
+    Seed: SHA-256("sample/v1" || root || nonce || canonical filter); rank: SHA-256(seed || run). Neither who fixed the
+    root before the nonce was spoken, nor who speaks the nonce, can choose. Raises Failed if the root is another one.
+    """
+    scope, tree = Scope(known["filter"]), Tree()
+    for line in itertools.islice(lines(), known["size"]):
+        scope.foresee(parse(HEADERS, line))
+    root, prefix = bytes.fromhex(known["root"]), b"sample/v1"
+    seeds = [hashlib.sha256(prefix + root + n.encode() + canon(known["filter"])).digest() for n, _ in draws]
+    best: list[list[tuple[int, str]]] = [[] for _ in draws]
+    found = 0
+    for line in itertools.islice(lines(), known["size"]):
+        header = parse(HEADERS, line)
+        tree.add(leaf(line))
+        if header["k"] == "run.requested" and scope.fits(header, None):
+            found += 1
+            for seed, (_, count), kept in zip(seeds, draws, best):
+                place = -int.from_bytes(hashlib.sha256(seed + header["run"].encode()).digest(), "big")
+                (heapq.heappush if len(kept) < count else heapq.heappushpop)(kept, (place, header["run"]))
+    if tree.root() != root or found != known["runs"]:
+        raise Failed("reports/samples.csv", "a population was fixed over another log, or counted wrongly")
+    return [[run for _, run in sorted(kept, reverse=True)] for kept in best]
 
 
 def counted(strengths: bytes) -> dict[str, int]:
@@ -1515,100 +1944,113 @@ def _dsse(
 
 # --- the pack ------------------------------------------------------------------------------------------------------
 
-
-def check_headers(members: dict[str, bytes], manifest: Row) -> tuple[list[Row], list[bytes]]:
-    """Parse every header; sizes, gap-free runs, seals' places, gap-free run numbers."""
-    member = "log/headers.jsonl"
-    raw = members[member]
-    if raw and not raw.endswith(b"\n"):
-        raise Failed(member, "does not end with a newline", 2)
-    lines = raw.split(b"\n")[:-1]
-    headers = [parse(member, line) for line in lines]
-    counts: dict[str, int] = {}
-    sealed, number = set(), 0
-    if len(headers) != manifest["range"]["end"] - manifest["range"]["start"]:
-        raise Failed(member, "does not hold every header of the range")
-    for header in headers:
-        run = header.get("run")
-        if run is None:
-            continue
-        if run in sealed or header["n"] != counts.get(run, 0) + 1:
-            raise Failed(member, "run %s has a gap, or an event after its seal" % run)
-        counts[run] = header["n"]
-        if header["k"] in SEALS:
-            sealed.add(run)
-        if header["k"] == "run.requested":
-            number += 1
-    numbers = sorted(h["no"] for h in headers if h["k"] == "run.requested")
-    if numbers != list(range(1, number + 1)):
-        raise Failed(member, "run numbers have a gap")
-    return headers, lines
+HEADERS = "log/headers.jsonl"
+BUNDLE = 1024  # leaves whose bodies, and whose disclosures, stand in one member
+MOST_ATTESTATIONS = 1000  # beyond so many runs their statements stand in the bodies of the seals alone
+NEEDED = ("manifest.json", "export.tlog-proof", HEADERS, "log/checkpoint.end", "README.txt")
+DERIVED: tuple[str, ...] = ("README.txt", "ocsf/events.jsonl", "oscal/assessment-results.json", "reports/report.html")
+DERIVED += ("reports/report.pdf", "verify.py")
+SAID = {"v", "range", "frontier", "filter", "counts", "sample", "withheld", "files", "software", "exporter", "made_at"}
+SAID |= {"query"}
 
 
-def check_bodies(members: dict[str, bytes], headers: list[Row], lines: list[bytes], scope: set[str]) -> dict[str, Row]:
-    """Every body that the filter asks for is there and is the one that its header commits to; seals hold."""
-    bodies: dict[str, Row] = {}
-    by_run: dict[str, list[bytes]] = {}
-    wanted = set()
-    for header, line in zip(headers, lines):
-        if "run" in header:
-            by_run.setdefault(header["run"], []).append(leaf(line))
-        if not needs_body(header, scope):
-            continue
-        member = "bodies/%s.json" % header["id"]
-        wanted.add(member)
-        data = members.get(member)
-        if data is None:
-            raise Failed(member, "is withheld without a redaction event")
-        if sha256(data) != header["b"]:
-            raise Failed(member, "is not what the log committed to")
-        body = bodies[header["id"]] = parse(member, data)
-        if header["k"] in SEALS:
-            hashes = by_run[header["run"]][:-1]
-            if body["seal"] != {"n": header["n"], "root": root_of(hashes).hex()}:
-                raise Failed(member, "the seal does not fit the run's headers")
-    strange = [m for m in members if m.startswith("bodies/") and m not in wanted]
-    if strange:
-        raise Failed(strange[0], "belongs to no header of the scope")
-    return bodies
+class Singles:
+    """Bodies and disclosures of a pack of form 1: a member for each."""
+
+    def __init__(self, pack: Pack, withheld: Collection[str]) -> None:
+        self.pack, self.withheld = pack, withheld
+        self.left = {name for name in pack.places if name.startswith(("bodies/", "disclosures/"))}
+        self.of: dict[str, list[str]] = {}
+        for name in sorted(self.left):
+            if name.startswith("disclosures/"):
+                self.of.setdefault(name[len("disclosures/") :].split(".")[0], []).append(name)
+
+    def body(self, index: int, header: Row) -> tuple[str, bytes | None]:
+        name = "bodies/%s.json" % header["id"]
+        self.left.discard(name)
+        return name, self.pack.read(name) if name in self.pack.places else None
+
+    def disclosures(self, index: int, header: Row, data: bytes) -> tuple[str, list[bytes]]:
+        names = self.of.get(header["id"], [])
+        self.left -= set(names)
+        return "disclosures/%s" % header["id"], [self.pack.read(name) for name in names]
+
+    def end(self) -> None:
+        for name in sorted(self.left):
+            what = "header of the scope" if name.startswith("bodies/") else "event of the scope"
+            raise Failed(name, "belongs to no " + what)
 
 
-def check_disclosures(members: dict[str, bytes], bodies: dict[str, Row], authority: Authority) -> list[Row]:
-    """Each value kept apart is there and is what its event committed to, or two people erased it. Returns the holes."""
-    told: dict[str, dict[str, str]] = {}
-    for member, data in members.items():
-        if member.startswith("disclosures/"):
-            event = member[len("disclosures/") :].split(".")[0]
-            row = parse(member, data)
-            if event not in bodies or sha256(data) not in bodies[event].get("sd", []) or len(row) != 3:
-                raise Failed(member, "is not a disclosure that its event committed to")
-            told.setdefault(event, {})[sha256(data)] = row[1]
-    holes = []
-    for event, body in bodies.items():
-        found = told.get(event, {})
-        lacking = len(set(body.get("sd", [])) - set(found))
-        if not lacking:
-            continue
-        paths = sorted(authority.redacted.get(event, set()) - set(found.values()))
-        if body.get("whose", body.get("actor")) in authority.erased:
-            paths = ["(everything about this person)"]
-        elif lacking > len(paths):
-            raise Failed("disclosures/%s" % event, "withholds a value without a redaction event")
-        holes.append({"event": event, "values": lacking, "paths": paths})
-    return holes
+class Bundles:
+    """Those of a pack of form 2: a line for each, in the order of the log, a member for each 1,024 leaves."""
+
+    def __init__(self, pack: Pack, withheld: Collection[str]) -> None:
+        self.pack, self.withheld = pack, set(withheld)
+        self.left = {name for name in pack.places if name.startswith(("bodies/", "disclosures/"))}
+        self.rows: dict[str, Iterator[bytes]] = {}
+        self.next: dict[str, bytes | None] = {}
+
+    def _turn(self, folder: str, index: int) -> str:
+        """The member of a folder for this place in the log; the one before must be used up."""
+        name = "%s/%08d.jsonl" % (folder, index // BUNDLE)
+        if name in self.left:
+            self._used_up(folder)
+            self.left.discard(name)
+            self.rows[folder] = self.pack.lines(name)
+            self._step(folder)
+            if self.next[folder] is None:
+                raise Failed(name, "is empty", 2)
+        return name
+
+    def _step(self, folder: str) -> None:
+        self.next[folder] = next(self.rows[folder], None)
+
+    def _used_up(self, folder: str) -> None:
+        if self.next.get(folder) is not None:
+            raise Failed(folder, "holds a line that belongs to no event of the scope, or stands out of its place")
+
+    def body(self, index: int, header: Row) -> tuple[str, bytes | None]:
+        name = self._turn("bodies", index)
+        member = "%s, event %s" % (name, header["id"])
+        if header["id"] in self.withheld:
+            self.withheld.discard(header["id"])
+            return member, None
+        data = self.next.get("bodies") if name in self.pack.places else None
+        if data is not None:
+            self._step("bodies")
+        return member, data
+
+    def disclosures(self, index: int, header: Row, data: bytes) -> tuple[str, list[bytes]]:
+        """The lines that come next, in the order in which the body lists their digests."""
+        name, found = self._turn("disclosures", index), []
+        if b'"sd":[' in data and name in self.pack.places:
+            for digest in parse(name, data).get("sd", []):
+                line = self.next.get("disclosures")
+                if line is not None and sha256(line) == digest:
+                    found.append(line)
+                    self._step("disclosures")
+        return name, found
+
+    def end(self) -> None:
+        for folder in ("bodies", "disclosures"):
+            self._used_up(folder)
+        if self.left or self.withheld:
+            raise Failed(min([*self.left, *self.withheld]), "belongs to no header of the scope")
 
 
-def check_proof(
-    members: dict[str, bytes], manifest_bytes: bytes, key: str | None, witnesses: Collection[str]
-) -> dict[str, int]:
+def check_proof(pack: Pack, manifest: Row, key: str | None, witnesses: Collection[str]) -> dict[str, int]:
     """The manifest itself is in the log, later than everything that it speaks of. Returns who cosigned that."""
     member = "export.tlog-proof"
-    header, body, index, proof, note = read_proof(member, members[member])
+    header, body, index, proof, note = read_proof(member, pack.read(member))
     try:
-        said = parse(member, body or b"")
-        if parse(member, header)["b"] != sha256(body or b"") or said["manifest"] != sha256(manifest_bytes):
+        said, told = parse(member, body or b""), parse(member, header)
+        if told["k"] != "export.made" or told["b"] != sha256(body or b""):
             raise Failed(member, "is about another manifest")
-    except (KeyError, TypeError) as problem:
+        if said["manifest"] != pack.digests["manifest.json"]:
+            raise Failed(member, "is about another manifest")
+        if manifest["v"] > 1:
+            check_said(manifest, said, told["at"])
+    except (KeyError, TypeError, AttributeError) as problem:
         raise Failed(member, "is malformed in %s" % problem, 2)
     if key is None:
         return {}
@@ -1680,44 +2122,82 @@ def told_entry(found: Row) -> str:
     return "\n".join([*rows, "verdict: " + found["verdict"]])
 
 
-def check_files(members: dict[str, bytes]) -> Row:
+def check_said(manifest: Row, said: Row, at: str) -> None:
+    """What the log itself says of this export beside the manifest's digest is what the manifest says."""
+    for name in ("range", "exporter", "filter", "software"):
+        if said[name] != manifest[name]:
+            raise Failed("manifest.json", "says another %s than the log's event of this export" % name)
+    if at != manifest["made_at"]:
+        raise Failed("manifest.json", "says another made_at than the log's event of this export")
+
+
+def check_files(pack: Pack) -> Row:
     """The manifest of a pack that holds exactly the files that it lists, with the bytes that it lists."""
-    for name in ("manifest.json", "export.tlog-proof", "log/headers.jsonl", "log/checkpoint.end", "README.txt"):
-        if name not in members:
+    for name in NEEDED:
+        if name not in pack.places:
             raise Failed(name, "is missing", 2)
-    manifest: Row = parse("manifest.json", members["manifest.json"])
+    manifest: Row = parse("manifest.json", pack.read("manifest.json"))
     files = manifest["files"]
-    for name, data in members.items():
-        if name not in ("manifest.json", "export.tlog-proof") and files.get(name) != sha256(data):
+    for name, digest in pack.digests.items():
+        if name not in ("manifest.json", "export.tlog-proof") and files.get(name) != digest:
             raise Failed(name, "is not the file that the manifest lists")
-    missing = sorted(set(files) - set(members))
+    missing = sorted(set(files) - set(pack.places))
     if missing:
         raise Failed(missing[0], "is listed and missing")
+    for name in ("manifest.json", "export.tlog-proof"):
+        if name in files:
+            raise Failed("manifest.json", "lists itself, or the proof of itself", 2)
+    if type(manifest["v"]) is not int or manifest["v"] not in (1, 2):
+        raise Failed("manifest.json", "is of a form that this verifier does not know: take a newer one", 2)
     if manifest["range"]["start"] != 0 or manifest["frontier"] != []:
         raise Failed("manifest.json", "this verifier reads packs that begin with the log", 2)
+    if manifest["v"] > 1:
+        check_form(pack, manifest)
     return manifest
 
 
-def check_attestations(members: dict[str, bytes], headers: list[Row], bodies: dict[str, Row]) -> None:
-    """Each runner's statement beside the log is the one that the seal of its run holds."""
-    for name, data in members.items():
-        if name.startswith("attest/"):
-            run = name[len("attest/run-") :].split(".")[0]
-            seals = [h["id"] for h in headers if h.get("run") == run and h["k"] in SEALS and h["id"] in bodies]
-            if not seals or parse(name, data) != bodies[seals[0]].get("dsse"):
-                raise Failed(name, "is not the statement of the run's seal")
+def check_form(pack: Pack, manifest: Row) -> None:
+    """A manifest of form 2 says what it must and nothing else, and no member is of an unknown kind."""
+    member, wanted, sample = "manifest.json", manifest["filter"], manifest["sample"]
+    if set(manifest) - {"witnesses"} != SAID or set(manifest["range"]) != {"start", "end"}:
+        raise Failed(member, "holds other fields than a manifest of its form", 2)
+    if not set(wanted) <= set(FILTERS) or not all(type(one) is str for one in wanted.values()):
+        raise Failed(member, "has a filter that this verifier does not know: take a newer one", 2)
+    withheld = manifest["withheld"]
+    if type(withheld) is not list or sorted(set(withheld)) != withheld:
+        raise Failed(member, "lists what it withholds in another form", 2)
+    if type(sample) is not list or (sample and "sample" not in wanted):
+        raise Failed(member, "names a sample that its filter does not", 2)
+    if manifest["query"] != query(wanted):
+        raise Failed(member, "says another query than its filter")
+    kinds = r"bodies/\d{8}\.jsonl|disclosures/\d{8}\.jsonl|attest/run-[0-9a-f-]{36}\.dsse\.json|reports/[a-z_]+\.csv"
+    for name in pack.places:
+        if name not in NEEDED + DERIVED and not re.fullmatch(kinds, name):
+            raise Failed(name, "is no member of a pack", 2)
 
 
-def check_end(
-    members: dict[str, bytes], manifest: Row, lines: list[bytes], key: str | None, witnesses: Collection[str]
-) -> dict[str, int]:
+def query(wanted: Mapping[str, str]) -> str:
+    """The command that takes such a pack again."""
+    words = ["opsportal", "evidence", "export"]
+    return shlex.join(words + [word for name in sorted(wanted) for word in ("--" + name, wanted[name])])
+
+
+def check_attestation(pack: Pack, header: Row, body: Row) -> str:
+    """The name of the runner's statement beside the log, if it is there: the one that the seal of its run holds."""
+    name = "attest/run-%s.dsse.json" % header["run"]
+    if name in pack.places and pack.read(name) != canon(body.get("dsse")):
+        raise Failed(name, "is not the statement of the run's seal")
+    return name
+
+
+def check_end(pack: Pack, manifest: Row, root: bytes, key: str | None, witnesses: Collection[str]) -> dict[str, int]:
     """The log's key signed the root of exactly these headers. Returns who cosigned it."""
     if key is None:
         return {}
-    note = members["log/checkpoint.end"].decode("utf-8", "replace")
-    _, size, root, cosigned = open_note("log/checkpoint.end", note, key, witnesses)
-    if size != manifest["range"]["end"] or root != root_of([leaf(line) for line in lines]):
-        raise Failed("log/headers.jsonl", "does not give the root that the log signed")
+    note = pack.read("log/checkpoint.end").decode("utf-8", "replace")
+    _, size, signed, cosigned = open_note("log/checkpoint.end", note, key, witnesses)
+    if size != manifest["range"]["end"] or signed != root:
+        raise Failed(HEADERS, "does not give the root that the log signed")
     return cosigned
 
 
@@ -1733,38 +2213,90 @@ def named_witnesses(manifest: Row) -> list[str]:
     return list(named)
 
 
-def verify(data: bytes, key: str | None, require: str = "SIGNED", policy: Policy | None = None) -> Row:
-    """Check a whole pack in memory. `policy` says which witnesses the reader trusts.
+def read_log(pack: Pack, manifest: Row) -> Reading:
+    """Every header and every body that the filter asks for, read once from beginning to end."""
+    scope = Scope(manifest["filter"], manifest.get("sample", ()))
+    seen = Foresight(pack.lines(HEADERS), scope)
+    if seen.size != manifest["range"]["end"]:
+        raise Failed(HEADERS, "does not hold every header of the range")
+    reading = Reading(seen, scope)
+    store = (Singles if manifest["v"] == 1 else Bundles)(pack, manifest["withheld"])
+    attested = {name for name in pack.places if name.startswith("attest/")}
+    for line in pack.lines(HEADERS):
+        header = reading.take(line)
+        member, place, data = "bodies", "", None
+        told: list[bytes] = []
+        if reading.needs_body():
+            member, data = store.body(reading.index, header)
+            if data is None and not (header["k"] == "run.requested" and scope.needs_all):
+                raise Failed(member, "is withheld without a redaction event")
+        if data is not None:
+            place, told = store.disclosures(reading.index, header, data)
+        body = reading.follow(member, data, told, place)
+        if body is not None and header["k"] in SEALS:
+            attested.discard(check_attestation(pack, header, body))
+    reading.end()
+    store.end()
+    for name in attested:
+        raise Failed(name, "is not the statement of the run's seal")
+    reading.samples.check(lambda: pack.lines(HEADERS))
+    return reading
+
+
+def check_counts(manifest: Row, reading: Reading) -> None:
+    """The counts of a manifest, and the sample that it is about, are what the log says."""
+    counts = {"events": reading.headers.size, "runs": reading.population.count, "bodies": reading.bodies}
+    if manifest["v"] > 1:
+        counts["disclosures"] = reading.disclosed
+        wanted = manifest["filter"].get("sample")
+        if wanted is not None and reading.samples.runs(wanted) != manifest["sample"]:
+            raise Failed("manifest.json", "names other runs than the sample that was drawn")
+    if manifest["counts"] != counts:
+        raise Failed("manifest.json", "counts something else than the log")
+
+
+def check_reports(pack: Pack, reading: Reading) -> dict[str, bytes]:
+    """Each report that counts is recomputed. Returns those that are kept in memory."""
+    tables = reading.tables()
+    for name, text in tables.items():
+        if pack.digests.get(name) != sha256(text):
+            raise Failed(name, "is not what the log says")
+    if pack.digests.get("reports/population.csv") != reading.population.sha256():
+        raise Failed("reports/population.csv", "is not what the log says")
+    for name in pack.places:
+        if name.endswith(".csv") and name not in tables and name != "reports/population.csv":
+            raise Failed(name, "is no report that this verifier recomputes", 2)
+    return tables
+
+
+def verify(data: bytes | BinaryIO, key: str | None, require: str = "SIGNED", policy: Policy | None = None) -> Row:
+    """Check a whole pack, given as bytes or as a seekable file. `policy` says which witnesses the reader trusts.
 
     Returns a dict of what was found; raises Failed.
     """
-    members = unzip(data)
+    pack = Pack(io.BytesIO(data) if isinstance(data, bytes) else data)
     try:
-        manifest = check_files(members)
-        headers, lines = check_headers(members, manifest)
-        scope = in_scope(headers, manifest["filter"])
-        bodies = check_bodies(members, headers, lines, scope)
-    except (KeyError, TypeError, AttributeError) as problem:
+        manifest = check_files(pack)
+        reading = read_log(pack, manifest)
+        holes = reading.erased()
+        check_counts(manifest, reading)
+    except (KeyError, TypeError, AttributeError, ValueError) as problem:
         raise Failed("manifest.json", "lacks %s" % problem, 2)
-    authority, tables = tell(headers, bodies, scope)
-    holes = check_disclosures(members, bodies, authority)
-    for name, text in tables.items():
-        if members.get(name) != text:
-            raise Failed(name, "is not what the log says")
-    check_attestations(members, headers, bodies)
+    tables = check_reports(pack, reading)
+    authority = reading.story.authority
     policy = policy or Policy()
     trusted = list(policy.witnesses.values())
     known = sorted({*trusted, *named_witnesses(manifest)})
-    cosigned = check_end(members, manifest, lines, key, known)
-    later = check_proof(members, members["manifest.json"], key, known)
+    cosigned = check_end(pack, manifest, reading.headers.tree.root(), key, known)
+    later = check_proof(pack, manifest, key, known)
     level = "INTACT" if key is None else "WITNESSED" if policy.met(cosigned) and policy.met(later) else "SIGNED"
     if LEVELS.index(level) < LEVELS.index(require):
         raise Failed("log/checkpoint.end", "reaches %s, and %s is asked for" % (level, require), 3)
     return {
         "verdict": level,
-        "events": len(headers),
-        "runs": len(scope),
-        "bodies": len(bodies),
+        "events": reading.headers.size,
+        "runs": reading.population.count,
+        "bodies": reading.bodies,
         "asserted": [{"index": i, "control": c, "why": w} for i, c, w in authority.asserted],
         "closed": [{"index": index, "subject": subject} for subject, index in authority.closed.items()],
         "erased": holes,
@@ -1782,6 +2314,8 @@ def verify(data: bytes, key: str | None, require: str = "SIGNED", policy: Policy
         "witnesses": [
             {"name": vkey(one)[0], "at": _when(at), "trusted": one in trusted} for one, at in sorted(cosigned.items())
         ],
+        "samples": len(reading.samples.drawn),
+        "unread": [name for name in DERIVED if name in pack.places],
         "not_proven": [*LIMITS, *([] if level == "WITNESSED" else [UNWITNESSED])],
     }
 
@@ -1821,6 +2355,9 @@ def told(found: Row) -> str:
             rows.append(said % (name, row["outside"]))
     for row in found["erased"]:
         rows.append("ERASED: %d value(s) of event %s: %s" % (row["values"], row["event"], ", ".join(row["paths"])))
+    if found["samples"]:
+        rows.append("%(samples)d samples were drawn, each by its nonce: reports/samples.csv lists all." % found)
+    rows.append("Not checked, since derived: " + ", ".join(found["unread"]) + ".")
     rows.append("Not proven by this: " + "; ".join(found["not_proven"]) + ".")
     return "\n".join([*rows, "verdict: " + found["verdict"]])
 
@@ -1866,17 +2403,22 @@ def main(argv: list[str]) -> int:
     parser.add_argument("--json", action="store_true")
     try:
         given = parser.parse_args(argv)
-        with open(given.pack, "rb") as file:
-            data = file.read()
         key, policy = trust(given)
+        pack = open(given.pack, "rb")  # noqa: SIM115 (closed below)
     except (OSError, SystemExit, ValueError, IndexError) as problem:
         if isinstance(problem, SystemExit) and problem.code == 0:
             return 0
         print("cannot begin: %s" % problem)
         return 64
-    alone = data.startswith(PROOF.encode() + b"\n")
     try:
-        found = (verify_entry if alone else verify)(data, key, given.require, policy)
+        with pack:
+            alone = pack.read(len(PROOF) + 1) == PROOF.encode() + b"\n"
+            pack.seek(0)
+            found = (
+                verify_entry(pack.read(), key, given.require, policy)
+                if alone
+                else verify(pack, key, given.require, policy)
+            )
     except Failed as problem:
         verdict = {1: "FAILED", 2: "MALFORMED", 3: "UNDETERMINED"}[problem.code]
         if given.json:

@@ -4,10 +4,11 @@ from __future__ import annotations
 
 from collections.abc import Callable, Mapping
 from functools import wraps
-from typing import Any, Concatenate, ParamSpec
+from typing import Any, Concatenate, ParamSpec, TypeVar
 
 from django.contrib.auth.decorators import login_required
 from django.http import HttpRequest, HttpResponse
+from django.http.response import HttpResponseBase
 from django.shortcuts import render
 from django.views.decorators.cache import never_cache
 
@@ -25,7 +26,8 @@ from procedures.web import kept, signing
 from procedures.web.asking import with_files
 
 P = ParamSpec("P")
-View = Callable[Concatenate[HttpRequest, P], HttpResponse]
+R = TypeVar("R", bound=HttpResponseBase)
+View = Callable[Concatenate[HttpRequest, P], HttpResponseBase]
 STATUSES: tuple[tuple[type[OpsError], int], ...] = (
     (NotFound, 404),
     (NotAllowed, 403),
@@ -43,13 +45,13 @@ def page(view: View[P]) -> View[P]:
     @never_cache
     @login_required
     @wraps(view)
-    def inner(request: HttpRequest, /, *args: P.args, **kwargs: P.kwargs) -> HttpResponse:
+    def inner(request: HttpRequest, /, *args: P.args, **kwargs: P.kwargs) -> HttpResponseBase:
         return entered(request, lambda: view(request, *args, **kwargs))
 
     return inner
 
 
-def entered(request: HttpRequest, answer: Callable[[], HttpResponse]) -> HttpResponse:
+def entered(request: HttpRequest, answer: Callable[[], R]) -> R | HttpResponse:
     """Run a view as the web door."""
     mark = door.set("web")
     try:
@@ -71,7 +73,7 @@ class _NotProved(Exception):
         self.problem = problem
 
 
-def _goes_on(request: HttpRequest, answer: Callable[[], HttpResponse]) -> HttpResponse:
+def _goes_on(request: HttpRequest, answer: Callable[[], R]) -> R | HttpResponse:
     """Take the second factor, then the form that waited for it, as it was sent first."""
     if not kept.waits(request, request.POST[STEP_UP], now()):
         raise kept.FormNotKept("This form waits no more: it was sent, is 15 minutes old, or another took its place.")

@@ -161,6 +161,8 @@ API = [
     Row("POST", "/api/v1/people/", plain(username="zoe", name="Zoe")),
     Row("POST", "/api/v1/tokens/", plain(name="mine")),
     Row("POST", "/api/v1/evidence/exports/", plain(procedure="hello")),
+    Row("POST", "/api/v1/evidence/populations/", plain(procedure="hello")),
+    Row("POST", "/api/v1/evidence/samples/", plain(population="none", nonce="spoken-later", count=1)),
     Row("POST", "/api/v1/sources/repo/look/"),
     *gets("/api/v1/targets/web-1/", "/api/v1/inventories/", "/api/v1/inventories/hosts/"),
     Row("POST", "/api/v1/inventories/hosts/sync/"),

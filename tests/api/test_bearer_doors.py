@@ -55,6 +55,8 @@ NEVER = {
     "post v1/versions/<str:pk>/revoke/",
     "post v1/procedures/<str:name>/retire/",
     "post v1/evidence/exports/",
+    "post v1/evidence/populations/",
+    "post v1/evidence/samples/",
     "post v1/controls/statement/",
     "post v1/reviews/",
     "post v1/procedures/<str:name>/restore/",

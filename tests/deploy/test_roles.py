@@ -83,7 +83,8 @@ def test_a_procedure_runs_on_a_host_from_page_to_evidence(installed: Installed, 
     assert b"by process: the web tier cannot open a key" in members["README.txt"]
     assert b"shares its runner's process" not in members["README.txt"]
     assert b"as the owner of its tables" not in members["README.txt"], "web has a login of its own"
-    bodies = [json.loads(data) for name, data in members.items() if name.startswith("bodies/")]
+    lines = b"".join(data for name, data in members.items() if name.startswith("bodies/")).splitlines()
+    bodies = [json.loads(line) for line in lines]
     assert [body["issuer"] for body in bodies if "issuer" in body and "lease" in body] == ["apart"]
 
     done = engine.run("backup", *_of_the_console("backup", "/var/lib/opsportal/backups/a.tar"))

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import io
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -36,26 +37,21 @@ class Log:
     def pack(self, *, careless: bool = False, **wanted: str) -> bytes:
         """A pack; the sequencer steps in between, as its own process would. A careless exporter checks nothing."""
         self.sequence()
-        proof, tell = export._proof, verify.tell
+        proof, file = export._proof, io.BytesIO()
 
         def stepped(event: object) -> bytes:
             self.sequence()
             return proof(event)  # type: ignore[arg-type]
 
-        export._proof = stepped  # type: ignore[assignment]
-        if careless:
-            counts = verify.table([["strength", "decisions"], ["session", 0], ["totp", 0], ["signed", 0]])
-            verify.tell = lambda *_: (
-                verify.Authority(),
-                {"reports/strengths.csv": counts, "reports/population.csv": b""},
-            )
-        try:
-            data, _ = export.export_pack(
-                wanted=wanted, exporter=self.world.mira.subject, log_key=self.key, at=now(), separation="none"
-            )
-        finally:
-            export._proof, verify.tell = proof, tell
-        return data
+        with pytest.MonkeyPatch.context() as patch:
+            patch.setattr(export, "_proof", stepped)
+            if careless:
+                patch.setattr(verify.Story, "take", lambda *_: None)
+                patch.setattr(verify.Reading, "erased", lambda _: [])
+                patch.setattr(verify, "_count_ahead", lambda *_: None)
+            told = {"exporter": self.world.mira.subject, "log_key": self.key, "separation": "none"}
+            export.export_pack(file, wanted=wanted, at=now(), **told)
+        return file.getvalue()
 
 
 @pytest.fixture

@@ -4,6 +4,7 @@ so whoever talked one manager into it has a day in which the true owner can end 
 
 from __future__ import annotations
 
+import io
 from datetime import timedelta
 from pathlib import Path
 from typing import Any
@@ -146,17 +147,14 @@ def test_its_day_begins_no_earlier_than_what_the_log_holds_before_it(
     written("key", made, statement, (signed_by(world, world.mira, statement),))
     monkeypatch.undo()
     assert replay().keys[made["fingerprint"]]["counts_from"] > moment(now() + timedelta(hours=23))
-    authority, *_ = verify.tell(*read(office))
+    authority = read(office)
     assert authority.keys[made["fingerprint"]]["counts_from"] > moment(now() + timedelta(hours=23))
 
 
-def read(office: Office) -> Any:
-    """Headers, bodies and scope of a whole pack, as `verify.py` reads them."""
-    members = verify.unzip(office.log.pack())
-    headers = [verify.parse("h", line) for line in members["log/headers.jsonl"].split(b"\n")[:-1]]
-    scope = verify.in_scope(headers, {})
-    named = {h["id"]: f"bodies/{h['id']}.json" for h in headers}
-    return headers, {i: verify.parse(m, members[m]) for i, m in named.items() if m in members}, scope
+def read(office: Office) -> verify.Authority:
+    """Who has authority in the end, as `verify.py` reads a whole pack."""
+    pack = verify.Pack(io.BytesIO(office.log.pack()))
+    return verify.read_log(pack, verify.check_files(pack)).story.authority
 
 
 def test_first_keys_and_keys_signed_by_an_older_one_count_at_once(db: None, settled: Settled, tmp_path: Path) -> None:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import base64
+import io
 import json
 import subprocess
 import sys
@@ -151,10 +152,11 @@ def again(cosigned: Witnessed, members: dict[str, bytes], **said: Any) -> bytes:
         n: sha256_hex(d) for n, d in members.items() if n not in ("manifest.json", "export.tlog-proof")
     }
     new = {**members, "manifest.json": canon(manifest)}
-    facts = {"manifest": sha256_hex(new["manifest.json"]), "range": manifest["range"], "filter": manifest["filter"]}
+    facts = {name: manifest[name] for name in ("range", "filter", "exporter", "software")}
+    facts["manifest"] = sha256_hex(new["manifest.json"])
+    at = datetime.strptime(manifest["made_at"], "%Y-%m-%dT%H:%M:%S.%fZ").replace(tzinfo=UTC)
     with transaction.atomic():
-        actor = cosigned.world.mira.subject
-        event = record("export.made", actor=actor, at=now(), facts={**facts, "exporter": str(actor)})
+        event = record("export.made", actor=cosigned.world.mira.subject, at=at, facts=facts)
     cosigned.sequence()
     new["export.tlog-proof"] = export._proof(event)
     return verify.zip_bytes(new)
@@ -207,13 +209,15 @@ def test_the_proof_s_own_lines_count_byte_by_byte(cosigned: Witnessed) -> None:
     """No digest in the pack covers the proof itself; each change is found all the same."""
     members = verify.unzip(cosigned.pack())
     name = "export.tlog-proof"
-    whole, said = members[name], members["manifest.json"]
-    assert set(verify.check_proof(members, said, cosigned.key, KEYS)) == set(KEYS)
+    whole, said = members[name], json.loads(members["manifest.json"])
+    pack = verify.Pack(io.BytesIO(verify.zip_bytes(members)))
+    assert set(verify.check_proof(pack, said, cosigned.key, KEYS)) == set(KEYS)
     note = whole.index(b"\n\n")
     for place in (*range(0, note, 16), *range(note, len(whole), 2)):
         changed = whole[:place] + bytes([whole[place] ^ 1]) + whole[place + 1 :]
+        pack = verify.Pack(io.BytesIO(verify.zip_bytes({**members, name: changed})))
         with pytest.raises(Failed):
-            verify.check_proof({**members, name: changed}, said, cosigned.key, KEYS)
+            verify.check_proof(pack, said, cosigned.key, KEYS)
     fewer = b"".join(whole.splitlines(keepends=True)[:-1])
     assert level(verify.zip_bytes({**members, name: fewer}), cosigned, *KEYS) == "SIGNED"
     assert level(verify.zip_bytes({**members, name: fewer}), cosigned, KEYS[0]) == "WITNESSED"

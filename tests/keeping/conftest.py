@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import io
 import os
 from dataclasses import dataclass
 from pathlib import Path
@@ -59,7 +60,9 @@ class Place:
         export._proof = stepped  # type: ignore[assignment]
         try:
             key = sequencer.key.verifier
-            return export.export_pack(wanted={}, exporter=mira, log_key=key, at=now(), separation="none")[0]
+            file = io.BytesIO()
+            export.export_pack(file, wanted={}, exporter=mira, log_key=key, at=now(), separation="none")
+            return file.getvalue()
         finally:
             export._proof = proof
 

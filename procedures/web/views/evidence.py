@@ -5,7 +5,7 @@ from __future__ import annotations
 from datetime import UTC, date, datetime, time
 from uuid import UUID
 
-from django.http import HttpRequest, HttpResponse
+from django.http import FileResponse, HttpRequest, HttpResponse
 from django.views.decorators.http import require_POST, require_safe
 
 from procedures import access
@@ -67,14 +67,13 @@ def proof(request: HttpRequest, event: UUID) -> HttpResponse:
 
 @page
 @require_POST
-def export(request: HttpRequest) -> HttpResponse:
+def export(request: HttpRequest) -> FileResponse:
     """An evidence file for a period and place, by the service that writes them."""
     wanted = {name: request.POST.get(name, "") for name in ("procedure", "environment")}
     wanted |= {"from": _day(request, "from"), "to": _day(request, "to", last=True)}
-    data, _ = exports.export(actor=person_of(request), wanted=wanted, at=now())
-    answer = HttpResponse(data, content_type="application/zip")
-    answer["Content-Disposition"] = f'attachment; filename="evidence-{now():%Y%m%dT%H%M%SZ}.zip"'
-    return answer
+    file, _ = exports.export(actor=person_of(request), wanted=wanted, at=now())
+    name = f"evidence-{now():%Y%m%dT%H%M%SZ}.zip"
+    return FileResponse(file, as_attachment=True, filename=name, content_type="application/zip")
 
 
 def _day(request: HttpRequest, name: str, *, last: bool = False) -> str:
