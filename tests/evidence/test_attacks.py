@@ -235,6 +235,8 @@ def test_a_claim_dated_before_a_freeze_that_stands_above_it_is_named() -> None:
     made.at += timedelta(hours=1)
     ends = made.at + timedelta(days=1)
     made.change("environment", rules | {"frozen_until": ends.strftime("%Y-%m-%dT%H:%M:%S.%fZ")}, made.mira, made.otto)
+    made.at += timedelta(minutes=2)
+    made.event("heartbeat", {})
     made.event(
         "run.claimed", {"runner": made.runner, "digest": run.digest, "plan_digest": run.plan}, run=run, at=before
     )
