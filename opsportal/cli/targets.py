@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import shlex
 import subprocess
 import tempfile
 from dataclasses import asdict
@@ -20,6 +21,13 @@ from procedures.inventories import ansible
 from procedures.inventories.targets import Wanted, wanted
 from procedures.ssh.accounts import ACCOUNT
 
+WORDS = {
+    "logins": "logins",
+    "known": "of runs",
+    "not_ours": "of other accounts",
+    "unsure": "by key without an absolute time",
+    "unknown": "that nobody was lent",
+}
 FILE = click.Path(exists=True, dir_okay=False, path_type=Path)
 
 
@@ -152,6 +160,35 @@ def looked(found: dict[str, Any], who: str, text: str, identity: Path | None) ->
 def name_of(who: str, port: str) -> str:
     host = who.rpartition("@")[2]
     return host if port == "22" else f"[{host}]:{port}"
+
+
+@target.command("reconcile")
+@click.argument("name")
+@click.argument("log", required=False, type=click.File("r", errors="replace"))
+@click.option("--as", "who", metavar="USER@HOST", help="Read it there with your own login; root@ its address if empty.")
+@click.option("--since", default="-1d", show_default=True, help="How far back to read there, as journalctl takes it.")
+@click.option("--identity", type=FILE, help="Your key, if not the agent's.")
+@click.option("--json", "as_json", is_flag=True)
+def reconcile(name: str, log: Any, who: str | None, since: str, identity: Path | None, as_json: bool) -> None:
+    """Hold a host's own log of logins against what was lent; ends 1 if somebody came in with anything else.
+
+    LOG is a file of sshd's log, or - for standard input, best with times as `journalctl -o short-iso` writes them.
+    Without it the host is asked.
+    """
+    text = log.read() if log is not None else _read_there(name, who, since, identity)
+    lines = [line for line in text.splitlines() if "Accepted " in line]
+    found = ask("POST", f"/api/v1/targets/{name}/logins/", {"log": "\n".join(lines)})
+    rows = [f"unknown  {row['line']}\n         → {row['why']}" for row in found["results"]]
+    rows.append(", ".join(f"{found[key]} {word}" for key, word in WORDS.items()))
+    show(found, as_json=as_json, rows=rows)
+    if found["unknown"] or found["unsure"]:
+        raise SystemExit(FAILED)
+
+
+def _read_there(name: str, who: str | None, since: str, identity: Path | None) -> str:
+    found = ask("GET", f"/api/v1/targets/{name}/")
+    asks = f"journalctl -o short-iso --no-pager --since {shlex.quote(since)} -t sshd -t sshd-session\n"
+    return looked(found, who or f"root@{found['address']}", asks, identity)
 
 
 @target.command("import")

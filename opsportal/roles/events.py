@@ -22,6 +22,7 @@ KINDS_OF: dict[str, str] = {
     "identity": "web",
     "identity.keys_shown": "issuer",
     "host.certified": "issuer",
+    "target": "web",
     "pool": "issuer",
     "secret": "issuer",
     "membership": "web",

@@ -86,6 +86,7 @@ RERUN = shape(
     },
 )
 OPTIONS = shape({"environment": NAME, "parameter": NAME}, {"parameters": OBJECT})
+LOGINS = shape({"log": {"type": "string", "maxLength": 4_000_000}})
 MATCHING = shape({"environment": NAME}, {"parameters": OBJECT})
 REVIEW = shape(
     {"version": {"type": "string", "format": "uuid"}, "digest": NAME, "verdict": NAME},

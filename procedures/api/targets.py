@@ -17,7 +17,9 @@ from procedures.domain.inventories import Difference
 from procedures.models import Environment, Inventory, Procedure, Target
 from procedures.queries import targets as queries
 from procedures.queries.matching import matches
-from procedures.services import inventories, targets
+from procedures.services import inventories, logins, targets
+
+MOST_SHOWN = 200
 
 
 def shape(row: Target) -> dict[str, Any]:
@@ -64,6 +66,22 @@ class OneTarget(Door):
         ]
         more = {"public_host_key": row.host_key, "public_host_authority": row.host_authority, "changes": changes}
         return Response({**shape(row), **more, "host_certificate": queries.certificate_of(row)})
+
+
+class Logins(Door):
+    """POST {log}: the target's own sshd log, held against what was lent; who came in with something else is told."""
+
+    by_token: ClassVar[Mapping[str, str]] = {}
+
+    def post(self, request: Request, name: str) -> Response:
+        log = inputs.checked(inputs.LOGINS, request.data)["log"]
+        found = logins.reconcile(actor=self.actor, target=name, log=log, at=now())
+        unknown = [
+            {"line": one.line, "account": one.account, "address": one.address, "when": one.when, "why": why}
+            for one, why in found.unknown[:MOST_SHOWN]
+        ]
+        counts = {name: getattr(found, name) for name in ("logins", "known", "not_ours", "unsure", "fresh")}
+        return Response({**counts, "unknown": len(found.unknown), "results": unknown})
 
 
 class Matching(Door):

@@ -183,6 +183,7 @@ urlpatterns = [
     path("v1/environments/<str:name>/contact/", targets.Contact.as_view()),
     path("v1/targets/", targets.Targets.as_view()),
     path("v1/targets/<str:name>/", targets.OneTarget.as_view()),
+    path("v1/targets/<str:name>/logins/", targets.Logins.as_view()),
     path("v1/inventories/", targets.Inventories.as_view()),
     path("v1/inventories/<str:name>/", targets.OneInventory.as_view()),
     path("v1/inventories/<str:name>/sync/", targets.Sync.as_view()),

@@ -11,7 +11,7 @@ from procedures.domain.definition import CredentialNeed
 from procedures.domain.ports import Binding, Lease, Provider, RunContext
 from procedures.domain.secrets import Secret
 from procedures.ssh.accounts import NotIssuable, key_id, require_account
-from procedures.ssh.authority import issue, load_ca
+from procedures.ssh.authority import issue, load_ca, mark_of
 from procedures.ssh.stub import command
 
 
@@ -61,6 +61,7 @@ class SshCertificate(Provider):
                 "level": "certificate",
                 "serial": str(issued.serial),
                 "key_id": about,
+                "key": mark_of(issued.private_key),
                 "principal": principal,
                 "account": binding.role,
                 "command_sha256": context.command_sha256,

@@ -18,7 +18,7 @@ from procedures.domain.definition import CredentialNeed
 from procedures.domain.ports import Binding, Lease, RunContext, Target
 from procedures.domain.secrets import Secret
 from procedures.ssh.accounts import NotIssuable, key_id, require_account
-from procedures.ssh.authority import load_ca
+from procedures.ssh.authority import load_ca, mark_of
 from procedures.ssh.restricted import signed
 
 FIELDS = {"key": "secret", "restricted": "restricted"}  # what the ceiling calls the sealed key of a level
@@ -59,6 +59,8 @@ class SshKey(Sealed):
             )
         material = {"private_key": self.fetch(context.environment, name)}
         evidence = {"level": target.trust, "account": binding.role, "secret": name}
+        if mark := mark_of(material["private_key"].reveal()):  # by which the host's own log names it
+            evidence["key"] = mark
         if target.trust == "restricted":
             material["statement"] = self._statement(context, binding, lease_id, at, ttl_s)
             evidence["command_sha256"] = str(context.command_sha256)

@@ -11,6 +11,7 @@ from datetime import datetime
 from uuid import UUID
 
 from procedures.domain.notice_kind import Kind
+from procedures.domain.notices_lent import LENT
 from procedures.domain.notices_standing import STANDING
 from procedures.domain.notices_witnesses import WITNESSES
 
@@ -49,15 +50,6 @@ KINDS: Mapping[str, Kind] = {
             "A runner was enrolled",
             "The runner {runner} was enrolled for {environments} by {actor} at {when}. Its key: {fingerprint}.\n"
             "If nobody set this runner up, end it at once and tell security.",
-            security=True,
-        ),
-        Kind(
-            "runner.refused",
-            "A runner asked for what is not its own",
-            "A runner asked for a run that is not its own",
-            "Something that calls itself {runner} asked at {when} for run {no} of {procedure} in {environment}, "
-            "and is not enrolled for that, or was ended. It got nothing, and the run goes on waiting.\n"
-            "Find out who has that runner's key or the database's password.",
             security=True,
         ),
         Kind(
@@ -258,6 +250,7 @@ KINDS: Mapping[str, Kind] = {
         ),
         *STANDING,
         *WITNESSES,
+        *LENT,
         Kind(
             "grant.ends",
             "Access of mine ends soon",

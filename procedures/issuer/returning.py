@@ -65,6 +65,7 @@ def sweep_providers(stock: Stock, environments: Collection[str], *, at: datetime
             continue
         if left:
             log.warning("leases.unknown", provider=name, ended=len(left))
+            leases.unknown(name, left, environments, at=at)
             found += len(left)
     return found
 

@@ -156,3 +156,16 @@ def handles(provider: str, environments: Collection[str], *, at: datetime) -> li
     """Handles of what this provider lent there lately and the ledger holds as open."""
     rows = LeaseRecord.objects.filter(id__gt=since(at - KEPT), provider=provider, run__environment__in=environments)
     return list(rows.filter(state=LeaseRecord.State.ISSUED).values_list("handle", flat=True))
+
+
+def unknown(provider: str, left: Collection[str], environments: Collection[str], *, at: datetime) -> int:
+    """Leftovers that a provider ended and no lease of the ledger ever was: each is an event, and security is told."""
+    known = set(LeaseRecord.objects.filter(handle__in=left).values_list("handle", flat=True))
+    strange = sorted(set(left) - known)
+    with transaction.atomic(durable=True):
+        for handle in strange[:MOST]:
+            facts = {"provider": provider, "handle": handle, "environment": handle.partition(" ")[0]}
+            record("lease.unknown", actor=None, at=at, facts=facts)
+        if strange:
+            telling.unknown_leases(provider, ", ".join(sorted(environments)), len(strange), at=at)
+    return len(strange)

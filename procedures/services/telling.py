@@ -21,6 +21,7 @@ from procedures.models import (
     Run,
     Runner,
     Stop,
+    Target,
     Version,
 )
 from procedures.queries import access_requests, eligible
@@ -142,6 +143,19 @@ def runner_refused(run: Run, runner: Runner, *, at: datetime) -> None:
     facts = {**_of(run), "runner": runner.name, "when": at}
     key = f"runner-refused:{run.pk}:{runner.pk}"
     tell("runner.refused", eligible.security(at), key=key, path=RUNNERS, at=at, facts=facts)
+
+
+def unknown_logins(target: Target, count: int, *, at: datetime) -> None:
+    """Security: a target's own log holds logins with what the ledger does not know."""
+    facts = {"count": count, "target": target.name, "environment": target.environment_id, "when": at}
+    path = f"/environments/{target.environment_id}/target/?name={target.name}"
+    tell("target.unknown_login", eligible.security(at), key=f"logins:{target.pk}:{at}", path=path, at=at, facts=facts)
+
+
+def unknown_leases(provider: str, environment: str, count: int, *, at: datetime) -> None:
+    """Security: a provider held leases that the ledger does not know."""
+    facts = {"count": count, "provider": provider, "environment": environment, "when": at}
+    tell("lease.unknown", eligible.security(at), key=f"leases:{provider}:{at}", path=RUNNERS, at=at, facts=facts)
 
 
 def _runner(row: Runner) -> dict[str, object]:

@@ -8,6 +8,7 @@ from dataclasses import dataclass
 from datetime import datetime
 from pathlib import Path
 
+from cryptography.exceptions import UnsupportedAlgorithm
 from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
 from cryptography.hazmat.primitives.serialization import (
     Encoding,
@@ -17,9 +18,10 @@ from cryptography.hazmat.primitives.serialization import (
     load_ssh_private_key,
 )
 
+from procedures.domain.sshkeys import fingerprint
 from procedures.ssh.certifying import SKEW_S, AuthorityAway, AuthorityOf, KeyAuthority, SshAuthority, Wanted, certify
 
-__all__ = ["SKEW_S", "Issued", "in_files", "issue", "load_ca"]
+__all__ = ["SKEW_S", "Issued", "in_files", "issue", "load_ca", "mark_of"]
 USERS, HOSTS = "ssh-ca", "host-ca"
 
 
@@ -80,3 +82,12 @@ def issue(
     made = certify(ca if isinstance(ca, SshAuthority) else KeyAuthority(ca), wanted)
     private = key.private_bytes(Encoding.PEM, PrivateFormat.OpenSSH, NoEncryption())
     return Issued(private, made.certificate, made.serial)
+
+
+def mark_of(private: bytes) -> str:
+    """The fingerprint by which a host's own log names a key; empty for what is no private key in OpenSSH's form."""
+    try:
+        public = load_ssh_private_key(private, None).public_key()
+    except (ValueError, TypeError, UnsupportedAlgorithm):
+        return ""
+    return fingerprint(public.public_bytes(Encoding.OpenSSH, PublicFormat.OpenSSH).decode())

@@ -166,6 +166,7 @@ API = [
     Row("POST", "/api/v1/sources/repo/look/"),
     *gets("/api/v1/targets/web-1/", "/api/v1/inventories/", "/api/v1/inventories/hosts/"),
     Row("POST", "/api/v1/inventories/hosts/sync/"),
+    Row("POST", "/api/v1/targets/web-1/logins/", plain(log="Accepted password for x from 10.0.0.1 port 9 ssh2")),
     Row("POST", "/api/v1/procedures/hello/targets/", plain(environment="development")),
     Row("POST", "/api/v1/environments/staging/contact/"),
     *gets("/api/v1/campaigns/", "/api/v1/campaigns/{campaign}/", "/api/v1/campaigns/{campaign}/grants/"),

@@ -93,6 +93,7 @@ NEVER = {
     "post v1/schedules/<str:name>/ahead/<str:pk>/take-back/",
     "post v1/hooks/<str:name>/secret/",
     "post v1/environments/<str:name>/contact/",
+    "post v1/targets/<str:name>/logins/",
     "delete v1/sessions/",
     "delete v1/sessions/<str:pk>/",
     "post v1/stops/",
