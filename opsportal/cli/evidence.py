@@ -118,10 +118,13 @@ def key() -> None:
 
 
 @evidence.command()
-def check() -> None:
-    """Check log, tiles, bodies and seals of this portal's own database, from outside its services.
+@click.option("--json", "as_json", is_flag=True)
+@click.option("--keep", is_flag=True, help="Store what was found, and tell security; the scheduler does so every day.")
+def check(as_json: bool, keep: bool) -> None:
+    """Check log, tiles, bodies, seals, runners' sequences and live tables of this portal's own database.
 
-    Ends 1 if something does not fit. That a witness owes its cosignature is told, and is no misfit.
+    Ends 1 if something does not fit, 3 if something could not be checked. That a witness owes its cosignature is told,
+    and is no misfit.
     """
     import os
 
@@ -129,12 +132,6 @@ def check() -> None:
 
     os.environ.setdefault("DJANGO_SETTINGS_MODULE", "opsportal.settings")
     django.setup()
-    from procedures.domain.clock import now
-    from procedures.evidence.check import check as problems
-    from procedures.evidence.witnessed import witnessed
+    from opsportal.fsck import checked
 
-    found = problems()
-    click.echo("\n".join(found) or "Log, tiles, bodies and seals agree.")
-    if (standing := witnessed(now())) is not None:
-        click.echo("\n".join([*standing.sentences, f"level: {standing.level}"]))
-    raise SystemExit(1 if found else 0)
+    raise SystemExit(checked(as_json=as_json, keep=keep, say=click.echo))

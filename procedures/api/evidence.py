@@ -18,6 +18,7 @@ from procedures.domain.clock import now
 from procedures.domain.errors import NotFound
 from procedures.evidence import proofs
 from procedures.evidence.models import Checkpoint, Event
+from procedures.evidence.pulse import pulse
 from procedures.evidence.witnessed import witnessed
 from procedures.services import exports
 
@@ -54,7 +55,8 @@ class Log(Door):
         last = Checkpoint.objects.order_by("-size").first()
         found = witnessed(now())
         said = {"log_key": exports.log_key(), "checkpoint": last.note if last else None}
-        return Response({**said, "size": last.size if last else 0, "witnessed": shapes.witnessed(found)})
+        health = {"health": shapes.pulse(pulse(now()))}
+        return Response({**said, **health, "size": last.size if last else 0, "witnessed": shapes.witnessed(found)})
 
 
 class RunEvents(RunDoor):

@@ -9,6 +9,7 @@ from django.db import DatabaseError
 from django.http import HttpRequest, HttpResponse, JsonResponse
 
 from procedures.evidence.models import Outbox
+from procedures.evidence.pulse import pulse
 from procedures.evidence.witnessed import Witnessed, witnessed
 from procedures.models import Environment, Run, Runner
 from procedures.services.moments import SKEW, database_now
@@ -70,8 +71,21 @@ def metrics(request: HttpRequest) -> HttpResponse:
         f'opsportal_runner_skew_seconds{{runner="{row.id}"}} {row.skew_s:.3f}'
         for row in Runner.objects.filter(skew_s__isnull=False, ended_at__isnull=True)
     ]
-    lines += ["# TYPE opsportal_outbox gauge", f"opsportal_outbox {Outbox.objects.count()}", *_of_witnesses(), ""]
+    lines += ["# TYPE opsportal_outbox gauge", f"opsportal_outbox {Outbox.objects.count()}", *_of_the_log()]
+    lines += [*_of_witnesses(), ""]
     return HttpResponse("\n".join(lines), content_type="text/plain; version=0.0.4")
+
+
+def _of_the_log() -> list[str]:
+    """How long the oldest event waits, how old the last heartbeat is, and what the last whole check found."""
+    at = database_now()
+    found = pulse(at)
+    rows = {"opsportal_log_lag_seconds": f"{found.lag_s:.3f}"}
+    if found.last_beat is not None:
+        rows["opsportal_log_heartbeat_age_seconds"] = f"{(at - found.last_beat).total_seconds():.0f}"
+    if found.check is not None:
+        rows["opsportal_log_misfits"] = str(found.check.found)
+    return [line for name, value in rows.items() for line in (f"# TYPE {name} gauge", f"{name} {value}")]
 
 
 def _of_witnesses() -> list[str]:

@@ -7,6 +7,7 @@ from typing import Any
 
 from procedures.domain.queue_order import word
 from procedures.domain.readable import words
+from procedures.evidence.pulse import Pulse
 from procedures.evidence.witnessed import Witnessed
 from procedures.models import Artifact, ControlChange, Grant, Person, Procedure, Run, SecretResult, Task, Trial, Version
 from procedures.queries import pages_runs
@@ -278,4 +279,17 @@ def grant(row: Grant) -> dict[str, Any]:
         "reason": row.reason,
         "granted_by": row.granted_by.username,
         "revoked_at": at(row.revoked_at),
+    }
+
+
+def pulse(found: Pulse) -> dict[str, Any]:
+    """How the log has been living, and what its last whole check found."""
+    done = found.check
+    checked = {"ended_at": at(done.ended_at), "misfits": done.found, "findings": done.findings} if done else None
+    return {
+        "heartbeat_at": at(found.last_beat),
+        "waiting": found.waiting,
+        "lag_s": round(found.lag_s, 3),
+        "silences": [{"since": at(one.since), "until": at(one.until)} for one in found.silences],
+        "check": checked,
     }

@@ -1,10 +1,19 @@
-"""Notices about the witnesses of the evidence log."""
+"""Notices about the evidence log and its witnesses."""
 
 from __future__ import annotations
 
 from procedures.domain.notice_kind import Kind
 
 WITNESSES = (
+    Kind(
+        "log.damaged",
+        "The check of the evidence found damage",
+        "The check of the evidence found damage",
+        "The check that ended at {when} found {count} things in evidence and tables that do not fit, the first of the "
+        "kind {first}.\nThe page Evidence and `opsportal evidence check` name each. Keep a copy of the database as it "
+        "is, and look at who can write to it.",
+        security=True,
+    ),
     Kind(
         "witness.silent",
         "A witness of the evidence log does not cosign",

@@ -1,62 +1,167 @@
-"""fsck for the log: recomputes everything that can be recomputed, and says what does not fit."""
+"""fsck for the log: recomputes everything that can be recomputed, and says what does not fit. Memory stays bounded."""
 
 from __future__ import annotations
 
 import hashlib
 import json
+from collections.abc import Iterable, Iterator
+from contextlib import suppress
+from pathlib import Path
 
-from procedures.evidence.cosignatures import holds
-from procedures.evidence.models import Checkpoint, Cosignature, Event, Leaf, Outbox
-from procedures.evidence.sequence import load_frontier
+from django.conf import settings
+from django.db import connection
+
+from procedures.evidence import check_runs
+from procedures.evidence.cosignatures import NEWEST, holds
+from procedures.evidence.findings import Finding
+from procedures.evidence.models import Checkpoint, Cosignature, Event, Leaf, Outbox, Tile
+from procedures.evidence.notes import Head, KeyRefused, NoteRefused, head_of, open_note, split_note
+from procedures.evidence.tiles import HASH, WIDTH
 from procedures.evidence.tree import Frontier, leaf_hash
 from procedures.evidence.triggers import fixed, missing
 
+CHUNK = 100
+
 
 def check() -> list[str]:
-    """One sentence per problem; empty when log, tiles, bodies, seals, cosignatures and guards agree."""
-    from django.db import connection
+    """One sentence per problem of what the database holds by itself; empty when all of it agrees."""
+    return [one.text for one in itself()]
 
-    problems = [f"The trigger {name} is missing." for name in missing(connection)]
-    frontier, roots = Frontier(), {}
-    sizes = set(Checkpoint.objects.values_list("size", flat=True))
-    for number, leaf in enumerate(Leaf.objects.order_by("index").select_related("event").iterator()):
-        if leaf.index != number:
-            problems.append(f"Leaf {number} is missing.")
-            break
-        problems += _leaf(leaf)
-        frontier.append(bytes(leaf.leaf_hash))
-        if frontier.size in sizes:
-            roots[frontier.size] = frontier.root()
-    for row in Checkpoint.objects.order_by("size"):
-        if roots.get(row.size) != bytes(row.root):
-            problems.append(f"The checkpoint of size {row.size} does not fit the leaves.")
-    problems += _cosignatures() if "evidence_cosignature" in fixed(connection) else []
-    if frontier.size and load_frontier(frontier.size).root() != frontier.root():
-        problems.append("The tiles do not give the root of the leaves.")
+
+def itself() -> Iterator[Finding]:
+    """Log, tiles, bodies, checkpoints, cosignatures, guards, runs and runners' sequences."""
+    yield from (Finding("trigger", f"The trigger {name} is missing.") for name in missing(connection))
+    yield from _log()
+    yield from _cosignatures() if "evidence_cosignature" in fixed(connection) else ()
     lost = Event.objects.filter(leaf__isnull=True, outbox__isnull=True).count()
     if lost:
-        problems.append(f"{lost} events are neither in the log nor on their way ({Outbox.objects.count()} are).")
-    return problems
+        waiting = Outbox.objects.count()
+        yield Finding("event.lost", f"{lost} events are neither in the log nor on their way ({waiting} are).")
+    yield from check_runs.runs()
 
 
-def _cosignatures() -> list[str]:
-    rows = Cosignature.objects.select_related("checkpoint").order_by("checkpoint_id")
-    return [
-        f"A cosignature of {row.witness.partition('+')[0]} over {row.checkpoint_id} events does not hold."
-        for row in rows.iterator()
-        if not holds(row, row.checkpoint.note)
-    ]
+def kept_outside() -> list[tuple[str, Head]]:
+    """What was published and cosigned, as files say; to be read before the database is, which goes on."""
+    public, found = Path(settings.OPSPORTAL_PUBLIC_DIR), []
+    for name, what in ((NEWEST, "A quorum of witnesses cosigned"), ("checkpoint", "The sequencer published")):
+        with suppress(FileNotFoundError, NoteRefused):
+            found.append((what, head_of(split_note((public / name).read_text())[0])))
+    return found
 
 
-def _leaf(leaf: Leaf) -> list[str]:
-    event = leaf.event
-    header, body = bytes(event.header), bytes(event.body)
-    problems = []
-    if leaf_hash(header) != bytes(leaf.leaf_hash):
-        problems.append(f"The header of leaf {leaf.index} was changed.")
-    said = json.loads(header)
-    if said["b"] != hashlib.sha256(body).hexdigest():
-        problems.append(f"The body of leaf {leaf.index} was changed.")
-    if said["k"] != event.kind or said["id"] != str(event.id):
-        problems.append(f"The columns of leaf {leaf.index} differ from its header.")
-    return problems
+def outside(kept: Iterable[tuple[str, Head]]) -> Iterator[Finding]:
+    """What was kept elsewhere against what the database holds, and whether the log's keys signed its checkpoints."""
+    public = Path(settings.OPSPORTAL_PUBLIC_DIR)
+    last = Checkpoint.objects.order_by("-size").first()
+    for what, head in kept:
+        yield from _kept(what, head, last.size if last else 0)
+    keys = [path.read_text().strip() for path in sorted(public.glob("evidence*.pub"))]
+    if last is not None and not keys:
+        yield Finding("key.unknown", f"No key of the log lies in {public}, so no signature was checked.", sure=False)
+    for row in Checkpoint.objects.order_by("size").iterator(CHUNK) if keys else ():
+        if not any(_signed(row.note, key) for key in keys):
+            yield Finding("checkpoint", f"The checkpoint of size {row.size} is signed by no key of this log.")
+
+
+def _kept(what: str, head: Head, have: int) -> Iterator[Finding]:
+    row = Checkpoint.objects.filter(pk=head.size).first()
+    if row is None or bytes(row.root) != head.root:
+        said = f"this database stands at {have}" if head.size > have else "this database has another tree of that size"
+        yield Finding("checkpoint.behind", f"{what} {head.size} events; {said}.")
+
+
+def _signed(note: str, key: str) -> bool:
+    try:
+        open_note(note, key)
+    except (NoteRefused, KeyRefused):
+        return False
+    return True
+
+
+def _log() -> Iterator[Finding]:
+    """Every leaf in order, and beside it the tiles and the checkpoints that it completes."""
+    frontier, tiles, told = Frontier(), Built(), check_runs.Told()
+    checkpoints = Checkpoint.objects.order_by("size").iterator(CHUNK)
+    due = next(checkpoints, None)
+    for row in Leaf.objects.order_by("index").values_list(*check_runs.FIELDS).iterator(CHUNK):
+        leaf = check_runs.stored(*row)
+        if leaf.index != frontier.size:
+            yield Finding("leaf.missing", f"Leaf {frontier.size} is missing.")
+            return
+        yield from _leaf(leaf)
+        yield from told.take(leaf)
+        for level, index, hash in frontier.append(leaf.hash):
+            if level % 8 == 0:
+                yield from tiles.put(level // 8, index, hash)
+        while due is not None and due.size <= frontier.size:
+            yield from _checkpoint(due, frontier)
+            due = next(checkpoints, None)
+    while due is not None:
+        yield Finding("checkpoint", f"The checkpoint of size {due.size} is beyond the {frontier.size} leaves.")
+        due = next(checkpoints, None)
+    yield from tiles.rest()
+    yield from told.rest()
+
+
+def _checkpoint(row: Checkpoint, frontier: Frontier) -> Iterator[Finding]:
+    try:
+        head = head_of(split_note(row.note)[0])
+        said = (head.size, head.root)
+    except NoteRefused:
+        said = (-1, b"")
+    if (row.size, bytes(row.root)) != (frontier.size, frontier.root()) or said != (row.size, bytes(row.root)):
+        yield Finding("checkpoint", f"The checkpoint of size {row.size} does not fit the leaves.")
+
+
+class Built:
+    """The tiles as the leaves make them; of each level the one that grows is held."""
+
+    def __init__(self) -> None:
+        self._grown: dict[int, bytes] = {}
+        self._counts: dict[int, int] = {}
+
+    def put(self, level: int, index: int, hash: bytes) -> Iterator[Finding]:
+        self._grown[level] = self._grown.get(level, b"") + hash
+        self._counts[level] = index + 1
+        if len(self._grown[level]) == WIDTH * HASH:
+            yield from self._compared(level, index // WIDTH)
+            self._grown[level] = b""
+
+    def rest(self) -> Iterator[Finding]:
+        """The partial tiles, and whether there are others than those of this log."""
+        for level, grown in self._grown.items():
+            if grown:
+                yield from self._compared(level, self._counts[level] // WIDTH)
+        wanted = sum(-(-count // WIDTH) for count in self._counts.values())
+        if (have := Tile.objects.count()) > wanted:
+            yield Finding("tile", f"There are {have - wanted} tiles more than the log has.")
+
+    def _compared(self, level: int, number: int) -> Iterator[Finding]:
+        row = Tile.objects.filter(level=level, number=number).values_list("hashes", flat=True).first()
+        if bytes(row or b"") != self._grown[level]:
+            what = "is missing" if row is None else "is not what the leaves give"
+            yield Finding("tile", f"The tile {number} of level {level} {what}.")
+
+
+def _cosignatures() -> Iterator[Finding]:
+    for row in Cosignature.objects.select_related("checkpoint").order_by("checkpoint_id").iterator(CHUNK):
+        if not holds(row, row.checkpoint.note):
+            who = row.witness.partition("+")[0]
+            yield Finding("cosignature", f"A cosignature of {who} over {row.checkpoint_id} events does not hold.")
+
+
+def _leaf(leaf: check_runs.Stored) -> Iterator[Finding]:
+    header, body = leaf.header, leaf.body
+    if leaf_hash(header) != leaf.hash:
+        yield Finding("leaf", f"The header of leaf {leaf.index} was changed.")
+    try:
+        said = json.loads(header)
+        told, id = (said["k"], said["b"], said.get("run"), said.get("n")), said["id"]
+    except (ValueError, KeyError, TypeError, AttributeError):
+        return
+    if not body:
+        yield Finding("body.missing", f"The body of leaf {leaf.index} is missing.")
+    elif told[1] != hashlib.sha256(body).hexdigest():
+        yield Finding("body", f"The body of leaf {leaf.index} was changed.")
+    if told != (leaf.kind, told[1], str(leaf.run) if leaf.run else None, leaf.n) or id != str(leaf.event):
+        yield Finding("columns", f"The columns of leaf {leaf.index} differ from its header.")

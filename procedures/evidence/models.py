@@ -98,6 +98,18 @@ class WitnessContact(models.Model):
     added_at = models.DateTimeField(default=now)
 
 
+class LogCheck(models.Model):
+    """One whole check of evidence: when, over how many events, and what did not fit (the first hundred, in words)."""
+
+    id = models.BigAutoField(primary_key=True)
+    began_at = models.DateTimeField()
+    ended_at = models.DateTimeField()
+    events = models.BigIntegerField()
+    found = models.BigIntegerField()
+    unsure = models.BigIntegerField()
+    findings = models.JSONField(default=list)
+
+
 class RunCounter(models.Model):
     """How many events a run has, and whether it is sealed. Locked while an event of the run is written."""
 

@@ -9,7 +9,8 @@ from datetime import datetime
 from typing import Any
 from uuid import UUID
 
-from procedures.evidence.models import Checkpoint, Disclosure, Event, Leaf, Outbox
+from procedures.evidence.models import Checkpoint, Disclosure, Event, Leaf
+from procedures.evidence.pulse import Pulse, pulse
 from procedures.evidence.queries import fact
 from procedures.evidence.record import disclosed
 from procedures.evidence.witnessed import Witnessed, witnessed
@@ -37,11 +38,10 @@ class Shown:
 
 @dataclass(frozen=True, slots=True)
 class Health:
-    """The newest checkpoint, how many events wait for the sequencer, and how far witnesses vouch, if there are any."""
+    """The newest checkpoint, how the log has been living, and how far witnesses vouch, if there are any."""
 
     checkpoint: Checkpoint | None
-    waiting: int
-    last_beat: datetime | None
+    pulse: Pulse
     witnessed: Witnessed | None
 
     @property
@@ -50,8 +50,7 @@ class Health:
 
 
 def health(at: datetime) -> Health:
-    beat = Event.objects.filter(kind="heartbeat").order_by("-id").values_list("at", flat=True).first()
-    return Health(Checkpoint.objects.order_by("-size").first(), Outbox.objects.count(), beat, witnessed(at))
+    return Health(Checkpoint.objects.order_by("-size").first(), pulse(at), witnessed(at))
 
 
 def events_of_run(run: UUID) -> list[Shown]:

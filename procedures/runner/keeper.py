@@ -54,12 +54,13 @@ def _sweep_until(stop: threading.Event, child: subprocess.Popen[bytes] | None) -
     from django.conf import settings
     from django.db import DatabaseError, connections
 
+    from procedures.runner.checking import Checking
     from procedures.runner.notifying import Notifying
     from procedures.runner.watching_sources import Watching
     from procedures.services.moments import database_now
     from procedures.services.sweeping import sweep
 
-    sources, mail, deaf_until = Watching(), Notifying(), 0.0
+    sources, mail, checking, deaf_until = Watching(), Notifying(), Checking(), 0.0
     while not stop.wait(1.0):
         if child is not None and child.poll() is not None:
             log.error("sequencer.ended", status=child.returncode)
@@ -68,6 +69,7 @@ def _sweep_until(stop: threading.Event, child: subprocess.Popen[bytes] | None) -
             sweep(at=database_now(), deaf=time.monotonic() < deaf_until)
             sources.nudge()
             mail.nudge()
+            checking.nudge()
             alive.touch(settings.OPSPORTAL_ALIVE_FILE)
         except DatabaseError as problem:
             log.warning("sweeper.database", problem=str(problem))

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import re
+import shutil
 import sqlite3
 from contextlib import closing
 from pathlib import Path
@@ -281,6 +282,10 @@ def test_evidence_check_finds_what_was_edited_in_the_database(office: Office, ac
     with closing(sqlite3.connect(here)) as source, closing(sqlite3.connect(there)) as target:
         source.backup(target)
     settings = {"OPSPORTAL_PROFILE": "embedded", "OPSPORTAL_DATA_DIR": str(copy), "OPSPORTAL_SECRET_KEY": "k" * 50}
+    unsure = office.type("mira", "evidence", "check", "--json", **settings)
+    assert (unsure.returncode, json.loads(unsure.stdout)["findings"][0]["kind"]) == (3, "key.unknown"), said(unsure)
+    (copy / "public").mkdir(exist_ok=True)
+    shutil.copy(office.portal.data_dir / "public" / "evidence.pub", copy / "public")
     good = office.type("mira", "evidence", "check", **settings)
     assert good.returncode == DONE, said(good)
     with closing(sqlite3.connect(there)) as database:

@@ -1,0 +1,57 @@
+"""How the log has been living: its lag, its heartbeats, and the times in which none was written."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from datetime import datetime, timedelta
+
+from django.db.models import F, Window
+from django.db.models.functions import Lag
+
+from procedures.evidence.models import Event, LogCheck, Outbox
+from procedures.evidence.sequence import HEARTBEAT
+
+LATE = HEARTBEAT + timedelta(minutes=1)
+SHOWN, LOOKED_AT = 20, timedelta(days=90)
+
+
+@dataclass(frozen=True, slots=True)
+class Silence:
+    """No heartbeat came between these moments: evidence could not be written, so nothing new started. It ends None
+    while it lasts.
+    """
+
+    since: datetime
+    until: datetime | None
+
+
+@dataclass(frozen=True, slots=True)
+class Pulse:
+    """`lag_s`: how long the oldest event waits for the log. `silences`: of the last ninety days, newest first."""
+
+    last_beat: datetime | None
+    waiting: int
+    lag_s: float
+    silences: list[Silence]
+    check: LogCheck | None
+
+    @property
+    def beats(self) -> bool:
+        return not (self.silences and self.silences[0].until is None)
+
+
+def pulse(at: datetime) -> Pulse:
+    """As it stands at `at`."""
+    last = Event.objects.filter(kind="heartbeat").order_by("-id").values_list("at", flat=True).first()
+    oldest = Outbox.objects.order_by("id").values_list("event__at", flat=True).first()
+    lag_s = max(0.0, (at - oldest).total_seconds()) if oldest else 0.0
+    now = [Silence(last, None)] if last is not None and at - last > LATE else []
+    newest = LogCheck.objects.order_by("-id").first()
+    return Pulse(last, Outbox.objects.count(), lag_s, now + _past(at), newest)
+
+
+def _past(at: datetime) -> list[Silence]:
+    before = Window(Lag("at"), order_by=F("id").asc())
+    rows = Event.objects.filter(kind="heartbeat", at__gte=at - LOOKED_AT).annotate(before=before)
+    gaps = rows.filter(at__gt=F("before") + LATE).order_by("-id").values_list("before", "at")
+    return [Silence(since, until) for since, until in gaps[:SHOWN]]
