@@ -15,8 +15,14 @@ from procedures.actions import reach
 from procedures.domain.errors import OpsError
 from procedures.domain.libpq import secured, trusted
 from procedures.domain.ports import ActionCall, ActionIO, Lease
+from procedures.domain.seen import seen
 
 CONNECT_S = 10
+WROTE = "select pg_catalog.pg_current_xact_id_if_assigned() is not null"
+ABOVE = "operator(pg_catalog.>) 0"  # a step may have made operators of its own
+TOUCHED = f"""select schemaname, relname, greatest(n_tup_ins, n_tup_upd, n_tup_del) {ABOVE}
+from pg_catalog.pg_stat_xact_user_tables
+where greatest(seq_scan, idx_scan, n_tup_ins, n_tup_upd, n_tup_del) {ABOVE} limit 200"""
 ONE_NAME = re.compile(r"[A-Za-z_][A-Za-z0-9_]{0,62}")
 
 
@@ -73,10 +79,12 @@ class Database:
     address: str
     ended: threading.Event = field(default_factory=threading.Event)
     link: Any = None
+    used: dict[str, Any] = field(default_factory=dict)
 
     @property
     def facts(self) -> dict[str, Any]:
-        return {name: self.lease.evidence[name] for name in ("host", "port", "database", "role", "template")}
+        told = {name: self.lease.evidence[name] for name in ("host", "port", "database", "role", "template")}
+        return told | seen(credential="used" if self.link is not None else "not used", **self.used)
 
     def asked(self, query: Query, io: ActionIO) -> Answer:
         """The answer, kept by the database only if it is as expected. Raises psycopg.Error, NotOneName."""
@@ -92,6 +100,7 @@ class Database:
             with contextlib.ExitStack() as stack:
                 block = stack.enter_context(link.transaction())
                 answer = self._executed(link, text, query)
+                self.used = _used(link)
                 if self.ended.is_set():
                     raise reach.Stopped("It was stopped before anything was kept.")
                 block.force_rollback = bool(query.problem(answer.count))
@@ -147,6 +156,25 @@ class Database:
             columns = _columns(cursor.description or ())
             rows = cursor.fetchmany(query.most + 1) if cursor.description else []
             return Answer(cursor.statusmessage or "", max(cursor.rowcount, 0), columns, rows)
+
+
+def _used(link: Any) -> dict[str, Any]:
+    """What this transaction did, in the server's own words: tables by its statistics, and whether anything changed.
+
+    Asked behind a savepoint: where the server has no answer, what the step did is kept all the same.
+    """
+    import psycopg
+
+    with contextlib.suppress(psycopg.Error), link.transaction(), link.cursor() as cursor:
+        wrote = cursor.execute(WROTE).fetchone()[0]
+        rows = cursor.execute(TOUCHED).fetchall()
+        touched = [(f"{schema}.{table}", changed) for schema, table, changed in rows]
+        return {
+            "wrote": bool(wrote),
+            "read": [name for name, changed in touched if not changed],
+            "written": [name for name, changed in touched if changed],
+        }
+    return {}
 
 
 def reached(call: ActionCall) -> Database:

@@ -16,6 +16,7 @@ from procedures.domain import limits, rendering
 from procedures.domain.errors import OpsError
 from procedures.domain.ports import Action, ActionCall, ActionIO, ActionResult
 from procedures.domain.rendering import ENV_NAME
+from procedures.domain.seen import host_of, seen
 
 MAX_BODY = limits.ANSWER_BYTES
 SHOWN = 2_000
@@ -118,7 +119,9 @@ def _sent(call: ActionCall, io: ActionIO, stop: Ending) -> ActionResult:
     io.write("stdout", f"{method} {url} answered {answer.status}, {len(body):,} bytes\n".encode())
     if problem:
         io.write("stderr", body[:SHOWN] + b"\n")
-    return ActionResult("failed" if problem else "succeeded", output=output, message=problem)
+    host = host_of(url)
+    facts = seen(hosts=[host], calls=[f"{method} {host}"])
+    return ActionResult("failed" if problem else "succeeded", output=output, facts=facts, message=problem)
 
 
 def _asked(

@@ -6,15 +6,12 @@ import hashlib
 import json
 import os
 import shutil
-import socket
 import tempfile
 from collections.abc import Mapping
-from contextlib import AbstractContextManager, nullcontext
-from dataclasses import replace
 from pathlib import Path
 from typing import Any, ClassVar
 
-from procedures.actions.reach import judged
+from procedures.actions.leaving import way_out, with_use
 from procedures.domain import script_output
 from procedures.domain.errors import OpsError
 from procedures.domain.ports import Action, ActionCall, ActionIO, ActionResult, Outcome
@@ -43,7 +40,6 @@ COMMON: Mapping[str, Any] = {
     "expect": {"type": "array", "items": {"type": "integer", "minimum": 0, "maximum": 255}},
 }
 PROXIES = ("HTTPS_PROXY", "https_proxy", "HTTP_PROXY", "http_proxy", "ALL_PROXY", "all_proxy")
-CONNECT_S = 10.0
 OUTCOMES: Mapping[str, Outcome] = {"timeout": "timed_out", "cancel": "canceled"}
 
 
@@ -74,8 +70,8 @@ class _Local(Action):
         try:
             if (tier := probe.in_use()) == "D":
                 raise NoSandbox("This runner has no sandbox in which a hostile step would be held.")
-            with slot() as uid, _egress(call) as egress:
-                return _told(self._run(call, io, folder, uid, tier, egress), egress, io)
+            with slot() as uid, way_out(call) as egress:
+                return with_use(call, self._run(call, io, folder, uid, tier, egress), egress, io)
         except OpsError as problem:
             return ActionResult("failed", message=problem.message, facts={"sandbox": "D", "refused": problem.code})
         finally:
@@ -154,34 +150,6 @@ def _variables(
         **at.here(call.env, call.files),
         **secrets,
     }
-
-
-def _egress(call: ActionCall) -> AbstractContextManager[Egress | None]:
-    """The way out to the hosts of the step's list, for as long as it runs; None without a list.
-
-    Each name is resolved out here, once for a connection, and the address that was judged is the one connected to.
-    """
-    listed = call.input.get("egress")
-    if not listed:
-        return nullcontext()
-
-    def connect(host: str, port: int) -> socket.socket:
-        return socket.create_connection((judged(host, port, call.networks), port), timeout=CONNECT_S)
-
-    return Egress(listed, connect)
-
-
-def _told(result: ActionResult, egress: Egress | None, io: ActionIO) -> ActionResult:
-    """The result with what the step reached, which is evidence.
-
-    What it asked for in vain is a text of its own: it goes where output is masked, and its number into evidence.
-    """
-    if egress is None:
-        return result
-    for place, count in sorted(egress.refused.items()):
-        io.write("system", f"Egress: {place} was refused ({count} ×).\n".encode())
-    facts = {"reached": dict(egress.reached), "refused": egress.refused.total()}
-    return replace(result, facts={**result.facts, "egress": facts})
 
 
 def _lent(call: ActionCall, at: Places) -> Mapping[str, tuple[str, Secret]]:

@@ -243,7 +243,6 @@ def _done(call: ActionCall, io: ActionIO, database: Database, asked: Asked) -> A
     """What the database answered; never raises for what the world does."""
     import psycopg
 
-    facts = database.facts
     try:
         answer = database.asked(asked, io)
     except (psycopg.Error, OSError, OpsError) as problem:
@@ -251,12 +250,12 @@ def _done(call: ActionCall, io: ActionIO, database: Database, asked: Asked) -> A
         io.write("stderr", (text + "\n").encode())
         gone = database.lost(problem) and asked.writes
         more = " Whether the database acted is not known." if gone else ""
-        return ActionResult("failed", message=text[:400] + more, facts=facts, remote="unknown" if gone else None)
+        return ActionResult("failed", message=text[:400] + more, facts=database.facts, remote="unknown" if gone else None)
     if wrong := asked.problem(answer.count):
         io.write("system", (wrong + "\n").encode())
-        return ActionResult("failed", message=wrong, facts=facts)
+        return ActionResult("failed", message=wrong, facts=database.facts)
     if asked.csv and len(answer.rows) > CSV_ROWS:
-        return ActionResult("failed", message=f"A file holds at most {CSV_ROWS:,} rows; ask for fewer.", facts=facts)
+        return ActionResult("failed", message=f"A file holds at most {CSV_ROWS:,} rows; ask for fewer.", facts=database.facts)
     output = {
         "columns": list(answer.columns),
         "rows": [dict(zip(answer.columns, map(written, row), strict=True)) for row in answer.rows[: asked.rows]],
@@ -265,7 +264,7 @@ def _done(call: ActionCall, io: ActionIO, database: Database, asked: Asked) -> A
     }
     io.write("stdout", f"{answer.status}: {answer.count:,} rows\n".encode())
     kept = {need.name: _table(answer.columns, answer.rows) for need in call.artifacts if need.path == asked.csv}
-    return ActionResult("succeeded", output=output, facts=facts, files=kept)
+    return ActionResult("succeeded", output=output, facts=database.facts, files=kept)
 
 
 def _said(problem: Exception) -> str:

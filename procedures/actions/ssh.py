@@ -11,6 +11,7 @@ from procedures.domain.errors import OpsError
 from procedures.domain.expressions import Unresolved
 from procedures.domain.ports import Action, ActionCall, ActionIO, ActionResult, Lease, Outcome
 from procedures.domain.remote import ARGV_SCRIPT, Payload, payload
+from procedures.domain.seen import seen
 from procedures.ssh.agent import NotHeld
 from procedures.ssh.host_certificates import demanded_of
 from procedures.ssh.restricted import words
@@ -23,6 +24,7 @@ COMMON: Mapping[str, Any] = {
     "stdin": {"type": "string"},
     "expect": {"type": "array", "items": {"type": "integer", "minimum": 0, "maximum": 255}},
 }
+SUDO = (["sudo"], ["/usr/bin/sudo"], ["doas"], ["/usr/bin/doas"])
 COPY_SCRIPT = b"""#!/bin/sh
 # Puts a file in place in one move, so that nobody ever reads half of it.
 set -eu
@@ -93,7 +95,8 @@ class _Ssh(Action):
             transport = _connect(call, lease)
         except (Unreachable, HostKeyRefused, NotHeld) as problem:
             io.write("system", (problem.message + "\n").encode())
-            return ActionResult("unreachable", message=problem.message, facts={**facts, "refused": problem.code})
+            facts |= {"refused": problem.code, **seen(target="not connected", credential="not used")}
+            return ActionResult("unreachable", message=problem.message, facts=facts)
         if transport.shown is not None:
             facts["host_certificate"] = transport.shown.facts
         wanted = self.payload(call, str(lease.id))
@@ -108,7 +111,8 @@ class _Ssh(Action):
             )
         finally:
             transport.close()
-        return _result(said, call, io, facts)
+        sudo = "called" if said.status is not None and self.words(call)[:1] in SUDO else "unknown"
+        return _result(said, call, io, facts | seen(target="connected", credential="used", sudo=sudo))
 
 
 def _connect(call: ActionCall, lease: Lease) -> Any:

@@ -145,6 +145,7 @@ def build(document: Mapping[str, Any]) -> Definition:
         evidence=spec.get("evidence", {}),
         callable_by=tuple(spec.get("callableBy", ())),
         min_tier=spec.get("sandbox", {}).get("minTier", ""),
+        narrowed=tuple(spec.get("narrowed", ())),
         steps=_steps("steps", spec["steps"]),
         rollback=_steps("rollback", spec.get("rollback", [])),
         on_cancel=_steps("onCancel", spec.get("onCancel", [])),

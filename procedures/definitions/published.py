@@ -27,6 +27,7 @@ SAYS = {
     "spec/risk": "What the author thinks; bindings and actions raise it, nothing lowers it.",
     "spec/environments": "Where it may run.",
     "spec/parameters": "One JSON Schema object, or a list of them: pages of the form.",
+    "spec/narrowed": "What was taken out of earlier versions, since no run was seen to use it; it decides nothing.",
     "spec/secrets": "Parameters that are never stored in clear; they reach steps in env and stdin alone.",
     "spec/targets": "Which targets it acts on.",
     "spec/targets/filter": 'Tags: role=web service=${{ parameters.service }}. Side by side means "and".',

@@ -13,6 +13,7 @@ from procedures.domain.alarms import WHEN
 from procedures.domain.capabilities import SANDBOXES
 from procedures.domain.definition import RISKS
 from procedures.domain.duration import PATTERN
+from procedures.domain.narrower import CUTS
 
 NAME = {"type": "string", "pattern": "^[a-z0-9]([a-z0-9-]{0,61}[a-z0-9])?$"}
 ID = {"type": "string", "pattern": "^[a-zA-Z][a-zA-Z0-9_-]{0,62}$"}
@@ -153,6 +154,17 @@ STRATEGY = {
     "dependentRequired": {"onAlarm": ["alarms"]},
     "dependentSchemas": {"ramp": {"properties": {"mode": {"const": "rolling"}}, "required": ["mode"]}},
 }
+NARROWED = closed(
+    {
+        "took": {"enum": list(CUTS)},
+        "step": ID,
+        "what": {"type": "string", "minLength": 1, "maxLength": 4000},
+        "runs": {"type": "integer", "minimum": 0},
+        "until": {"type": "string", "pattern": r"^\d{4}-\d\d-\d\d$"},
+        "observation": {"type": "string", "pattern": "^sha256:[0-9a-f]{64}$"},
+    },
+    ("took", "what", "until", "observation"),
+)
 STEPS = {"type": "array", "items": STEP, "maxItems": limits.STEPS}
 SPEC = closed(
     {
@@ -194,6 +206,7 @@ SPEC = closed(
             "anyOf": [{"required": [name]} for name in ("group", "limit", "shared")],
         },
         "sandbox": closed({"minTier": {"enum": list(SANDBOXES)}}, ("minTier",)),
+        "narrowed": {"type": "array", "items": NARROWED, "maxItems": limits.NARROWINGS},
         "timeout": DURATION,
         "steps": {**STEPS, "minItems": 1},
         "rollback": STEPS,

@@ -124,7 +124,7 @@ class Definition:
 
     `parameters` is always `{"type": "object", "properties": {...}, "required": [...],
     "additionalProperties": False}`; `secrets` has the same shape. `min_tier` is the weakest sandbox that its local
-    steps may have, "" for any.
+    steps may have, "" for any. `narrowed` tells what was taken out of earlier versions because no run used it.
     """
 
     name: str
@@ -151,6 +151,7 @@ class Definition:
     evidence: Mapping[str, Any] = field(default_factory=dict)
     callable_by: tuple[str, ...] = ()
     min_tier: str = ""
+    narrowed: tuple[Mapping[str, Any], ...] = ()
 
     @property
     def sandbox(self) -> str:
@@ -177,7 +178,7 @@ def of_json(value: Mapping[str, Any]) -> Definition:
     return Definition(
         **{
             **{key: value[key] for key in _PLAIN if key in value},
-            **{key: tuple(value.get(key) or ()) for key in ("environments", "pages", "tags", "links", "callable_by")},
+            **{key: tuple(value.get(key) or ()) for key in ("environments", "pages", "tags", "links", "callable_by", "narrowed")},
             **{
                 phase: tuple(map(_step, value.get(phase) or ()))
                 for phase in ("steps", "rollback", "on_cancel", "always")

@@ -201,7 +201,7 @@ def _wording(was: Definition | None, now: Definition) -> Rows:
     """What the author says of it: informs people, confers nothing (rule 17)."""
     if was is None:
         return
-    for name in ("owner", "title", "description", "type", "tags", "links", "output"):
+    for name in ("owner", "title", "description", "type", "tags", "links", "output", "narrowed"):
         before, after = getattr(was, name), getattr(now, name)
         if name == "output":  # where secrets go is more than words, and has rows of its own
             before, after = ({k: v for k, v in side.items() if k != "secrets"} for side in (before, after))

@@ -19,6 +19,7 @@ from procedures.domain.lending import Lend, NoLongerWanted
 from procedures.domain.plan import Unit
 from procedures.domain.ports import Action, ActionCall, ActionIO, ActionResult, Lease
 from procedures.domain.secrets import Secret
+from procedures.domain.seen import of_task
 from procedures.engine.artifacts import kept
 from procedures.engine.handing_over import handed_over
 from procedures.engine.output import TaskIO, masked
@@ -204,6 +205,9 @@ def _finish(tools: Tools, task: Task, result: ActionResult, io: TaskIO, step: St
     if result.files:
         files, result = kept(step, result, masker, stored_bytes(tools.claimed.run.id))
     message = masker.mask_text(result.message)
+    facts = {name: value for name, value in result.facts.items() if name != "seen"}
+    if used := of_task(result.facts, step.input, lent=bool(step.credentials)):
+        facts["seen"] = masked(masker, used)
     tasks.finish(
         run=tools.claimed.run.id,
         token=tools.claimed.token,
@@ -212,7 +216,7 @@ def _finish(tools: Tools, task: Task, result: ActionResult, io: TaskIO, step: St
             result,
             message=message,
             output=masked(masker, dict(result.output)),
-            facts=masked(masker, dict(result.facts)) if made else result.facts,
+            facts=masked(masker, facts) if made else facts,
         ),
         transcript=io.transcript.facts(io.readable),
         artifacts=files,

@@ -56,7 +56,7 @@ echo x >>"$OPSPORTAL_BUNDLE/more.txt"
     assert (result.outcome, dict(result.output), io.text) == ("succeeded", {"a": "1"}, '{"n": 5}more\nhome\n')
     assert result.files == {"kept": b"kept\n"}
     assert b"Permission denied" in io.out["stderr"], "the bundle is there to be read"
-    assert dict(result.facts) == {"sandbox": "C", "sandbox_reported_by": "runner"}
+    assert dict(result.facts) == {"sandbox": "C", "sandbox_reported_by": "runner", "seen": {"network": "none"}}
 
 
 def test_the_plan_names_the_bundle_by_one_path_whatever_the_tier() -> None:

@@ -8,12 +8,15 @@ import threading
 import time
 from collections.abc import Iterator
 from typing import Any
+from uuid import uuid4
 
 import pytest
 
 from procedures.actions import reach
 from procedures.actions.local import LocalCommand, LocalScript
+from procedures.domain.clock import now
 from procedures.domain.definition import Definition, Step
+from procedures.domain.ports import Lease
 from procedures.sandbox import probe
 from procedures.sandbox.egress import ENTRY
 from tests.actions.calls import Collected, call
@@ -110,6 +113,29 @@ def test_a_listed_host_is_reached_and_stands_in_evidence(server: int, names: dic
     assert facts == {"reached": {place: 2}, "refused": 0}
 
 
+def test_what_was_lent_counts_as_unused_only_where_nothing_was_reached(
+    server: int, names: dict[str, list[list[str]]]
+) -> None:
+    """A program may use it nowhere without a way out; with one, whether it did is not known."""
+    names[GOOD] = [["127.0.0.1"]]
+    place = f"{GOOD}:{server}"
+    for words, lent, known in (
+        ([connect(place)], keys("aws-sts"), {"credential": "placed", "hosts": [place], "network": "listed"}),
+        ([], keys("aws-sts"), {"credential": "not used", "network": "listed"}),
+        ([], keys("sealed-secret"), {"credential": "placed", "network": "listed"}),
+        ([], None, {"network": "listed"}),
+    ):
+        argv = [PLAIN, "-I", "-S", "-c", ASKS, *words]
+        asked = call(input={"argv": argv, "egress": [place]}, lease=lent, networks=("127.0.0.0/8",))
+        assert LocalCommand().run(asked, Collected()).facts["seen"] == known
+
+
+def keys(provider: str) -> Lease:
+    """What a provider of that name lent, as far as a step knows it."""
+    flags = {"renewable": False, "self_expiring": True, "kills_sessions": False}
+    return Lease(uuid4(), provider, None, "h", now(), now(), **flags, evidence={}, material={})
+
+
 def test_what_is_not_in_the_list_is_refused_whatever_it_is_called(
     server: int, names: dict[str, list[list[str]]]
 ) -> None:
@@ -182,7 +208,7 @@ def test_a_proxy_that_connects_by_name_would_be_rebound(
     """The attack above, against a proxy that looks a name up to judge it and once more to connect: it gets through."""
     names[GOOD] = [["8.8.8.8"], ["127.0.0.1"]]
     honest = reach.judged
-    monkeypatch.setattr("procedures.actions.local.judged", lambda host, port, nets: honest(host, port, nets) and host)
+    monkeypatch.setattr("procedures.actions.leaving.judged", lambda host, port, nets: honest(host, port, nets) and host)
     place = f"{GOOD}:{server}"
     assert asks([place], connect(place), networks=())[0] == ["200 server hello"]
 
