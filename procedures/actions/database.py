@@ -18,11 +18,11 @@ from procedures.domain.ports import ActionCall, ActionIO, Lease
 from procedures.domain.seen import seen
 
 CONNECT_S = 10
+# A step may have made operators of its own: these are the server's.
 WROTE = "select pg_catalog.pg_current_xact_id_if_assigned() is not null"
-ABOVE = "operator(pg_catalog.>) 0"  # a step may have made operators of its own
-TOUCHED = f"""select schemaname, relname, greatest(n_tup_ins, n_tup_upd, n_tup_del) {ABOVE}
+TOUCHED = """select schemaname, relname, greatest(n_tup_ins, n_tup_upd, n_tup_del) operator(pg_catalog.>) 0
 from pg_catalog.pg_stat_xact_user_tables
-where greatest(seq_scan, idx_scan, n_tup_ins, n_tup_upd, n_tup_del) {ABOVE} limit 200"""
+where greatest(seq_scan, idx_scan, n_tup_ins, n_tup_upd, n_tup_del) operator(pg_catalog.>) 0 limit 200"""
 ONE_NAME = re.compile(r"[A-Za-z_][A-Za-z0-9_]{0,62}")
 
 

@@ -250,12 +250,16 @@ def _done(call: ActionCall, io: ActionIO, database: Database, asked: Asked) -> A
         io.write("stderr", (text + "\n").encode())
         gone = database.lost(problem) and asked.writes
         more = " Whether the database acted is not known." if gone else ""
-        return ActionResult("failed", message=text[:400] + more, facts=database.facts, remote="unknown" if gone else None)
+        return ActionResult(
+            "failed", message=text[:400] + more, facts=database.facts, remote="unknown" if gone else None
+        )
     if wrong := asked.problem(answer.count):
         io.write("system", (wrong + "\n").encode())
         return ActionResult("failed", message=wrong, facts=database.facts)
     if asked.csv and len(answer.rows) > CSV_ROWS:
-        return ActionResult("failed", message=f"A file holds at most {CSV_ROWS:,} rows; ask for fewer.", facts=database.facts)
+        return ActionResult(
+            "failed", message=f"A file holds at most {CSV_ROWS:,} rows; ask for fewer.", facts=database.facts
+        )
     output = {
         "columns": list(answer.columns),
         "rows": [dict(zip(answer.columns, map(written, row), strict=True)) for row in answer.rows[: asked.rows]],

@@ -19,6 +19,7 @@ from procedures.models import Campaign, CampaignItem
 from procedures.queries import campaign_results, grant_use
 from procedures.queries import campaigns as queries
 from procedures.services import campaigns, controls
+from procedures.services.given import object_of
 
 SIZE = 100
 
@@ -189,7 +190,7 @@ def told(row: Campaign, done: Mapping[str, int]) -> dict[str, Any]:
 def item_told(item: CampaignItem, use: grant_use.Use) -> dict[str, Any]:
     return {
         "grant": shapes.grant(item.grant),
-        "narrower": campaigns.object_of(item.grant, now()),
+        "narrower": object_of(item.grant, now()),
         "decision": item.decision or "undecided",
         "decided_by": item.decided_by.username if item.decided_by else None,
         "reason": item.reason,

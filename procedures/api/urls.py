@@ -37,6 +37,7 @@ from procedures.api import (
     stops,
     targets,
     tokens,
+    use,
     versions,
 )
 from procedures.definitions.published import published
@@ -83,6 +84,8 @@ urlpatterns = [
     path("v1/procedures/<str:name>/", versions.OneProcedure.as_view()),
     path("v1/procedures/<str:name>/options/", versions.Options.as_view()),
     path("v1/procedures/<str:name>/targets/", targets.Matching.as_view()),
+    path("v1/procedures/<str:name>/use/", use.ProcedureUse.as_view()),
+    path("v1/procedures/<str:name>/narrow/", use.NarrowProcedure.as_view()),
     path("v1/versions/", versions.Versions.as_view()),
     path("v1/versions/<str:pk>/", versions.OneVersion.as_view()),
     path("v1/versions/<str:pk>/test/", versions.TestAgain.as_view()),
@@ -138,6 +141,8 @@ urlpatterns = [
     path("v1/access/separation/", answers.Separation.as_view()),
     path("v1/grants/", control.Grants.as_view()),
     path("v1/grants/preview/", control.PreviewGrant.as_view()),
+    path("v1/grants/<str:pk>/use/", use.GrantUse.as_view()),
+    path("v1/grants/<str:pk>/narrower/", use.NarrowGrant.as_view()),
     path("v1/controls/", control.Changes.as_view()),
     path("v1/controls/statement/", control.Statement.as_view()),
     path("v1/controls/<str:pk>/", control.OneChange.as_view()),

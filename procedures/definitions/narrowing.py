@@ -46,7 +46,9 @@ def narrowed(
         text = _made(text, cut)
     notes = [*map(dict, wanted.narrowed), *map(dict, told)]
     if len(notes) > limits.NARROWINGS:
-        raise NotEditable(f"It tells of {limits.NARROWINGS} narrowings already: take old ones out of spec.narrowed first.")
+        raise NotEditable(
+            f"It tells of {limits.NARROWINGS} narrowings already: take old ones out of spec.narrowed first."
+        )
     text = _told(text, [dict(one) for one in told])
     made = {**files, FILE: text.encode()}
     try:
@@ -135,9 +137,7 @@ def _without_item(text: str, sequence: Any, item: str) -> str:
     return _taken(text, pairs, at, flow=sequence.flow_style, begins=lambda start: text.rindex("-", 0, start))
 
 
-def _taken(
-    text: str, pairs: Sequence[tuple[int, int]], at: int, *, flow: bool, begins: Callable[[int], int]
-) -> str:
+def _taken(text: str, pairs: Sequence[tuple[int, int]], at: int, *, flow: bool, begins: Callable[[int], int]) -> str:
     """The text without one of several things; in a block the whole of its lines go, in a flow its comma too."""
     start, end = pairs[at]
     if flow:

@@ -178,7 +178,10 @@ def of_json(value: Mapping[str, Any]) -> Definition:
     return Definition(
         **{
             **{key: value[key] for key in _PLAIN if key in value},
-            **{key: tuple(value.get(key) or ()) for key in ("environments", "pages", "tags", "links", "callable_by", "narrowed")},
+            **{
+                key: tuple(value.get(key) or ())
+                for key in ("environments", "pages", "tags", "links", "callable_by", "narrowed")
+            },
             **{
                 phase: tuple(map(_step, value.get(phase) or ()))
                 for phase in ("steps", "rollback", "on_cancel", "always")

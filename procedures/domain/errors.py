@@ -22,6 +22,12 @@ class OpsError(Exception):
         self.message = message
         self.pointer = pointer
 
+    def add(self, more: str) -> None:
+        """Say more of it, if there is more to say."""
+        if more:
+            self.message = f"{self.message} {more}"
+            self.args = (self.message,)
+
     def field_errors(self) -> list[dict[str, str]]:
         """Rows of `{"pointer", "message", "code"}`, one per field at fault; empty if no field is."""
         if self.pointer is None:

@@ -86,7 +86,8 @@ def _without(definition: Definition, kind: str, step: str, what: str, less: str)
 
 
 def _steps(definition: Definition, change: Any) -> Definition:
-    return replace(definition, **{_BRANCH[p]: tuple(map(change, definition.branch(p))) for p in PHASES})
+    branches: dict[str, Any] = {_BRANCH[phase]: tuple(map(change, definition.branch(phase))) for phase in PHASES}
+    return replace(definition, **branches)
 
 
 def _no_credential(step: Step, name: str) -> Step:
@@ -118,9 +119,8 @@ def wider(old: Mapping[str, Any], new: Mapping[str, Any]) -> list[tuple[str, str
         found.append(("/object/procedure", "reaches procedures that were not given before"))
     if not within(new.get("target_filter", ""), old.get("target_filter", "")):
         found.append(("/object/target_filter", "covers targets that were not given before"))
-    for name in ("window", "grows"):
-        if old.get(name) != new.get(name):
-            found.append((f"/object/{name}", "must stay as it is"))
+    same = [name for name in ("window", "grows") if old.get(name) != new.get(name)]
+    found += [(f"/object/{name}", "must stay as it is") for name in same]
     if old.get("constraint") and any(old.get(n) != new.get(n) for n in ("constraint", "unconstrained")):
         found.append(("/object/constraint", "must stay as it is"))
     return found
@@ -135,6 +135,26 @@ def _same_or_one(old: Mapping[str, Any], new: Mapping[str, Any]) -> bool:
     if "procedure" in old or "selector" in old:
         return all(old.get(name) == new.get(name) for name in ("procedure", "selector"))
     return "selector" not in new
+
+
+def told(definition: Definition, took: str, *, step: str = "", what: str = "") -> str:
+    """Words about what was taken out of a definition there, newest first, with the way back; nothing for nothing.
+
+    An author wrote them, from an observation: they explain, and decide nothing.
+    """
+    rows = [
+        row
+        for row in reversed(definition.narrowed)
+        if row["took"] == took and (not step or row.get("step", "") in {"", step}) and (not what or row["what"] == what)
+    ]
+    if not rows:
+        return ""
+    one = rows[0]
+    runs = f" in {one['runs']} runs" if "runs" in one else ""
+    return (
+        f"The {took} {one['what']} was taken out on {one['until']}, not being used{runs} "
+        f"(observation {one['observation'][:19]}…): to have it back, put it in again and hand that in for review."
+    )
 
 
 def marked(reason: str) -> str:

@@ -194,7 +194,8 @@ def _credentials(record: Record) -> Iterator[Line]:
         elif not naming:
             yield Line("credential", "", name, "unused", 0, None, "No step names it.", cut=True)
         else:
-            yield record.line("credential", naming, name, _credential, CREDENTIAL, cut=True)
+            only = naming[0].id if len(naming) == 1 else ""
+            yield record.line("credential", naming, name, _credential, CREDENTIAL, cut=True, step=only)
 
 
 def _credential(seen: Mapping[str, Any]) -> bool | None:

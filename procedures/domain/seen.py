@@ -40,7 +40,7 @@ def seen(
 
 
 def cleaned(said: Any) -> dict[str, Any]:
-    """What of it is of the right shape: a plug-in may say anything. Lists are sorted, at most MOST, the rest counted."""
+    """What of it is of the right shape: a plug-in may say anything. Of a list MOST stay, the rest is counted."""
     if not isinstance(said, Mapping):
         return {}
     found: dict[str, Any] = {name: said[name] for name, words in WORDS.items() if _word(said.get(name)) in words}

@@ -22,6 +22,7 @@ from procedures.domain.secrets import Secret
 from procedures.domain.seen import of_task
 from procedures.engine.artifacts import kept
 from procedures.engine.handing_over import handed_over
+from procedures.engine.narrowed import with_way_back
 from procedures.engine.output import TaskIO, masked
 from procedures.engine.own_secrets import OwnSecrets
 from procedures.engine.tools import Place, Tools
@@ -204,6 +205,7 @@ def _finish(tools: Tools, task: Task, result: ActionResult, io: TaskIO, step: St
     files: list[Kept] = []
     if result.files:
         files, result = kept(step, result, masker, stored_bytes(tools.claimed.run.id))
+    result = with_way_back(tools.claimed.definition, step, result)
     message = masker.mask_text(result.message)
     facts = {name: value for name, value in result.facts.items() if name != "seen"}
     if used := of_task(result.facts, step.input, lent=bool(step.credentials)):

@@ -194,8 +194,8 @@ def _joined(one: socket.socket, two: socket.socket) -> None:
 
 
 def _carried(source: socket.socket, sink: socket.socket) -> None:
-    source.settimeout(IDLE_S)
     with suppress(OSError):
+        source.settimeout(IDLE_S)
         while data := source.recv(65_536):
             sink.sendall(data)
     with suppress(OSError):

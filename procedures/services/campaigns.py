@@ -10,7 +10,6 @@ from uuid import UUID
 from procedures import access
 from procedures.domain import access_requests as rules
 from procedures.domain import control_shapes
-from procedures.domain.access_requests import Asked
 from procedures.domain.campaigns import ItemDecision, set_digest
 from procedures.domain.canonical import moment
 from procedures.domain.errors import InvalidInput, NotAllowed
@@ -19,6 +18,7 @@ from procedures.domain.states import StateConflict
 from procedures.models import Campaign, CampaignItem, ControlChange, Grant, Person
 from procedures.queries import campaigns
 from procedures.services import campaign_effects, controls
+from procedures.services.given import asked_of, object_of
 from procedures.services.unit import thing
 
 
@@ -101,37 +101,14 @@ def narrow(
     return campaigns.item(row, old), change
 
 
-def object_of(grant: Grant, at: datetime) -> dict[str, Any]:
-    """A grant as the object that would replace it, unchanged but for its beginning."""
-    asked = _asked(grant, at)
-    made = asked.grant(at)
-    return {**made, "expires_at": moment(grant.expires_at), "replaces": str(grant.pk)}
-
-
 def wider(grant: Grant, object: Mapping[str, Any], at: datetime) -> list[tuple[str, str]]:
     """(pointer, why) for each way in which `object` gives more than the grant; or nothing less."""
-    found = rules.beyond(_asked(grant, at), object)
+    found = rules.beyond(asked_of(grant, at), object)
     if object["expires_at"] > moment(grant.expires_at):
         found.append(("/object/expires_at", "is later than the end of the access that it narrows"))
     same = object_of(grant, at)
     less = [name for name in {*same, *object} - {"not_before", "reason"} if same.get(name) != object.get(name)]
     return found if found or less else [("/object", "gives nothing less: keep the access instead")]
-
-
-def _asked(grant: Grant, at: datetime) -> Asked:
-    """The grant as something that another may not go beyond."""
-    who = f"person:{grant.person.subject}" if grant.person else f"group:{grant.group.name if grant.group else ''}"
-    limits = {name: getattr(grant, name) for name in ("constraint", "target_filter", "window", "selector")}
-    return Asked(
-        principal=who,
-        verbs=grant.verbs,
-        procedure=grant.procedure.name if grant.procedure else "",
-        environments=grant.environments,
-        days=(grant.expires_at - at).days + 1,
-        reason=grant.reason,
-        kept={name: value for name, value in limits.items() if value},
-        extends=str(grant.pk),
-    )
 
 
 def _deciding(actor: Person, campaign: UUID, grant: UUID, at: datetime, *, bearer: bool) -> Campaign:

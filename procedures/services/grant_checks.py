@@ -5,22 +5,38 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Any
 
-from procedures.domain import filters, forms, grants, parameters, uploads
+from procedures.domain import filters, forms, grants, narrower, parameters, uploads
+from procedures.domain.clock import now
 from procedures.domain.errors import OpsError
-from procedures.models import Environment, Person, Procedure, Version
+from procedures.models import Environment, Grant, Person, Procedure, Version
 from procedures.queries.labels import labelled
 from procedures.services import terms
+from procedures.services.given import object_of
 
 Problems = list[tuple[str, str]]
 
 
 def problems(grant: Mapping[str, Any]) -> Problems:
     """Everything that is wrong with a grant of the right shape, with pointers."""
-    found = _filter(grant) + _principal(grant) + _selector(grant) + _constraint(grant)
+    found = _filter(grant) + _principal(grant) + _selector(grant) + _constraint(grant) + _narrowed(grant)
     production = set(Environment.objects.filter(production=True).values_list("name", flat=True))
     if why := grants.too_long(grant, terms.in_force(), production):
         found.append(("/object/expires_at", why))
     return found
+
+
+def _narrowed(grant: Mapping[str, Any]) -> Problems:
+    """What says of itself that it narrows another by what was used must do so."""
+    if not narrower.marked(grant["reason"]):
+        return []
+    if "replaces" not in grant:
+        return [("/object/replaces", "is required: this says that it narrows another access")]
+    old = Grant.objects.filter(pk=str(grant["replaces"]), revoked_at__isnull=True).first()
+    if old is None:
+        return [("/object/replaces", "names no access that holds, and this says that it narrows one")]
+    if _filter(grant):
+        return []
+    return narrower.wider(object_of(old, now()), grant)
 
 
 def _filter(grant: Mapping[str, Any]) -> Problems:

@@ -41,10 +41,16 @@ def open_manuscript(*, actor: Person, name: str, empty: Mapping[str, bytes], at:
     found = Manuscript.objects.filter(owner=actor, name=name).first()
     if found is not None:
         return found
+    base = _base(procedure)
+    return keep_manuscript(actor=actor, name=name, files=stored_files(base) if base else empty, base=base, at=at)
+
+
+def keep_manuscript(
+    *, actor: Person, name: str, files: Mapping[str, bytes], base: Version | None, at: datetime
+) -> Manuscript:
+    """A new one of somebody who may author that name and writes it nowhere yet. Raises TooManyManuscripts."""
     if Manuscript.objects.filter(owner=actor).count() >= MOST:
         raise TooManyManuscripts(f"You have {MOST} procedures in the editor already.")
-    base = _base(procedure)
-    files = stored_files(base) if base else dict(empty)
     digest = base.digest if base else ""
     return Manuscript.objects.create(owner=actor, name=name, files=packed(files), base_digest=digest, updated_at=at)
 

@@ -10,7 +10,7 @@ from typing import Any
 from django.db.models import Q
 
 from procedures.definitions import registry
-from procedures.domain import filters, freeze, limits, plan, ports, uploads
+from procedures.domain import filters, freeze, limits, narrower, plan, ports, uploads
 from procedures.domain.calls import Frame, called, frames
 from procedures.domain.canonical import parse
 from procedures.domain.clock import now
@@ -96,9 +96,13 @@ def targets_for(
     try:
         chosen = plan.narrowed(matching, narrowed_to)
     except KeyError as missing:
-        raise InvalidInput([("/targets", f"{missing} is not among the matching targets")]) from missing
+        gone = narrower.told(definition, "targets")
+        raise InvalidInput(
+            [("/targets", f"{missing} is not among the matching targets. {gone}".strip(". "))]
+        ) from missing
     if not chosen:
-        raise NoTarget(f"No target in {environment.name} matches.", pointer="/parameters")
+        gone = narrower.told(definition, "targets")
+        raise NoTarget(f"No target in {environment.name} matches. {gone}".strip(), pointer="/parameters")
     if len(chosen) > limits.TARGETS_PER_RUN:
         raise InvalidInput(
             [("/targets", f"{len(chosen)} targets match; a run takes at most {limits.TARGETS_PER_RUN:,}")]

@@ -8,7 +8,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
-from procedures.domain import parameters
+from procedures.domain import narrower, parameters
 from procedures.domain.canonical import NotCanonical, canon, parse
 from procedures.domain.definition import Definition
 from procedures.domain.errors import IllegalState, InvalidInput
@@ -53,7 +53,8 @@ def inputs_of(
     """
     problems = _of_the_reason(environment, wish)
     if environment.name not in definition.environments:
-        problems.append(("/environment", f"{definition.name} does not run in {environment.name}"))
+        gone = narrower.told(definition, "environment", what=environment.name)
+        problems.append(("/environment", f"{definition.name} does not run in {environment.name}. {gone}".strip(". ")))
     resolved: dict[str, Any] = {}
     for name, schema, given in (
         ("parameters", definition.parameters, wish.parameters),

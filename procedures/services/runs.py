@@ -25,6 +25,7 @@ from procedures.services import (
     chains,
     drafts,
     holds,
+    lacking,
     options,
     plans,
     queue_limits,
@@ -96,7 +97,7 @@ def _recorded(
             raise NotAllowed(narrow)
         why = f"No grant lets {actor.username} {verb} {wish.procedure} in {wish.environment}."
         raise NotAllowed.for_want_of(why, verb=verb, procedure=wish.procedure, environment=wish.environment)
-    access.require(actor, verb, at=at, procedure=procedure, environment=environment)
+    lacking.require(actor, verb, at=at, procedure=procedure, environment=environment)
     if wish.break_glass:
         access.require(actor, "break_glass", at=at, procedure=procedure, environment=environment)
     _not_too_many(actor, at)
@@ -110,7 +111,7 @@ def _recorded(
         plans.require_narrowable(definition, wish.targets)
     targets = plans.targets_for(definition, environment, resolved, wish.targets)
     what = {"resolved": resolved, "targets": targets, "secrets": sealed}
-    decision = access.require(actor, verb, at=at, procedure=procedure, environment=environment, **what)
+    decision = lacking.require(actor, verb, at=at, procedure=procedure, environment=environment, **what)
     if decision.grant is None:
         raise NotAllowed("No grant decided this request.")
     run = Run.objects.create(

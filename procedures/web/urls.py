@@ -41,6 +41,7 @@ from procedures.web.views import (
     standing,
     stops,
     targets,
+    use,
     ways_in,
     workloads,
 )
@@ -66,6 +67,7 @@ urlpatterns = [
     path("procedures/<slug:name>/edit/", manuscripts.edit, name="manuscript"),
     path("procedures/<slug:name>/edit/check/", manuscripts.check, name="manuscript-check"),
     path("procedures/<slug:name>/edit/change.patch", manuscripts.patch, name="manuscript-patch"),
+    path("procedures/<slug:name>/narrow/", use.narrow, name="narrow"),
     path("procedures/<slug:name>/fields/", procedures.fields, name="fields"),
     path("procedures/<slug:name>/preview/", procedures.preview, name="preview"),
     path("runs/", runs.listing, name="runs"),
@@ -141,6 +143,7 @@ urlpatterns = [
     path("access/campaigns/<uuid:campaign>/results.<slug:form>", campaigns.results, name="campaign-results"),
     path("access/requests/<uuid:asked>/", access_requests.one, name="access-request"),
     path("access/requests/<uuid:asked>/grant/", access_requests.grant, name="access-grant"),
+    path("access/<uuid:grant>/use/", use.of_grant, name="grant-use"),
     path("access/<uuid:grant>/extend/", access_requests.extend, name="access-extend"),
     path("access/answers/<slug:kind>/", answers.one, name="answers"),
     path("changes/<uuid:change>/", changes.one, name="change"),

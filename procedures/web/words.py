@@ -134,6 +134,13 @@ DIFFERENCE = {
     "incomplete": Status("Incomplete", "idle", "pending"),
     "refused": Status("Cannot be taken", "bad", "denied"),
 }
+USE = {
+    "used": Status("Used", "ok", "succeeded"),
+    "unused": Status("Not used", "warn", "awaiting"),
+    "few": Status("Too few runs", "idle", "pending"),
+    "idle": Status("Never ran", "idle", "skipped"),
+    "unseen": Status("Not seen", "idle", "interrupted"),
+}
 KINDS = {
     "contact": CONTACT,
     "fire": FIRE,
@@ -151,6 +158,7 @@ KINDS = {
     "campaign": CAMPAIGN,
     "item": ITEM,
     "agent": AGENT,
+    "use": USE,
 }
 STRENGTH = {"session": "signed-in session", "totp": "one-time code", "signed": "SSH signature"}
 TRUST = {"key": "Key", "restricted": "Restricted key", "certificate": "Certificate"}

@@ -8,7 +8,7 @@ from typing import Any
 from procedures.domain.canonical import moment
 from procedures.domain.clock import now
 from procedures.models import Grant
-from procedures.services import campaigns
+from procedures.services.given import object_of
 from tests.access.scene import Scene
 from tests.factories.campaigns import offer as campaign
 from tests.factories.campaigns import signed
@@ -45,4 +45,4 @@ def revoked(scene: Scene, name: str) -> dict[str, Any]:
 
 def narrowed(scene: Scene, name: str) -> dict[str, Any]:
     grant = Grant.objects.get(pk=scene.ids["reviewed"])
-    return signed_as(scene, name, "grant", campaigns.object_of(grant, now()) | {"verbs": ["author"]})
+    return signed_as(scene, name, "grant", object_of(grant, now()) | {"verbs": ["author"]})

@@ -23,6 +23,7 @@ from tests.factories.access_requests import offer
 from tests.factories.portal import RUNBOOKS
 
 SOMEDAY = f"{now() + timedelta(days=5):%Y-%m-%d}"
+NARROWER = "/api/v1/grants/{grant}/narrower/"
 Body = Callable[[Scene, str], dict[str, Any]]
 
 
@@ -158,6 +159,8 @@ API = [
     Row("POST", "/api/v1/controls/{change}/refuse/", REASON),
     Row("POST", "/api/v1/grants/", lambda scene, name: grant_for(scene, "peer")),
     Row("POST", "/api/v1/grants/preview/", lambda scene, name: grant_for(scene, "peer")),
+    *gets("/api/v1/procedures/hello/use/", "/api/v1/grants/{grant}/use/"),
+    *(Row("POST", path, plain(lines=["x"])) for path in ("/api/v1/procedures/hello/narrow/", NARROWER)),
     Row("POST", "/api/v1/people/", plain(username="zoe", name="Zoe")),
     Row("POST", "/api/v1/tokens/", plain(name="mine")),
     Row("POST", "/api/v1/evidence/exports/", plain(procedure="hello")),
@@ -241,7 +244,8 @@ PAGES = [
     *gets("/access/campaigns/", "/access/campaigns/{campaign}/", "/access/campaigns/{campaign}/results.csv"),
     Row("POST", "/access/campaigns/", plain(name="x", reviewers="mira", days="3", person="author")),
     Row("POST", "/access/campaigns/{campaign}/keep/", plain(grant="{reviewed}", reason="needed")),
-    *gets("/procedures/hello/ask/", "/access/requests/{wish}/", "/access/{grant}/extend/"),
+    *gets("/procedures/hello/ask/", "/access/requests/{wish}/", "/access/{grant}/extend/", "/access/{grant}/use/"),
+    *(Row("POST", path, plain(line="x")) for path in ("/procedures/hello/narrow/", "/access/{grant}/use/")),
     Row("POST", "/procedures/hello/ask/", plain(verb="review", environment="staging", days="3", reason="a turn")),
     Row("POST", "/access/requests/{wish}/", REASON),
     Row("POST", "/access/requests/{wish}/grant/", answer_form),

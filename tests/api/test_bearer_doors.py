@@ -74,6 +74,8 @@ NEVER = {
     "post v1/access-requests/<str:pk>/grant/",
     "post v1/access-requests/<str:pk>/refuse/",
     "post v1/grants/preview/",
+    "post v1/grants/<str:pk>/narrower/",
+    "post v1/procedures/<str:name>/narrow/",
     "post v1/campaigns/",
     "post v1/campaigns/offer/",
     "post v1/campaigns/<str:pk>/keep/",

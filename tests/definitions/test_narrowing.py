@@ -93,6 +93,12 @@ def test_everything_at_once_and_a_second_time() -> None:
     assert not [f for f in load(again, actions()).findings if f.severity == "error" and f.code == "schema"]
 
 
+FLOW = """\
+{apiVersion: opsportal/v1, kind: Procedure, metadata: {name: a}, spec: {owner: x, type: operation, risk: low,
+ environments: [a, staging], steps: [{action: 'debug:log', input: {message: x}}]}}
+"""
+
+
 @pytest.mark.parametrize(
     ("text", "cut"),
     [
@@ -100,10 +106,9 @@ def test_everything_at_once_and_a_second_time() -> None:
         (TEXT.replace("environments: [development, staging]", "environments: [staging]"), CUTS["environment"]),
         (TEXT, Cut("host", "call", "three.example.com:443")),
         (TEXT, Cut("risk", "", "moderate")),
-        ("{apiVersion: opsportal/v1, kind: Procedure, metadata: {name: a}, spec: {owner: x, type: operation, risk: low, "
-         "environments: [a, staging], steps: [{action: 'debug:log', input: {message: x}}]}}\n", CUTS["environment"]),
+        (FLOW, CUTS["environment"]),
     ],
-)  # fmt: skip
+)
 def test_what_cannot_be_taken_out_by_itself_is_refused(text: str, cut: Cut) -> None:
     with pytest.raises(OpsError) as refusal:
         narrowed({**FILES, "procedure.yaml": text.encode()}, [cut], [told(cut)])
@@ -112,6 +117,8 @@ def test_what_cannot_be_taken_out_by_itself_is_refused(text: str, cut: Cut) -> N
 
 def test_text_that_would_take_something_else_along_hands_out_nothing(monkeypatch: pytest.MonkeyPatch) -> None:
     """What comes out is read again: an edit that takes a line too many is no proposal."""
-    monkeypatch.setattr("procedures.definitions.narrowing._without_item", lambda text, *_: text.replace("  timeout: 5m\n", ""))
+    monkeypatch.setattr(
+        "procedures.definitions.narrowing._without_item", lambda text, *_: text.replace("  timeout: 5m\n", "")
+    )
     with pytest.raises(NotEditable, match="something else"):
         narrowed(FILES, [CUTS["environment"]], [told(CUTS["environment"])])

@@ -11,7 +11,7 @@ from hypothesis import strategies as st
 from procedures.domain.canonical import canon
 from procedures.domain.seen import LISTS, LONGEST, MOST, cleaned, host_of, of_task, path_of, seen
 
-SECRET = "hunter2-canary"  # noqa: S105 - what must not be seen
+SECRET = "hunter2-canary"
 
 
 @pytest.mark.parametrize(

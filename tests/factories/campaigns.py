@@ -10,6 +10,7 @@ from procedures.domain.canonical import canon
 from procedures.domain.clock import now
 from procedures.models import Campaign, ControlChange, Grant, Person
 from procedures.services import campaigns, controls
+from procedures.services.given import object_of
 from tests.factories.portal import World
 
 
@@ -44,6 +45,6 @@ def revoke(world: World, who: Person, campaign: Campaign, grant: Grant) -> Any:
 
 
 def narrow(world: World, who: Person, campaign: Campaign, grant: Grant, **less: Any) -> Any:
-    object = {**campaigns.object_of(grant, now()), "reason": "staging will do", **less}
+    object = {**object_of(grant, now()), "reason": "staging will do", **less}
     signature = signed(world, who, "grant", object)
     return campaigns.narrow(actor=who, campaign=campaign.pk, object=object, signature=signature, at=now())

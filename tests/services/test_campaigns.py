@@ -27,6 +27,7 @@ from procedures.queries import campaigns as queries
 from procedures.queries.grant_use import used
 from procedures.services import campaign_ends, campaigns, controls
 from procedures.services.campaign_effects import CampaignOver
+from procedures.services.given import object_of
 from procedures.services.unit import SecondPersonRequired
 from tests.factories.campaigns import keep, narrow, offer, opened, revoke, signed
 from tests.factories.portal import World, new_world
@@ -220,7 +221,7 @@ def test_what_runs_used_stands_beside_what_they_may(town: tuple[World, Person, P
     assert (use.parameters, use.spare, use.idle) == ({"name": ["Zoë"]}, ["production"], False)
     assert used([grant], now() + timedelta(days=90))[grant.pk].idle
     assert signed(world, nora, "grant_end", {"grant": str(grant.pk), "reason": "x"})
-    assert not campaigns.wider(grant, campaigns.object_of(grant, now()) | {"verbs": ["run"]}, now())
+    assert not campaigns.wider(grant, object_of(grant, now()) | {"verbs": ["run"]}, now())
 
 
 def test_drift_knows_the_date_of_a_campaign_and_who_would_outlast_it(town: tuple[World, Person, Person, Grant]) -> None:

@@ -19,6 +19,7 @@ from procedures.models import Campaign, Person
 from procedures.queries import campaign_results, grant_use
 from procedures.queries import campaigns as queries
 from procedures.services import campaigns, controls
+from procedures.services.given import object_of
 from procedures.web import signing, words
 from procedures.web.doors import page, person_of, show, status_of
 from procedures.web.views import changes
@@ -108,7 +109,7 @@ def _wanted(row: Campaign, act: str, posted: QueryDict) -> dict[str, Any]:
         item = queries.item(row, UUID(grant))
     except ValueError as problem:
         raise NotFound("This campaign holds no such access.") from problem
-    made = campaigns.object_of(item.grant, now()) | {"reason": reason}
+    made = object_of(item.grant, now()) | {"reason": reason}
     return made | {name: posted.getlist(name) for name in ("verbs", "environments")}
 
 

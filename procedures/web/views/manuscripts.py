@@ -87,7 +87,7 @@ def _shown(
     lost = sorted(set(theirs or {}) - set(files))
     context = {"row": row, "sheets": sheets, "problem": problem, "lost": lost, "source": _source(row)}
     context |= _side(files, findings)
-    context["note"] = request.POST.get("note", "")
+    context["note"] = request.POST.get("note") or request.session.get(f"note:{row.name}", "")
     status = 200 if problem is None else status_of(problem)
     return show(request, "manuscript.html", context, status=status, nav="procedures")
 

@@ -28,9 +28,9 @@ from procedures.web.asking import Asking, asked, is_conditional, refilled
 from procedures.web.doors import page, person_of, show, status_of
 from procedures.web.listing import attach
 from procedures.web.preview import preview_run
-from procedures.web.views import drafts
+from procedures.web.views import drafts, use
 
-TABS = ("run", "history", "versions", "access")
+TABS = ("run", "history", "versions", "access", "use")
 
 
 @page
@@ -91,6 +91,8 @@ def _tab(me: Person, procedure: Procedure, tab: str) -> dict[str, Any]:
         return {
             "versions": without_others(procedure.versions.select_related("submitter"), me).order_by("-number")[:100]
         }
+    if tab == "use":
+        return use.of_procedure(me, procedure, now())
     if tab == "access":
         return {"grants": pages_procedures.grants_on(procedure, now())}
     return {}
