@@ -244,7 +244,7 @@ def _targets(record: Record, reach: Collection[Any]) -> Iterator[Line]:
     last = max((record.runs[run].at for run in runs), default=None)
     verdict: Verdict = "used" if used else "idle" if not record.runs else "unseen"
     less = narrower.filter_of(declared.filter, used, reach) if len(others) >= FLOOR else ""
-    why = f"{len(used)} of the {len(reach)} that it may match now were connected to." if used else TARGETS[verdict]
+    why = f"{len(used)} were connected to; it may match {len(reach)} now." if used else TARGETS[verdict]
     yield Line("targets", "", declared.filter, verdict, len(runs), last, why, bool(less), less)
 
 

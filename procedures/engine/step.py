@@ -209,7 +209,7 @@ def _finish(tools: Tools, task: Task, result: ActionResult, io: TaskIO, step: St
     message = masker.mask_text(result.message)
     facts = {name: value for name, value in result.facts.items() if name != "seen"}
     if used := of_task(result.facts, step.input, lent=bool(step.credentials)):
-        facts["seen"] = masked(masker, used)
+        facts["seen"] = used
     tasks.finish(
         run=tools.claimed.run.id,
         token=tools.claimed.token,
@@ -218,7 +218,7 @@ def _finish(tools: Tools, task: Task, result: ActionResult, io: TaskIO, step: St
             result,
             message=message,
             output=masked(masker, dict(result.output)),
-            facts=masked(masker, facts) if made else facts,
+            facts=masked(masker, facts),
         ),
         transcript=io.transcript.facts(io.readable),
         artifacts=files,

@@ -159,7 +159,7 @@ class _Reader:
         if not self.grant.environments and dates and self.enough:
             less = " ".join(sorted(dates))
             yield Line(
-                "everywhere", "", "every environment", "unused", len(self.runs), None, f"Only in {less}.", True, less
+                "environments", "", "every environment", "unused", len(self.runs), None, f"Only in {less}.", True, less
             )
 
     def _procedures(self) -> Iterator[Line]:
@@ -195,8 +195,9 @@ class _Reader:
         there = self._reach()
         less = narrower.filter_of(self.grant.target_filter or "*", used, there) if self.enough else ""
         what = self.grant.target_filter or "every target"
-        why = f"{len(used)} of the {len(there)} that it reaches now."
-        yield Line("targets", "", what, "used", len(self.runs), None, why, bool(less), less)
+        why = f"{len(used)} were acted on; it reaches {len(there)} now."
+        last = max(run.requested_at for run in self.runs)
+        yield Line("targets", "", what, "used", len(self.runs), last, why, bool(less), less)
 
     def _reach(self) -> list[Target]:
         version = self._version()

@@ -137,7 +137,7 @@ def _smaller(grant: Grant, seen: GrantUse, cuts: Sequence[Line], at: datetime) -
     made["verbs"] = [verb for verb in made["verbs"] if ("verb", verb) not in gone]
     made["environments"] = [name for name in made["environments"] if ("environment", name) not in gone]
     for line in cuts:
-        if line.kind == "everywhere":
+        if line.kind == "environments":
             made["environments"] = line.less.split()
         elif line.kind == "procedures":
             made["procedure"] = line.less

@@ -9,7 +9,7 @@ from typing import Any
 import pytest
 from playwright.sync_api import Page
 
-from tests.browser import engine_places, engine_runs
+from tests.browser import engine_places, engine_runs, use_places
 from tests.browser.conftest import Portal
 from tests.fixtures.counterparts import node_packages
 
@@ -28,6 +28,7 @@ GROUPS = {
     "waiting": lambda town: engine_runs.runs_of(town, "waiting"),
     "live": lambda town: engine_runs.runs_of(town, "live"),
     "over": lambda town: engine_runs.runs_of(town, "over"),
+    "use": use_places.use_of,
     "results": lambda town: engine_runs.runs_of(town, "results"),
 }
 SEEN = [(1280, "light"), (1280, "dark"), (390, "dark"), (390, "light")]
