@@ -85,6 +85,7 @@ KINDS_OF: dict[str, str] = {
     "lease": "issuer",
     "lease.revoked": "issuer scheduler",
     "export": "web",
+    "use": "web",
     "entity": DRIVEN,
     "evidence": "web",
     "break_glass": "web",
