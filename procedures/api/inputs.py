@@ -179,7 +179,6 @@ POPULATION = shape({}, dict.fromkeys(_BY_HEADER, NAME))
 EXPORT = shape({}, dict.fromkeys((*_BY_HEADER, "run", "digest", "door", "sample"), NAME))
 SAMPLE = shape({"population": NAME, "nonce": NAME, "count": {"type": "integer"}})
 LINES = shape({"lines": {"type": "array", "items": NAME, "minItems": 1, "maxItems": 50, "uniqueItems": True}}, {})
-EXPORT = shape({}, {"from": NAME, "to": NAME, "procedure": NAME, "environment": NAME, "run": NAME})
 
 
 def when(data: Mapping[str, Any], name: str) -> datetime:

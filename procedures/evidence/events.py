@@ -151,7 +151,6 @@ KINDS: Mapping[str, tuple[str, ...]] = {
     "population.fixed": ("population", "size", "root", "filter", "runs"),
     "sample.drawn": ("sample", "population", "nonce", "count", "runs"),
     "use.observed": ("of", "digest", "runs", "since", "until", "observation", "cuts"),
-    "export.made": ("manifest", "range", "exporter"),
     "entity.registered": ("ref", "place", "descriptor_sha256", "commit", "step"),
     "evidence.read": ("what",),
     "break_glass.used": ("use", "run", "plan_digest", "digest", "skips", "not_after", "grant", "chain", "environment"),
