@@ -33,6 +33,8 @@ def _django() -> None:
 @click.option("--new-identity", is_flag=True, help="One more key for identity tokens; it signs after a day.")
 @click.option("--replace-identity", is_flag=True, help="One instead of all before, which somebody else may have.")
 @click.option("--turn-pool", is_flag=True, help="One more pool key; what is sealed is sealed to it from now on.")
+@click.option("--authority", metavar="PLACE", help="Where the key that lets runs in lies: pkcs11:… or vault:…")
+@click.option("--host-authority", metavar="PLACE", help="The same for the key that certifies hosts.")
 def keys(
     environment: str,
     folder: Path | None,
@@ -41,6 +43,8 @@ def keys(
     new_identity: bool,
     replace_identity: bool,
     turn_pool: bool,
+    authority: str | None,
+    host_authority: str | None,
 ) -> None:
     """Make the keys of one process, in its own place, and write their public halves on a card.
 
@@ -48,6 +52,7 @@ def keys(
     a runner.
     """
     from opsportal.settings import env, folders
+    from procedures.domain.errors import OpsError
     from procedures.runner import cards
 
     place = folder or env.path("OPSPORTAL_DATA_DIR") / "keys"
@@ -59,12 +64,28 @@ def keys(
     if turn_pool:
         _turn_pool(place, environment)
         return
-    text = json.dumps(cards.make(place, environment, part or ""), indent=1, sort_keys=True)
+    try:
+        _point(place, folder, environment, authority, host_authority)
+        text = json.dumps(cards.make(place, environment, part or ""), indent=1, sort_keys=True)
+    except OpsError as problem:
+        raise click.ClickException(f"{problem.message} {problem.next_step}") from problem
     if card is None:
         click.echo(text)
     else:
         card.write_text(text + "\n")
         click.echo(f"The keys lie in {place}; their card is {card}.")
+
+
+def _point(place: Path, folder: Path | None, environment: str, users: str | None, hosts: str | None) -> None:
+    """Say of authorities whose keys lie in a token or at Vault where they are, once they were seen there."""
+    from opsportal.settings import env, folders
+    from procedures.runner.cards import point_authority
+
+    if users:
+        point_authority(place, environment, users)
+    if hosts:
+        there = folders.private(folder or Path(env.text("OPSPORTAL_IDENTITY_KEYS_DIR") or place))
+        click.echo(f"Hosts: {point_authority(there, environment, hosts, of_hosts=True)}", err=True)
 
 
 def _turn_pool(place: Path, environment: str) -> None:

@@ -11,7 +11,8 @@ from procedures.domain.definition import CredentialNeed
 from procedures.domain.ports import Binding, Lease, Provider, RunContext
 from procedures.domain.secrets import Secret
 from procedures.ssh.accounts import NotIssuable, key_id, require_account
-from procedures.ssh.authority import issue, load_ca, mark_of
+from procedures.ssh.authority import issue, mark_of
+from procedures.ssh.places import authorities
 from procedures.ssh.stub import command
 
 
@@ -40,7 +41,7 @@ class SshCertificate(Provider):
             options["source-address"] = self.source
         principal = f"{binding.role}@{context.target.name}"
         issued = issue(
-            load_ca(self.keys / f"ssh-ca-{context.environment}"),
+            authorities(self.keys)(context.environment),
             principals=[principal],
             key_id=about,
             options=options,

@@ -18,7 +18,8 @@ from procedures.domain.definition import CredentialNeed
 from procedures.domain.ports import Binding, Lease, RunContext, Target
 from procedures.domain.secrets import Secret
 from procedures.ssh.accounts import NotIssuable, key_id, require_account
-from procedures.ssh.authority import load_ca, mark_of
+from procedures.ssh.authority import mark_of
+from procedures.ssh.places import authorities
 from procedures.ssh.restricted import signed
 
 FIELDS = {"key": "secret", "restricted": "restricted"}  # what the ceiling calls the sealed key of a level
@@ -80,7 +81,7 @@ class SshKey(Sealed):
             raise NotIssuable("A restricted key is lent for one command on one target.")
         return Secret(
             signed(
-                load_ca(self.keys / f"ssh-ca-{context.environment}"),
+                authorities(self.keys)(context.environment).signing_key(),
                 digest=context.command_sha256,
                 limit_s=context.timeout_s,
                 at=at,

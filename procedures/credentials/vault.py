@@ -19,23 +19,16 @@ from uuid import UUID
 from procedures.credentials import placing
 from procedures.credentials.sealed import Fetch, secret_of
 from procedures.domain.definition import CredentialNeed
-from procedures.domain.errors import OpsError
 from procedures.domain.ports import Binding, Lease, Provider, RunContext
 from procedures.domain.rendering import ENV_NAME, FORBIDDEN_ENV
 from procedures.domain.secrets import Secret
 from procedures.ssh.accounts import NotIssuable
+from procedures.ssh.vault_http import Server, VaultRefused
 
 ADDRESS = re.compile(r"^https://[A-Za-z0-9.:-]{1,80}$|^http://(localhost|127\.[0-9.]{1,12})(:[0-9]{1,5})?$")
 NAME = re.compile(r"^[A-Za-z0-9_.-]{1,60}$")
 PATH = re.compile(r"^[A-Za-z0-9_-]+(/[A-Za-z0-9_.-]+){1,5}$")
-TIMEOUT_S, SPARE_S = 10.0, 60.0
-
-
-class VaultRefused(OpsError):
-    """Vault gave nothing, or could not be asked."""
-
-    code = "vault.refused"
-    next_step = "Look at the policies of the issuer's own role in Vault, and whether Vault is unsealed."
+SPARE_S = 60.0
 
 
 @dataclass(frozen=True, slots=True)
@@ -196,35 +189,7 @@ class Vault(Provider):
     def _sent(
         self, place: Place, method: str, path: str, body: Mapping[str, Any] | None, token: Secret | None
     ) -> Mapping[str, Any]:
-        import httpx
-
-        headers = {"X-Vault-Request": "true"}
-        headers |= {"X-Vault-Namespace": place.namespace} if place.namespace else {}
-        headers |= {"X-Vault-Token": token.reveal().decode()} if token else {}
-        try:
-            answer = httpx.request(
-                method,
-                f"{place.address}/v1/{path}",
-                json=body,
-                headers=headers,
-                timeout=TIMEOUT_S,
-                verify=_trusting(self.authority),
-                trust_env=False,
-            )
-            said = answer.json() if answer.content else {}
-        except (httpx.HTTPError, ValueError) as problem:
-            raise VaultRefused(f"Vault at {place.address} did not answer: {type(problem).__name__}.") from None
-        if not 200 <= answer.status_code < 300 or not isinstance(said, dict):
-            errors = said.get("errors") if isinstance(said, dict) else None
-            words = "; ".join(map(str, errors or ()))
-            raise VaultRefused(f"Vault answered {answer.status_code} to {method} {path}: {words}"[:500])
-        return said
-
-
-def _trusting(authority: Path) -> Any:
-    import ssl
-
-    return ssl.create_default_context(cafile=str(authority) if authority.exists() else None)
+        return Server(place.address, place.namespace, self.authority).ask(method, path, body, token)
 
 
 def _lease(

@@ -12,7 +12,7 @@ from pathlib import Path
 from cryptography.hazmat.primitives.asymmetric.x25519 import X25519PrivateKey
 from cryptography.hazmat.primitives.serialization import Encoding, PublicFormat
 
-from procedures.ssh.authority import load_ca
+from procedures.ssh.places import authorities, is_there
 
 STAMP = "%Y%m%dT%H%M%S%fZ"
 
@@ -71,6 +71,16 @@ def _pair(path: Path) -> PoolPair:
 
 
 def ca_public(folder: Path, environment: str) -> str:
-    """The public key that targets of an environment are told to trust; its private half is made on first use."""
-    key = load_ca(folder / files_of(environment)[1]).public_key()
-    return key.public_bytes(Encoding.OpenSSH, PublicFormat.OpenSSH).decode()
+    """The public key that targets of an environment are told to trust; its private half is made on first use.
+
+    Raises AuthorityAway where it lies elsewhere and cannot be reached.
+    """
+    return authorities(folder)(environment).public
+
+
+def missing(folder: Path, environment: str) -> str:
+    """The name of the first of its two files that an issuer does not have, or an empty string."""
+    pool, authority = files_of(environment)
+    if not (folder / pool).exists():
+        return pool
+    return "" if is_there(folder, environment) else authority

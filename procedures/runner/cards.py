@@ -14,8 +14,9 @@ from typing import Any, Literal
 
 from procedures.domain.errors import OpsError
 from procedures.issuer import identity_keys
-from procedures.issuer.keys import ca_public, files_of, further_pool_key, pool_key, pool_pairs
+from procedures.issuer.keys import ca_public, further_pool_key, missing, pool_key, pool_pairs
 from procedures.runner.identity import DISPOSABLE, Identity, load_identity
+from procedures.ssh import places
 
 RUNNER, ISSUER = "runner", "issuer"
 OF_AN_ISSUER = ("pool", "authority")
@@ -59,6 +60,11 @@ def further_pool(folder: Path, environment: str, *, at: datetime) -> Path:
     return further_pool_key(folder, environment, at=at)
 
 
+def point_authority(folder: Path, environment: str, uri: str, *, of_hosts: bool = False) -> str:
+    """Let an authority's key lie in a token or at Vault; its public half. Raises AuthorityAway."""
+    return places.point(folder, environment, places.HOSTS if of_hosts else places.USERS, uri).public
+
+
 def _of_an_issuer(folder: Path, environment: str) -> dict[str, Any]:
     key_id, public, _ = pool_key(folder, environment)
     return {"pool": [key_id, public], "authority": ca_public(folder, environment)}
@@ -70,8 +76,7 @@ def make_later(folder: Path, environment: str, *, name: str, new_pool: bool) -> 
     """
     me = load_identity(folder, called=name)
     card = {"kind": "runner", **told(me), "environment": environment}
-    there = [(folder / file).exists() for file in files_of(environment)]
-    if not (new_pool or all(there)):
+    if missing(folder, environment) and not new_pool:
         return card
     return {**card, **_of_an_issuer(folder, environment)}
 

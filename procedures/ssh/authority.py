@@ -19,9 +19,9 @@ from cryptography.hazmat.primitives.serialization import (
 )
 
 from procedures.domain.sshkeys import fingerprint
-from procedures.ssh.certifying import SKEW_S, AuthorityAway, AuthorityOf, KeyAuthority, SshAuthority, Wanted, certify
+from procedures.ssh.certifying import SKEW_S, AuthorityAway, KeyAuthority, SshAuthority, Wanted, certify
 
-__all__ = ["SKEW_S", "Issued", "in_files", "issue", "load_ca", "mark_of"]
+__all__ = ["HOSTS", "SKEW_S", "USERS", "Issued", "in_file", "issue", "load_ca", "mark_of"]
 USERS, HOSTS = "ssh-ca", "host-ca"
 
 
@@ -49,12 +49,8 @@ def load_ca(path: Path) -> Ed25519PrivateKey:
     return loaded
 
 
-def in_files(folder: Path, what: str = USERS) -> AuthorityOf:
-    """The authorities whose keys lie in a folder: `ssh-ca-E` lets runs in, `host-ca-E` certifies hosts."""
-    return lambda environment: _in_file(folder / f"{what}-{environment}")
-
-
-def _in_file(path: Path) -> KeyAuthority:
+def in_file(path: Path) -> KeyAuthority:
+    """The authority whose key lies in a file, made on first use. Raises AuthorityAway."""
     try:
         path.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
         return KeyAuthority(load_ca(path))

@@ -27,7 +27,7 @@ class AuthorityAway(OpsError):
     """The certificate authority's key is where it cannot be used now: no token, no right, no answer."""
 
     code = "ssh.authority-away"
-    next_step = "Look at what OPSPORTAL_SSH_AUTHORITY names on the issuer's host (`opsportal doctor` tries it)."
+    next_step = "Mend it on the issuer's host; `opsportal keys --for issuer --environment E` there tries it again."
 
 
 class OtherCertificate(OpsError):

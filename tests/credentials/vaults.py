@@ -18,6 +18,7 @@ from procedures.domain.clock import now
 from procedures.domain.definition import CredentialNeed
 from procedures.domain.ports import Binding, Lease
 from procedures.domain.secrets import Secret
+from tests.credentials.vault_ssh import SshEngine
 from tests.postgres.conftest import context
 
 ROLE_ID, SECRET_ID = "role-1", "secret-1"
@@ -47,6 +48,7 @@ class FakeVault:
     sealed: bool = False
     login_s: int = 3600
     stored: dict[str, list[dict[str, str]]] = field(default_factory=dict)  # versions of what lies in its KV engine
+    ssh: SshEngine = field(default_factory=SshEngine)
     races: bool = False  # somebody else makes each secret between being asked for it and being told to make it
 
     def token(self, policies: list[str], seconds: float, meta: Mapping[str, str] | None = None) -> dict[str, Any]:
@@ -67,6 +69,8 @@ class FakeVault:
             return self.written(method, path.removeprefix("secret/data/"), body, who)
         if who is None or not who.lives or not ISSUERS & set(who.policies):
             return 403, {"errors": ["permission denied"]}
+        if path.startswith("ssh/"):
+            return self.ssh.answer(method, path.removeprefix("ssh/"), body)
         return self.known(method, path, body)
 
     def written(self, method: str, name: str, body: Any, who: Token | None) -> tuple[int, dict[str, Any]]:

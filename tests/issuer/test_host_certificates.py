@@ -21,8 +21,9 @@ from procedures.evidence.queries import facts_of_kinds
 from procedures.issuer.host_certificates import sign_due
 from procedures.issuer.stock import Stock, stock_of
 from procedures.models import HostCertificate, Target
-from procedures.ssh.authority import HOSTS, USERS, in_files, load_ca
+from procedures.ssh.authority import load_ca
 from procedures.ssh.host_certificates import Demanded, judged, read
+from procedures.ssh.places import HOSTS, USERS, authorities
 from procedures.ssh.transport import HostCertificateRefused, greet
 from tests.factories.portal import World, public_text
 from tests.fixtures.parts import as_owner
@@ -35,7 +36,7 @@ __all__ = ["place"]
 
 @pytest.fixture
 def stock(world: World, tmp_path: Path) -> Stock:
-    return replace(stock_of(tmp_path), hosts=in_files(tmp_path, HOSTS))
+    return replace(stock_of(tmp_path), hosts=authorities(tmp_path, HOSTS))
 
 
 def confirmed(world: World, number: int = 1, **said: Any) -> Target:
@@ -102,14 +103,16 @@ def test_another_key_is_signed_only_when_people_confirmed_it(world: World, stock
 
 
 def test_the_authority_of_hosts_is_not_the_one_that_lets_runs_in_and_each_environment_s_own(tmp_path: Path) -> None:
-    every = [in_files(tmp_path, what)(where).public for what in (USERS, HOSTS) for where in ("development", "staging")]
+    every = [
+        authorities(tmp_path, what)(where).public for what in (USERS, HOSTS) for where in ("development", "staging")
+    ]
     assert len(set(every)) == 4
     assert (tmp_path / "host-ca-staging").stat().st_mode & 0o777 == 0o600
 
 
 def test_two_issuers_with_keys_of_their_own_do_not_take_turns(world: World, stock: Stock, tmp_path: Path) -> None:
     row = confirmed(world)
-    other = replace(stock, hosts=in_files(tmp_path / "other", HOSTS))
+    other = replace(stock, hosts=authorities(tmp_path / "other", HOSTS))
     assert [sign_due(one, [PLACE], at=now()) for one in (stock, other, stock, other)] == [1, 0, 0, 0]
     confirmed(world, host_key=row.host_key, host_authority=other.hosts(PLACE).public)
     assert [sign_due(one, [PLACE], at=now()) for one in (stock, other, stock, other)] == [0, 1, 0, 0]

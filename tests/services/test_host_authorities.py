@@ -63,7 +63,9 @@ def test_an_inventory_keeps_what_people_demand(world: World) -> None:
 
 
 @pytest.mark.parametrize(
-    "bad", ["ssh-ed25519", "x509-ca AAAA", "ssh-ed25519 AAAA BBBB", f"{AUTHORITY}\n", "cert-authority *", "sk-ssh A"]
+    "bad",
+    ["ssh-ed25519", "x509-ca AAAA", "ssh-ed25519 AAAA BBBB", f"{AUTHORITY}\n", "cert-authority *", "sk-ssh A"],
+    ids=range(6),
 )
 def test_what_is_no_key_is_refused_by_its_shape(bad: str) -> None:
     with pytest.raises(InvalidInput, match="host_authority"):

@@ -70,7 +70,9 @@ def test_another_certificate_than_was_asked_for_is_thrown_away(row: str) -> None
         certify(OTHERS[row], wanted())
 
 
-@pytest.mark.parametrize("line", ["", "x", "ssh-ed25519-cert-v01@openssh.com AAAA", SUBJECT, "ssh-ed25519 !!!!"])
+@pytest.mark.parametrize(
+    "line", ["", "x", "ssh-ed25519-cert-v01@openssh.com AAAA", SUBJECT, "ssh-ed25519 !!!!"], ids=range(5)
+)
 def test_what_is_no_certificate_is_refused(line: str, monkeypatch: pytest.MonkeyPatch) -> None:
     answers = Answers()
     monkeypatch.setattr(answers, "signed", lambda _: line)
