@@ -10,10 +10,9 @@ from typing import Any
 import click
 
 from opsportal.cli.access_requests import COMMANDS
-from opsportal.cli.accounts import subject_of
 from opsportal.cli.answers import drift, report, separation
 from opsportal.cli.campaigns import campaign
-from opsportal.cli.portal import FAILED, TOTP, ask, json_of, proof, show, signed
+from opsportal.cli.portal import DENIED, FAILED, TOTP, ask, json_of, proof, show, signed
 from opsportal.cli.spaces import spaces
 
 KEY = click.option("--key", help="SSH key file to sign with; a .pub asks the agent.")
@@ -24,11 +23,12 @@ def moment(at: datetime) -> str:
     return at.astimezone(UTC).strftime("%Y-%m-%dT%H:%M:%S.%fZ")
 
 
-def propose_change(kind: str, thing: dict[str, Any], key: str | None) -> dict[str, Any]:
+def propose_change(kind: str, thing: dict[str, Any], key: str | None, *, shown: bool = True) -> dict[str, Any]:
     signature = None
     if key is not None:
         asked = ask("POST", "/api/v1/controls/statement/", {"control": kind, "object": thing})
-        click.echo(json.dumps(asked["value"], indent=2, ensure_ascii=False), err=True)
+        if shown:
+            click.echo(json.dumps(asked["value"], indent=2, ensure_ascii=False), err=True)
         signature = signed(asked["statement"], key)
     found: dict[str, Any] = ask("POST", "/api/v1/controls/", {"control": kind, "object": thing, "signature": signature})
     return found
@@ -41,6 +41,14 @@ def told(found: dict[str, Any]) -> list[str]:
         else f"; another person confirms it: opsportal control confirm {found['id']}"
     )
     return [f"{found['control']} is {found['state']}{rest}"]
+
+
+def confirm_with(ids: list[str], kind: str) -> str:
+    """What another person types so that several changes take effect; empty if there are none."""
+    if not ids:
+        return ""
+    which = " ".join(ids) if len(ids) < 4 else f"$(opsportal control waiting --kind {kind} --ids)"
+    return f"\nAnother person confirms them: opsportal control confirm {which}"
 
 
 @click.group()
@@ -93,66 +101,59 @@ def propose(kind: str, file: Path, key: str | None, as_json: bool) -> None:
 
 
 @control.command()
-@click.argument("change")
+@click.option("--kind", default="", help="Only changes of this kind, such as target.")
+@click.option("--ids", is_flag=True, help="The ids alone, to be handed to `control confirm`.")
+@JSON
+def waiting(kind: str, ids: bool, as_json: bool) -> None:
+    """Changes that were proposed and wait for another person."""
+    rows = [row for row in ask("GET", "/api/v1/controls/")["results"] if row["state"] == "proposed"]
+    rows = [row for row in rows if kind in {"", row["control"]}]
+    lines = [row["id"] if ids else f"{row['id']}  {row['control']:<12} {brief(row['object'])}" for row in rows]
+    show({"results": rows}, as_json=as_json, rows=lines or ([] if ids else ["Nothing waits."]))
+
+
+def brief(thing: dict[str, Any]) -> str:
+    """A change's object in one line; a host key as its fingerprint, as people compare it."""
+    from procedures.domain.sshkeys import target_fingerprint
+
+    hidden = {"ciphertext"} if "fingerprint" in thing else set()
+    rows = {k: v for k, v in thing.items() if k not in hidden and (k, v) != ("action", "set") and v != {}}
+    if "host_key" in rows:
+        rows["host_key"] = target_fingerprint(str(rows["host_key"]))
+    return " ".join(
+        f"{k}={json.dumps(v, ensure_ascii=False) if isinstance(v, dict | list) else v}" for k, v in rows.items()
+    )
+
+
+@control.command()
+@click.argument("changes", metavar="CHANGE…", nargs=-1, required=True)
 @KEY
 @TOTP
-def confirm(change: str, key: str | None, totp: bool) -> None:
-    """Confirm what somebody else proposed."""
-    row = ask("GET", f"/api/v1/controls/{change}/")
-    click.echo(json.dumps(row["object"], indent=2, ensure_ascii=False), err=True)
-    found = ask("POST", f"/api/v1/controls/{change}/confirm/", {"signature": proof(row["statement"], key, totp=totp)})
-    click.echo("\n".join(told(found)))
-
-
-@click.group()
-def person() -> None:
-    """Invite people."""
-
-
-@person.command()
-@click.argument("username")
-@click.option("--name", required=True)
-@click.option("--email", default="")
-def invite(username: str, name: str, email: str) -> None:
-    """Make a person without rights, and print the link that lets them join within 24 hours."""
-    found = ask("POST", "/api/v1/people/", {"username": username, "name": name, "email": email})
-    click.echo(found["invitation"])
-
-
-@person.command("close")
-@click.argument("username")
-def close_account(username: str) -> None:
-    """Somebody leaves: sessions, tokens, access, groups, duties and keys end at once."""
-    ask("POST", f"/api/v1/people/{subject_of(username)}/close/")
-    click.echo(f"{username} can do nothing any more.")
-
-
-@person.command("let-in")
-@click.argument("username")
-def let_in(username: str) -> None:
-    """Let somebody sign in whom wrong passwords of others keep out."""
-    ask("POST", f"/api/v1/people/{subject_of(username)}/let-in/")
-    click.echo(f"{username} can sign in now, from anywhere.")
-
-
-@click.group()
-def secret() -> None:
-    """Static secrets: sealed here, so that no portal sees them."""
-
-
-@secret.command("set")
-@click.argument("name")
-@click.option("--environment", required=True)
-@click.option("--file", "source", type=click.File("rb"), help="Where the value stands; else it is asked for.")
-@KEY
-def set_secret(name: str, environment: str, source: Any, key: str | None) -> None:
-    """Seal a value, such as a private key, to the runners of one environment and propose it under NAME."""
-    from procedures.domain.sealing import secret_object
-
-    value = source.read() if source else click.prompt("Value", hide_input=True).encode()
-    rows = {row["name"]: row["pool_key"] for row in ask("GET", "/api/v1/environments/")["results"]}
-    if not rows.get(environment):
-        click.echo(f"There is no environment {environment!r}; there are {', '.join(rows)}.", err=True)
+@click.option("--yes", is_flag=True, help="With several: do not ask once more.")
+def confirm(changes: tuple[str, ...], key: str | None, totp: bool, yes: bool) -> None:
+    """Confirm what somebody else proposed: one change, or several after one look at all of them."""
+    rows = [ask("GET", f"/api/v1/controls/{change}/") for change in changes]
+    if len(rows) == 1:
+        click.echo(json.dumps(rows[0]["object"], indent=2, ensure_ascii=False), err=True)
+    for row in rows if len(rows) > 1 else []:
+        click.echo(f"{row['control']:<12} {brief(row['object'])}", err=True)
+    if len(rows) > 1 and not yes:
+        click.confirm(f"Confirm these {len(rows)} changes?", abort=True, err=True)
+    refused = 0
+    for row in rows:
+        given = {"signature": proof(row["statement"], key, totp=totp)}
+        try:
+            found = ask("POST", f"/api/v1/controls/{row['id']}/confirm/", given)
+        except SystemExit as ended:
+            if len(rows) == 1 or ended.code == DENIED:
+                raise
+            refused += 1
+            continue
+        click.echo(
+            "\n".join(told(found))
+            if len(rows) == 1
+            else f"{found['state']}  {row['control']} {row['object'].get('name', row['id'])}"
+        )
+    if refused:
+        click.echo(f"{refused} of {len(rows)} were not confirmed; the portal said why above.", err=True)
         raise SystemExit(FAILED)
-    thing = secret_object(environment=environment, name=name, value=value, pool=rows[environment])
-    click.echo("\n".join(told(propose_change("secret", dict(thing), key))))

@@ -26,9 +26,22 @@ class Wanted:
     notes: list[str] = field(default_factory=list)
 
 
-def wanted(inventory: Inventory, environment: str, known_hosts: str, trust: str) -> list[Wanted]:
-    """Every host of an inventory, in its order."""
-    return [_one(inventory, host, environment, known_hosts, trust) for host in inventory.hosts]
+def wanted(
+    inventory: Inventory, environment: str, known_hosts: str, trust: str, tags: Mapping[str, str] | None = None
+) -> list[Wanted]:
+    """Every host of an inventory, in its order; `tags` are given to each besides its own."""
+    return [_one(inventory, host, environment, known_hosts, trust, tags or {}) for host in inventory.hosts]
+
+
+def unknown(inventory: Inventory, known_hosts: str) -> list[tuple[str, int]]:
+    """Address and port of each host that could be a target, were its key known."""
+    found = []
+    for host in inventory.hosts:
+        variables = inventory.variables_of(host)
+        address, port = _place(host, variables)
+        if not _lacks(host, address, port, variables) and not _keys(host, address, port, variables, known_hosts):
+            found.append((address, int(port)))
+    return found
 
 
 def found_in(inventory: Inventory, known_hosts: str) -> Read:
@@ -44,8 +57,8 @@ def found_in(inventory: Inventory, known_hosts: str) -> Read:
         if lacks := _lacks(host, address, port, variables):
             notes.append(f"{host[:200]!r} is left out: {lacks}")
             continue
-        told = " ".join(str(variables.pop("opsportal_host_key", "")).split()[:2])
-        keys = [told] if told else keys_of(known_hosts, address, int(port)) or keys_of(known_hosts, host, int(port))
+        keys = _keys(host, address, port, variables, known_hosts)
+        variables.pop("opsportal_host_key", None)
         owner = str(variables.pop("opsportal_owner", ""))
         tags, left = _tags(inventory, host, variables)
         notes += [f"{host}: {one}" for one in left]
@@ -59,16 +72,25 @@ def _place(host: str, variables: Mapping[str, Any]) -> tuple[str, Any]:
     return address, variables.get("ansible_port") or variables.get("ansible_ssh_port") or 22
 
 
-def _one(inventory: Inventory, host: str, environment: str, known_hosts: str, trust: str) -> Wanted:
+def _keys(host: str, address: str, port: Any, variables: Mapping[str, Any], known_hosts: str) -> list[str]:
+    """The keys that a host is known by, the strongest kind first; what its own variable says counts alone."""
+    told = " ".join(str(variables.get("opsportal_host_key", "")).split()[:2])
+    return [told] if told else keys_of(known_hosts, address, int(port)) or keys_of(known_hosts, host, int(port))
+
+
+def _one(
+    inventory: Inventory, host: str, environment: str, known_hosts: str, trust: str, more: Mapping[str, str]
+) -> Wanted:
     variables = inventory.variables_of(host)
     address, port = _place(host, variables)
     notes = [f"{name} is a secret and stays behind" for name in sorted(variables) if SECRETS.search(name)]
     lacks = _lacks(host, address, port, variables)
-    keys = [] if lacks else keys_of(known_hosts, address, int(port)) or keys_of(known_hosts, host, int(port))
+    keys = [] if lacks else _keys(host, address, port, variables, known_hosts)
     if not lacks and not keys:
-        lacks = f"its host key is not known; add it with: ssh-keyscan -p {port} {address}"
+        lacks = f"its host key is not known; --scan asks the host, or add it with: ssh-keyscan -p {port} {address}"
     if lacks:
         return Wanted(host, None, lacks, notes)
+    variables = {name: value for name, value in variables.items() if not name.startswith("opsportal_")}
     tags, left = _tags(inventory, host, variables)
     made = {
         "environment": environment,
@@ -77,10 +99,12 @@ def _one(inventory: Inventory, host: str, environment: str, known_hosts: str, tr
         "port": int(port),
         "host_key": keys[0],
         "trust": trust,
-        "tags": tags,
+        "tags": {**tags, **more},
         "attributes": {},
         "action": "set",
     }
+    if owner := str(inventory.variables_of(host).get("opsportal_owner", "")):
+        made["owner"] = owner
     return Wanted(host, made, "", [*notes, *left])
 
 

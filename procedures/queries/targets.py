@@ -11,7 +11,17 @@ from django.db.models import QuerySet
 from procedures import access
 from procedures.domain import filters
 from procedures.domain.errors import NotFound
-from procedures.models import ControlChange, Environment, HostCertificate, Inventory, InventorySync, Person, Target
+from procedures.domain.states import TaskState
+from procedures.models import (
+    ControlChange,
+    Environment,
+    HostCertificate,
+    Inventory,
+    InventorySync,
+    Person,
+    Target,
+    Task,
+)
 
 SEEING = ("operate", "manage_access", "audit")
 MOST = 5_000
@@ -66,6 +76,13 @@ def changes_of(target: Target) -> list[ControlChange]:
     """The changes that made a target what it is, newest first, with who stands behind each."""
     rows = ControlChange.objects.filter(control="target", object__name=target.name, state="confirmed")
     return list(rows.select_related("proposer", "confirmer").order_by("-decided_at")[:50])
+
+
+def proved_at(target: Target) -> datetime | None:
+    """When a step last got through on a target at the level of trust that it has now, since it has it."""
+    rows = Task.objects.filter(run__environment=target.environment_id, target=target.name, state=TaskState.SUCCEEDED)
+    rows = rows.filter(facts__level=target.trust, started_at__gte=target.since_at)
+    return rows.order_by("-ended_at").values_list("ended_at", flat=True).first()
 
 
 def contact_of(target: Target) -> dict[str, Any] | None:

@@ -6,11 +6,10 @@ import subprocess
 from dataclasses import replace
 from pathlib import Path
 
-import click
 import pytest
 
-from opsportal.cli import onboarding
-from opsportal.cli.targets import looked
+from opsportal.cli import host_checks, onboarding
+from opsportal.cli.hosts import Login, NotReached, run_on
 from tests.inventories.conftest import host_key
 from tests.ssh.conftest import Place
 from tests.ssh.test_host_certificates import certificate
@@ -30,10 +29,11 @@ def own(place: Place, tmp_path: Path) -> Path:
     return tmp_path / "own"
 
 
-def checked(place: Place, own: Path, wanted: onboarding.Need, who: str = "root") -> dict[str, onboarding.Line]:
-    target = {"port": place.host.port, "public_host_key": place.host.host_key}
-    text = onboarding.probe(wanted, config=str(place.host.folder / "etc" / "sshd_config"))
-    return {line.what: line for line in onboarding.read(looked(target, f"{who}@127.0.0.1", text, own), wanted)}
+def checked(place: Place, own: Path, wanted: onboarding.Need, who: str = "root") -> dict[str, host_checks.Line]:
+    target = {"address": "127.0.0.1", "port": place.host.port, "public_host_key": place.host.host_key}
+    text = host_checks.probe(wanted, config=str(place.host.folder / "etc" / "sshd_config"))
+    said = run_on(target, Login(who, own), text).stdout
+    return {line.what: line for line in host_checks.read(said, wanted)}
 
 
 def test_every_line_of_the_check_has_a_state_and_what_is_missing_a_next_step(place: Place, own: Path) -> None:
@@ -81,9 +81,9 @@ def test_whoever_may_not_look_is_told_so_and_a_wrong_host_is_not_asked(place: Pl
     found = checked(place, own, need(place), who=place.host.account)
     assert found["PermitTTY no"].state == "unknown"
     assert "--as root@HOST" in found["PermitTTY no"].next_step
-    wrong = {"port": place.host.port, "public_host_key": host_key()}
-    with pytest.raises(click.ClickException, match="was not reached"):
-        looked(wrong, "root@127.0.0.1", "echo ok", own)
+    wrong = {"address": "127.0.0.1", "port": place.host.port, "public_host_key": host_key()}
+    with pytest.raises(NotReached, match="was not reached"):
+        run_on(wrong, Login("root", own), "echo ok")
 
 
 def test_the_script_can_be_run_by_any_shell_and_says_everything_once(place: Place) -> None:
@@ -92,12 +92,6 @@ def test_the_script_can_be_run_by_any_shell_and_says_everything_once(place: Plac
     )
     for shell in ("sh", "bash"):
         assert subprocess.run([shell, "-n"], input=text, text=True, check=False).returncode == 0
-    for part in (
-        "Match User deploy",
-        "deploy@web-01",
-        "NOPASSWD: /usr/bin/systemctl restart x",
-        "visudo -cqf",
-        "sshd -t",
-    ):
+    for part in ("Match User deploy", "deploy@web-01", "NOPASSWD: /usr/bin/systemctl restart x", "visudo -cqf"):
         assert text.count(part) == 1, part
     assert text.index("sshd -t") < text.index("systemctl reload")
