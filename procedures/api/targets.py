@@ -64,8 +64,12 @@ class OneTarget(Door):
             }
             for one in queries.changes_of(row)
         ]
-        more = {"public_host_key": row.host_key, "public_host_authority": row.host_authority, "changes": changes}
-        more["proved_at"] = queries.proved_at(row)
+        more: dict[str, Any] = {
+            "public_host_key": row.host_key,
+            "public_host_authority": row.host_authority,
+            "changes": changes,
+        }
+        more |= {"proved_at": queries.proved_at(row)}
         return Response({**shape(row), **more, "host_certificate": queries.certificate_of(row)})
 
 

@@ -4,10 +4,9 @@ from __future__ import annotations
 
 import re
 
-import paramiko
-
 from procedures.domain.importing import ImportRefused
 from procedures.domain.inventory import UNGROUPED, Inventory
+from procedures.ssh.client_config import named_hosts
 
 LOOKS = re.compile(r"^\s*(Host|Match)\s+\S", re.IGNORECASE | re.MULTILINE)
 RUNS = re.compile(r"^\s*Match\s.*\bexec\b", re.IGNORECASE | re.MULTILINE)
@@ -19,12 +18,12 @@ def read(text: str) -> Inventory:
         line = text.count("\n", 0, found.end()) + 1
         raise ImportRefused("`Match exec` runs a program, which an import never does; take that part out.", line=line)
     try:
-        config = paramiko.SSHConfig.from_text(text)
-    except (paramiko.SSHException, ValueError) as problem:
+        found = named_hosts(text)
+    except ValueError as problem:
         raise ImportRefused(f"This is no configuration of ssh: {problem}.") from problem
     inventory = Inventory()
-    for name in sorted(one for one in config.get_hostnames() if not set(one) & set("*?!")):
-        _add(inventory, name, dict(config.lookup(name)))
+    for name, told in found.items():
+        _add(inventory, name, told)
     return inventory
 
 
