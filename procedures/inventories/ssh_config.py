@@ -18,11 +18,11 @@ def read(text: str) -> Inventory:
         line = text.count("\n", 0, found.end()) + 1
         raise ImportRefused("`Match exec` runs a program, which an import never does; take that part out.", line=line)
     try:
-        found = named_hosts(text)
+        hosts = named_hosts(text)
     except ValueError as problem:
         raise ImportRefused(f"This is no configuration of ssh: {problem}.") from problem
     inventory = Inventory()
-    for name, told in found.items():
+    for name, told in hosts.items():
         _add(inventory, name, told)
     return inventory
 
