@@ -69,7 +69,7 @@ VERSION = inputs.shape(
         "tests": {},
         "policy": POLICY,
     },
-    {**_named(ROWS, "trials files reviews"), "definition": OBJECT, "missing": WORDS, "moved_on": WORDS},
+    {**_named(ROWS, "trials files reviews"), "definition": OBJECT, **_named(WORDS, "missing moved_on grown")},
 )
 RUN = inputs.shape(
     {

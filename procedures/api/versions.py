@@ -21,6 +21,7 @@ from procedures.domain.errors import InvalidInput, NotAllowed, NotFound
 from procedures.models import Environment, Procedure, Version
 from procedures.queries.drafts import hidden_from, without_others
 from procedures.queries.due import due_for_review, moved_on
+from procedures.queries.reach import grown
 from procedures.services import drafts, life, option_asking, reviews, trials, versions
 
 
@@ -106,7 +107,10 @@ class Versions(Door):
     def get(self, request: Request) -> Response:
         if request.GET.get("due"):
             at = now()
-            queue = [shapes.version(row) | {"moved_on": moved_on(row, at)} for row in due_for_review(self.actor, at)]
+            queue = [
+                shapes.version(row) | {"moved_on": moved_on(row, at), "grown": grown(row, at)}
+                for row in due_for_review(self.actor, at)
+            ]
             return Response({"results": queue, "next": None, "previous": None})
         rows = Version.objects.select_related("procedure", "submitter").order_by("-id")
         if request.GET.get("state"):

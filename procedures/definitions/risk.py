@@ -34,8 +34,7 @@ def risk_floor(
             found.append(("moderate", f"{step.id} reaches the network"))
     if definition.targets is not None and definition.targets.strategy.alarms:
         found.append(("moderate", "its alarms ask over the network"))
-    for binding in bindings:
-        found += _reach(binding, production)
+    found += [row for binding in bindings for row in _reach(binding, production)]
     if definition.targets is not None:
         if filters.parse(definition.targets.filter).is_wildcard and set(definition.environments) & set(production):
             found.append(("high", "its filter may match every production target"))
@@ -44,6 +43,13 @@ def risk_floor(
     risk = max((level for level, _ in found), key=RISKS.index)
     reasons = [why for level, why in found if RISKS.index(level) > RISKS.index(definition.risk)]
     return risk, sorted(set(reasons))
+
+
+def reach_floor(bindings: Sequence[Mapping[str, Any]], production: Collection[str]) -> tuple[Risk, list[str]]:
+    """(risk, reasons) of what these bindings reach alone: rows with `environment name provider role reach` (H16)."""
+    found = [row for binding in bindings for row in _reach(binding, production)]
+    risk = max((level for level, _ in found), key=RISKS.index, default="low")
+    return risk, sorted({why for level, why in found if level == risk})
 
 
 def _reach(binding: Mapping[str, Any], production: Collection[str]) -> list[tuple[Risk, str]]:

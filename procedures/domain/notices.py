@@ -12,6 +12,7 @@ from uuid import UUID
 
 from procedures.domain.notice_kind import Kind
 from procedures.domain.notices_lent import LENT
+from procedures.domain.notices_reviews import REVIEWS
 from procedures.domain.notices_standing import STANDING
 from procedures.domain.notices_witnesses import WITNESSES
 
@@ -248,6 +249,7 @@ KINDS: Mapping[str, Kind] = {
             "You are mentioned in the review of {procedure}",
             "{actor} mentions you at version {number} of {procedure}. What was said stands in the portal.",
         ),
+        *REVIEWS,
         *STANDING,
         *WITNESSES,
         *LENT,

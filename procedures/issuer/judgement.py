@@ -9,6 +9,7 @@ from typing import Any
 from uuid import UUID
 
 from procedures.definitions import registry
+from procedures.definitions.risk import reach_floor
 from procedures.domain import age, grants
 from procedures.domain.canonical import moment, parse_moment
 from procedures.domain.controls import Authority
@@ -46,6 +47,7 @@ def judge_run(authority: Authority, run: Run, plan: Mapping[str, Any], *, at: da
     workloads.judge(authority, str(run.requester.subject), facts)
     behind = standing.judge(authority, run, plan, str(submitted["procedure"]), facts)
     risk = highest_told(version_facts(run.version_id), told)
+    _reach(authority, run.environment_id, plan, risk)
     wanted = policies.required(authority, run, plan, facts)
     name, begun = str(submitted["procedure"]), _begun(facts, at)
 
@@ -74,6 +76,15 @@ def _recipients(authority: Authority, plan: Mapping[str, Any]) -> None:
             named = (row["who"], row["public"]) == (key.get("subject"), age.bare(key.get("public", "")))
             if not named or (deliver == "once" and row["who"] != plan["requester"]):
                 raise LeaseRefused(f"A secret result would go to {row['key']}, which is no key of who it is for.")
+
+
+def _reach(authority: Authority, place: str, plan: Mapping[str, Any], risk: str) -> None:
+    """Nothing that the plan is lent reaches, as it is bound now, further than the risk that was judged (H2, H16)."""
+    names = {name.rpartition("/")[2] for name in plan["credentials"]}
+    rows = [authority.bindings[place, name] for name in sorted(names) if (place, name) in authority.bindings]
+    reached, why = reach_floor(rows, authority.production)
+    if RISKS.index(reached) > RISKS.index(risk):  # type: ignore[arg-type]
+        raise LeaseRefused(f"It was accepted at {risk} risk, and what it is lent is {reached} now: {', '.join(why)}.")
 
 
 def highest_told(facts: Sequence[Fact], told: Sequence[str]) -> str:

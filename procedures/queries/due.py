@@ -1,4 +1,4 @@
-"""What to review again: acceptances that end soon, have ended, or are pinned to what has moved on."""
+"""What to review again: acceptances that end soon or have ended, what is pinned to what moved on, or reaches more."""
 
 from __future__ import annotations
 
@@ -11,6 +11,7 @@ from procedures.domain.calls import MAX_DEPTH
 from procedures.domain.states import VersionState
 from procedures.models import Person, Version
 from procedures.queries.pages_shell import covered
+from procedures.queries.reach import grown, grown_among
 
 MOST = 200
 
@@ -21,8 +22,10 @@ def due_for_review(person: Person, at: datetime) -> list[Version]:
     instead = Version.objects.filter(
         procedure=OuterRef("procedure"), state__in=[VersionState.IN_REVIEW.value, VersionState.ACCEPTED.value]
     ).exclude(pk=OuterRef("pk"))
-    behind = Q(pk__in=[row.pk for row in _callers() if moved_on(row, at)])
-    wanted = ending | behind | Q(state=VersionState.EXPIRED.value)
+    accepted = Version.objects.filter(state=VersionState.ACCEPTED.value, expires_at__gt=at)
+    bound = accepted.exclude(definition__credentials={})
+    behind = {row.pk for row in _callers() if moved_on(row, at)} | {row.pk for row in grown_among(bound, at)}
+    wanted = ending | Q(pk__in=behind) | Q(state=VersionState.EXPIRED.value)
     rows = Version.objects.filter(wanted, procedure__retired_at__isnull=True)
     newest = rows.exclude(Exists(instead)).select_related("procedure", "submitter").order_by("expires_at", "-number")
     rights = [covered(person, verb, at) for verb in ("review", "author", "view")]
@@ -45,6 +48,11 @@ def moved_on(version: Version, at: datetime, depth: int = 0) -> list[str]:
     ).select_related("procedure")
     live = {row.procedure.name: row for row in rows if pinned[row.procedure.name] == row.digest}
     return sorted(name for name in pinned if name not in live or moved_on(live[name], at, depth + 1))
+
+
+def review_again(version: Version, at: datetime) -> list[str]:
+    """What has changed around an accepted version since, so that the same bytes may be reviewed again at once."""
+    return [*moved_on(version, at), *grown(version, at)]
 
 
 def _callers() -> list[Version]:

@@ -45,6 +45,7 @@ from procedures.services import (
     standing_controls,
     stops,
     targets,
+    telling,
     terms,
     workloads,
 )
@@ -144,7 +145,7 @@ def _binding(change: ControlChange, object: Mapping[str, Any], at: datetime, eve
     )
     last = CredentialBinding.objects.filter(environment_id=object["environment"], name=object["name"]).count()
     live.update(ended_at=at)
-    CredentialBinding.objects.create(
+    made = CredentialBinding.objects.create(
         environment_id=object["environment"],
         name=object["name"],
         revision=last + 1,
@@ -156,6 +157,7 @@ def _binding(change: ControlChange, object: Mapping[str, Any], at: datetime, eve
         digest=digest(dict(object)),
         since_at=at,
     )
+    telling.reach_grew(made, at=at)
 
 
 def _secret(change: ControlChange, object: Mapping[str, Any], at: datetime, event: UUID) -> None:

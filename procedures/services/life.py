@@ -12,7 +12,7 @@ from procedures.domain.states import TERMINAL_RUN_STATES, RunState, VersionState
 from procedures.evidence.record import record
 from procedures.models import Person, Procedure, Run, Version
 from procedures.queries.drafts import hidden_from
-from procedures.queries.due import moved_on
+from procedures.queries.due import review_again
 from procedures.services.run_states import end, note
 from procedures.services.unit import thing
 from procedures.services.versions import move, put_into_review, stored_files, withdraw
@@ -83,7 +83,7 @@ def _stop_runs(version: Version, actor: Person, reason: str, at: datetime) -> No
 
 @thing
 def resubmit_version(*, actor: Person, version: UUID, note: str, at: datetime) -> Version:
-    """Put the same bytes into review again: a renewal, a reinstatement (H40), or a new pin to what they call.
+    """Put the same bytes into review again: a renewal, a reinstatement (H40), a new pin, or a look at new bindings.
 
     Nothing of the old acceptance counts for the new one. Raises NotAllowed, NotFound, NotDue.
     """
@@ -93,7 +93,7 @@ def resubmit_version(*, actor: Person, version: UUID, note: str, at: datetime) -
     access.require(actor, "author", at=at, procedure=row.procedure)
     if row.state in {VersionState.IN_REVIEW, VersionState.DRAFT}:
         raise NotDue(f"v{row.number} is {row.state.replace('_', ' ')}.")
-    if row.state == VersionState.ACCEPTED and not is_due(row.expires_at, at) and not moved_on(row, at):
+    if row.state == VersionState.ACCEPTED and not is_due(row.expires_at, at) and not review_again(row, at):
         raise NotDue(f"v{row.number} is accepted until {row.expires_at:%Y-%m-%d}.")
     authors = [link.person for link in row.authors.select_related("person")]
     return put_into_review(

@@ -22,7 +22,7 @@ from procedures.domain.software import DELEGATOR, with_a_person
 from procedures.domain.statements import STRENGTHS
 from procedures.evidence.queries import facts_of_run
 from procedures.models import CredentialBinding, Environment, Person, Run, Target
-from procedures.services import calls, carried, recipients, run_policies
+from procedures.services import calls, carried, recipients, risks, run_policies
 from procedures.services.portal import profile_in_force
 
 
@@ -164,7 +164,7 @@ def make(
     secret_marks: Mapping[str, str],
     at: datetime | None = None,
 ) -> Planned:
-    """Build the plan of a run as things stand now. Raises what planning raises, and PolicyDenied."""
+    """Build the plan of a run as things stand now. Raises what planning raises, ReachGrew and PolicyDenied."""
     at = at or now()
     environment = run.environment
     profile = profile_in_force()
@@ -191,6 +191,8 @@ def make(
         continues=carried.told(run),
     )
     ask, below = _handed_over(run, definition, ask, _frames(run, definition, ask, at=at), at)
+    bound = [b for one in (ask, *(one.ask for one in below.values())) for b in one.bindings.values()]
+    risks.require_reach(run.risk, bound, environment)
     data = freeze.build(definition, files, ask, registry.actions(), below)
     data, approvals, said = run_policies.planned(run, definition, ask, below, data, at=at)
     return Planned(data, plan.plan_digest(data), replace(ask, approvals=approvals), below, files, said)

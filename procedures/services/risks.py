@@ -2,15 +2,33 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
+from dataclasses import asdict
 from datetime import datetime
 
 from procedures.definitions import registry
-from procedures.definitions.risk import risk_floor
+from procedures.definitions.risk import reach_floor, risk_floor
 from procedures.domain.definition import RISKS, Definition
+from procedures.domain.errors import OpsError
+from procedures.domain.ports import Binding
 from procedures.domain.states import VersionState
 from procedures.evidence.record import record
 from procedures.models import CredentialBinding, Environment, Target, Version
+
+
+class ReachGrew(OpsError):
+    """A credential reaches more today than the risk at which people accepted the version."""
+
+    code = "run.reach-grew"
+    next_step = "Have an author submit the same bytes again, so that reviewers see what they reach now."
+
+
+def require_reach(risk: str, bindings: Iterable[Binding], environment: Environment) -> None:
+    """What is bound today is no riskier than what was accepted (H2, H16). Raises ReachGrew."""
+    rows = [asdict(binding) for binding in bindings]
+    reached, why = reach_floor(rows, {environment.name} if environment.production else ())
+    if RISKS.index(reached) > RISKS.index(risk):  # type: ignore[arg-type]
+        raise ReachGrew(f"It was accepted at {risk} risk, and what it is lent is {reached} now: {', '.join(why)}.")
 
 
 def version_risk(definition: Definition) -> tuple[str, list[str]]:

@@ -52,7 +52,7 @@ def request_run(*, actor: Person, wish: Wish, at: datetime, chain: Sequence[tupl
     """Ask for a run. The run is recorded before it is sent (rule 8).
 
     Raises NotAllowed, StepUpNeeded, InvalidInput, NotRunnable, TooManyRuns, QueueFull, NoTarget, NotBound, GroupBusy,
-    NotShared, PolicyDenied.
+    NotShared, ReachGrew, PolicyDenied.
     """
     return asked(actor=actor, wish=wish, at=at, chain=chain)
 

@@ -12,11 +12,13 @@ from procedures.domain.states import RunState
 from procedures.models import (
     AccessRequest,
     ControlChange,
+    CredentialBinding,
     DecisionAsked,
     Deputy,
     EnrolledKey,
     GlassBreak,
     Person,
+    Review,
     ReviewComment,
     Run,
     Runner,
@@ -24,7 +26,7 @@ from procedures.models import (
     Target,
     Version,
 )
-from procedures.queries import access_requests, eligible
+from procedures.queries import access_requests, eligible, reach
 from procedures.queries.agents import asker
 from procedures.services.notices import tell
 
@@ -75,6 +77,17 @@ def goes_on(later: Run, earlier: Run, *, at: datetime) -> None:
         return
     facts = {**_of(later), "earlier": earlier.no}
     tell("run.goes_on", [person], key=f"goes-on:{later.id}", path=f"/runs/{later.id}/", at=at, facts=facts)
+
+
+def reach_grew(binding: CredentialBinding, *, at: datetime) -> None:
+    """Whoever submitted or accepted a version that is lent something else, or more, from now on (H2)."""
+    for version in reach.grown_by(binding, at):
+        accepted = version.reviews.filter(verdict=Review.Verdict.ACCEPT).select_related("reviewer")
+        people = {one.pk: one for one in (version.submitter, *(row.reviewer for row in accepted)) if one.is_active}
+        facts = {"procedure": version.procedure.name, "number": version.number, "when": at}
+        facts |= {"credential": binding.name, "environment": binding.environment_id}
+        key = f"reach:{version.pk}:{binding.pk}"
+        tell("reach.grew", list(people.values()), key=key, path=f"/reviews/{version.pk}/", at=at, facts=facts)
 
 
 def mentioned(run: Run, actor: Person, people: Collection[Person], *, comment: UUID, at: datetime) -> None:

@@ -15,7 +15,7 @@ from procedures.domain.errors import NotFound
 from procedures.domain.states import VersionState
 from procedures.models import Person, Version
 from procedures.queries import pages_reviews
-from procedures.queries.due import moved_on
+from procedures.queries.due import review_again
 from procedures.services import life, versions
 from procedures.web.doors import page, person_of
 
@@ -28,7 +28,7 @@ def possible(me: Person, row: Version) -> list[str]:
     if row.state in {VersionState.IN_REVIEW, VersionState.DRAFT} and (row.submitter_id == me.pk or writes):
         found.append("withdraw")
     if writes and not row.draft and row.state not in {VersionState.IN_REVIEW, VersionState.DRAFT}:
-        due = row.state != VersionState.ACCEPTED or is_due(row.expires_at, at) or moved_on(row, at)
+        due = row.state != VersionState.ACCEPTED or is_due(row.expires_at, at) or bool(review_again(row, at))
         found += ["resubmit"] if due and row.procedure.retired_at is None else []
     reviews = access.decide(me, "review", at=at, procedure=row.procedure).allowed
     if reviews and row.state in {VersionState.ACCEPTED, VersionState.SUPERSEDED}:

@@ -22,6 +22,7 @@ from procedures.queries import capabilities, pages_procedures, pages_runs
 from procedures.queries.drafts import without_others
 from procedures.queries.due import moved_on
 from procedures.queries.matching import Matches, matches
+from procedures.queries.reach import grown
 from procedures.services import reruns, runs, step_up
 from procedures.web import prose
 from procedures.web.asking import Asking, asked, is_conditional, refilled
@@ -106,6 +107,7 @@ def _with_form(
     chosen = asking.environment or next((e.name for e, may in where if may), "")
     context |= {
         "moved": moved_on(version, now()),
+        "grown": grown(version, now()),
         "conditional": is_conditional(version) or bool(sources(version.definition["parameters"])),
         "where": where,
         "chosen": chosen,

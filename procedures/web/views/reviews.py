@@ -16,6 +16,7 @@ from procedures.domain.decide_by import review_by
 from procedures.domain.errors import NotFound, OpsError
 from procedures.queries import pages_reviews, pages_shell, passed_on
 from procedures.queries.due import due_for_review, moved_on
+from procedures.queries.reach import grown
 from procedures.queries.duties import duties_of
 from procedures.services import reviews, trials
 from procedures.web import review_page, signing
@@ -41,7 +42,7 @@ def listing(request: HttpRequest) -> HttpResponse:
         for version in pages_reviews.reviews_for(me, now())
         for missing in [reviews.still_missing(version)]
     ]
-    context = {"rows": rows, "due": [(row, moved_on(row, now())) for row in due_for_review(me, now())]}
+    context = {"rows": rows, "due": [(row, moved_on(row, now()), grown(row, now())) for row in due_for_review(me, now())]}
     context["beside"] = passed_on.beside(me, reviewable, now())
     return show(request, "reviews.html", context, nav="reviews")
 
