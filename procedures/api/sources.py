@@ -12,7 +12,7 @@ from procedures import access
 from procedures.api.door import Door
 from procedures.domain.clock import now
 from procedures.models import Source
-from procedures.queries.sources import every_source, one_source, versions_of
+from procedures.queries.sources import every_source, one_source, secret_of, versions_of
 from procedures.services import sources
 
 
@@ -68,4 +68,4 @@ class Hook(Door):
 
     def get(self, request: Request, name: str) -> Response:
         row = sources.hook_of(actor=self.actor, source=name, at=now(), bearer=self.bearer)
-        return Response({"url": f"{self.url}/hooks/git/{row.name}", "secret": row.hook_secret, "branch": row.branch})
+        return Response({"url": f"{self.url}/hooks/git/{row.name}", "secret": secret_of(row), "branch": row.branch})

@@ -10,7 +10,8 @@ from procedures.models.people import Person
 class Source(models.Model):
     """One branch of one repository; a control object (rule 14). `owner` answers for whoever nobody knows.
 
-    `hook_secret` only lets somebody ask for a look and name who pushed; `asked_at` is when that was asked last.
+    `hook_secret` is half of what signs webhooks, the portal's own key the other; a webhook only lets somebody ask for a
+    look and name who pushed. `asked_at` is when that was asked last.
     """
 
     name = models.SlugField(max_length=63, primary_key=True)

@@ -19,6 +19,7 @@ from procedures.domain.errors import NotAllowed, NotFound
 from procedures.domain.text import visible
 from procedures.evidence.record import record
 from procedures.models import OpenSession, Person
+from procedures.services.kept_sessions import at_rest
 from procedures.services.unit import door, thing
 
 NAMED = "opsportal_session"  # in the cookie's session: which row it is
@@ -175,7 +176,7 @@ def taken_out(session: SessionBase, place: str) -> bool:
     A session is read once and written whole, so only its row, changed where nobody changed it meanwhile, tells.
     """
     for _ in range(TRIES):
-        row = Session.objects.filter(pk=session.session_key).first()
+        row = Session.objects.filter(pk=at_rest(session.session_key)).first()
         there = row.get_decoded() if row else {}
         if row is None or there.pop(place, None) != session.get(place):
             return False

@@ -12,12 +12,14 @@ from django.test import Client
 
 from procedures.domain.clock import now
 from procedures.models import Source
+from procedures.queries.sources import secret_of
 from procedures.services import sources
 from tests.factories.portal import World, new_world
 
 pytestmark = pytest.mark.ordinary
 
-SECRET = "f" * 64
+HALF = "f" * 64
+SECRET = secret_of(Source(name="repo", hook_secret=HALF))
 GITHUB = {"ref": "refs/heads/main", "after": "a" * 40, "pusher": {"name": "bob", "email": "bob@example.com"}}
 GITLAB = {"ref": "refs/heads/main", "after": "a" * 40, "user_username": "bob", "user_email": "bob@example.com"}
 GITEA = {"ref": "refs/heads/main", "after": "a" * 40, "pusher": {"login": "bob", "email": "bob@example.com"}}
@@ -26,7 +28,7 @@ GITEA = {"ref": "refs/heads/main", "after": "a" * 40, "pusher": {"login": "bob",
 @pytest.fixture
 def source(db: None) -> Source:
     world: World = new_world()
-    fields = {"url": "/srv/x.git", "branch": "main", "owner": world.mira, "hook_secret": SECRET}
+    fields = {"url": "/srv/x.git", "branch": "main", "owner": world.mira, "hook_secret": HALF}
     return Source.objects.create(name="repo", since_at=now(), looked_at=now(), **fields)
 
 

@@ -11,7 +11,7 @@ from http.cookies import SimpleCookie
 from typing import Any
 
 import pytest
-from django.contrib.sessions.backends.db import SessionStore
+from procedures.services.kept_sessions import SessionStore, at_rest
 from django.contrib.sessions.models import Session
 from django.core.files.uploadedfile import SimpleUploadedFile
 from django.http import HttpRequest
@@ -20,6 +20,7 @@ from django.test import Client
 from procedures.domain.clock import now
 from procedures.models import OpenSession, Procedure, Run, Version
 from procedures.services import step_up, versions
+
 from procedures.web import kept as waiting
 from tests.web.test_forms import PAGES
 from tests.web.test_proofs import code_of, set_up
@@ -60,7 +61,7 @@ def asked(client: Client, typed: dict[str, Any] | None = None, path: str = "/pro
 
 
 def stored(client: Client) -> str:
-    return str(Session.objects.get(session_key=client.cookies["sessionid"].value).get_decoded())
+    return str(Session.objects.get(session_key=at_rest(client.cookies["sessionid"].value)).get_decoded())
 
 
 def test_what_was_typed_goes_on_once_a_code_proved_the_person(town: Town, client: Client) -> None:
