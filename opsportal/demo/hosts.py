@@ -96,7 +96,7 @@ class Host:
         """Let certificates of this CA in (principal account@name), or plain keys."""
         etc = self.folder / "etc"
         (etc / "ca.pub").write_text(ca)
-        (etc / "principals").write_text(f"{self.account}@{self.name}\n")
+        (etc / "principals" / self.account).write_text(f"{self.account}@{self.name}\n")
         (etc / "authorized_keys").write_text(keys)
 
     def start(self) -> None:
@@ -105,7 +105,8 @@ class Host:
         self.home.mkdir(exist_ok=True)
         if not (etc / "hostkey").exists():
             subprocess.run(["ssh-keygen", "-q", "-t", "ed25519", "-N", "", "-f", str(etc / "hostkey")], check=True)
-        for name in ("ca.pub", "principals", "authorized_keys", "revoked"):
+        (etc / "principals").mkdir(exist_ok=True)
+        for name in ("ca.pub", "authorized_keys", "revoked"):
             (etc / name).touch()
         self.port = self.port or _free_port()
         (etc / "sshd_config").write_text(self._config())
@@ -167,7 +168,7 @@ class Host:
                 "PubkeyAuthentication yes",
                 f"TrustedUserCAKeys {etc}/ca.pub",
                 f"RevokedKeys {etc}/revoked",
-                f"AuthorizedPrincipalsFile {etc}/principals",
+                f"AuthorizedPrincipalsFile {etc}/principals/%u",
                 f"AuthorizedKeysFile {etc}/authorized_keys",
                 "AcceptEnv none",
                 "PermitTTY no",
