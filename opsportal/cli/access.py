@@ -14,6 +14,7 @@ from opsportal.cli.answers import drift, report, separation
 from opsportal.cli.campaigns import campaign
 from opsportal.cli.portal import DENIED, FAILED, TOTP, ask, json_of, proof, show, signed
 from opsportal.cli.spaces import spaces
+from opsportal.cli.statements import about
 
 KEY = click.option("--key", help="SSH key file to sign with; a .pub asks the agent.")
 JSON = click.option("--json", "as_json", is_flag=True)
@@ -29,7 +30,7 @@ def propose_change(kind: str, thing: dict[str, Any], key: str | None, *, shown: 
         asked = ask("POST", "/api/v1/controls/statement/", {"control": kind, "object": thing})
         if shown:
             click.echo(json.dumps(asked["value"], indent=2, ensure_ascii=False), err=True)
-        signature = signed(asked["statement"], key)
+        signature = signed(about(asked, "control", control=kind, object=thing), key)
     found: dict[str, Any] = ask("POST", "/api/v1/controls/", {"control": kind, "object": thing, "signature": signature})
     return found
 
@@ -133,15 +134,17 @@ def brief(thing: dict[str, Any]) -> str:
 def confirm(changes: tuple[str, ...], key: str | None, totp: bool, yes: bool) -> None:
     """Confirm what somebody else proposed: one change, or several after one look at all of them."""
     rows = [ask("GET", f"/api/v1/controls/{change}/") for change in changes]
+    statements = [about(row, "control", control=row["control"], object=row["object"]) for row in rows]
     if len(rows) == 1:
+        click.echo(rows[0]["control"], err=True)
         click.echo(json.dumps(rows[0]["object"], indent=2, ensure_ascii=False), err=True)
     for row in rows if len(rows) > 1 else []:
         click.echo(f"{row['control']:<12} {brief(row['object'])}", err=True)
     if len(rows) > 1 and not yes:
         click.confirm(f"Confirm these {len(rows)} changes?", abort=True, err=True)
     refused = 0
-    for row in rows:
-        given = {"signature": proof(row["statement"], key, totp=totp)}
+    for row, statement in zip(rows, statements, strict=True):
+        given = {"signature": proof(statement, key, totp=totp)}
         try:
             found = ask("POST", f"/api/v1/controls/{row['id']}/confirm/", given)
         except SystemExit as ended:

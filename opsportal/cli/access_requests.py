@@ -10,6 +10,7 @@ from typing import Any
 import click
 
 from opsportal.cli.portal import FAILED, TOTP, ask, json_of, proof, show
+from opsportal.cli.statements import about
 
 ROOT = "/api/v1/access-requests/"
 FORMAT = "%Y-%m-%dT%H:%M:%S.%fZ"
@@ -93,11 +94,9 @@ def answer(request: str, key: str | None, totp: bool, as_json: bool, **less: Any
         raise SystemExit(FAILED)
     thing = narrowed(found["offer"], **less)
     asked = ask("POST", "/api/v1/controls/statement/", {"control": "grant", "object": thing})
-    if asked["value"]["object"] != thing:
-        click.echo("The portal offers a statement over another grant; nothing was signed.", err=True)
-        raise SystemExit(FAILED)
+    statement = about(asked, "control", control="grant", object=thing)
     click.echo(json.dumps(asked["value"], indent=2, ensure_ascii=False), err=True)
-    body = {"object": thing, "signature": proof(asked["statement"], key, totp=totp)}
+    body = {"object": thing, "signature": proof(statement, key, totp=totp)}
     row = ask("POST", f"{ROOT}{request}/grant/", body)
     waits = row["waiting_change"]
     rest = f"; another person confirms it: opsportal control confirm {waits}" if waits else ""

@@ -11,6 +11,7 @@ import click
 
 from opsportal.cli.deciding import tell
 from opsportal.cli.portal import FAILED, ask, signed
+from opsportal.cli.statements import about
 from procedures.domain.text import visible
 
 
@@ -44,7 +45,8 @@ def approve(name: str, runs: int, days: int, comment: str, key: str | None, yes:
             f"Approve {runs} runs of exactly this until {until} UTC ({found['plan_digest'][:19]}…)?", abort=True
         )
     body = {"runs": runs, "not_after": found["value"]["not_after"], "plan_digest": found["plan_digest"]}
-    body |= {"comment": comment, "signature": signed(found["statement"], key)}
+    bounds = {"schedule": name, "runs": runs, "plan": found["plan_digest"], "not_after": found["value"]["not_after"]}
+    body |= {"comment": comment, "signature": signed(about(found, "pre-approval", **bounds), key)}
     made = ask("POST", f"/api/v1/schedules/{name}/ahead/", body)
     click.echo(f"{made['left']} runs of {name} go without asking until {until} UTC.")
     click.echo(f"Taken back at once by: opsportal schedule take-back {name} {made['id']} --reason …", err=True)

@@ -10,6 +10,7 @@ import click
 
 from opsportal.cli.access_requests import FORMAT, JSON, REASON
 from opsportal.cli.portal import FAILED, TOTP, USAGE, ask, proof, show
+from opsportal.cli.statements import about
 
 ROOT = "/api/v1/campaigns/"
 KEY = click.option("--key", help="SSH key file to sign with; a .pub asks the agent.")
@@ -23,11 +24,9 @@ def campaign() -> None:
 def signature(control: str, thing: dict[str, Any], key: str | None, *, totp: bool) -> dict[str, str] | None:
     """The proof over this very object. Ends the program where the portal words another one."""
     asked = ask("POST", "/api/v1/controls/statement/", {"control": control, "object": thing})
-    if asked["value"]["object"] != thing:
-        click.echo("The portal offers a statement over something else; nothing was signed.", err=True)
-        raise SystemExit(FAILED)
+    statement = about(asked, "control", control=control, object=thing)
     click.echo(json.dumps(asked["value"], indent=2, ensure_ascii=False), err=True)
-    return proof(asked["statement"], key, totp=totp)
+    return proof(statement, key, totp=totp)
 
 
 def line(row: dict[str, Any]) -> str:

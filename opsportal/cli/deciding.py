@@ -10,17 +10,22 @@ from typing import Any
 import click
 
 from opsportal.cli.portal import FAILED, TOTP, ask, proof, run_id
+from opsportal.cli.statements import about
 
 
 def plan_of(run: str) -> tuple[str, dict[str, Any]]:
-    """(digest, plan) from the plan's own bytes. Ends 1 if the portal names another digest."""
+    """(digest, plan) from the plan's own bytes. Ends 1 if the portal names another digest, or it is another run's."""
     found = ask("GET", f"/api/v1/runs/{run}/plan/")
     data = base64.b64decode(found["bytes"])
     digest = "sha256:" + hashlib.sha256(data).hexdigest()
     if digest != found["plan_digest"]:
         click.echo("The plan's bytes do not have the digest that the portal names; nothing was signed.", err=True)
         raise SystemExit(FAILED)
-    return digest, json.loads(data)
+    plan: dict[str, Any] = json.loads(data)
+    if plan["run"] != run:
+        click.echo("The portal shows the plan of another run; nothing was signed.", err=True)
+        raise SystemExit(FAILED)
+    return digest, plan
 
 
 def tell(plan: dict[str, Any]) -> None:
@@ -54,13 +59,11 @@ def decide(run: str, verdict: str, comment: str, key: str | None, *, totp: bool,
     if not yes:
         click.confirm(f"{verdict} this plan ({digest[:19]}…)?", abort=True)
     asked = ask("GET", f"/api/v1/runs/{pk}/statement/", params={"verdict": verdict})
-    if asked["value"]["plan_digest"] != digest or asked["value"]["run"] != plan["run"]:
-        click.echo("The portal offers a statement over another plan; nothing was signed.", err=True)
-        raise SystemExit(FAILED)
+    statement = about(asked, "approval", run=plan["run"], plan_digest=digest, verdict=verdict)
     found = ask(
         "POST",
         f"/api/v1/runs/{pk}/{verdict}/",
-        {"plan_digest": digest, "comment": comment, "signature": proof(asked["statement"], key, totp=totp)},
+        {"plan_digest": digest, "comment": comment, "signature": proof(statement, key, totp=totp)},
     )
     click.echo(f"Run #{found['no']} is {found['state'].replace('_', ' ')}.")
 

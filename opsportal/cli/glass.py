@@ -7,7 +7,8 @@ from typing import Any
 import click
 
 from opsportal.cli.deciding import plan_of, tell
-from opsportal.cli.portal import FAILED, ask, run_id, show, signed
+from opsportal.cli.portal import ask, run_id, show, signed
+from opsportal.cli.statements import about
 from procedures.domain.text import visible
 
 
@@ -20,11 +21,8 @@ def break_it(run: str, reason: str, key: str | None, *, yes: bool) -> dict[str, 
     if not yes:
         click.confirm(f"Break the glass for this plan ({digest[:19]}…)? Security is told at once", abort=True, err=True)
     asked = ask("GET", f"/api/v1/runs/{run}/break-glass/", params={"reason": reason})
-    value = asked["value"]
-    if (value["plan_digest"], value["run"], value["reason"]) != (digest, plan["run"], reason):
-        click.echo("The portal offers a statement over something else; nothing was signed.", err=True)
-        raise SystemExit(FAILED)
-    body = {"plan_digest": digest, "reason": reason, "signature": signed(asked["statement"], key)}
+    statement = about(asked, "break-glass", plan_digest=digest, run=plan["run"], reason=reason)
+    body = {"plan_digest": digest, "reason": reason, "signature": signed(statement, key)}
     found: dict[str, Any] = ask("POST", f"/api/v1/runs/{run}/break-glass/", body)
     click.echo(f"Run #{found['no']} goes ahead without {' and '.join(found['skips'])}; security was told.", err=True)
     return found
@@ -69,8 +67,6 @@ def review(which: str, verdict: str, comment: str, key: str | None) -> None:
         raise click.UsageError("The review is signed: give --key FILE.")
     said = {"verdict": verdict, "comment": comment}
     asked = ask("GET", f"/api/v1/break-glass/{which}/review/", params=said)
-    if any(asked["value"][name] != text for name, text in said.items()) or asked["value"]["use"] != which:
-        click.echo("The portal offers a statement over something else; nothing was signed.", err=True)
-        raise SystemExit(FAILED)
-    ask("POST", f"/api/v1/break-glass/{which}/review/", {**said, "signature": signed(asked["statement"], key)})
+    statement = about(asked, "break-glass-review", use=which, **said)
+    ask("POST", f"/api/v1/break-glass/{which}/review/", {**said, "signature": signed(statement, key)})
     click.echo(f"Found {verdict}.")

@@ -9,7 +9,8 @@ import click
 
 from opsportal.cli import discussing
 from opsportal.cli.authoring import policy_rows, test_rows, the_version
-from opsportal.cli.portal import FAILED, TOTP, ask, proof, show
+from opsportal.cli.portal import TOTP, ask, proof, show
+from opsportal.cli.statements import about
 
 COLOURS = {"wider": "red", "changed": "yellow", "narrower": "green"}
 
@@ -152,11 +153,10 @@ def decide(
         )
     query = {"verdict": verdict, "duties": list(duties)}
     asked = ask("GET", f"/api/v1/versions/{row['id']}/statement/", params=query)
-    if asked["value"]["digest"] != row["digest"] or asked["value"]["verdict"] != verdict:
-        click.echo("The portal offers another statement than the one you asked for; nothing was signed.", err=True)
-        raise SystemExit(FAILED)
+    chosen = {"version": row["id"], "digest": row["digest"], "verdict": verdict, "duties": sorted(duties)}
+    statement = about(asked, "review", **chosen)
     given = {"version": row["id"], "digest": row["digest"], "verdict": verdict, "duties": list(duties)}
-    signature = proof(asked["statement"], key, totp=totp)
+    signature = proof(statement, key, totp=totp)
     done = ask("POST", "/api/v1/reviews/", {**given, "comment": comment, "signature": signature})
     missing = (
         f"; still missing: {', '.join(done['missing'])}" if done["missing"] and done["state"] == "in_review" else ""

@@ -66,13 +66,14 @@ def _step_up(key: str | None) -> None:
     import httpx
 
     from opsportal.cli.portal import kept_cookies, proof, refused
+    from opsportal.cli.statements import about
 
     try:
         with client() as http:
             asked = http.get("/api/v1/session/step-up/")
             if asked.status_code != 200:
                 refused(asked)
-            given = proof(asked.json()["statement"], key, totp=key is None)
+            given = proof(about(asked.json(), "step-up"), key, totp=key is None)
             answer = http.post("/api/v1/session/step-up/", json={"signature": given})
             if answer.status_code != 200:
                 refused(answer)

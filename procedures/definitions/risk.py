@@ -48,7 +48,7 @@ def risk_floor(
 def reach_floor(bindings: Sequence[Mapping[str, Any]], production: Collection[str]) -> tuple[Risk, list[str]]:
     """(risk, reasons) of what these bindings reach alone: rows with `environment name provider role reach` (H16)."""
     found = [row for binding in bindings for row in _reach(binding, production)]
-    risk = max((level for level, _ in found), key=RISKS.index, default="low")
+    risk: Risk = max((level for level, _ in found), key=RISKS.index, default="low")
     return risk, sorted({why for level, why in found if level == risk})
 
 

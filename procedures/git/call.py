@@ -28,6 +28,7 @@ SAFE = (
     ("credential.helper", ""),
     ("fetch.recurseSubmodules", "false"),
     ("gc.auto", "0"),
+    ("http.followRedirects", "false"),
     ("maintenance.auto", "false"),
     ("protocol.allow", "never"),
     ("protocol.file.allow", "always"),

@@ -83,7 +83,7 @@ def _reach(authority: Authority, place: str, plan: Mapping[str, Any], risk: str)
     names = {name.rpartition("/")[2] for name in plan["credentials"]}
     rows = [authority.bindings[place, name] for name in sorted(names) if (place, name) in authority.bindings]
     reached, why = reach_floor(rows, authority.production)
-    if RISKS.index(reached) > RISKS.index(risk):  # type: ignore[arg-type]
+    if RISKS.index(reached) > RISKS.index(risk):
         raise LeaseRefused(f"It was accepted at {risk} risk, and what it is lent is {reached} now: {', '.join(why)}.")
 
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 import hashlib
 
 from django.contrib.sessions.backends.db import SessionStore as Stored
+from django.contrib.sessions.base_session import AbstractBaseSession
 from django.contrib.sessions.models import Session
 from django.utils import timezone
 
@@ -38,12 +39,12 @@ class SessionStore(Stored):
     async def aexists(self, session_key: str) -> bool:
         return await super().aexists(at_rest(session_key))
 
-    def create_model_instance(self, data: dict[str, object]) -> Session:
+    def create_model_instance(self, data: dict[str, object]) -> AbstractBaseSession:
         row = super().create_model_instance(data)
         row.session_key = at_rest(row.session_key)
         return row
 
-    async def acreate_model_instance(self, data: dict[str, object]) -> Session:
+    async def acreate_model_instance(self, data: dict[str, object]) -> AbstractBaseSession:
         row = await super().acreate_model_instance(data)
         row.session_key = at_rest(row.session_key)
         return row

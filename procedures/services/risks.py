@@ -27,7 +27,7 @@ def require_reach(risk: str, bindings: Iterable[Binding], environment: Environme
     """What is bound today is no riskier than what was accepted (H2, H16). Raises ReachGrew."""
     rows = [asdict(binding) for binding in bindings]
     reached, why = reach_floor(rows, {environment.name} if environment.production else ())
-    if RISKS.index(reached) > RISKS.index(risk):  # type: ignore[arg-type]
+    if RISKS.index(reached) > RISKS.index(risk):
         raise ReachGrew(f"It was accepted at {risk} risk, and what it is lent is {reached} now: {', '.join(why)}.")
 
 

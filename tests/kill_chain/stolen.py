@@ -1,9 +1,10 @@
-"""What a thief of the database has: every value of every row, as any dump holds them, and all that can be read there."""
+"""What a thief of the database has: every value of every row, as a dump holds them, and what can be read there."""
 
 from __future__ import annotations
 
 import base64
 import binascii
+import contextlib
 import json
 import zlib
 from collections.abc import Iterator
@@ -67,10 +68,8 @@ def _texts(value: Any, depth: int = 0) -> Iterator[str]:
 
 def _unpacked(text: str, depth: int) -> Iterator[str]:
     if text[:1] in {"{", "["}:
-        try:
+        with contextlib.suppress(ValueError):
             yield from _texts(json.loads(text), depth + 1)
-        except ValueError:
-            pass
     if text.count(":") == 2 and (found := _session(text)) is not None:
         yield from _texts(found, depth + 1)
 

@@ -1,4 +1,4 @@
-"""Key and certificate are read out of a runner's memory while its step runs: what do they open, where, and until when?"""
+"""Key and certificate are read out of a runner's memory while its step runs: what do they open, where, how long?"""
 
 from __future__ import annotations
 
@@ -125,9 +125,7 @@ def test_no_command_shell_terminal_copy_or_tunnel_is_had_with_it(stolen: Stolen)
         transport.close()
 
 
-def test_another_host_that_trusts_the_same_authority_lets_it_in_under_no_name(
-    stolen: Stolen, host_number: int
-) -> None:
+def test_another_host_that_trusts_the_same_authority_lets_it_in_under_no_name(stolen: Stolen, host_number: int) -> None:
     folder = Path(tempfile.mkdtemp(prefix="opsportal-sshd-", dir="/var/tmp"))
     folder.chmod(0o711)
     other = Host("web-02", folder / "web-02", 102 + host_number)
@@ -158,5 +156,3 @@ def test_a_moment_later_it_opens_nothing(place: Place) -> None:
     time.sleep(3.2)
     with pytest.raises(paramiko.SSHException):
         late.enter(place.host.port)
-
-

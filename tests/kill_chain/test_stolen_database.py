@@ -77,7 +77,7 @@ def _invitation(world: World) -> str:
 
 @pytest.fixture
 def dump(house: House) -> Iterator[Dump]:
-    yield database()
+    return database()
 
 
 def test_no_secret_of_anybody_stands_in_it_in_any_usual_form(house: House, dump: Dump) -> None:
@@ -138,7 +138,7 @@ def test_a_webhook_signed_with_what_stands_in_its_row_is_refused(house: House, d
     body = json.dumps({"ref": "refs/heads/main", "after": "a" * 40, "pusher": {"name": "bob"}}).encode()
     guesses = [text for text in dump.strings if len(text) in {32, 40, 44, 64}]
     assert "f" * 64 in guesses, "the half that the row holds"
-    for guess in guesses[:200] + ["f" * 64]:
+    for guess in [*guesses[:200], "f" * 64]:
         assert _push(body, guess) == 403
     assert _push(body, house.opens["hook of a source"]) == 202
 

@@ -50,7 +50,7 @@ def accepted() -> Version:
 def test_a_version_whose_credential_reaches_root_since_is_refused_and_says_why(world: World, quinn: Person) -> None:
     assert accepted().risk == "moderate"
     bind(world, "root")
-    with pytest.raises(ReachGrew, match="accepted at moderate risk.*high now: deploy reaches root in development"):
+    with pytest.raises(ReachGrew, match=r"accepted at moderate risk.*high now: deploy reaches root in development"):
         ask(world, quinn)
     assert not Run.objects.exists(), "nothing half stored"
 
@@ -91,9 +91,7 @@ def test_reviewers_see_it_and_the_same_bytes_run_again_once_people_accepted_what
     world: World, quinn: Person
 ) -> None:
     bind(world, "root")
-    assert reach.grown(accepted(), now()) == [
-        "deploy in development (it reaches root now; as root instead of deploy)"
-    ]
+    assert reach.grown(accepted(), now()) == ["deploy in development (it reaches root now; as root instead of deploy)"]
     adam = Person.objects.get(username="adam")
     assert [row.procedure.name for row in due_for_review(adam, now())] == ["tidy"]
     again = life.resubmit_version(actor=adam, version=accepted().pk, note="", at=now())

@@ -11,7 +11,6 @@ from http.cookies import SimpleCookie
 from typing import Any
 
 import pytest
-from procedures.services.kept_sessions import SessionStore, at_rest
 from django.contrib.sessions.models import Session
 from django.core.files.uploadedfile import SimpleUploadedFile
 from django.http import HttpRequest
@@ -20,7 +19,7 @@ from django.test import Client
 from procedures.domain.clock import now
 from procedures.models import OpenSession, Procedure, Run, Version
 from procedures.services import step_up, versions
-
+from procedures.services.kept_sessions import SessionStore, at_rest
 from procedures.web import kept as waiting
 from tests.web.test_forms import PAGES
 from tests.web.test_proofs import code_of, set_up

@@ -16,8 +16,8 @@ from procedures.domain.decide_by import review_by
 from procedures.domain.errors import NotFound, OpsError
 from procedures.queries import pages_reviews, pages_shell, passed_on
 from procedures.queries.due import due_for_review, moved_on
-from procedures.queries.reach import grown
 from procedures.queries.duties import duties_of
+from procedures.queries.reach import grown
 from procedures.services import reviews, trials
 from procedures.web import review_page, signing
 from procedures.web.doors import page, person_of, show, status_of
@@ -42,7 +42,10 @@ def listing(request: HttpRequest) -> HttpResponse:
         for version in pages_reviews.reviews_for(me, now())
         for missing in [reviews.still_missing(version)]
     ]
-    context = {"rows": rows, "due": [(row, moved_on(row, now()), grown(row, now())) for row in due_for_review(me, now())]}
+    context = {
+        "rows": rows,
+        "due": [(row, moved_on(row, now()), grown(row, now())) for row in due_for_review(me, now())],
+    }
     context["beside"] = passed_on.beside(me, reviewable, now())
     return show(request, "reviews.html", context, nav="reviews")
 
