@@ -1885,6 +1885,8 @@ def _run_event(
         fine = run["drafted"] if run["draft"] else accepted.get(body["digest"], [False])[-1]
         if body["digest"] != run["digest"] or not fine:
             raise Failed(member, "what was claimed is not what was accepted")
+        if _weaker(body.get("tier", ""), body.get("tier_asked", "")):
+            raise Failed(member, "it was claimed by a runner with a weaker sandbox than was asked for")
         broken = [g for g in authority.glass if (g["run"], g["plan_digest"]) == (header["run"], body["plan_digest"])]
         run["glass"] = [g for g in broken if "approval" in g["skips"]]
         run["thawed"] = any("freeze" in g["skips"] and not g["why"] for g in broken)
@@ -1894,6 +1896,12 @@ def _run_event(
             raise Failed(member, "it was claimed without the approvals that its plan needs")
         if run["software"] and run["production"] and not people:
             raise Failed(member, "software had an effect in production that no person approved")
+
+
+def _weaker(tier: str, asked: str) -> bool:
+    """Whether a sandbox, as its runner reported it, is less than what was asked for; A is the strongest, D none."""
+    order = "ABCD"
+    return asked in tuple(order) and (tier not in tuple(order) or order.index(tier) > order.index(asked))
 
 
 def _carried(authority: Authority, run: Row, strengths: dict[str, int], header: Row, body: Row, member: str) -> None:
