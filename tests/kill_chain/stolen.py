@@ -86,12 +86,14 @@ def _session(text: str) -> Any:
 
 def private_keys() -> dict[str, bytes]:
     """The files that processes keep apart from the database, by name, with what is secret in each."""
-    found = {}
-    for path in sorted(Path(settings.OPSPORTAL_KEYS_DIR).rglob("*")):
-        if path.is_file() and not path.name.endswith(".pub"):
-            body = path.read_bytes().strip()
-            texts = [text.encode() for text in _texts(body.decode("utf-8", "replace"))] if body[:1] == b"{" else []
-            public = (b"-----", b"ssh-ed25519 ", b"{")
-            lines = [line for line in (texts or body.splitlines()) if line and not line.startswith(public)]
-            found[path.name] = max(lines, key=len, default=b"")
-    return found
+    files = [path for path in sorted(Path(settings.OPSPORTAL_KEYS_DIR).rglob("*")) if path.is_file()]
+    return {path.name: secret_in(path.read_bytes()) for path in files if path.suffix != ".pub"}
+
+
+def secret_in(body: bytes) -> bytes:
+    """What of a key's file no dump may hold: raw bytes whole, of a text its longest line or value."""
+    if not body.isascii():
+        return body
+    texts = [text.encode() for text in _texts(body.decode())] if body[:1] == b"{" else body.split()
+    plain = [text for text in texts if not text.startswith((b"-----", b"ssh-ed25519", b"{"))]
+    return max(plain, key=len, default=b"")
