@@ -45,7 +45,7 @@ NAMED = {
 } | dict.fromkeys(("H4", "H9", "H12", "H15", "H16", "H18", "H28", "H36", "H42"), "author")
 NAMED |= dict.fromkeys(("H6", "H8", "H19", "H27", "H39"), "requester")
 NAMED |= {"H31": "outsider", "H32": "outsider", "H37": "repository"}
-PATH = re.compile(r"[\w/]+\.py|tests(?:/\w+)+/?")
+PATH = re.compile(r"[\w/]+\.(?:py|txt)|tests(?:/\w+)+/?")
 
 
 def rows() -> list[tuple[list[str], str, str, str]]:
