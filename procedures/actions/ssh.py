@@ -111,7 +111,8 @@ class _Ssh(Action):
             )
         finally:
             transport.close()
-        sudo = "called" if said.status is not None and self.words(call)[:1] in SUDO else "unknown"
+        ran = said.status not in {None, 126, 127}  # a shell says so of what it cannot start
+        sudo = "called" if ran and self.words(call)[:1] in SUDO else "unknown"
         return _result(said, call, io, facts | seen(target="connected", credential="used", sudo=sudo))
 
 

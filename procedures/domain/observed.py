@@ -42,7 +42,7 @@ class Ran:
 
 @dataclass(frozen=True, slots=True)
 class Did:
-    """One ended task of such a run, of a step of the procedure itself, of which something was seen."""
+    """What one step of the procedure itself was seen to use in such a run; or, of no step, one target connected to."""
 
     run: UUID
     step: str
@@ -237,7 +237,8 @@ def _targets(record: Record, reach: Collection[Any]) -> Iterator[Line]:
     declared = record.now.definition.targets
     if declared is None:
         return
-    done = [did for rows in record.by_step.values() for did in rows if did.seen.get("target") == "connected"]
+    done = [did for rows in record.by_step.values() for did in rows if did.target]
+    done = [did for did in done if did.seen.get("target") == "connected"]
     used = {did.target for did in done}
     runs = {did.run for did in done}
     others = {run for run in runs if not record.runs[run].own}

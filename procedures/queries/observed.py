@@ -20,6 +20,7 @@ from procedures.queries.pages_runs import seen_by
 
 RUNS, TASKS, REACH = 200, 50_000, 5_000  # newest runs, their tasks, and targets that are looked at
 BESIDE = ("procedure.yaml", "README.md")
+CONNECTED = {"target": "connected"}
 ENDED = [s.value for s in TaskState if s not in {TaskState.PENDING, TaskState.RUNNING, TaskState.SKIPPED}]
 
 
@@ -84,12 +85,18 @@ def _told(versions: Collection[UUID]) -> dict[UUID, Told]:
 
 
 def _did(runs: Collection[UUID]) -> Iterator[Did]:
-    """What was done by the procedure's own steps; what was carried over was done in the run before."""
-    rows = Task.objects.filter(run__in=list(runs), state__in=ENDED, carried__isnull=True)
+    """What was done by the procedure's own steps; what was carried over was done in the run before.
+
+    Where a step did the same on many targets, the database tells it once; which targets those were stands apart.
+    """
+    rows = Task.objects.filter(run__in=list(runs), state__in=ENDED, carried__isnull=True).order_by()
     rows = rows.exclude(step__contains="/").exclude(facts__seen__isnull=True)
-    for run, step, target, state, seen in rows.values_list("run", "step", "target", "state", "facts__seen").iterator():
+    for run, step, state, seen in rows.values_list("run", "step", "state", "facts__seen").distinct():
         if isinstance(seen, dict):
-            yield Did(run, step, target, state == TaskState.SUCCEEDED, seen)
+            yield Did(run, step, "", state == TaskState.SUCCEEDED, seen)
+    there = rows.filter(facts__seen__target="connected").exclude(target="")
+    for run, target in there.values_list("run", "target").distinct():
+        yield Did(run, "", target, good=True, seen=CONNECTED)
 
 
 def reach(definition: Definition, environments: Collection[str] = ()) -> list[Target]:
