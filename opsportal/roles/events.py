@@ -86,6 +86,8 @@ KINDS_OF: dict[str, str] = {
     "lease.revoked": "issuer scheduler",
     "export": "web",
     "use": "web",
+    "population": "web",
+    "sample": "web",
     "entity": DRIVEN,
     "evidence": "web",
     "break_glass": "web",

@@ -136,3 +136,17 @@ def test_files_that_somebody_writes_already_are_not_lost(
     manuscripts.open_manuscript(actor=adam, name="look", empty={}, at=now())
     with pytest.raises(narrowing.NothingToNarrow):
         narrowing.narrow_procedure(actor=adam, name="look", lines=[lines(adam)[OLD].id], at=now())
+
+
+def test_a_runner_that_lies_is_named_by_its_own_signature_and_changes_nothing_by_itself(
+    world: World, adam: Person, quinn: tuple[Person, Grant], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Its word is all there is: it can make a right look needless or needed, under its key, and people decide."""
+    monkeypatch.setattr("procedures.actions.leaving.seen", lambda **_: {"seen": {"network": "listed"}})
+    ran(world, quinn[0], FEW)
+    assert (lines(adam)[API].verdict, lines(adam)[API].cut) == ("unused", True)
+    said = [fact.facts["dsse"] for fact in facts_of_kinds("task.finished")]
+    runners = {fact.facts["runner"] for fact in facts_of_kinds("run.claimed")}
+    assert {one["signatures"][0]["keyid"] for one in said} == runners
+    version = Version.objects.get(procedure__name="look")
+    assert (version.state, Manuscript.objects.count()) == ("accepted", 0)
