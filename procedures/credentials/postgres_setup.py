@@ -47,6 +47,7 @@ def script(templates: Iterable[Template], *, login: str = LOGIN) -> str:
             for name in ("issue(uuid, name, text, text, text, interval, text)", "disable(name, text)")
         ),
         _composed("GRANT EXECUTE ON FUNCTION opsportal.revoke(name, text) TO {};", login),
+        _composed("GRANT EXECUTE ON FUNCTION opsportal.renew(name, interval) TO {};", login),
         _composed("GRANT EXECUTE ON FUNCTION opsportal.sweep(name[], interval) TO {};", login),
         _composed("GRANT SELECT ON opsportal.my_lease TO {};", login),
     ]
@@ -145,6 +146,28 @@ BEGIN
     role, role::text::regrole::oid, wanted, session_user, of_template, for_run, for_requester, of_digest,
     DEFAULT, expires, NULL, NULL
   );
+END $f$;
+
+CREATE OR REPLACE FUNCTION opsportal.renew(living_role name, ttl interval) RETURNS timestamptz
+LANGUAGE plpgsql SECURITY DEFINER SET search_path = pg_catalog, pg_temp AS $f$
+DECLARE
+  lease opsportal.lease;
+  allowed opsportal.template;
+  until timestamptz;
+BEGIN
+  SELECT * INTO lease FROM opsportal.lease l
+    WHERE l.role = living_role AND l.issuer = session_user AND l.ended IS NULL FOR UPDATE;
+  IF NOT FOUND OR lease.expires <= clock_timestamp() THEN
+    RAISE EXCEPTION 'The role % is over or is somebody else''s.', living_role;
+  END IF;
+  SELECT * INTO allowed FROM opsportal.template t WHERE t.role = lease.template;
+  IF NOT FOUND OR ttl <= '0' OR ttl > allowed.max_ttl THEN
+    RAISE EXCEPTION 'A role of % is not renewed for so long.', lease.template;
+  END IF;
+  until := greatest(lease.expires, least(clock_timestamp() + ttl, lease.issued + allowed.max_ttl));
+  EXECUTE format('ALTER ROLE %I VALID UNTIL %L', living_role, until);
+  UPDATE opsportal.lease l SET expires = until WHERE l.role = living_role;
+  RETURN until;
 END $f$;
 
 CREATE OR REPLACE FUNCTION opsportal.disable(ended_role name, reason text) RETURNS boolean

@@ -18,7 +18,9 @@ from uuid import UUID
 
 from procedures.credentials import placing
 from procedures.credentials.sealed import Fetch, secret_of
+from procedures.domain.clock import now
 from procedures.domain.definition import CredentialNeed
+from procedures.domain.leases import NotRenewable
 from procedures.domain.ports import Binding, Lease, Provider, RunContext
 from procedures.domain.rendering import ENV_NAME, FORBIDDEN_ENV
 from procedures.domain.secrets import Secret
@@ -105,6 +107,15 @@ class Vault(Provider):
             raise
         return "revoked"
 
+    def renew(self, handle: str, *, ttl_s: int) -> datetime:
+        """A dynamic secret alone. A token that can be renewed can be renewed by whoever holds it: those are not."""
+        place, what, name = _read(handle)
+        if what != "lease":
+            raise NotRenewable("A token of Vault that is lent ends by its time.")
+        asked = now()
+        said = self._ask(place, "PUT", "sys/leases/renew", {"lease_id": name, "increment": ttl_s})
+        return asked + timedelta(seconds=min(ttl_s, int(said.get("lease_duration") or 0)))
+
     @classmethod
     def put(cls, lease: Lease, place: Mapping[str, str], value: Secret) -> None:
         placing.into_vault(lease, place, value)
@@ -152,7 +163,9 @@ class Vault(Provider):
         env: dict[str, str | Secret] = {variable: material[field] for variable, field in wanted.items()}
         lives = min(ttl_s, int(said.get("lease_duration") or ttl_s))
         told = {"role": binding.role, "path": path, "vault_lease": name}
-        return _lease(lease_id, f"{place} lease {name}", context, at, lives, told, material, env)
+        made = _lease(lease_id, f"{place} lease {name}", context, at, lives, told, material, env)
+        made.renewable = said.get("renewable") is True
+        return made
 
     def _ask(
         self, place: Place, method: str, path: str, body: Mapping[str, Any] | None = None, *, lives: float = 0.0

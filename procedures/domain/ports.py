@@ -13,6 +13,7 @@ from uuid import UUID
 
 from procedures.domain.definition import ArtifactNeed, CredentialNeed
 from procedures.domain.errors import OpsError
+from procedures.domain.leases import NoPlace, NotRenewable
 from procedures.domain.secrets import Secret
 
 Outcome = Literal["succeeded", "failed", "timed_out", "canceled", "unreachable"]
@@ -43,6 +44,7 @@ class Target:
 class Lease:
     """What a provider issued for one run, step and target. `handle` is not secret and is enough to revoke.
 
+    `renew` asks its issuer for more time, of a `renewable` one that is in hand; when it ends then. Raises OpsError.
     `env` is what a program needs to use it, by the names that its own tools read; plain strings there are not secret.
     `files` are for tools that read files: by the variable that is to hold the path, what lies there, in memory alone.
     """
@@ -60,6 +62,7 @@ class Lease:
     material: Mapping[str, Secret]
     env: Mapping[str, str | Secret] = field(default_factory=dict)
     files: Mapping[str, Secret] = field(default_factory=dict)
+    renew: Callable[[], datetime] | None = field(default=None, repr=False, compare=False)
 
 
 @dataclass(frozen=True, slots=True)
@@ -96,13 +99,6 @@ class RunContext:
     timeout_s: int = 3600
 
 
-class NoPlace(OpsError):
-    """A secret result was to go where nothing can be put."""
-
-    code = "result.no-place"
-    next_step = "Bind the credential to a provider that stores secrets: vault, kubernetes-token or aws-sts."
-
-
 class Provider(ABC):
     """One kind of credential. Made once per issuer process; every method may be called from several threads."""
 
@@ -127,6 +123,10 @@ class Provider(ABC):
     @abstractmethod
     def revoke(self, handle: str, why: str) -> Literal["revoked", "already-gone", "expires-only"]:
         """End it before its time. Safe to call twice."""
+
+    def renew(self, handle: str, *, ttl_s: int) -> datetime:
+        """Let what is `renewable` live for so long from now; when it ends. The issuer judged it. Raises OpsError."""
+        raise NotRenewable("What was lent ends by its time.")
 
     @classmethod
     def put(cls, lease: Lease, place: Mapping[str, str], value: Secret) -> None:  # noqa: ARG003 - an interface

@@ -25,6 +25,7 @@ from procedures.engine.handing_over import handed_over
 from procedures.engine.narrowed import with_way_back
 from procedures.engine.output import TaskIO, masked
 from procedures.engine.own_secrets import OwnSecrets
+from procedures.engine.renewing import renewed
 from procedures.engine.tools import Place, Tools
 from procedures.engine.watch import Watch
 from procedures.engine.withheld import WithheldIO
@@ -152,7 +153,8 @@ def _act(tools: Tools, step: Step, action: Action, call: ActionCall, io: ActionI
         with tools.lender.lend(asked, io.cancelled) as lease:
             for secret in lease.material.values():
                 io.register_secret(secret)
-            return _run(action, _equipped(call, lease), io)
+            with renewed(lease, io, seconds_left=call.seconds_left) as told:
+                return told(_run(action, _equipped(call, lease), io))
     except ClaimLost:
         raise
     except NoLongerWanted as problem:

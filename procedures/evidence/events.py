@@ -137,6 +137,7 @@ KINDS: Mapping[str, tuple[str, ...]] = {
     "result.erased": ("result", "run", "name", "sha256", "reason"),
     "lease.intent": ("lease", "step", "target", "attempt", "credential", "provider"),
     "lease.issued": ("lease", "step", "target", "evidence", "expires_at"),
+    "lease.renewed": ("lease", "was", "expires_at"),
     "lease.revoked": ("lease", "how", "why"),
     "target.reconciled": ("target", "environment", "logins", "known", "unknown", "log_sha256"),
     "target.unknown_login": ("target", "environment", "account", "address", "when", "why", "line_sha256"),

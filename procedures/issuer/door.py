@@ -15,6 +15,7 @@ from typing import Any, TypeVar
 
 import structlog
 
+from procedures.domain.canonical import moment
 from procedures.domain.errors import OpsError
 from procedures.domain.lending import Asked, Fetch, Lend, Look, Open, Return
 from procedures.issuer import wire
@@ -121,21 +122,37 @@ class Door:
         if len(self.stock.held) >= MOST_HELD:
             raise TooManyHeld(f"{MOST_HELD:,} leases are in hand already.")
         lent = await self._work(talk, lambda: issuer.hand_out(asked))
-        why = await self._until_back(talk, lent)
+        why = await self._until_back(talk, issuer, asked, lent)
         how = await self._work(talk, lambda: issuer.take_back(lent, why))
         log.info("issuer.taken-back", lease=str(lent.lease.id), why=why, how=how)
         await talk.say({"returned": how})
 
-    async def _until_back(self, talk: Talk, lent: Lent) -> str:
+    async def _until_back(self, talk: Talk, issuer: Issuer, asked: Lend | Look, lent: Lent) -> str:
         try:
             await talk.say(wire.told_lease(lent.lease, lent.target))
-            if await talk.hear(within_s=None) == wire.GIVE_BACK:
+            while (said := await talk.hear(within_s=None)) == wire.RENEW and isinstance(asked, Lend):
+                await self._renew(talk, issuer, asked, lent)
+            if said == wire.GIVE_BACK:
                 return ENDED if lent.task is None else LOOKED
         except wire.NotUnderstood:
             log.warning("issuer.not-understood", lease=str(lent.lease.id))
         except Hung:
             log.warning("issuer.lost", lease=str(lent.lease.id))
         return LOST
+
+    async def _renew(self, talk: Talk, issuer: Issuer, asked: Lend, lent: Lent) -> None:
+        """Raises Hung. A refusal ends nothing: what is in hand is good until its time."""
+        try:
+            until = await self._work(talk, lambda: issuer.renew(asked, lent))
+        except OpsError as refusal:
+            log.warning("issuer.not-renewed", lease=str(lent.lease.id), why=refusal.message)
+            await talk.say({"refused": {"code": refusal.code, "message": refusal.message}})
+            return
+        except Exception as problem:  # noqa: BLE001 - its words may hold what was lent: its kind alone is told
+            log.error("issuer.broke", kind=type(problem).__name__, at=_place_of(problem))  # noqa: TRY400
+            await talk.say({"broke": type(problem).__name__})
+            return
+        await talk.say({"renewed": moment(until)})
 
     async def _work(self, talk: Talk, call: Callable[[], T]) -> T:
         """What `call` gives, from a thread; meanwhile the other end hears that somebody works on it."""

@@ -11,6 +11,7 @@ from uuid import UUID
 
 from procedures.domain import plan
 from procedures.domain.controls import Authority
+from procedures.domain.definition import CredentialNeed
 from procedures.domain.lending import Lend
 from procedures.domain.ports import Binding, Lease, Provider, RunContext, Target
 from procedures.issuer import claimants
@@ -51,13 +52,12 @@ def issue(stock: Stock, prove: Prove, asked: Lend, lease_id: UUID) -> tuple[Leas
     row = claimants.planned_step(found.approved, asked)
     binding = binding_of(found.run, asked.credential)
     judge_binding(found.authority, binding, found.approved["credentials"][asked.credential])
-    target = _target(found, asked.target)
+    target = target_of_plan(found, asked.target)
     provider = provider_of(stock, binding)
     require_sealed(stock, found.authority, binding, provider.opens(binding, target))
-    inner = found.claimed.within(asked.credential.rpartition("/")[0] + "/" if "/" in asked.credential else "")
-    need = inner.definition.credentials[asked.credential.rpartition("/")[2]]
+    need = need_of(found.claimed, asked.credential)
     provider.validate(need, binding)
-    ttl = min(need.ttl_s, binding.max_ttl_s, _seconds_left(found.run, row, at))
+    ttl = min(need.ttl_s, binding.max_ttl_s, seconds_left(found.run, row, at))
     if ttl < provider.min_ttl_s or ttl <= 0:
         raise LeaseRefused("The run's time is nearly over: no credential is lent any more.")
     leases.intended(id=lease_id, asked=asked, provider=binding.provider, at=at)
@@ -87,6 +87,12 @@ def judged(stock: Stock, prove: Prove, asked: Any, at: datetime) -> Judged:
     claimants.require_not_stopped(authority, claimed)
     approvers = judge_run(authority, run, approved, at=at)
     return Judged(run, runner, claimed, approved, authority, approvers)
+
+
+def need_of(claimed: Claimed, credential: str) -> CredentialNeed:
+    """What the accepted bytes declare of a credential, of the run's own procedure or of one that it calls."""
+    prefix, slash, name = credential.rpartition("/")
+    return claimed.within(prefix + slash).definition.credentials[name]
 
 
 def binding_of(run: Run, credential: str) -> Binding:
@@ -138,7 +144,7 @@ def target_judged(authority: Authority, approved: Mapping[str, Any], name: str, 
     return target
 
 
-def _target(found: Judged, name: str) -> Target | None:
+def target_of_plan(found: Judged, name: str) -> Target | None:
     known = {row["name"] for row in found.approved["targets"]}
     return target_judged(found.authority, found.approved, name) if name in known else None
 
@@ -184,7 +190,7 @@ def _outputs(run: Run, prefix: str) -> Mapping[str, object]:
     return outputs_of(finished, prefix)
 
 
-def _seconds_left(run: Run, planned: Mapping[str, Any], at: datetime) -> int:
+def seconds_left(run: Run, planned: Mapping[str, Any], at: datetime) -> int:
     """Until the run's deadline; rollback, `onCancel` and `always` get five minutes, whatever is left."""
     grace = 300 if planned["phase"] != "steps" else 0
     return max(int(((run.deadline_at or at) - at).total_seconds()), grace)

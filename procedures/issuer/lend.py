@@ -6,6 +6,7 @@ import threading
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass
+from datetime import datetime
 from typing import TypeVar
 from uuid import UUID
 
@@ -20,6 +21,7 @@ from procedures.issuer.inventories import secret_of
 from procedures.issuer.issue import issue, judged
 from procedures.issuer.looking import look
 from procedures.issuer.refusals import LeaseRefused, NotYours
+from procedures.issuer.renewing import renew
 from procedures.issuer.returning import given_back
 from procedures.issuer.runners import Prove
 from procedures.issuer.sealed import secrets_of_run
@@ -63,6 +65,7 @@ class Issuer:
     @contextmanager
     def lend(self, asked: Lend, cancelled: threading.Event = NEVER) -> Iterator[Lease]:
         lent = self.hand_out(asked)
+        lent.lease.renew = lambda: self.renew(asked, lent)
         try:
             yield lent.lease
         finally:
@@ -103,6 +106,10 @@ class Issuer:
             self.stock.held.discard(id)
             raise
 
+    def renew(self, asked: Lend, lent: Lent) -> datetime:
+        """More time for what was lent for this very question and is in hand. A refusal is evidence. Raises OpsError."""
+        return self._or_noted(asked, lambda: renew(self.stock, self.prove, asked, lent.lease, lent.provider), once=True)
+
     def _issued(self, asked: Lend, id: UUID) -> Lent:
         try:
             made = self._or_noted(asked, lambda: issue(self.stock, self.prove, asked, id))
@@ -116,7 +123,7 @@ class Issuer:
     def _looked(self, asked: Look, id: UUID) -> Lent:
         return Lent(*steadily(lambda: look(self.stock, self.prove, asked, id)))
 
-    def _or_noted(self, asked: Lend | Open, call: Callable[[], T]) -> T:
+    def _or_noted(self, asked: Lend | Open, call: Callable[[], T], *, once: bool = False) -> T:
         """What `call` gives, as soon as the database is there; a refusal is evidence."""
         try:
             return steadily(call)
@@ -132,6 +139,7 @@ class Issuer:
                 why=refusal.message,
                 at=now(),
                 stranger=stranger,
+                once=once,
             )
             raise
 

@@ -30,6 +30,7 @@ ID = re.compile(r"[0-9a-f]{8}(-[0-9a-f]{4}){3}-[0-9a-f]{12}")
 KINDS: Mapping[type, str] = {int: "number", str: "name", UUID: "id"}
 ALIVE = "Alive"
 GIVE_BACK = {"give back": True}
+RENEW = {"renew": True}  # the lease of this very connection, and nothing more is said
 QUESTIONS: Mapping[str, type[Asked]] = {one.__name__: one for one in (Lend, Open, Look, Fetch, Return)}
 HINTS = {name: get_type_hints(kind) for name, kind in QUESTIONS.items()}
 

@@ -10,11 +10,13 @@ import time
 from collections.abc import Iterator, Mapping
 from contextlib import closing, contextmanager
 from dataclasses import dataclass
+from datetime import datetime
 from typing import Any
 
 import structlog
 from django.conf import settings
 
+from procedures.domain.canonical import parse_moment
 from procedures.domain.errors import OpsError
 from procedures.domain.lending import NEVER, Asked, Fetch, Lend, Look, NoLongerWanted, Open, Return
 from procedures.domain.ports import Lease, Target
@@ -93,10 +95,13 @@ class Apart:
         link, said = self._asked(asked, cancelled)
         with closing(link):
             lease, target = wire.lease_of(said)
+            talks = threading.Lock()
+            lease.renew = lambda: _renewed(link, talks)
             try:
                 yield lease, target
             finally:
-                self._give_back(link, lease)
+                with talks:
+                    self._give_back(link, lease)
 
     def _give_back(self, link: socket.socket, lease: Lease) -> None:
         """Raises nothing: what the step did is done, and the issuer's sweep ends what is left."""
@@ -160,6 +165,19 @@ class Apart:
             link.close()
             raise
         return link
+
+
+def _renewed(link: socket.socket, talks: threading.Lock) -> datetime:
+    """More time for the lease of this connection; when it ends. Raises IssuerAway, and what the issuer refuses."""
+    with talks:
+        try:
+            _say(link, wire.RENEW)
+            said = _hear(link, NEVER)
+            while "working" in said:
+                said = _hear(link, NEVER)
+        except (OSError, _Lost) as problem:
+            raise IssuerAway("The issuer did not answer: nothing was lent for longer.") from problem
+        return parse_moment(_good(said)["renewed"])
 
 
 def _good(said: dict[str, Any]) -> dict[str, Any]:

@@ -11,6 +11,7 @@ from django.conf import settings
 from django.db import transaction
 from django.db.models import Exists, OuterRef, Q
 
+from procedures.domain.canonical import moment
 from procedures.domain.ids import since
 from procedures.domain.lending import Lend
 from procedures.domain.ports import Lease
@@ -79,6 +80,18 @@ def issued(*, lease: Lease, apart: bool, at: datetime) -> bool:
         return True
 
 
+def renewed(*, lease: UUID, expires_at: datetime, at: datetime) -> bool:
+    """False if it is not in anybody's hands any more."""
+    with transaction.atomic(durable=True):
+        row = LeaseRecord.objects.select_for_update(of=("self",)).select_related("run").get(pk=lease)
+        if row.state != LeaseRecord.State.ISSUED or row.run.ended_at is not None:
+            return False
+        LeaseRecord.objects.filter(pk=lease).update(expires_at=expires_at)
+        was, until = (moment(one) if one else "" for one in (row.expires_at, expires_at))
+        note("lease.renewed", row.run, at=at, actor=None, facts={"lease": str(lease), "was": was, "expires_at": until})
+        return True
+
+
 def told(*, apart: bool) -> str:
     """As evidence says where the issuer was."""
     return "apart" if apart else "with its runner"
@@ -105,15 +118,23 @@ def _revoked(lease: UUID, how: str, why: str, at: datetime) -> None:
 
 
 def refused(
-    *, run: UUID, step: str, target: str, credential: str, why: str, at: datetime, stranger: bool = False
+    *,
+    run: UUID,
+    step: str,
+    target: str,
+    credential: str,
+    why: str,
+    at: datetime,
+    stranger: bool = False,
+    once: bool = False,
 ) -> None:
-    """Each refusal is evidence. One of a `stranger` is told to security, once for each run and reason: whoever asks
-    again and again fills no log.
+    """Each refusal is evidence. One of a `stranger` is told to security. That, and what is said `once`, stands in the
+    log once for each run and reason: whoever asks again and again fills no log.
     """
     facts = {"step": step, "target": target, "credential": credential, "why": why}
     with transaction.atomic(durable=True):
         row = Run.objects.select_related("environment", "procedure").filter(pk=run).first()
-        if row is None or (stranger and _said(run, why)):
+        if row is None or ((stranger or once) and _said(run, why)):
             return
         if row.ended_at is not None:
             record("lease.refused", actor=None, at=at, procedure=row.procedure_id, facts={**facts, "of_run": str(run)})

@@ -12,7 +12,8 @@ from procedures.domain import age, results
 from procedures.domain.canonical import parse
 from procedures.domain.definition import Definition
 from procedures.domain.errors import OpsError
-from procedures.domain.ports import Binding, NoPlace
+from procedures.domain.leases import NoPlace
+from procedures.domain.ports import Binding
 from procedures.domain.results import Recipient, Recipients
 from procedures.models import EnrolledKey, Person, Run
 from procedures.queries.holders import holders

@@ -11,6 +11,8 @@ from uuid import uuid4
 import pytest
 
 from procedures.definitions.registry import OUR_PROVIDERS
+from procedures.domain.errors import OpsError
+from procedures.domain.leases import NotRenewable
 from procedures.domain.ports import Provider
 from procedures.ssh.accounts import NotIssuable
 from tests.credentials.kept import ROWS, Kept, kept
@@ -58,6 +60,23 @@ def test_what_a_killed_issuer_made_and_never_told_is_ended_or_ends_by_itself(kep
     else:
         assert not lost.self_expiring, "it is the same for every run: there is nothing of this lease to be ended"
     kept.provider.revoke(lost.handle, "over")
+
+
+def test_it_is_renewed_where_it_says_so_and_nowhere_else(kept: Kept) -> None:
+    lease = kept.issue()
+    assert lease.renewable is kept.row.renews
+    if kept.row.renews:
+        until = kept.provider.renew(lease.handle, ttl_s=kept.ttl_s * 2)
+        assert until - lease.expires_at > timedelta(seconds=kept.ttl_s / 2)
+        kept.provider.revoke(lease.handle, "over")
+        with pytest.raises(OpsError):
+            kept.provider.renew(lease.handle, ttl_s=kept.ttl_s)
+        assert kept.works is not None
+        assert not kept.works(lease)
+        return
+    with pytest.raises(NotRenewable):
+        kept.provider.renew(lease.handle, ttl_s=60)
+    kept.provider.revoke(lease.handle, "over")
 
 
 def test_what_was_never_made_is_ended_without_a_word(kept: Kept) -> None:

@@ -14,7 +14,8 @@ from procedures.credentials.aws_sts import AwsSts
 from procedures.credentials.kubernetes_token import KubernetesToken
 from procedures.credentials.placing import NotPlaced
 from procedures.credentials.vault import Vault
-from procedures.domain.ports import NoPlace, Provider
+from procedures.domain.leases import NoPlace
+from procedures.domain.ports import Provider
 from procedures.domain.secrets import Secret
 from tests.credentials.clouds import Cloud, a_cloud
 from tests.credentials.clusters import NAMESPACE, Cluster, a_cluster

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 from collections.abc import Mapping
+from datetime import timedelta
 from pathlib import Path
 from typing import Any
 from uuid import uuid4
@@ -11,7 +12,9 @@ from uuid import uuid4
 import pytest
 
 from procedures.credentials.vault import Vault, VaultRefused
+from procedures.domain.clock import now
 from procedures.domain.definition import CredentialNeed
+from procedures.domain.leases import NotRenewable
 from procedures.domain.secrets import Secret
 from procedures.ssh.accounts import NotIssuable
 from tests.credentials.vaults import DYNAMIC, NEED, Place
@@ -47,6 +50,20 @@ def test_a_dynamic_secret_is_made_and_unmade(place: Place) -> None:
     assert place.provider.revoke(lease.handle, "over") == "revoked"
     assert place.vault.leases == {}
     assert place.provider.revoke(lease.handle, "twice") == "revoked"
+
+
+def test_a_dynamic_secret_is_renewed_and_a_token_never_is(place: Place) -> None:
+    """Whoever holds a token that can be renewed can renew it, after its lease is over too: such a one is not lent."""
+    lease, token = place.lend("reader", **DYNAMIC), place.lend()
+    assert (lease.renewable, token.renewable) == (True, False)
+    until = place.provider.renew(lease.handle, ttl_s=120)
+    assert timedelta(seconds=100) < until - now() < timedelta(seconds=121)
+    assert place.vault.asked[-1][2] == {"lease_id": lease.evidence["vault_lease"], "increment": 120}
+    with pytest.raises(NotRenewable):
+        place.provider.renew(token.handle, ttl_s=120)
+    place.provider.revoke(lease.handle, "over")
+    with pytest.raises(VaultRefused, match="lease not found"):
+        place.provider.renew(lease.handle, ttl_s=120)
 
 
 def test_the_issuer_logs_in_once_while_its_login_outlives_what_it_makes(place: Place) -> None:

@@ -108,7 +108,13 @@ class FakeVault:
         if (method, path) == ("PUT", "sys/leases/revoke"):
             self.leases.pop(body["lease_id"], None)
             return 204, {}
-        return 404, {"errors": []}
+        return self.renewed(body) if (method, path) == ("PUT", "sys/leases/renew") else (404, {"errors": []})
+
+    def renewed(self, body: Any) -> tuple[int, dict[str, Any]]:
+        if body["lease_id"] not in self.leases:
+            return 400, {"errors": ["lease not found"]}
+        lives = min(body["increment"], 3600)
+        return 200, {"lease_id": body["lease_id"], "renewable": True, "lease_duration": lives}
 
 
 @contextmanager

@@ -11,7 +11,7 @@ from django.test import Client
 
 from procedures.credentials.vault import Vault
 from procedures.domain.clock import now
-from procedures.domain.ports import NoPlace
+from procedures.domain.leases import NoPlace
 from procedures.domain.results import NoSuchPlace
 from procedures.domain.sealing import secret_object
 from procedures.evidence.models import Event

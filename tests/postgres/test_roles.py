@@ -6,6 +6,7 @@ import contextlib
 import threading
 import time
 from collections.abc import Callable, Mapping
+from datetime import timedelta
 from typing import Any
 from uuid import uuid4
 
@@ -13,7 +14,7 @@ import psycopg
 import pytest
 
 from procedures.credentials.postgres_role import DatabaseRefused
-from procedures.credentials.postgres_setup import OWNER, PREFIX
+from procedures.credentials.postgres_setup import LOGIN, OWNER, PREFIX
 from procedures.domain.definition import CredentialNeed
 from procedures.ssh.accounts import NotIssuable
 from tests.postgres.conftest import NEED, Shop, context
@@ -158,6 +159,26 @@ def test_the_sweep_ends_what_nobody_knows_and_what_is_over(shop: Shop) -> None:
     for lease in (known, fresh):
         shop.provider.revoke(lease.handle, "over")
     assert shop.run_roles() == []
+
+
+def test_a_role_is_renewed_within_what_its_template_allows_from_its_issue_and_by_its_issuer_alone(shop: Shop) -> None:
+    lease = shop.lend("fixer", ttl_s=60)  # 900 seconds at the most
+    shop.root.execute("UPDATE opsportal.lease SET issued = issued - interval '14 minutes'")
+    until = shop.provider.renew(lease.handle, ttl_s=600)
+    assert until - lease.issued_at < timedelta(seconds=62), "fifteen minutes after its issue it is over"
+    with pytest.raises(DatabaseRefused, match="not renewed for so long"):
+        shop.provider.renew(lease.handle, ttl_s=901)
+    shop.root.execute("UPDATE opsportal.lease SET issuer = 'somebody'")
+    for role in (lease.evidence["role"], "app_owner", "fixer"):
+        with pytest.raises(DatabaseRefused, match="somebody else's"):
+            shop.provider.renew(lease.handle.replace(lease.evidence["role"], role), ttl_s=60)
+    shop.root.execute("UPDATE opsportal.lease SET issuer = %s", [LOGIN])
+    shop.root.execute(
+        "UPDATE opsportal.lease SET expires = clock_timestamp() - interval '1 second' WHERE ended IS NULL"
+    )
+    with pytest.raises(DatabaseRefused, match="is over"):
+        shop.provider.renew(lease.handle, ttl_s=60)
+    shop.provider.revoke(lease.handle, "over")
 
 
 ESCALATIONS = {

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from uuid import uuid4
 
 import pytest
@@ -10,9 +11,8 @@ from procedures.domain.clock import now
 from procedures.domain.ports import Lease
 from procedures.evidence.queries import facts_of_kinds
 from procedures.issuer.returning import sweep_providers
-from procedures.issuer.stock import Stock
 from procedures.models import LeaseRecord, Notice
-from procedures.runner.drive import keys
+from procedures.runner.drive import stock_here
 from tests.factories.lending import claimed
 from tests.factories.portal import new_world
 from tests.fixtures.databases import FreshDatabase
@@ -45,7 +45,7 @@ def test_a_role_that_the_ledger_does_not_know_is_ended_on_record_and_security_is
     shop.root.execute("UPDATE opsportal.lease SET issued = issued - interval '10 minutes'")
     late = recorded(shop.lend(ttl_s=1, lease=uuid4()))
     shop.root.execute("SELECT pg_sleep(1.1)")
-    stock = Stock(keys(), "", {"postgres-role": shop.provider}, {})
+    stock = replace(stock_here(), providers={"postgres-role": shop.provider})
     try:
         assert sweep_providers(stock, ["development"], at=now()) == 2, "one that nobody knows, one whose time is over"
         assert shop.run_roles() == [known.evidence["role"]]
