@@ -10,6 +10,9 @@ from opsportal.cli.onboarding import OWN_TOOLS, SETTINGS, TOOLS, Need, asking
 from procedures.ssh import restricted
 from procedures.ssh.restricted import FOLDER
 
+LOCALES = r"none|LANG|LANGUAGE|LC_\*|COLORTERM|NO_COLOR"  # what distributions let in: none of it names a program
+ADD_UP = "take it out of sshd's other files: AcceptEnv's lines add up, and no Match takes one away"
+
 
 @dataclass(frozen=True, slots=True)
 class Line:
@@ -39,7 +42,11 @@ def probe(need: Need, *, config: str = "", old: str = "") -> str:
     rows += _restricted(need) if need.level == "restricted" else _certificate(need)
     if need.closed:
         rows.append(f'[ "$(of authorizedkeysfile)" = {need.keys_file} ]; say $? AuthorizedKeysFile')
-        rows += [f'[ "$(of {name.lower()})" = {value} ]; say $? {name}' for name, value in SETTINGS]
+        once = (pair for pair in SETTINGS if pair[0] != "AcceptEnv")
+        rows += [f'[ "$(of {name.lower()})" = {value} ]; say $? {name}' for name, value in once]
+        rows.append(
+            f"printf '%s\\n' \"$T\" | sed -n 's/^acceptenv //p' | grep -qvxE '{LOCALES}'; [ $? = 1 ]; say $? AcceptEnv"
+        )
     if need.sudo:
         rows.append(f"grep -qs '^{need.account} ' /etc/sudoers.d/opsportal-{need.account}; say $? sudo")
     if old:
@@ -125,6 +132,11 @@ def _wanted(need: Need) -> Iterator[tuple[str, str, str]]:
         closed = f"run what `{words} --close` prints: then this level alone is let in"
         yield "AuthorizedKeysFile", f"AuthorizedKeysFile {need.keys_file}", closed
         for name, value in SETTINGS:
-            yield name, f"{name} {value}", closed
+            adds_up = name == "AcceptEnv"
+            yield (
+                name,
+                "AcceptEnv lets in nothing but a locale" if adds_up else f"{name} {value}",
+                (ADD_UP if adds_up else closed),
+            )
     if need.sudo:
         yield "sudo", f"sudo rules of {need.account}", again

@@ -11,9 +11,12 @@ from typing import Literal
 from cryptography import x509
 from cryptography.hazmat.primitives.serialization import Encoding
 
+from procedures.domain.canonical import moment
+from procedures.domain.clock import now
+from procedures.domain.host_renewal import is_due
 from procedures.domain.ports import Target
 from procedures.domain.sshkeys import AUTHORITY
-from procedures.ssh.host_certificates import demanded_of
+from procedures.ssh.host_certificates import Shown, demanded_of
 from procedures.ssh.transport import HostKeyRefused, Unreachable, greet
 
 State = Literal["reached", "unreachable", "other_key"]
@@ -26,18 +29,26 @@ def contact(target: Target) -> tuple[State, str]:
     if target.host_key.startswith(AUTHORITY + " "):
         return _cluster(target)
     try:
-        greet(
+        transport = greet(
             address=target.address,
             port=target.port,
             host_key=target.host_key,
             seconds=CONNECT_S,
             demanded=demanded_of(target),
-        ).close()
+        )
+        transport.close()
     except HostKeyRefused as problem:
         return "other_key", problem.message
     except Unreachable as problem:
         return "unreachable", problem.message
-    return "reached", ""
+    return "reached", _ending(transport.shown)
+
+
+def _ending(shown: Shown | None) -> str:
+    """What to do about a certificate that ends soon, as long as it still holds."""
+    if shown is None or not is_due(shown.valid_until_at, at=now()):
+        return ""
+    return f"Its host certificate ends at {moment(shown.valid_until_at)}: bring the newest to the host."
 
 
 def contact_each(targets: list[Target]) -> dict[str, tuple[State, str]]:

@@ -89,6 +89,9 @@ def test_a_right_certificate_is_let_pass_and_evidence_names_it(place: Place, dem
         "authority": fingerprint(public(AUTHORITY)),
         "until": shown["until"],
     }
+    state, ends = contact(demanding)
+    assert (state, "Its host certificate ends at" in ends) == ("reached", True), "an hour is left"
+    place.host.certify(certificate(place.host.host_key, until=now() + 48 * 30 * HOUR))
     assert contact(demanding) == ("reached", "")
 
 

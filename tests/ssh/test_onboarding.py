@@ -69,6 +69,18 @@ def test_the_certificate_of_the_host_s_key_is_put_there_and_looked_for(place: Pl
     assert what not in checked(place, own, need(place))
 
 
+def test_an_environment_that_is_let_in_by_another_file_is_seen(place: Place, own: Path) -> None:
+    """A line further down adds to the list, although the first one says none."""
+    config, what = place.host.folder / "etc" / "sshd_config", "AcceptEnv lets in nothing but a locale"
+    was = config.read_text()
+    assert checked(place, own, need(place))[what].state == "ok"
+    for names, state in (("LANG LC_*", "ok"), ("*", "missing"), ("LANG BASH_ENV", "missing"), ("LC_", "missing")):
+        config.write_text(f"{was}\nAcceptEnv {names}\n")
+        found = checked(place, own, need(place))[what]
+        assert (found.state, "lines add up" in found.next_step) == (state, state == "missing"), names
+    config.write_text(was)
+
+
 def test_another_authority_or_principal_is_seen(place: Place, own: Path) -> None:
     other = onboarding.Need("web-02", place.host.account, f"{host_key()} x")
     found = checked(place, own, other)
