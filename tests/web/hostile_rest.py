@@ -64,12 +64,22 @@ def workloads(maker: Person) -> str:
 
 ROWS: dict[str, Callable[[Any], list[tuple[str, str]]]] = {
     "workloads": lambda o: [(workloads(o.mira), who) for who in ("jonas", "aisha")],
+    "grant-use": lambda o: [(f"/access/{used(o.run)}/use/", who) for who in ("jonas", "mira")],
     **hostile_standing.ROWS,
 }
 
 
+def used(run: Run) -> UUID:
+    """The access under which a run began whose runner says things of what it used."""
+    said = {"network": "listed", "hosts": list(PAYLOADS), "calls": list(PAYLOADS), "read": list(PAYLOADS)}
+    run.tasks.update(facts={"seen": said}, target=PAYLOADS[0])
+    return run.grant
+
+
 FORMS: dict[str, Callable[[Any], list[tuple[str, str, dict[str, Any]]]]] = {
     **hostile_standing.FORMS,
+    "narrow": lambda o: [("/procedures/evil/narrow/", "mira", {"line": ALL})],
+    "grant-use": lambda o: [(f"/access/{used(o.run)}/use/", "jonas", {"line": ALL})],
     "deputies": lambda o: [("/settings/deputies/", "mira", dict.fromkeys(("deputy", "verbs", "from", "until"), ALL))],
     "decision": lambda o: [(f"/decisions/run/{o.approval.pk}/", "aisha", {"to": ALL, "reason": ALL})],
 }

@@ -55,7 +55,11 @@ ROWS: dict[str, Callable[[Others], Rows]] = {
     "procedures": lambda o: [("/procedures/", "mira"), ("/procedures/?q=" + PAYLOADS[0], "mira")],
     "write": lambda o: [("/procedures/edit/", "mira")],
     "find": lambda o: [("/procedures/find/?q=evil", "mira")],
-    "procedure": lambda o: [(f"/procedures/evil/?tab={tab}", "mira") for tab in ("", "history", "versions")],
+    "procedure": lambda o: [
+        (f"/procedures/evil/?tab={tab}", "mira")
+        for tab in ("", "history", "versions", "use")
+        if hostile_rest.used(o.run)
+    ],
     "manuscript": lambda o: [("/procedures/evil/edit/", "mira"), ("/procedures/evil/edit/?file=README.md", "mira")],
     "runs": lambda o: [("/runs/", "mira")],
     "run": lambda o: [
