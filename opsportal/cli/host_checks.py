@@ -16,7 +16,7 @@ ADD_UP = "take it out of sshd's other files: AcceptEnv's lines add up, and no Ma
 
 @dataclass(frozen=True, slots=True)
 class Line:
-    """One thing that was looked at. `state`: ok, missing, or unknown where nobody could look."""
+    """One thing that was looked at. `state`: ok, missing, later (nothing waits for it), unknown (nobody could look)."""
 
     state: str
     what: str
@@ -89,6 +89,8 @@ def read(said: str, need: Need, *, old: str = "") -> Iterator[Line]:
     found = {key: state for state, tab, key in rows if tab and state != "opens"}
     for key, what, step in _wanted(need):
         state = found.get(key, "unknown")
+        if (key, state, need.demanded) == ("hostcertificate", "missing", False):
+            state, step = "later", f"opsportal target upgrade {need.target} brings it"
         yield Line(state, what, "" if state == "ok" else _looked(state, step))
     if old:
         yield _opened([key for state, _, key in rows if state == "opens"], found.get("old", "unknown"))
@@ -103,7 +105,11 @@ def _opened(accounts: list[str], looked: str) -> Line:
 
 
 def _looked(state: str, step: str) -> str:
-    return step if state == "missing" else "run the check as root (--as root@HOST): only root may ask sshd what it does"
+    return (
+        step
+        if state in {"missing", "later"}
+        else "run the check as root (--as root@HOST): only root may ask sshd what it does"
+    )
 
 
 def _wanted(need: Need) -> Iterator[tuple[str, str, str]]:

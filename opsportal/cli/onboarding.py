@@ -36,7 +36,8 @@ class Need:
 
     `public` and `source` are a restricted key and the addresses of its runner. Until `closed` the lower level goes on
     working; then this one alone is let in. `config` is sshd's configuration where it is not the usual one;
-    `host_certificate` what the issuer signed for the host's own key, empty where there is none.
+    `host_certificate` what the issuer signed for the host's own key, empty where there is none, and `demanded` whether
+    nobody logs in without it.
     """
 
     target: str
@@ -49,6 +50,7 @@ class Need:
     closed: bool = True
     config: str = ""
     host_certificate: str = ""
+    demanded: bool = True
 
     @property
     def principal(self) -> str:

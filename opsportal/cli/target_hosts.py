@@ -75,6 +75,7 @@ def needs(level: str, given: Mapping[str, Any]) -> Callable[[dict[str, Any]], on
             text,
             given["source"],
             config=given.get("config", ""),
+            demanded=bool(found["host_authority"]),
             host_certificate=(found["host_certificate"] or {}).get("certificate", ""),
         )
 
@@ -157,13 +158,13 @@ def looked(
 
 
 def well(lines: list[host_checks.Line]) -> bool:
-    return all(one.state == "ok" for one in lines)
+    return all(one.state in {"ok", "later"} for one in lines)
 
 
 def words(name: str, lines: list[host_checks.Line], every: bool) -> list[str]:
     """One host for a terminal: its name, then what is not well, each with the next step; the same step once."""
     bad = [one for one in lines if one.state != "ok"]
-    rows = [f"{'ok' if not bad else 'NOT WELL':<9} {name}"]
+    rows = [f"{'ok' if well(lines) else 'NOT WELL':<9} {name}"]
     steps: dict[str, None] = {}
     for one in lines if every else bad:
         rows.append(f"  {one.state:<9} {one.what}")

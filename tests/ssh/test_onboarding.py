@@ -61,6 +61,8 @@ def test_the_certificate_of_the_host_s_key_is_put_there_and_looked_for(place: Pl
     assert drop_in.index("HostCertificate /etc/ssh/opsportal/host-cert.pub") < drop_in.index("Match User")
     assert made in text
     assert checked(place, own, wanted)[what].state == "missing"
+    later = checked(place, own, replace(wanted, demanded=False))[what]
+    assert (later.state, later.next_step) == ("later", "opsportal target upgrade web-01 brings it")
     place.host.certify(certificate(place.host.host_key))
     assert checked(place, own, wanted)[what].state == "missing", "an older one"
     place.host.certify(made)
