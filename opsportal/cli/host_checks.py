@@ -90,8 +90,9 @@ def read(said: str, need: Need, *, old: str = "") -> Iterator[Line]:
     for key, what, step in _wanted(need):
         state = found.get(key, "unknown")
         if (key, state, need.demanded) == ("hostcertificate", "missing", False):
-            state, step = "later", f"opsportal target upgrade {need.target} brings it"
-        yield Line(state, what, "" if state == "ok" else _looked(state, step))
+            yield Line("later", what, f"opsportal target upgrade {need.target} brings it")
+        else:
+            yield Line(state, what, "" if state == "ok" else _looked(state, step))
     if old:
         yield _opened([key for state, _, key in rows if state == "opens"], found.get("old", "unknown"))
 
