@@ -67,7 +67,8 @@ class Liar:
             return {"value": APPROVAL, "statement": statement}
         if path.endswith("/controls/statement/"):
             return {"value": HONEST, "statement": statement}
-        return {"control": "labels", "object": HONEST["object"], "statement": statement, "state": "confirmed", "no": 1}
+        told = {"id": CHANGE, "control": "labels", "object": HONEST["object"], "state": "confirmed", "no": 1}
+        return {**told, "statement": statement}
 
 
 @pytest.fixture
