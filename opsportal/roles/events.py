@@ -15,6 +15,7 @@ KINDS_OF: dict[str, str] = {
     "log.recovered": OWNER,
     "heartbeat": "sequencer",
     "clock.off": "sequencer",
+    "log.anchored": "sequencer",
     "bootstrap": "web",
     "control": ASKED,
     "inventory": "scheduler",

@@ -98,6 +98,20 @@ VARIABLES = {
             "File (C2SP tlog-policy) with the evidence log's witnesses; read by the sequencer alone. Unset: none.",
         ),
         Variable(
+            "OPSPORTAL_TSA_URL",
+            "text",
+            "",
+            "A time-stamping authority (RFC 3161, over HTTP) for the log's checkpoints; asked by the sequencer. Unset: "
+            "none.",
+        ),
+        Variable(
+            "OPSPORTAL_TSA_ROOTS_FILE",
+            "text",
+            "",
+            "File (PEM) with the certificates that its time stamps must lead to.",
+        ),
+        Variable("OPSPORTAL_TSA_EVERY_MIN", "integer", "60", "Minutes between two time stamps that nobody asked for."),
+        Variable(
             "OPSPORTAL_LOG_READERS",
             "text",
             "auditors",

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import asdict
 from datetime import datetime
 from typing import Any
 
@@ -292,4 +293,5 @@ def pulse(found: Pulse) -> dict[str, Any]:
         "lag_s": round(found.lag_s, 3),
         "silences": [{"since": at(one.since), "until": at(one.until)} for one in found.silences],
         "check": checked,
+        "stamped": asdict(found.stamped) | {"at": at(found.stamped.at)} if found.stamped else None,
     }

@@ -8,6 +8,7 @@ KINDS: Mapping[str, tuple[str, ...]] = {
     "genesis": ("portal", "profile", "environments", "runners"),
     "bootstrap.granted": ("subject", "grant", "verbs", "at", "expires_at", "keys"),
     "heartbeat": (),
+    "log.anchored": ("size", "root", "token", "authority", "says"),
     "log.recovered": ("former", "verifier", "restored", "known", "reason", "by"),
     "control.proposed": ("control", "change", "object", "gains"),
     "control.confirmed": ("control", "change", "object", "gains", "production", "profile"),

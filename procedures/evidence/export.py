@@ -14,6 +14,7 @@ from django.db import transaction
 from procedures.domain.canonical import canon, moment, sha256_hex
 from procedures.domain.errors import OpsError
 from procedures.evidence import verify
+from procedures.evidence.anchored import anchored
 from procedures.evidence.cosignatures import (
     answering,
     cosigners,
@@ -80,6 +81,9 @@ def export_pack(
                 raise
             note = note_with_lines(checkpoint, _keys(policy))
             staging.put("log/checkpoint.end", [note.encode()])
+            stamps = anchored(checkpoint)
+            for row in stamps:
+                staging.put(f"log/anchors/{row.pk:08d}.tsr", [bytes(row.token)])
             staging.put("README.txt", [_readme(note, log_key, separation, policy)])
             manifest = _manifest(staging, reading, wanted, sampled, exporter, at)
             if policy is not None:  # whose lines may stand under its notes; what they count for is the reader's affair
@@ -88,7 +92,9 @@ def export_pack(
             event = _made(manifest, exporter, at)
             staging.put("export.tlog-proof", [_proof(event)])
             staging.write(into)
-            level = _level(policy, [note, staging.read("export.tlog-proof").partition(b"\n\n")[2].decode()])
+            level = _level(
+                bool(stamps), policy, [note, staging.read("export.tlog-proof").partition(b"\n\n")[2].decode()]
+            )
         return {"events": checkpoint.size, "runs": manifest["counts"]["runs"], "event": str(event.id), "level": level}
     raise AssertionError("unreachable")
 
@@ -101,9 +107,9 @@ def _made(manifest: Mapping[str, Any], exporter: UUID, at: datetime) -> Event:
         return record("export.made", actor=exporter, at=at, facts=facts)
 
 
-def _level(policy: Policy | None, notes: Sequence[str]) -> str:
+def _level(stamped: bool, policy: Policy | None, notes: Sequence[str]) -> str:
     met = policy is not None and all(policy.met(cosigners(note, _keys(policy))) for note in notes)
-    return "WITNESSED" if met else "SIGNED"
+    return "SIGNED" if not met else "TIMESTAMPED" if stamped else "WITNESSED"
 
 
 def _up_to_now(policy: Policy | None) -> Checkpoint:

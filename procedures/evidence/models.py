@@ -98,6 +98,25 @@ class WitnessContact(models.Model):
     added_at = models.DateTimeField(default=now)
 
 
+class Anchor(models.Model):
+    """An RFC 3161 time stamp over a checkpoint's note, as the authority answered. `at` is the moment that it says."""
+
+    id = models.BigAutoField(primary_key=True)
+    checkpoint = models.ForeignKey(Checkpoint, on_delete=models.PROTECT, related_name="anchors")
+    authority = models.CharField(max_length=253)
+    token = models.BinaryField()
+    at = models.DateTimeField()
+
+
+class AnchorState(models.Model):
+    """One row where the portal has an authority: which checkpoint an export wishes stamped, and what is wrong."""
+
+    id = models.PositiveSmallIntegerField(primary_key=True)
+    wished_size = models.BigIntegerField(default=0)
+    problem = models.CharField(max_length=300, default="")
+    problem_at = models.DateTimeField(null=True)
+
+
 class LogCheck(models.Model):
     """One whole check of evidence: when, over how many events, and what did not fit (the first hundred, in words)."""
 

@@ -8,7 +8,7 @@ from datetime import datetime, timedelta
 from django.db.models import F, Window
 from django.db.models.functions import Lag
 
-from procedures.evidence.models import Event, LogCheck, Outbox
+from procedures.evidence.models import Anchor, AnchorState, Event, LogCheck, Outbox
 from procedures.evidence.sequence import HEARTBEAT
 
 LATE = HEARTBEAT + timedelta(minutes=1)
@@ -26,6 +26,16 @@ class Silence:
 
 
 @dataclass(frozen=True, slots=True)
+class Stamped:
+    """The last time stamp of somebody else's clock (RFC 3161), and what is wrong with the authority, if anything."""
+
+    size: int
+    at: datetime | None
+    authority: str
+    problem: str
+
+
+@dataclass(frozen=True, slots=True)
 class Pulse:
     """`lag_s`: how long the oldest event waits for the log. `silences`: of the last ninety days, newest first."""
 
@@ -34,6 +44,7 @@ class Pulse:
     lag_s: float
     silences: list[Silence]
     check: LogCheck | None
+    stamped: Stamped | None
 
     @property
     def beats(self) -> bool:
@@ -47,7 +58,17 @@ def pulse(at: datetime) -> Pulse:
     lag_s = max(0.0, (at - oldest).total_seconds()) if oldest else 0.0
     now = [Silence(last, None)] if last is not None and at - last > LATE else []
     newest = LogCheck.objects.order_by("-id").first()
-    return Pulse(last, Outbox.objects.count(), lag_s, now + _past(at), newest)
+    return Pulse(last, Outbox.objects.count(), lag_s, now + _past(at), newest, _stamped())
+
+
+def _stamped() -> Stamped | None:
+    """None where the portal has no authority and never had one."""
+    state = AnchorState.objects.filter(pk=1).first()
+    row = Anchor.objects.defer("token").order_by("-id").first()
+    problem = state.problem if state else ""
+    if row is None:
+        return Stamped(0, None, "", problem) if state else None
+    return Stamped(row.checkpoint_id, row.at, row.authority, problem)
 
 
 def _past(at: datetime) -> list[Silence]:

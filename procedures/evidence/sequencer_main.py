@@ -57,8 +57,11 @@ def _go_on(sequencer: Sequencer, witnesses: Submitting | None, stop: threading.E
     from django.conf import settings
 
     from opsportal import alive
+    from procedures.evidence.anchoring import anchoring
     from procedures.evidence.sequence import run_forever
 
+    if (stamps := anchoring()) is not None:
+        stamps.begin()
     if witnesses is None:
         run_forever(sequencer, stop, alive=lambda: alive.touch(settings.OPSPORTAL_ALIVE_FILE))
         return

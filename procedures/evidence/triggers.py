@@ -9,7 +9,7 @@ from django.db.backends.base.base import BaseDatabaseWrapper
 
 from procedures.domain.guards import closed
 
-FIXED = ("evidence_event", "evidence_leaf", "evidence_checkpoint", "evidence_cosignature")
+FIXED = ("evidence_event", "evidence_leaf", "evidence_checkpoint", "evidence_cosignature", "evidence_anchor")
 
 
 def fixed(connection: BaseDatabaseWrapper) -> list[str]:

@@ -2,11 +2,13 @@
 """Verifies an OpsPortal evidence pack offline, with Python's standard library and the log's public key alone.
 
     python3 verify.py pack.zip --log-key KEYTEXT|FILE [--witness-key KEYTEXT|FILE …] [--quorum N] [--policy FILE]
-                      [--require INTACT|SIGNED|WITNESSED] [--json]
+                      [--tsa-roots FILE] [--require INTACT|SIGNED|WITNESSED|TIMESTAMPED] [--json]
     python3 verify.py event.tlog-proof --log-key …      the same for the proof of one event
 
 INTACT: hashes and proofs hold. SIGNED: by the log's key. WITNESSED: a quorum of the witnesses whose keys you give (all
 of them unless --quorum says fewer, or as a tlog-policy file says) saw this very log grow, without a rewrite.
+TIMESTAMPED: that, and an RFC 3161 time stamp over the end of the log leads to the certificates in --tsa-roots, as the
+program openssl says.
 Exit status: 0 verified at the level asked for, 1 failed, 2 malformed, 3 undetermined, 64 wrong use.
 The last line is `verdict: LEVEL`. What this cannot prove is printed with every result.
 """
@@ -26,7 +28,9 @@ import itertools
 import json
 import re
 import shlex
+import shutil
 import struct
+import subprocess
 import sys
 import tempfile
 import zlib
@@ -2178,7 +2182,8 @@ def check_form(pack: Pack, manifest: Row) -> None:
         raise Failed(member, "names a sample that its filter does not", 2)
     if manifest["query"] != query(wanted):
         raise Failed(member, "says another query than its filter")
-    kinds = r"bodies/\d{8}\.jsonl|disclosures/\d{8}\.jsonl|attest/run-[0-9a-f-]{36}\.dsse\.json|reports/[a-z_]+\.csv"
+    kinds = r"log/anchors/\d{8}\.tsr|(bodies|disclosures)/\d{8}\.jsonl|reports/[a-z_]+\.csv"
+    kinds += r"|attest/run-[0-9a-f-]{36}\.dsse\.json"
     for name in pack.places:
         if name not in NEEDED + DERIVED and not re.fullmatch(kinds, name):
             raise Failed(name, "is no member of a pack", 2)
@@ -2277,8 +2282,82 @@ def check_reports(pack: Pack, reading: Reading) -> dict[str, bytes]:
     return tables
 
 
-def verify(data: bytes | BinaryIO, key: str | None, require: str = "SIGNED", policy: Policy | None = None) -> Row:
-    """Check a whole pack, given as bytes or as a seekable file. `policy` says which witnesses the reader trusts.
+def _der(data: bytes) -> list[tuple[int, bytes]]:
+    """(tag, content) of each value in DER bytes, of which each is whole. Raises ValueError."""
+    found = []
+    while data:
+        if len(data) < 2 or data[0] & 31 == 31:
+            raise ValueError("a value in another form")
+        size, head = data[1], 2
+        if size & 128:
+            head += size & 127
+            size = int.from_bytes(data[2:head], "big")
+        if not 2 <= head <= 6 or len(data) < head + size:
+            raise ValueError("a value that is cut short")
+        found.append((data[0], data[head : head + size]))
+        data = data[head + size :]
+    return found
+
+
+def stamped(answer: bytes) -> tuple[bytes, int]:
+    """(SHA-256, POSIX seconds) that an RFC 3161 answer says; its signature is not looked at. Raises ValueError."""
+    try:
+        whole = _der(_der(answer)[0][1])
+        signed = _der(_der(_der(whole[1][1])[1][1])[0][1])
+        info = _der(_der(_der(_der(signed[2][1])[1][1])[0][1])[0][1])
+        mark = _der(info[2][1])
+        moment = info[4][1].decode("ascii")
+        if _der(mark[0][1])[0][1] != bytes.fromhex("608648016503040201") or len(mark[1][1]) != 32:
+            raise ValueError("not over SHA-256")
+        at = dt.datetime.strptime(moment.split(".")[0].rstrip("Z") + "+0000", "%Y%m%d%H%M%S%z")
+    except (IndexError, UnicodeDecodeError) as problem:
+        raise ValueError("no RFC 3161 time stamp: %s" % problem)
+    return mark[1][1], int(at.timestamp())
+
+
+def check_anchors(pack: Pack, roots: str | None) -> list[Row]:
+    """Each time stamp is over the end of the log as its key signed it. `sound`: it leads to the certificates given."""
+    note = pack.read("log/checkpoint.end")
+    text, blank, lines = note.rpartition(b"\n\n")
+    data, found = text + blank + lines.split(b"\n")[0] + b"\n", []
+    for name in sorted(name for name in pack.places if name.startswith("log/anchors/")):
+        answer = pack.read(name)
+        try:
+            mark, at = stamped(answer)
+        except ValueError as problem:
+            raise Failed(name, "is no time stamp: %s" % problem, 2)
+        if mark != hashlib.sha256(data).digest():
+            raise Failed(name, "is over something else than the end of this log")
+        found.append({"at": _when(at), "sound": roots is not None and _openssl(name, answer, data, at, roots)})
+    return found
+
+
+def _openssl(name: str, answer: bytes, data: bytes, at: int, roots: str) -> bool:
+    """Whether openssl finds that a time stamp leads to these certificates; False where there is no openssl."""
+    program = shutil.which("openssl")
+    if program is None:
+        return False
+    with tempfile.TemporaryDirectory() as folder:
+        files = [folder + "/answer", folder + "/data"]
+        for path, content in zip(files, (answer, data)):
+            with open(path, "wb") as file:
+                file.write(content)
+        words = [program, "ts", "-verify", "-in", files[0], "-data", files[1], "-CAfile", roots, "-attime", str(at)]
+        done = subprocess.run(words, capture_output=True, stdin=subprocess.DEVNULL)
+    if done.returncode != 0:
+        raise Failed(name, "does not lead to the certificates that you gave")
+    return True
+
+
+def verify(
+    data: bytes | BinaryIO,
+    key: str | None,
+    require: str = "SIGNED",
+    policy: Policy | None = None,
+    roots: str | None = None,
+) -> Row:
+    """Check a whole pack, given as bytes or as a seekable file. `policy` says which witnesses the reader trusts,
+    `roots` is a file with the certificates that time stamps must lead to.
 
     Returns a dict of what was found; raises Failed.
     """
@@ -2298,6 +2377,9 @@ def verify(data: bytes | BinaryIO, key: str | None, require: str = "SIGNED", pol
     cosigned = check_end(pack, manifest, reading.headers.tree.root(), key, known)
     later = check_proof(pack, manifest, key, known)
     level = "INTACT" if key is None else "WITNESSED" if policy.met(cosigned) and policy.met(later) else "SIGNED"
+    stamps = check_anchors(pack, roots)
+    if level == "WITNESSED" and any(one["sound"] for one in stamps):
+        level = "TIMESTAMPED"
     if LEVELS.index(level) < LEVELS.index(require):
         raise Failed("log/checkpoint.end", "reaches %s, and %s is asked for" % (level, require), 3)
     return {
@@ -2322,9 +2404,10 @@ def verify(data: bytes | BinaryIO, key: str | None, require: str = "SIGNED", pol
         "witnesses": [
             {"name": vkey(one)[0], "at": _when(at), "trusted": one in trusted} for one, at in sorted(cosigned.items())
         ],
+        "stamps": stamps,
         "samples": len(reading.samples.drawn),
         "unread": [name for name in DERIVED if name in pack.places],
-        "not_proven": [*LIMITS, *([] if level == "WITNESSED" else [UNWITNESSED])],
+        "not_proven": [*LIMITS, *([] if level in ("WITNESSED", "TIMESTAMPED") else [UNWITNESSED])],
     }
 
 
@@ -2343,6 +2426,9 @@ def told(found: Row) -> str:
     for row in found["witnesses"]:
         counts = "" if row["trusted"] else "; you did not give this key, so it counts for nothing"
         rows.append("Cosigned by %s at %s UTC%s." % (row["name"], row["at"], counts))
+    for row in found["stamps"]:
+        counts = "" if row["sound"] else "; that is what it says, its signature was not checked (--tsa-roots, openssl)"
+        rows.append("Time stamp of %s UTC%s." % (row["at"], counts))
     for row in found["recovered"]:
         lost = "an unknown number of" if row["lost"] is None else row["lost"]
         said = "LOG OPENED ANEW: leaf %d, after %s went back to %d events; %s published events are not in it."
@@ -2407,6 +2493,7 @@ def main(argv: list[str]) -> int:
     parser.add_argument("--witness-key", action="append", help="a witness's key that you trust; may repeat")
     parser.add_argument("--quorum", type=int, help="how many of these witnesses are enough [all of them]")
     parser.add_argument("--policy", help="instead: a C2SP tlog-policy file")
+    parser.add_argument("--tsa-roots", help="file (PEM) with certificates that time stamps must lead to")
     parser.add_argument("--require", choices=LEVELS, default="SIGNED")
     parser.add_argument("--json", action="store_true")
     try:
@@ -2425,7 +2512,7 @@ def main(argv: list[str]) -> int:
             found = (
                 verify_entry(pack.read(), key, given.require, policy)
                 if alone
-                else verify(pack, key, given.require, policy)
+                else verify(pack, key, given.require, policy, given.tsa_roots)
             )
     except Failed as problem:
         verdict = {1: "FAILED", 2: "MALFORMED", 3: "UNDETERMINED"}[problem.code]

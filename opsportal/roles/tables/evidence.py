@@ -21,6 +21,8 @@ TABLES = (
     Table("evidence_tile", web=READ, scheduler=READ, sequencer="select insert update(hashes)", reader=READ),
     Table("evidence_checkpoint", web=READ, scheduler=READ, sequencer=ADD, reader=READ),
     Table("evidence_cosignature", web=READ, scheduler=READ, sequencer=ADD, reader=READ),
+    Table("evidence_anchor", web=READ, scheduler=READ, sequencer=ADD, reader=READ),
+    Table("evidence_anchorstate", web="select update(wished_size)", sequencer=f"{COUNT} delete", reader=READ),
     Table("evidence_logcheck", web=READ, scheduler=ADD, reader=READ),
     Table("evidence_witnesscontact", web=READ, scheduler=READ, sequencer=f"{COUNT} delete", reader=READ),
     Table("evidence_runcounter", Within.COUNTED, web=COUNT, scheduler=COUNT, pool=COUNT, issuer=COUNT),
