@@ -86,8 +86,6 @@ KINDS_OF: dict[str, str] = {
     "lease": "issuer",
     "lease.revoked": "issuer scheduler",
     "export": "web",
-    "population": "web",
-    "sample": "web",
     "use": "web",
     "population": "web",
     "sample": "web",
