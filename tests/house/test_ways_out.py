@@ -46,6 +46,7 @@ KNOWN = {
     "procedures.domain.providers": "reads certificates of signed settings; asks nobody",
     "procedures.definitions.lint.tools": "shellcheck over a text, without a network of its own",
     "procedures.definitions.starter": "a socket pair to a child in the sandbox",
+    "procedures.evidence.verify": "openssl over a file, and only by a reader's own certificates, which no door names",
     "procedures.git.call": "a door asks whether an address is one; fetching is the scheduler's",
     "procedures.policy.evaluator": "the evaluator's child, which can open and start nothing",
     "procedures.sandbox.confined": "starts what describes another package's actions, without a network",
