@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import io
+import os
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -51,7 +52,17 @@ class Log:
                 patch.setattr(verify, "_count_ahead", lambda *_: None)
             told = {"exporter": self.world.mira.subject, "log_key": self.key, "separation": "none"}
             export.export_pack(file, wanted=wanted, at=now(), **told)
+        keep(file.getvalue(), self.key)
         return file.getvalue()
+
+
+def keep(pack: bytes, log_key: str) -> None:
+    """Keep what a test made where OPSPORTAL_KEEP_PACKS says: tests/golden/README.md tells what for."""
+    if folder := os.environ.get("OPSPORTAL_KEEP_PACKS"):
+        test = os.environ["PYTEST_CURRENT_TEST"].split("::")[-1].split(" ")[0].split("[")[0]
+        number = len(list(Path(folder).glob(f"{test}.*.zip")))
+        Path(folder, f"{test}.{number}.zip").write_bytes(pack)
+        Path(folder, f"{test}.{number}.key").write_text(log_key)
 
 
 @pytest.fixture

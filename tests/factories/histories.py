@@ -92,12 +92,12 @@ class History:
     def __init__(self, seed: int = 1) -> None:
         self.chance = random.Random(seed)
         self.at = datetime(2026, 3, 1, tzinfo=UTC)
-        self.log = LogKey("pack.example/evidence/log", key(f"log{seed}"))
+        self.log = LogKey("pack.example/evidence/log", key("log"))
         self.witnesses = [CosigningKey(f"{name}.example/w", key(name)) for name in ("one", "two")]
         self.written: list[Written] = []
         self.tree = Frontier()
         self.no = 0
-        self.runner, self.runner_key = self.uuid(), key(f"runner{seed}")
+        self.runner, self.runner_key = self.uuid(), key("runner")
         self.said = (0, "")  # the runner's last sequence number, and the digest of that statement
 
     def uuid(self) -> str:

@@ -1,0 +1,32 @@
+"""Every pack that was ever kept still says what it said."""
+
+from __future__ import annotations
+
+import pytest
+
+from procedures.evidence import verify
+from tests.golden.keep import found, kept, releases
+
+
+@pytest.mark.parametrize("release", releases())
+def test_packs_of_before_verify_and_say_the_same(release: str) -> None:
+    packs = list(kept(release))
+    assert packs
+    for name, data, said in packs:
+        assert found(data, said["log_key"]) == said["found"], name
+
+
+@pytest.mark.parametrize("release", releases())
+def test_no_kept_pack_verifies_with_a_byte_changed(release: str) -> None:
+    for name, data, said in kept(release):
+        for part in ("log/headers.jsonl", "log/checkpoint.end", "manifest.json"):
+            members = verify.unzip(data)
+            changed = bytearray(members[part])
+            changed[len(changed) // 2] ^= 1
+            with pytest.raises(verify.Failed):
+                verify.verify(verify.zip_bytes(members | {part: bytes(changed)}), said["log_key"])
+        assert name
+
+
+def test_both_forms_are_kept() -> None:
+    assert {"form-1", "form-2"} <= set(releases())
