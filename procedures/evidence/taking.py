@@ -91,4 +91,5 @@ def _attest(header: Mapping[str, Any], body: Mapping[str, Any], attested: list[t
 def _reports(reading: verify.Reading, into: Staging) -> None:
     for name, text in reading.tables().items():
         into.put(name, [text])
-    into.put("reports/population.csv", reading.population.rows())
+    for name, rows in reading.streams().items():
+        into.put(name, rows.rows())

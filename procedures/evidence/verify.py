@@ -1275,13 +1275,36 @@ class Foresight:
         return min(at, self.late[self.turn][1]) if self.turn < len(self.late) else at
 
 
-class Population:
+class Rows:
+    """A report whose rows come in its own order; kept on disk beyond a megabyte."""
+
+    def __init__(self, titles: list[str]) -> None:
+        self.file = tempfile.SpooledTemporaryFile(1 << 20)  # noqa: SIM115 (closed with the object)
+        self.add(titles)
+
+    def add(self, row: list[Any]) -> None:
+        self.file.write(table([row]))
+
+    def rows(self) -> Iterator[bytes]:
+        """The file, piece by piece."""
+        self.file.seek(0)
+        yield from iter(lambda: self.file.read(CHUNK), b"")
+        self.file.seek(0, 2)
+
+    def sha256(self) -> str:
+        digest = hashlib.sha256()
+        for row in self.rows():
+            digest.update(row)
+        return digest.hexdigest()
+
+
+class Population(Rows):
     """A row per run of the scope in the order of run numbers, as reports/population.csv holds it."""
 
     TITLES = ["no", "run", "procedure", "environment", "requester", "requested_at", "outcome", "risk", "ended_at"]
 
     def __init__(self) -> None:
-        self.file = tempfile.SpooledTemporaryFile(1 << 22)  # noqa: SIM115 (closed with the object)
+        self.file = tempfile.SpooledTemporaryFile(1 << 20)  # noqa: SIM115 (closed with the object)
         self.places = array.array("Q")
         self.count = 0
 
@@ -1301,12 +1324,6 @@ class Population:
                 (size,) = struct.unpack(">I", self.file.read(4))
                 yield self.file.read(size)
         self.file.seek(0, 2)
-
-    def sha256(self) -> str:
-        digest = hashlib.sha256()
-        for row in self.rows():
-            digest.update(row)
-        return digest.hexdigest()
 
 
 class Run:
@@ -1401,7 +1418,7 @@ class Story:
         self.lacking: dict[str, str] = {}
         self.runs: dict[str, Row] = {}
         self.chains: dict[str, tuple[int, str]] = {}
-        self.denials: list[list[Any]] = []
+        self.denials = Rows(["index", "kind", "code", "reason"])
 
     def take(self, index: int, header: Row, body: Row, member: str) -> None:
         """Fold the next event in; raises Failed where it breaks a rule."""
@@ -1414,7 +1431,7 @@ class Story:
             raise Failed(member, "a draft got a credential")
         if kind in ("access.denied", "lease.refused", "run.denied"):
             said = body.get("reason") or body.get("why") or body["message"]
-            self.denials.append([index, kind, body.get("code", ""), said])
+            self.denials.add([index, kind, body.get("code", ""), said])
         if "run" in header:
             _run_event(authority, self.accepted, self.runs, self.strengths, header, body, member)
         if kind == "run.claimed" and self.runs[header["run"]]["production"]:
@@ -1480,7 +1497,6 @@ class Story:
         return {
             **({"reports/approved_ahead.csv": table(ahead)} if len(ahead) > 1 else {}),
             "reports/asserted.csv": table([["index", "control", "why"]] + asserted),
-            "reports/refusals.csv": table([["index", "kind", "code", "reason"]] + self.denials),
             "reports/break_glass.csv": table([titles] + glass),
             "reports/strengths.csv": table([["strength", "decisions"]] + counts),
         }
@@ -1601,8 +1617,12 @@ class Reading:
             found.append({"event": event, "values": lacking, "paths": paths})
         return found
 
+    def streams(self) -> dict[str, Rows]:
+        """The reports that grow with the log."""
+        return {"reports/population.csv": self.population, "reports/refusals.csv": self.story.denials}
+
     def tables(self) -> dict[str, bytes]:
-        """The reports that are kept in memory; the population is not."""
+        """The other reports, which are kept in memory."""
         return {**self.story.tables(), **self.samples.tables()}
 
 
@@ -2274,10 +2294,12 @@ def check_reports(pack: Pack, reading: Reading) -> dict[str, bytes]:
     for name, text in tables.items():
         if pack.digests.get(name) != sha256(text):
             raise Failed(name, "is not what the log says")
-    if pack.digests.get("reports/population.csv") != reading.population.sha256():
-        raise Failed("reports/population.csv", "is not what the log says")
+    streams = reading.streams()
+    for name, rows in streams.items():
+        if pack.digests.get(name) != rows.sha256():
+            raise Failed(name, "is not what the log says")
     for name in pack.places:
-        if name.endswith(".csv") and name not in tables and name != "reports/population.csv":
+        if name.endswith(".csv") and name not in tables and name not in streams:
             raise Failed(name, "is no report that this verifier recomputes", 2)
     return tables
 
