@@ -68,6 +68,7 @@ class Host:
     folder: Path
     number: int
     port: int = 0
+    shell: str = field(default="/bin/sh", kw_only=True)
     address: str = "127.0.0.1"
     within: tuple[str, ...] = ()
     process: subprocess.Popen[bytes] | None = field(default=None, repr=False)
@@ -141,7 +142,7 @@ class Host:
         """Accounts of its own, for the mount namespace of an sshd that root starts."""
         etc = self.folder / "etc"
         Path("/run/sshd").mkdir(mode=0o755, exist_ok=True)
-        row = f"deploy:x:{self.uid}:{self.uid}:practice:{self.home}:/bin/sh\n"
+        row = f"deploy:x:{self.uid}:{self.uid}:practice:{self.home}:{self.shell}\n"
         (etc / "passwd").write_text(Path("/etc/passwd").read_text() + row)
         (etc / "group").write_text(Path("/etc/group").read_text() + f"deploy:x:{self.uid}:\n")
         (etc / "shadow").write_text("deploy:*:19000:0:99999:7:::\nroot:*:19000:0:99999:7:::\n")

@@ -30,7 +30,16 @@ COMMIT: Mapping[str, Any] = {
     "gitAuthorEmail": LINE,
 }
 SSH = re.compile(r"^ssh://([a-z_][a-z0-9_.-]{0,31})@([A-Za-z0-9.-]+)(?::([0-9]{1,5}))?(/[A-Za-z0-9._/~-]+)$")
-MAIL = re.compile(r"^[^\s<>@]+@[^\s<>@]+$")
+MAIL = re.compile(r"[^\s<>@\x00-\x1f\x7f]+@[^\s<>@\x00-\x1f\x7f]+")
+NAME = re.compile(r"[^<>\x00-\x1f\x7f]+")
+DEFAULT_MAIL = "run@opsportal.invalid"
+
+
+class AuthorRefused(OpsError):
+    """A commit cannot be by somebody of this name or address."""
+
+    code = "publish.author-refused"
+    next_step = "Give a plain name and an address, or leave both out."
 
 
 class CredentialElsewhere(OpsError):
@@ -133,19 +142,26 @@ def committed(call: ActionCall, folder: Path, message: str, *, base: str = "") -
     files = {f"{into}/{path}".lstrip("/"): place.read_bytes() for path, place in workspace.listed(root)}
     if not files:
         raise workspace.PathRefused("There is nothing to publish: the workspace is empty there.")
-    mail = str(call.input.get("gitAuthorEmail") or "")
-    words = Words(
-        message=message,
-        name=str(call.input.get("gitAuthorName") or "OpsPortal"),
-        mail=mail if MAIL.fullmatch(mail) else "run@opsportal.invalid",
-        at=int(now().timestamp()),
-    )
+    name, mail = _author(call.input)
+    words = Words(message=message, name=name, mail=mail, at=int(now().timestamp()))
     return Made(folder, push.commit(folder, files, words, base=base), len(files))
 
 
+def _author(given: Mapping[str, Any]) -> tuple[str, str]:
+    """Name and mail of who a commit is by. Raises AuthorRefused rather than letting git leave something out."""
+    name, mail = str(given.get("gitAuthorName") or "OpsPortal"), str(given.get("gitAuthorEmail") or DEFAULT_MAIL)
+    if not NAME.fullmatch(name) or name != name.strip():
+        raise AuthorRefused("gitAuthorName holds the end of a line, another control, < or >, or outer blanks.")
+    if not MAIL.fullmatch(mail):
+        raise AuthorRefused("gitAuthorEmail is no address such as name@example.com.")
+    return name, mail
+
+
 def what(call: ActionCall) -> Mapping[str, Any]:
-    """What a plan says of the commit."""
+    """What a plan says of the commit. Raises AuthorRefused."""
     given = call.input
+    if not any(isinstance(given.get(key), Unresolved) for key in ("gitAuthorName", "gitAuthorEmail")):
+        _author(given)
     return {
         "from": given.get("sourcePath") or ".",
         "message": _plain(given.get("gitCommitMessage") or given.get("commitMessage") or "initial commit"),

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import contextlib
 import json
+import re
 import ssl
 import threading
 from collections.abc import Mapping
@@ -21,6 +22,7 @@ from procedures.domain.seen import host_of, seen
 MAX_BODY = limits.ANSWER_BYTES
 SHOWN = 2_000
 STATUS = {"type": "integer", "minimum": 100, "maximum": 599}
+CONTROL = re.compile(r"[\x00-\x08\x0a-\x1f\x7f]")
 KEPT_HEADERS = frozenset({"content-type", "location", "etag", "retry-after", "x-request-id"})
 
 
@@ -153,8 +155,9 @@ def _body(call: ActionCall) -> tuple[list[tuple[bytes, bytes]], bytes]:
         value = call.secret_env[name].reveal().decode() if name in call.secret_env else call.env.get(name, "")
         header = auth.get("header", "authorization").lower()
         headers[header] = f"Bearer {value}" if header == "authorization" else value
-    if any("\r" in value or "\n" in value for value in headers.values()):
-        raise OpsError("The value of a header holds the end of a line.")
+    for name, value in headers.items():
+        if CONTROL.search(value) or value != value.strip(" \t"):
+            raise OpsError(f"The header {name} holds the end of a line, another control character, or outer blanks.")
     return [(name.encode(), value.encode()) for name, value in headers.items()], content
 
 

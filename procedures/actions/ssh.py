@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import hashlib
+import re
 from collections.abc import Mapping
 from typing import Any, ClassVar, Literal
 
@@ -32,8 +33,16 @@ target=$OPS_TARGET
 new=$(mktemp "$(dirname "$target")/.opsportal.XXXXXXXX")
 cat >"$new"
 chmod "$OPS_MODE" "$new"
-mv -f "$new" "$target"
+mv -fT "$new" "$target"
 """
+MODE = re.compile(r"0?[0-7]{3}")
+
+
+class PlaceRefused(OpsError):
+    """A file cannot be put there."""
+
+    code = "ssh.place-refused"
+    next_step = "Give an absolute path without `..` and control characters, and a mode such as 0644."
 
 
 class _Ssh(Action):
@@ -219,6 +228,10 @@ class SshCopy(_Ssh):
     def script(self, call: ActionCall) -> bytes:
         return COPY_SCRIPT
 
+    def payload(self, call: ActionCall, salt: str) -> Payload:
+        require_place(str(call.input["to"]), str(call.input.get("mode", "0644")))
+        return super().payload(call, salt)
+
     def extra_env(self, call: ActionCall) -> dict[str, bytes]:
         return {"OPS_TARGET": str(call.input["to"]).encode(), "OPS_MODE": str(call.input.get("mode", "0644")).encode()}
 
@@ -227,4 +240,15 @@ class SshCopy(_Ssh):
 
     def shown(self, call: ActionCall) -> Mapping[str, Any]:
         content = call.files[str(call.input["file"])]
+        if not any(isinstance(call.input.get(key), Unresolved) for key in ("to", "mode")):
+            require_place(str(call.input["to"]), str(call.input.get("mode", "0644")))
         return {"file": call.input["file"], "to": call.input["to"], "sha256": hashlib.sha256(content).hexdigest()}
+
+
+def require_place(to: str, mode: str) -> None:
+    """Raises PlaceRefused: a value that is part of a path leads to no other folder, and names a file."""
+    parts = to.split("/")
+    if not to.startswith("/") or {".", ".."} & set(parts) or not parts[-1] or not to.isprintable():
+        raise PlaceRefused(f"`to` is no plain path of a file on the target: {to[:200]!r}.")
+    if not MODE.fullmatch(mode):
+        raise PlaceRefused(f"`mode` is none such as 0644: {mode[:20]!r}.")

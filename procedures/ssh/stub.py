@@ -28,8 +28,8 @@ printf %s "$two" | base64 -d >"$D/rows" || fail "line 2 is broken" 125
 : >"$D/argv"; : >"$D/output"
 while read -r kind name value; do
   case $kind in
-    A) printf '%s\n' "$value" >>"$D/argv" ;;
-    F) printf %s "$value" | base64 -d >"$D/$name" ;;
+    A) printf '%s\n' "$value" >>"$D/argv" || fail "there is no room for what was sent" 125 ;;
+    F) printf %s "$value" | base64 -d >"$D/$name" || fail "there is no room for what was sent" 125 ;;
     E) v=$(printf %s "$value" | base64 -d; printf x); export "$name=${v%x}" ;;
   esac
 done <"$D/rows"

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import tempfile
 from collections.abc import Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 from uuid import uuid4
@@ -59,17 +60,26 @@ class Place:
 
 @pytest.fixture(scope="module")
 def place(host_number: int) -> Iterator[Place]:
+    with placed(101 + host_number) as found:
+        yield found
+
+
+@contextmanager
+def placed(number: int, shell: str = "/bin/sh") -> Iterator[Place]:
+    """A host whose account has this login shell."""
     need("sshd")
     folder = Path(tempfile.mkdtemp(prefix="opsportal-sshd-", dir="/var/tmp"))
     folder.chmod(0o711)
     keys = folder / "keys"
     keys.mkdir(mode=0o700)
     load_ca(keys / "ssh-ca-staging")
-    host = Host("web-01", folder / "web-01", 101 + host_number)
+    host = Host("web-01", folder / "web-01", number, shell=shell)
     host.start()
     host.trust(ca=(keys / "ssh-ca-staging.pub").read_text())
     target = Target(
         uuid4(), "web-01", "staging", "127.0.0.1", host.port, host.host_key, fingerprint(host.host_key), "certificate"
     )
-    yield Place(host, target, SshCertificate(keys, "127.0.0.1/32"), keys)
-    host.stop()
+    try:
+        yield Place(host, target, SshCertificate(keys, "127.0.0.1/32"), keys)
+    finally:
+        host.stop()
