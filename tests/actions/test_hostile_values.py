@@ -8,7 +8,8 @@ from pathlib import Path
 import pytest
 
 from procedures.definitions import registry
-from tests.actions.hostile_rows import ROWS, Town
+from tests.actions.hostile_rows import ROWS
+from tests.actions.hostile_town import Town
 from tests.actions.hostile_values import NOBODY_CARRIES, SOME, VALUES, problem_of, wrong
 from tests.actions.test_http import Seen
 from tests.actions.test_http import server as web  # noqa: F401 - a fixture

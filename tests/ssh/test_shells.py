@@ -1,4 +1,4 @@
-"""Whatever shell an account logs in with, a hostile value arrives as it was sent: the shell reads base64 words alone."""
+"""Whatever shell an account logs in with, a hostile value arrives as it was sent: it reads base64 words alone."""
 
 from __future__ import annotations
 
@@ -6,7 +6,7 @@ from collections.abc import Iterator
 
 import pytest
 
-from tests.actions.hostile_rows import ssh_script_of, ssh_words_of
+from tests.actions.hostile_programs import ssh_script_of, ssh_words_of
 from tests.actions.hostile_values import SOME, VALUES
 from tests.fixtures.counterparts import need
 from tests.ssh.conftest import Place, placed
