@@ -11,8 +11,9 @@ from procedures.domain.clock import now
 from procedures.domain.ports import Lease
 from procedures.evidence.queries import facts_of_kinds
 from procedures.issuer.returning import sweep_providers
-from procedures.models import LeaseRecord, Notice
+from procedures.models import Notice
 from procedures.runner.drive import stock_here
+from procedures.services import leases
 from tests.factories.lending import claimed
 from tests.factories.portal import new_world
 from tests.fixtures.databases import FreshDatabase
@@ -27,18 +28,8 @@ def test_a_role_that_the_ledger_does_not_know_is_ended_on_record_and_security_is
     under_way = claimed(new_world())
 
     def recorded(lease: Lease) -> Lease:
-        LeaseRecord.objects.create(
-            id=lease.id,
-            run=under_way.run,
-            step="one",
-            attempt=1,
-            credential="db",
-            provider="postgres-role",
-            state="issued",
-            handle=lease.handle,
-            intended_at=now(),
-            issued_at=now(),
-        )
+        leases.intended(id=lease.id, asked=under_way.ask(), provider="postgres-role", at=now())
+        leases.issued(lease=lease, apart=False, at=now())
         return lease
 
     known, stolen = recorded(shop.lend()), shop.lend()
