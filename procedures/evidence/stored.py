@@ -10,14 +10,14 @@ from uuid import UUID
 from django.db.models import QuerySet
 
 from procedures.evidence import verify
-from procedures.evidence.models import Disclosure, Event, Leaf
+from procedures.evidence.models import Disclosure, Leaf
 from procedures.evidence.record import disclosed
 
 
 class _Page:
     """Some events in the order of the log; their disclosures are looked up together, once somebody asks."""
 
-    def __init__(self, events: Sequence[Event]) -> None:
+    def __init__(self, events: Sequence[UUID]) -> None:
         self.events = events
 
     @cached_property
@@ -30,19 +30,13 @@ class _Page:
 
 @dataclass(frozen=True, slots=True)
 class _Stored:
-    event: Event
+    event: UUID
+    header: bytes
+    body: bytes
     page: _Page
 
-    @property
-    def header(self) -> bytes:
-        return bytes(self.event.header)
-
-    @property
-    def body(self) -> bytes:
-        return bytes(self.event.body)
-
     def disclosures(self) -> list[bytes]:
-        found = [disclosed(row) for row in self.page.disclosures.get(self.event.pk, ())]
+        found = [disclosed(row) for row in self.page.disclosures.get(self.event, ())]
         return [data for data in found if data is not None]
 
 
@@ -59,8 +53,10 @@ class Log:
 
     def events(self) -> Iterator[_Stored]:
         for start in self._starts():
-            page = _Page([leaf.event for leaf in self._leaves(start).select_related("event")])
-            yield from (_Stored(event, page) for event in page.events)
+            # Plain values: a leaf and its event as objects point at each other, and lie about until they are collected.
+            rows = list(self._leaves(start).values_list("event_id", "event__header", "event__body"))
+            page = _Page([row[0] for row in rows])
+            yield from (_Stored(event, bytes(header), bytes(body), page) for event, header, body in rows)
 
     def _starts(self) -> range:
         return range(0, self.size, verify.BUNDLE)
