@@ -116,6 +116,7 @@ def _list(shape: Shape) -> dict[str, Any]:
 TAKES: Mapping[str, Shape] = {
     "versions.Options": inputs.OPTIONS,
     "targets.Matching": inputs.MATCHING,
+    "targets.Logins": inputs.LOGINS,
     "versions.Reviews": inputs.REVIEW,
     "versions.Revoke": inputs.REASON,
     "versions.Retire": inputs.REASON,
@@ -165,6 +166,8 @@ TAKES: Mapping[str, Shape] = {
     "campaigns.Narrow": inputs.ALLOW,
     **{f"use.Narrow{what}": inputs.LINES for what in ("Grant", "Procedure")},
     "evidence.Exports": inputs.EXPORT,
+    "evidence.Populations": inputs.POPULATION,
+    "evidence.Samples": inputs.SAMPLE,
     "policies.Past": inputs.PAST,
     "session.Session": inputs.LOGIN,
     "session.CodeSession": inputs.CODE,
