@@ -11,7 +11,8 @@ import jsonschema_rs
 import pytest
 
 from procedures.api import inputs
-from procedures.api.described import PROBLEM, RUN, TAKES, VERSION
+from procedures.api.described import PROBLEM, RUN, VERSION
+from procedures.api.taken import TAKES
 from procedures.api.urls import urlpatterns
 from procedures.models import Person
 from tests.api.conftest import Client
