@@ -6,7 +6,7 @@ from pathlib import Path
 
 import click
 
-from opsportal.cli.portal import ask, download, run_id
+from opsportal.cli.portal import ask, download, run_id, show
 
 
 @click.group()
@@ -109,6 +109,58 @@ def redact(
     thing: dict[str, object] = {"basis": basis, "requested_by": requested_by}
     thing |= {"subject": subject} if subject else {"event": event or "", "paths": list(paths)}
     click.echo("\n".join(told(propose_change("redaction", thing, key))))
+
+
+@evidence.command()
+@click.option("--run", help="All of this run.")
+@click.option("--procedure", help="What was done with this procedure.")
+@click.option("--person", "subject", help="What this person did or asked for, by subject.")
+@click.option("--from", "first", help="What happened since this moment or day.")
+@click.option("--until", "last", help="What happened until this moment or day.")
+@click.option("--basis", required=True, help="Why it must be kept. Stands in the log for ever.")
+@click.option("--requested-by", required=True, help="A case's number rather than a name.")
+@click.option("--key", help="SSH key file to sign with; a .pub asks the agent.")
+def hold(run: str | None, first: str | None, last: str | None, basis: str, requested_by: str, **more: str | None) -> None:
+    """Place a legal hold: nothing that fits all that it names is erased. One access manager is enough."""
+    from opsportal.cli.access import propose_change, told
+
+    key = more.pop("key")
+    named = {"run": run_id(run) if run else None, **more}
+    named |= {"from": _moment(first, "00:00:00.000000"), "until": _moment(last, "23:59:59.999999")}
+    thing: dict[str, object] = {name: value for name, value in named.items() if value}
+    if not thing:
+        raise click.UsageError("Say what is held: --run, --procedure, --person, --from or --until.")
+    found = propose_change("legal_hold", thing | {"basis": basis, "requested_by": requested_by}, key)
+    click.echo("\n".join(told(found)))
+
+
+@evidence.command()
+@click.argument("hold")
+@click.option("--reason", required=True, help="Why it need not be kept any more.")
+@click.option("--key", help="SSH key file to sign with; a .pub asks the agent.")
+def release(hold: str, reason: str, key: str | None) -> None:
+    """Propose that a legal hold ends; a second access manager confirms it."""
+    from opsportal.cli.access import propose_change, told
+
+    click.echo("\n".join(told(propose_change("legal_hold_end", {"hold": hold, "reason": reason}, key))))
+
+
+@evidence.command()
+@click.option("--json", "as_json", is_flag=True)
+def holds(as_json: bool) -> None:
+    """The register of legal holds: those that live, and those that ended last."""
+    found = ask("GET", "/api/v1/evidence/holds/")
+    rows = [
+        f"{row['id']}  {'ended ' + row['ended_at'][:10] if row['ended_at'] else 'live':<16} "
+        f"{' '.join(f'{name}={value}' for name, value in row['names'].items())}  {row['basis']}"
+        for row in found["results"]
+    ]
+    show(found, as_json=as_json, rows=rows or ["There is no legal hold."])
+
+
+def _moment(text: str | None, rest: str) -> str | None:
+    """A day with this time of it, or the moment itself as evidence writes it."""
+    return f"{text}T{rest}Z" if text and len(text) == len("2026-11-24") else text
 
 
 @evidence.command()

@@ -12,6 +12,7 @@ from django.db.models import Q
 from procedures.answers import drift_standing
 from procedures.answers.differing import Drift, both
 from procedures.answers.standing import Standing, standing
+from procedures.domain import legal_holds
 from procedures.domain.canonical import moment
 from procedures.models import (
     CampaignItem,
@@ -21,6 +22,7 @@ from procedures.models import (
     Environment,
     Grant,
     GrantRight,
+    LegalHold,
     Membership,
     Person,
     PortalSetting,
@@ -59,6 +61,7 @@ def drift(at: datetime) -> list[Drift]:
         _labels,
         _spaces,
         _stops,
+        _legal_holds,
         _workloads,
         drift_standing.authorisations,
         drift_standing.approved_ahead,
@@ -243,6 +246,13 @@ def _stops(then: Standing, at: datetime) -> Iterator[Drift]:
     table = {str(row.pk): row.what for row in Stop.objects.filter(lifted_at__isnull=True).select_related("procedure")}
     log = {id: row["environment"] or row["procedure"] or "the whole portal" for id, row in then.authority.stops.items()}
     yield from both("stop", table, log)
+
+
+def _legal_holds(then: Standing, at: datetime) -> Iterator[Drift]:
+    rows = LegalHold.objects.filter(ended_at__isnull=True).select_related("procedure")
+    table = {str(row.pk): row.named() for row in rows}
+    log = {id: {f: one[f] for f in legal_holds.NAMES if f in one} for id, one in then.authority.legal_holds.items()}
+    yield from both("legal hold", table, log)
 
 
 def _others(then: Standing, at: datetime) -> Iterator[Drift]:

@@ -123,7 +123,7 @@ ANSWERS: Mapping[tuple[str, str], tuple[Sequence[int], Shape]] = {
     ("decisions.Decisions", "GET"): ([200], _list(OBJECT)),
     ("decisions.PassOn", "POST"): ([201], OBJECT),
     ("notices.Notices", "GET"): ([200], _list(OBJECT)),
-    ("spaces.Spaces", "GET"): ([200], _list(OBJECT)),
+    **{(name, "GET"): ([200], _list(OBJECT)) for name in ("spaces.Spaces", "evidence.Holds")},
     ("stops.Stops", "GET"): ([200], _list(OBJECT)),
     ("stops.Stops", "POST"): ([201], OBJECT),
     ("policies.Policies", "GET"): ([200], _list(OBJECT)),

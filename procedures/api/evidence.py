@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 from collections.abc import Mapping
-from typing import ClassVar
+from typing import Any, ClassVar
 
 from django.http import FileResponse, HttpResponse
 from rest_framework.request import Request
@@ -20,7 +20,8 @@ from procedures.evidence import proofs
 from procedures.evidence.models import Checkpoint, Event
 from procedures.evidence.pulse import pulse
 from procedures.evidence.witnessed import witnessed
-from procedures.services import exports
+from procedures.models import LegalHold
+from procedures.services import exports, legal_holds
 
 
 class Exports(Door):
@@ -57,6 +58,27 @@ class Log(Door):
         said = {"log_key": exports.log_key(), "checkpoint": last.note if last else None}
         health = {"health": shapes.pulse(pulse(now()))}
         return Response({**said, **health, "size": last.size if last else 0, "witnessed": shapes.witnessed(found)})
+
+
+class Holds(Door):
+    """The register of legal holds, live ones first; they are placed and ended as control changes."""
+
+    def get(self, request: Request) -> Response:
+        live, past = legal_holds.register(actor=self.actor, at=now())
+        return Response({"results": [_hold(row) for row in [*live, *past]], "next": None, "previous": None})
+
+
+def _hold(row: LegalHold) -> dict[str, Any]:
+    return {
+        "id": str(row.pk),
+        "names": row.named(),
+        "basis": row.basis,
+        "requested_by": row.requested_by,
+        "placed_by": row.placed_by.username,
+        "placed_at": shapes.at(row.placed_at),
+        "ended_by": row.ended_by.username if row.ended_by else None,
+        "ended_at": shapes.at(row.ended_at),
+    }
 
 
 class RunEvents(RunDoor):

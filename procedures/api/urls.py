@@ -132,6 +132,7 @@ urlpatterns = [
     path("v1/evidence/populations/", evidence.Populations.as_view()),
     path("v1/evidence/samples/", evidence.Samples.as_view()),
     path("v1/evidence/log/", evidence.Log.as_view()),
+    path("v1/evidence/holds/", evidence.Holds.as_view()),
     path("v1/evidence/events/<str:pk>/", evidence.OneEvent.as_view()),
     path("v1/evidence/events/<str:pk>/proof/", evidence.EventProof.as_view()),
     path("v1/runs/<str:pk>/proof/", evidence.RunProof.as_view()),

@@ -211,7 +211,7 @@ SCHEMAS: Mapping[str, dict[str, Any]] = {
         **_object({"subject": UUID, "public": {"type": "string", "maxLength": 4000}, "fingerprint": LABEL}, PASSKEY),
         "dependentRequired": {name: sorted(PASSKEY) for name in PASSKEY},
     },
-    "redaction": redaction_shape.SCHEMA,
+    **redaction_shape.SCHEMAS,
     "source": _object(
         {
             "name": NAME,

@@ -10,7 +10,7 @@ from dataclasses import dataclass, field
 from datetime import timedelta
 from typing import Any
 
-from procedures.domain import grants, spaces, standing, workloads
+from procedures.domain import grants, legal_holds, spaces, standing, workloads
 
 CONTROLS = (
     "grant",
@@ -28,6 +28,7 @@ CONTROLS = (
     "runner",
     "runner_end",
     "redaction",
+    *legal_holds.CONTROLS,
     "source",
     "action",
     "identity_provider",
@@ -45,7 +46,8 @@ CONTROLS = (
     *standing.CONTROLS,
 )
 ENDS = frozenset({"grant_end", "key_end", "runner_end", "campaign"})  # taking authority away needs one manager, at once
-ALONE = ENDS | {"campaign_keep"}  # so does leaving it as it was given
+ALONE = ENDS | {"campaign_keep", legal_holds.PLACED}  # so does leaving it as it was given, or keeping evidence
+BY_TWO = {"redaction", legal_holds.ENDED}  # whatever the portal holds
 REPLACED_COUNTS_AFTER = timedelta(hours=24)
 IN_ONE_PLACE = {"grant", "environment", "binding", "target", "inventory", "secret", "stop_lift", *standing.CONTROLS}
 PORTAL_WIDE = frozenset(CONTROLS) - IN_ONE_PLACE - ENDS
@@ -86,7 +88,7 @@ def touches_production(control: str, object: Mapping[str, Any], production: Coll
 
 def confirmers_needed(control: str, *, profile: str, production: bool, somebody_gains: bool) -> int:
     """How many persons beside the proposer must confirm. What erases evidence always needs a second one."""
-    if control == "redaction":
+    if control in BY_TWO:
         return 1
     if not production:
         return 0
@@ -118,8 +120,8 @@ def judge(
     """
     if control == "grant" and longest is not None and (why := grants.too_long(object, longest, production)):
         return Verdict(False, why)
-    if control == "redaction" and len({s.by for s in signatures}) < 2:
-        return Verdict(False, "redaction needs two people, whatever the portal holds")
+    if control in BY_TWO and len({s.by for s in signatures}) < 2:
+        return Verdict(False, f"{control} needs two people, whatever the portal holds")
     if not touches_production(control, object, production):
         return Verdict(True)
     proven = {s.by for s in signatures if s.valid and s.strength == "signed"}
@@ -169,6 +171,7 @@ class Authority:
     campaigns: dict[str, dict[str, Any]] = field(default_factory=dict)
     spaces: dict[str, dict[str, Any]] = field(default_factory=dict)
     stops: dict[str, dict[str, Any]] = field(default_factory=dict)  # live ones by id
+    legal_holds: dict[str, dict[str, Any]] = field(default_factory=dict)  # live ones by id
     risks: dict[str, str] = field(default_factory=dict)  # of procedures, as accepted last
     asserted: dict[str, str] = field(default_factory=dict)
     providers: dict[str, dict[str, Any]] = field(default_factory=dict)

@@ -6,7 +6,7 @@ from collections.abc import Mapping
 from functools import partial
 from typing import Any
 
-from procedures.domain import campaigns, providers, standing, stops, workloads
+from procedures.domain import campaigns, legal_holds, providers, standing, stops, workloads
 from procedures.domain.canonical import moment, parse_moment
 from procedures.domain.controls import REPLACED_COUNTS_AFTER, Authority
 
@@ -67,6 +67,8 @@ def apply(authority: Authority, control: str, object: Mapping[str, Any], *, id: 
         _keep(authority.policies if control == "policy" else authority.inventories, object["name"], fact)
     elif control in {"runner", "agent", "service_account", *workloads.CONTROLS, *standing.CONTROLS}:
         _keep_machine(authority, control, fact, id)
+    elif stands and control == legal_holds.PLACED:
+        legal_holds.placed(authority.legal_holds, id, object)
     elif stands:
         campaigns.CHANGES.get(control, partial(_apply_standing, control=control))(authority, object=object)
 
@@ -138,3 +140,5 @@ def _apply_setting(authority: Authority, control: str, object: Mapping[str, Any]
         authority.terms = dict(object)
     elif control == "stop_lift":
         stops.lifted(authority.stops, object)
+    elif control == legal_holds.ENDED:
+        legal_holds.ended(authority.legal_holds, object)

@@ -4,6 +4,8 @@ from __future__ import annotations
 
 from typing import Any
 
+from procedures.domain import legal_holds
+
 UUID = {"type": "string", "format": "uuid"}
 LABEL = {"type": "string", "minLength": 1, "maxLength": 200}
 SCHEMA: dict[str, Any] = {
@@ -25,3 +27,4 @@ SCHEMA: dict[str, Any] = {
     "oneOf": [{"required": ["event", "paths"]}, {"required": ["subject"]}],
     "dependentRequired": {"event": ["paths"], "paths": ["event"]},
 }
+SCHEMAS: dict[str, Any] = {"redaction": SCHEMA, **legal_holds.SCHEMAS}

@@ -682,9 +682,11 @@ def note_line(member: str, line: str) -> tuple[str, str, bytes]:
 # --- who had authority, replayed -----------------------------------------------------------------------------------
 
 ENDS = {"grant_end", "key_end", "runner_end", "campaign"}
-ALONE = ENDS | {"campaign_keep"}
+ALONE = ENDS | {"campaign_keep", "legal_hold"}
+BY_TWO = {"redaction", "legal_hold_end"}
 PORTAL_WIDE = {"membership", "duty", "profile", "key", "runner", "redaction", "source", "action"}
 PORTAL_WIDE |= {"identity_provider", "local_sign_in", "policy", "agent", "service_account", "labels", "terms", "space"}
+PORTAL_WIDE |= {"legal_hold", "legal_hold_end"}
 SOFTWARE = {"agent": "agent", "service_account": "account"}
 PORTAL_WIDE |= {"trusted_issuer", "workload_rule"}
 STANDING = {"schedule", "hook", "standing_end"}
@@ -720,6 +722,9 @@ class Authority:
         self.asserted: list[tuple[int, str, str]] = []
         self.redacted: dict[str, set[str]] = {}
         self.erased: set[str] = set()
+        self.named: dict[str, str] = {}
+        self.holds: dict[str, Row] = {}
+        self.held: dict[str, list[Row]] = {}  # holds that lived when an event's values or a person were erased
         self.closed: dict[str, int] = {}
         self.gone: set[str] = set()
         self.providers: dict[str, Row] = {}
@@ -1010,6 +1015,8 @@ class Authority:
             self.keyed.add(thing["subject"])  # above: nobody takes over another's key
         elif control == "key_end":
             self.end_keys(index, {thing["fingerprint"]})
+        elif control == "legal_hold":
+            self.holds.setdefault(body["change"], dict(thing))
         elif control in STANDING:
             self.stand(control, thing, body)
         else:
@@ -1044,9 +1051,13 @@ class Authority:
             self.gone.discard(subject)
             if control == "agent":
                 self.agents.add(subject)
+        elif control == "legal_hold_end":
+            self.holds.pop(thing["hold"], None)
         elif control == "redaction" and "subject" in thing:
             self.erased.add(thing["subject"])
+            self.held.setdefault(thing["subject"], list(self.holds.values()))
         elif control == "redaction":
+            self.held.setdefault(thing["event"], []).extend(self.holds.values())
             self.redacted.setdefault(thing["event"], set()).update(thing["paths"])
 
     def break_glass(self, index: int, body: Row) -> None:
@@ -1154,7 +1165,7 @@ class Authority:
     def lacks(self, control: str, thing: Row, body: Row, at: str, *, weigh: bool = False) -> str:
         """Why a control change does not stand by itself, or an empty string. `weigh`: were it for production."""
         named = thing.get("environments") or []
-        if control == "redaction" and len({row["by"] for row in body.get("sigs", [])}) < 2:
+        if control in BY_TWO and len({row["by"] for row in body.get("sigs", [])}) < 2:
             return "needs two people, whatever the portal holds"
         if control == "grant" and self.terms and self.too_long(thing):
             return self.too_long(thing)
@@ -1406,6 +1417,16 @@ def table(rows: list[list[Any]]) -> bytes:
     return out.getvalue().encode()
 
 
+def held_by(hold: Row, header: Row, named: dict[str, str], subjects: set[str]) -> bool:
+    """Whether a legal hold covers an event, as far as its own header and body tell."""
+    return (
+        hold.get("run", header.get("run")) == header.get("run")
+        and ("procedure" not in hold or named.get(hold["procedure"], "?") == header.get("p"))
+        and ("subject" not in hold or hold["subject"] in subjects)
+        and hold.get("from", header["at"]) <= header["at"] <= hold.get("until", header["at"])
+    )
+
+
 class Story:
     """What the events of a log tell so far: authority, versions and their reviews, runs, refusals."""
 
@@ -1425,6 +1446,8 @@ class Story:
         authority, kind = self.authority, header["k"]
         authority.take(index, kind, body, authority.known_at)
         self._version(kind, body, member)
+        if kind == "version.submitted":
+            authority.named[body["procedure"]] = header["p"]
         if kind == "standing.approved_ahead":
             _given_ahead(authority, self.strengths, index, header, body, member)
         if kind == "lease.issued" and self.runs.get(header.get("run", ""), {}).get("draft"):
@@ -1512,7 +1535,7 @@ class Reading:
         self.seen, self.scope = seen, scope
         self.headers, self.story, self.population = Headers(seen.size), Story(), Population()
         self.samples = Samples(self.story.authority)
-        self.holes: list[tuple[str, str, set[str], int]] = []
+        self.holes: list[tuple[Row, str, str, set[str], int]] = []
         self.index, self.bodies, self.disclosed = -1, 0, 0
         self.line = b""
         self.header: Row = {}
@@ -1593,7 +1616,7 @@ class Reading:
             self.disclosed += 1
         if wanted:
             whose = str(body.get("whose", body.get("actor", "")))
-            self.holes.append((self.header["id"], whose, paths, len(wanted)))
+            self.holes.append((self.header, whose, str(body.get("actor", "")), paths, len(wanted)))
 
     def end(self) -> None:
         """After the last header: what only the whole log can tell."""
@@ -1608,8 +1631,12 @@ class Reading:
     def erased(self) -> list[Row]:
         """The holes, each of which two people made; raises Failed for one that is only withheld."""
         authority, found = self.story.authority, []
-        for event, whose, shown, lacking in self.holes:
+        for header, whose, actor, shown, lacking in self.holes:
+            event = header["id"]
             paths = sorted(authority.redacted.get(event, set()) - shown)
+            for hold in authority.held.get(event, []) + authority.held.get(whose, []):
+                if held_by(hold, header, authority.named, {whose, actor}):
+                    raise Failed("disclosures of %s" % event, "was erased while it was under a legal hold")
             if whose in authority.erased:
                 paths = ["(everything about this person)"]
             elif lacking > len(paths):
@@ -2412,6 +2439,7 @@ def verify(
         "asserted": [{"index": i, "control": c, "why": w} for i, c, w in authority.asserted],
         "closed": [{"index": index, "subject": subject} for subject, index in authority.closed.items()],
         "erased": holes,
+        "holds": [dict(row, hold=id) for id, row in sorted(authority.holds.items())],
         "break_glass": {
             "used": len(authority.glass),
             "unreviewed": sum(not use["reviewed"] for use in authority.glass),
@@ -2471,6 +2499,9 @@ def told(found: Row) -> str:
             rows.append(said % (name, row["outside"]))
     for row in found["erased"]:
         rows.append("ERASED: %d value(s) of event %s: %s" % (row["values"], row["event"], ", ".join(row["paths"])))
+    for row in found["holds"]:
+        what = ", ".join("%s %s" % (n, row[n]) for n in ("run", "procedure", "subject", "from", "until") if n in row)
+        rows.append("UNDER LEGAL HOLD: %s (%s)." % (what, row["basis"]))
     if found["samples"]:
         rows.append("%(samples)d samples were drawn, each by its nonce: reports/samples.csv lists all." % found)
     rows.append("Not checked, since derived: " + ", ".join(found["unread"]) + ".")

@@ -27,6 +27,7 @@ from procedures.models.holds import Hold
 from procedures.models.hosts import HostCertificate
 from procedures.models.identities import Assertion, Identity, IdentityProvider
 from procedures.models.inventories import Inventory, InventoryReading, InventorySync, TargetContact
+from procedures.models.legal_holds import LegalHold
 from procedures.models.manuscripts import Manuscript
 from procedures.models.notices import Notice, NoticeOff, Reminded
 from procedures.models.options import OptionList
@@ -104,6 +105,7 @@ __all__ = [
     "InventoryReading",
     "InventorySync",
     "LeaseRecord",
+    "LegalHold",
     "LogChunk",
     "Manuscript",
     "Membership",

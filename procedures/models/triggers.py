@@ -11,7 +11,7 @@ from collections.abc import Iterator
 from django.db.backends.base.base import BaseDatabaseWrapper
 
 from procedures.domain.guards import NOT_CLOSED, closed
-from procedures.models import triggers_ahead, triggers_said, triggers_software
+from procedures.models import triggers_ahead, triggers_held, triggers_said, triggers_software
 
 EVIDENCED = {
     # table: (columns whose change must be evidenced, kinds of event that may stand for it)
@@ -33,6 +33,7 @@ EVIDENCED = {
     "procedures_artifact": ("erased_at", ("task.", "artifact.")),
     "procedures_secretresult": ("state", ("result.",)),
     "procedures_leaserecord": ("state", ("lease.",)),
+    "procedures_legalhold": (None, ("control.",)),
     "procedures_policy": (None, ("control.",)),
     "procedures_policydecision": (None, ("policy.", "run.")),
 }
@@ -82,6 +83,7 @@ SQLITE = {
         CREATE TRIGGER opsportal_trial_kept BEFORE DELETE ON procedures_trial
         BEGIN SELECT RAISE(ABORT, 'how a version was tested cannot be removed'); END""",
     **triggers_said.SQLITE,
+    **triggers_held.SQLITE,
     **triggers_ahead.SQLITE,
     **triggers_software.SQLITE,
 }
@@ -176,7 +178,7 @@ def install(connection: BaseDatabaseWrapper) -> None:
 
 def _postgres() -> Iterator[str]:
     yield from (POSTGRES_COPIES, POSTGRES_COMMENTS, triggers_said.POSTGRES, triggers_ahead.POSTGRES)
-    yield from (triggers_software.POSTGRES, POSTGRES_RIGHTS)
+    yield from (triggers_software.POSTGRES, triggers_held.POSTGRES, POSTGRES_RIGHTS)
     for table, (column, kinds) in EVIDENCED.items():
         tests = " OR ".join(f"e.kind LIKE '{kind}%'" for kind in kinds)
         of = f" OF {column}" if column else ""
@@ -209,5 +211,5 @@ def missing(connection: BaseDatabaseWrapper) -> list[str]:
     wanted |= {("opsportal_trial_fixed", "procedures_trial")}
     wanted |= {("opsportal_right_of_software", "procedures_grantright")}
     wanted |= {("opsportal_comment_fixed", "procedures_reviewcomment")} | triggers_software.WANTED
-    wanted |= triggers_said.WANTED | triggers_ahead.WANTED
+    wanted |= triggers_said.WANTED | triggers_ahead.WANTED | triggers_held.WANTED
     return [f"{name} on {table}" for name, table in sorted(wanted - present)] + loose

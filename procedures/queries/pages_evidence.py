@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime
 from typing import Any
@@ -14,7 +14,8 @@ from procedures.evidence.pulse import Pulse, pulse
 from procedures.evidence.queries import fact
 from procedures.evidence.record import disclosed
 from procedures.evidence.witnessed import Witnessed, witnessed
-from procedures.models import Person, Procedure, Run
+from procedures.models import LegalHold, Person, Procedure, Run
+from procedures.queries import legal_holds
 
 PAGE = 60
 LONG = 160
@@ -51,6 +52,26 @@ class Health:
 
 def health(at: datetime) -> Health:
     return Health(Checkpoint.objects.order_by("-size").first(), pulse(at), witnessed(at))
+
+
+@dataclass(frozen=True, slots=True)
+class Held:
+    """A live legal hold, and what it names: (word, value), people and days as people write them."""
+
+    row: LegalHold
+    names: Sequence[tuple[str, str]]
+
+
+def holds() -> list[Held]:
+    rows = legal_holds.live()
+    who = {str(one.subject): one.name for one in Person.objects.filter(subject__in=[row.subject for row in rows])}
+    return [Held(row, [_named(*one, who) for one in row.named().items()]) for row in rows]
+
+
+def _named(name: str, value: str, who: Mapping[str, str]) -> tuple[str, str]:
+    if name == "subject":
+        return "person", who.get(value, value)
+    return name, value[:10] if name in ("from", "until") else value
 
 
 def events_of_run(run: UUID) -> list[Shown]:

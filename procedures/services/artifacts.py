@@ -16,6 +16,7 @@ from procedures.domain.canonical import sha256_hex
 from procedures.domain.errors import IllegalState, NotFound
 from procedures.evidence.record import record
 from procedures.models import Artifact, Person, Run, Task
+from procedures.queries.legal_holds import held_runs
 from procedures.services.unit import thing
 
 AT_ONCE = 100
@@ -99,9 +100,9 @@ def _facts(row: Artifact) -> dict[str, Any]:
 
 
 def erase_expired(*, at: datetime) -> int:
-    """Erase the bytes whose retention is over; what they were stays known by hash. Returns how many."""
+    """Erase the bytes whose retention is over and that no legal hold keeps; their hash stays. Returns how many."""
     done = 0
-    due = Artifact.objects.filter(expires_at__lte=at, erased_at__isnull=True)
+    due = Artifact.objects.filter(expires_at__lte=at, erased_at__isnull=True).exclude(run__in=held_runs())
     for pk in list(due.values_list("pk", flat=True)[:AT_ONCE]):
         with transaction.atomic(durable=True):
             row = Artifact.objects.select_related("run").get(pk=pk)

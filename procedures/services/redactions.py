@@ -21,6 +21,8 @@ from procedures.models import (
     Run,
     RunComment,
 )
+from procedures.queries import legal_holds
+from procedures.services.legal_holds import said
 
 ERASED = "(erased)"
 ENDED = [state.value for state in TERMINAL_RUN_STATES]
@@ -39,6 +41,8 @@ def problems(object: Mapping[str, Any]) -> list[tuple[str, str]]:
         for index, path in enumerate(object["paths"])
         if path not in standing
     ]
+    if holds := legal_holds.over_values(UUID(object["event"])):
+        found.append(("/object/event", said(holds)))
     if event.run is not None and not Run.objects.filter(pk=event.run, state__in=ENDED).exists():
         found.append(("/object/event", "its run has not ended: cancel it or wait"))
     return found
@@ -52,6 +56,8 @@ def _person_problems(subject: UUID) -> list[tuple[str, str]]:
         return [("/object/subject", "this account is open: close it first, so that nothing new is made under it")]
     if not erase.key_stands(subject):
         return [("/object/subject", "this person was erased already")]
+    if holds := legal_holds.over_person(subject):
+        return [("/object/subject", said(holds))]
     return []
 
 

@@ -13,6 +13,8 @@ from procedures.domain import results
 from procedures.domain.errors import IllegalState, NotAllowed, NotFound
 from procedures.evidence.record import record
 from procedures.models import Person, SecretResult
+from procedures.queries.legal_holds import held_runs, over_run
+from procedures.services.legal_holds import UnderHold, said
 from procedures.services.unit import thing
 
 AT_ONCE = 100
@@ -61,6 +63,8 @@ def erase_result(*, actor: Person, run: UUID, result: UUID, reason: str, at: dat
         about = {"procedure": row.run.procedure, "environment": row.run.environment}
         access.require(actor, "manage_access", at=at, **about)
     _content(row, at)
+    if holds := over_run(row.run_id):
+        raise UnderHold(f"{row.name} {said(holds)}.")
     _end(row, results.ERASED, at)
     facts = {**_facts(row), "reason": reason}
     record("result.erased", actor=actor.subject, at=at, procedure=row.run.procedure_id, facts=facts)
@@ -70,7 +74,7 @@ def erase_result(*, actor: Person, run: UUID, result: UUID, reason: str, at: dat
 def expire_results(*, at: datetime) -> int:
     """Erase what waited for too long. Returns how many; safe to repeat and to run beside another sweeper."""
     done = 0
-    due = SecretResult.objects.filter(state=results.KEPT, expires_at__lte=at)
+    due = SecretResult.objects.filter(state=results.KEPT, expires_at__lte=at).exclude(run__in=held_runs())
     for pk in list(due.values_list("pk", flat=True)[:AT_ONCE]):
         with transaction.atomic(durable=True):
             row = SecretResult.objects.select_related("run").get(pk=pk)

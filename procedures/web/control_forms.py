@@ -7,6 +7,7 @@ from typing import Any
 
 from django.http import QueryDict
 
+from procedures.domain import legal_holds
 from procedures.domain.canonical import moment
 from procedures.domain.definition import DUTIES, RISKS
 from procedures.domain.errors import InvalidInput, NotFound, OpsError
@@ -143,6 +144,23 @@ def _redaction(posted: QueryDict) -> Object:
     return made | {"event": posted.get("event", ""), "paths": posted.getlist("paths")}
 
 
+def _legal_hold(posted: QueryDict) -> Object:
+    """Days are whole: the first from its beginning, the last to its end."""
+    made = {name: posted.get(name, "").strip() for name in ("basis", "requested_by", *legal_holds.NAMES)}
+    if made["from"]:
+        made["from"] += "T00:00:00.000000Z"
+    if made["until"]:
+        made["until"] += "T23:59:59.999999Z"
+    if name := posted.get("person", "").strip():
+        row = Person.objects.filter(username=name).first()
+        if row is None:
+            raise InvalidInput([("/object/person", "is nobody's user name")])
+        made["subject"] = str(row.subject)
+    if not any(made[name] for name in legal_holds.NAMES):
+        raise InvalidInput([("/object", "names no run, procedure, person or period")])
+    return {name: value for name, value in made.items() if value}
+
+
 def _plain(*names: str) -> Callable[[QueryDict], Object]:
     return lambda posted: {name: posted.get(name, "").strip() for name in names}
 
@@ -184,6 +202,8 @@ MAKERS: dict[str, Callable[[QueryDict], Object]] = {
     "inventory": _inventory,
     "profile": _plain("profile"),
     "redaction": _redaction,
+    "legal_hold": _legal_hold,
+    "legal_hold_end": _plain("hold", "reason"),
     "secret": _secret,
     "source": _source,
     "action": _plain("id", "mark", "action"),

@@ -134,6 +134,17 @@ def _redaction(made: Object, names: Names) -> str:
     return f"{', '.join(paths)} of one event {'are' if len(paths) > 1 else 'is'} erased for good"
 
 
+def _legal_hold(made: Object, names: Names) -> str:
+    named = [
+        f"the run {made['run']}" if "run" in made else "",
+        f"the procedure {made['procedure']}" if "procedure" in made else "",
+        names.get(made["subject"], "somebody") if "subject" in made else "",
+        f"what happened since {made['from'][:10]}" if "from" in made else "",
+        f"what happened until {made['until'][:10]}" if "until" in made else "",
+    ]
+    return f"Nothing is erased of {', '.join(filter(None, named))}: {made['basis']}"
+
+
 SENTENCES: Mapping[str, Callable[[Object, Names], str]] = {
     "grant": _grant,
     "grant_end": lambda _made, _names: "An access ends at once",
@@ -168,4 +179,6 @@ SENTENCES: Mapping[str, Callable[[Object, Names], str]] = {
     "runner": lambda made, _: runner_forms.told(made),
     "runner_end": lambda made, _: runner_forms.told_end(made),
     "redaction": _redaction,
+    "legal_hold": _legal_hold,
+    "legal_hold_end": lambda made, _: f"A legal hold ends, and what it kept may be erased again: {made['reason']}",
 }

@@ -48,7 +48,7 @@ def objects(intruder: Person, world: World) -> dict[str, dict[str, Any]]:
             "reason": "needed",
         },
         "grant_end": {"grant": grant, "reason": "away with it"},
-        "stop_lift": {"stop": str(uuid7()), "reason": "nothing is wrong"},
+        **{name: {what: str(uuid7()), "reason": "no"} for name, what in (("stop_lift", "stop"), ("legal_hold_end", "hold"))},
         "membership": {"person": subject, "group": "security", "action": "add"},
         "duty": {"principal": f"person:{subject}", "duty": "security", "action": "add"},
         "environment": {
@@ -107,6 +107,7 @@ def objects(intruder: Person, world: World) -> dict[str, dict[str, Any]]:
         "key_end": {"fingerprint": mira_key, "reason": "lost"},
         "runner": {"runner": str(uuid7()), "name": "evil", "public": "A" * 43 + "=", "environments": ["production"]},
         "runner_end": {"runner": next(iter(replay().runners)), "reason": "lost"},
+        "legal_hold": {"procedure": "hello", "basis": "none", "requested_by": "nobody"},
         "redaction": {"subject": subject, "basis": "none", "requested_by": "nobody"},
         "identity_provider": {
             "name": "evil",

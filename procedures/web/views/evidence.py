@@ -28,12 +28,15 @@ def listing(request: HttpRequest) -> HttpResponse:
     request.session["saw_evidence"] = True
     wanted = {key: request.GET.get(key, "") for key in ("kind", "procedure", "number")}
     rows, more = pages_evidence.events(before=request.GET.get("before", ""), **wanted)
-    return show(
-        request,
-        "evidence.html",
-        {"events": rows, "more": more, "health": pages_evidence.health(now()), "families": FAMILIES, **wanted},
-        nav="evidence",
-    )
+    context = {
+        "events": rows,
+        "more": more,
+        "health": pages_evidence.health(now()),
+        "families": FAMILIES,
+        "holds": pages_evidence.holds(),
+        "may_hold": access.decide(person_of(request), "manage_access", at=now()).allowed,
+    }
+    return show(request, "evidence.html", {**context, **wanted}, nav="evidence")
 
 
 @page
