@@ -120,7 +120,9 @@ def redact(
 @click.option("--basis", required=True, help="Why it must be kept. Stands in the log for ever.")
 @click.option("--requested-by", required=True, help="A case's number rather than a name.")
 @click.option("--key", help="SSH key file to sign with; a .pub asks the agent.")
-def hold(run: str | None, first: str | None, last: str | None, basis: str, requested_by: str, **more: str | None) -> None:
+def hold(
+    run: str | None, first: str | None, last: str | None, basis: str, requested_by: str, **more: str | None
+) -> None:
     """Place a legal hold: nothing that fits all that it names is erased. One access manager is enough."""
     from opsportal.cli.access import propose_change, told
 

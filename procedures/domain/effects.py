@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from functools import partial
 from typing import Any
 
@@ -65,12 +65,17 @@ def apply(authority: Authority, control: str, object: Mapping[str, Any], *, id: 
         _keep(authority.secrets, (object["environment"], object["name"]), fact)
     elif control in {"policy", "inventory"}:
         _keep(authority.policies if control == "policy" else authority.inventories, object["name"], fact)
-    elif control in {"runner", "agent", "service_account", *workloads.CONTROLS, *standing.CONTROLS}:
+    elif control in {"runner", "agent", "service_account", legal_holds.PLACED, *workloads.CONTROLS, *standing.CONTROLS}:
         _keep_machine(authority, control, fact, id)
-    elif stands and control == legal_holds.PLACED:
-        legal_holds.placed(authority.legal_holds, id, object)
     elif stands:
-        campaigns.CHANGES.get(control, partial(_apply_standing, control=control))(authority, object=object)
+        CHANGES.get(control, partial(_apply_standing, control=control))(authority, object=object)
+
+
+def _hold_ended(authority: Authority, object: Mapping[str, Any]) -> None:
+    legal_holds.ended(authority.legal_holds, object)
+
+
+CHANGES: Mapping[str, Callable[..., None]] = {**campaigns.CHANGES, legal_holds.ENDED: _hold_ended}
 
 
 def _keep(table: dict[Any, dict[str, Any]], key: Any, fact: dict[str, Any]) -> None:
@@ -84,6 +89,9 @@ def _keep_machine(authority: Authority, control: str, fact: dict[str, Any], chan
     if control == "runner":
         if not any(row["public"] == fact["public"] for id, row in authority.runners.items() if id != fact["runner"]):
             _keep(authority.runners, fact["runner"], fact)  # a key is one runner's
+        return
+    if control == legal_holds.PLACED:
+        legal_holds.placed(authority.legal_holds, change, fact)
         return
     if control in standing.CONTROLS:
         standing.changed(authority.standing, control, fact, change)
@@ -140,5 +148,3 @@ def _apply_setting(authority: Authority, control: str, object: Mapping[str, Any]
         authority.terms = dict(object)
     elif control == "stop_lift":
         stops.lifted(authority.stops, object)
-    elif control == legal_holds.ENDED:
-        legal_holds.ended(authority.legal_holds, object)

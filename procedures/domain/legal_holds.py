@@ -41,8 +41,9 @@ Row = Mapping[str, Any]
 
 
 def placed(holds: dict[str, dict[str, Any]], change: str, object: Row) -> None:
-    """Keep a hold by the id of the change that placed it."""
-    holds.setdefault(change, dict(object))
+    """Keep a hold that stands, by the id of the change that placed it."""
+    if object["stands"]:
+        holds.setdefault(change, dict(object))
 
 
 def ended(holds: dict[str, dict[str, Any]], object: Row) -> None:

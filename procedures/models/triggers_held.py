@@ -42,7 +42,17 @@ KEPT = {
     "procedures_run": ("NEW.reason <> OLD.reason", OF_RUN.replace("OLD.run_id", "OLD.id")),
 }
 SAYS = "this is under a legal hold"
-FIXED = ("run_id", "procedure_id", "subject", "from_at", "until_at", "basis", "requested_by", "placed_by_id", "placed_at")
+FIXED = (
+    "run_id",
+    "procedure_id",
+    "subject",
+    "from_at",
+    "until_at",
+    "basis",
+    "requested_by",
+    "placed_by_id",
+    "placed_at",
+)
 REWRITES = " OR ".join(f"NEW.{name} {{differs}} OLD.{name}" for name in FIXED)
 
 SQLITE = {

@@ -26,7 +26,7 @@ from procedures.issuer.replay import replay
 from procedures.models import Person
 from procedures.services import controls
 from tests.evidence.conftest import Log
-from tests.factories import standing, workloads
+from tests.factories import erasing, standing, workloads
 from tests.factories.portal import World
 
 EVER = "2099-01-01T00:00:00.000000Z"
@@ -48,7 +48,7 @@ def objects(intruder: Person, world: World) -> dict[str, dict[str, Any]]:
             "reason": "needed",
         },
         "grant_end": {"grant": grant, "reason": "away with it"},
-        **{name: {what: str(uuid7()), "reason": "no"} for name, what in (("stop_lift", "stop"), ("legal_hold_end", "hold"))},
+        "stop_lift": {"stop": str(uuid7()), "reason": "nothing is wrong"},
         "membership": {"person": subject, "group": "security", "action": "add"},
         "duty": {"principal": f"person:{subject}", "duty": "security", "action": "add"},
         "environment": {
@@ -107,8 +107,7 @@ def objects(intruder: Person, world: World) -> dict[str, dict[str, Any]]:
         "key_end": {"fingerprint": mira_key, "reason": "lost"},
         "runner": {"runner": str(uuid7()), "name": "evil", "public": "A" * 43 + "=", "environments": ["production"]},
         "runner_end": {"runner": next(iter(replay().runners)), "reason": "lost"},
-        "legal_hold": {"procedure": "hello", "basis": "none", "requested_by": "nobody"},
-        "redaction": {"subject": subject, "basis": "none", "requested_by": "nobody"},
+        **erasing.objects(subject),
         "identity_provider": {
             "name": "evil",
             "title": "Evil",
@@ -284,7 +283,7 @@ def test_what_is_only_asserted_is_lent_nothing(log: Log) -> None:
     with pytest.raises(LeaseRefused, match="asserted by the platform"):
         judge_target(authority, target, {"host_key": "h"})
     with pytest.raises(LeaseRefused, match="asserted by the platform"):
-        judge_secret(authority, "production", "deploy-key", b"sealed by the intruder")
+        judge_secret(authority, "production", "deploy-key", b"sealed by the intruder", value=bytes)
 
 
 def test_a_membership_by_the_word_of_a_forged_provider_counts_for_nothing_in_production(log: Log) -> None:
