@@ -211,7 +211,7 @@ WITHOUT = {
     **dict.fromkeys(("artifact", "result"), "a download with nosniff and its own policy"),
     "result-erase": "redirects",
     "log-text": "text/plain with nosniff",
-    "log-events": "JSON lines in an event stream; the script sets textContent",
+    **dict.fromkeys(("log-events", "run-proofs"), "JSON, as it comes or at once; the script sets textContent"),
     **dict.fromkeys(["contact", "test_again", "continue", "resume", "pause", "answer", "draft-of"], "redirects"),
     **dict.fromkeys(["settle", "run-comments"], "redirects to what was said, which is on the page of its subject"),
     "bundle": "a download, application/zip",
