@@ -171,6 +171,28 @@ def key() -> None:
     click.echo(ask("GET", "/api/v1/evidence/log/")["log_key"])
 
 
+@evidence.command("rotate-key")
+@click.option("--reason", required=True, help="Why the key is changed; it stands in the evidence.")
+def rotate_key(reason: str) -> None:
+    """Change the log's key; run beside it, as the user of the sequencer, which goes on meanwhile.
+
+    One event that both keys sign. From its place on the new key alone signs, and the old one is deleted.
+    """
+    import getpass
+    import os
+
+    import django
+
+    os.environ.setdefault("DJANGO_SETTINGS_MODULE", "opsportal.settings")
+    django.setup()
+    from opsportal.keeping.rotating import rotate
+
+    done = rotate(reason=reason, by=getpass.getuser())
+    click.echo("The log is signed by the new key." if done.finished else "The sequencer turns to it when it runs next.")
+    click.echo(f"Tell everybody who verifies evidence or witnesses this log: {done.verifier}")
+    click.echo("That the old key handed over to it stands in `turns`, for `--turns` of witnesses and of verify.py.")
+
+
 @evidence.command()
 @click.option("--json", "as_json", is_flag=True)
 @click.option("--keep", is_flag=True, help="Store what was found, and tell security; the scheduler does so every day.")

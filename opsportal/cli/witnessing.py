@@ -17,9 +17,14 @@ DATA = click.option("--data", type=FOLDER, required=True, help="The witness's ow
 @click.option("--data", type=FOLDER, help="The witness's own folder: key and memory.")
 @click.option("--listen", default="127.0.0.1:8300", show_default=True, help="Address:port; put TLS in front.")
 @click.option("--log", "logs", multiple=True, help="ORIGIN=KEY, KEY, or a file of such lines; may repeat.")
+@click.option(
+    "--turns", type=click.Path(exists=True, dir_okay=False, path_type=Path), help="Changes of a log's key, signed."
+)
 @click.option("--wait", is_flag=True, help="Wait for the files that --log names.")
 @click.pass_context
-def witness(ctx: click.Context, data: Path | None, listen: str, logs: tuple[str, ...], wait: bool) -> None:
+def witness(
+    ctx: click.Context, data: Path | None, listen: str, logs: tuple[str, ...], turns: Path | None, wait: bool
+) -> None:
     """Cosign checkpoints of logs that only ever grow (C2SP tlog-witness). Begin with `opsportal witness init`.
 
     Run it in other hands than the portal's: security, an auditor, a customer.
@@ -38,7 +43,8 @@ def witness(ctx: click.Context, data: Path | None, listen: str, logs: tuple[str,
     while any(not file.exists() or not file.stat().st_size for file in files):
         live()
         time.sleep(0.5)
-    witness_home.serve(data, _address(listen), witness_home.logs_of(logs), live)
+    known = witness_home.turns_of(turns) if turns else None
+    witness_home.serve(data, _address(listen), witness_home.logs_of(logs), live, known)
 
 
 @witness.command()

@@ -21,8 +21,8 @@ def recover(*, reason: str, by: str, checkpoints: Sequence[Path]) -> recovery.Re
     if not reason.strip() or len(reason) > LONGEST_REASON:
         raise InvalidInput([("/reason", f"1 to {LONGEST_REASON} characters")])
     path = Path(settings.OPSPORTAL_EVIDENCE_KEY_FILE)
-    beside = path.with_suffix(".pub")
-    noted = kept_notes(checkpoints, [beside.read_text().strip()] if beside.exists() else [])
+    beside = [path.with_suffix(".pub"), *sorted(path.parent.glob(f"{path.stem}.turned-*.pub"))]
+    noted = kept_notes(checkpoints, [file.read_text().strip() for file in beside if file.exists()])
     if (seen := known.remembered(path.with_suffix(".published"))) is not None:
         noted.append(Known(*seen, "the sequencer's memory"))
     return recovery.open_new_log(reason=reason.strip(), by=by, noted=noted, at=now())

@@ -16,6 +16,7 @@ KINDS_OF: dict[str, str] = {
     "heartbeat": "sequencer",
     "clock.off": "sequencer",
     "log.anchored": "sequencer",
+    "log.key_turned": "sequencer",
     "bootstrap": "web",
     "control": ASKED,
     "inventory": "scheduler",

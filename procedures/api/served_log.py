@@ -15,7 +15,7 @@ from urllib.parse import urlsplit
 
 from django.conf import settings
 from django.contrib.auth.models import AnonymousUser
-from django.http import HttpRequest, HttpResponse
+from django.http import HttpRequest, HttpResponse, JsonResponse
 from django.utils.cache import patch_vary_headers
 from rest_framework.authentication import BaseAuthentication, SessionAuthentication
 from rest_framework.exceptions import NotAuthenticated
@@ -29,7 +29,7 @@ from procedures.api.authentication import BearerAuthentication
 from procedures.api.door import Door
 from procedures.domain.clock import now
 from procedures.domain.errors import NotFound
-from procedures.evidence import tiles
+from procedures.evidence import tiles, turning
 from procedures.evidence.cosignatures import note_with_lines, public_policy
 from procedures.models import Person
 
@@ -81,6 +81,8 @@ class ServedLog(Door):
             policy = public_policy()
             note = note_with_lines(newest, policy.witnesses.values() if policy else ())
             return HttpResponse(note, content_type="text/plain; charset=utf-8", headers={"Cache-Control": "no-cache"})
+        if path == "turns" and (notes := turning.notes()):
+            return JsonResponse(notes, safe=False, headers={"Cache-Control": "no-cache"})
         place = tiles.place_of(path)
         data = tiles.content(place) if place else None
         if data is None:

@@ -15,7 +15,8 @@ from procedures.evidence import check_runs
 from procedures.evidence.cosignatures import NEWEST, holds
 from procedures.evidence.findings import Finding
 from procedures.evidence.models import Checkpoint, Cosignature, Event, Leaf, Outbox, Tile
-from procedures.evidence.notes import Head, KeyRefused, NoteRefused, head_of, open_note, split_note
+from procedures.evidence.notes import Head, NoteRefused, head_of, split_note
+from procedures.evidence.reigns import Reigns
 from procedures.evidence.tiles import HASH, WIDTH
 from procedures.evidence.tree import Frontier, leaf_hash
 from procedures.evidence.triggers import fixed, missing
@@ -55,12 +56,12 @@ def outside(kept: Iterable[tuple[str, Head]]) -> Iterator[Finding]:
     last = Checkpoint.objects.order_by("-size").first()
     for what, head in kept:
         yield from _kept(what, head, last.size if last else 0)
-    keys = [path.read_text().strip() for path in sorted(public.glob("evidence*.pub"))]
-    if last is not None and not keys:
+    reigns = Reigns.published()
+    if last is not None and not reigns.keys:
         yield Finding("key.unknown", f"No key of the log lies in {public}, so no signature was checked.", sure=False)
-    for row in Checkpoint.objects.order_by("size").iterator(CHUNK) if keys else ():
-        if not any(_signed(row.note, key) for key in keys):
-            yield Finding("checkpoint", f"The checkpoint of size {row.size} is signed by no key of this log.")
+    for row in Checkpoint.objects.order_by("size").iterator(CHUNK) if reigns.keys else ():
+        if not reigns.hold(row.note):
+            yield Finding("checkpoint", f"The checkpoint of size {row.size} is not signed by the key of that size.")
 
 
 def _kept(what: str, head: Head, have: int) -> Iterator[Finding]:
@@ -68,14 +69,6 @@ def _kept(what: str, head: Head, have: int) -> Iterator[Finding]:
     if row is None or bytes(row.root) != head.root:
         said = f"this database stands at {have}" if head.size > have else "this database has another tree of that size"
         yield Finding("checkpoint.behind", f"{what} {head.size} events; {said}.")
-
-
-def _signed(note: str, key: str) -> bool:
-    try:
-        open_note(note, key)
-    except (NoteRefused, KeyRefused):
-        return False
-    return True
 
 
 def _log() -> Iterator[Finding]:

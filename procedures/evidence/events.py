@@ -9,6 +9,7 @@ KINDS: Mapping[str, tuple[str, ...]] = {
     "bootstrap.granted": ("subject", "grant", "verbs", "at", "expires_at", "keys"),
     "heartbeat": (),
     "log.anchored": ("size", "root", "token", "authority", "says"),
+    "log.key_turned": ("size", "former", "verifier", "note", "reason", "by"),
     "log.recovered": ("former", "verifier", "restored", "known", "reason", "by"),
     "control.proposed": ("control", "change", "object", "gains"),
     "control.confirmed": ("control", "change", "object", "gains", "production", "profile"),

@@ -13,7 +13,7 @@ from django.db import transaction
 
 from procedures.domain.canonical import canon, moment, sha256_hex
 from procedures.domain.errors import OpsError
-from procedures.evidence import verify
+from procedures.evidence import turning, verify
 from procedures.evidence.anchored import anchored
 from procedures.evidence.cosignatures import (
     answering,
@@ -25,6 +25,7 @@ from procedures.evidence.cosignatures import (
 from procedures.evidence.models import Checkpoint, Event, Leaf, Outbox
 from procedures.evidence.proofs import proof_bytes
 from procedures.evidence.record import record
+from procedures.evidence.reigns import require
 from procedures.evidence.sampling import drawn
 from procedures.evidence.staging import Staging
 from procedures.evidence.stored import Log
@@ -66,7 +67,7 @@ def export_pack(
     """Write a pack; what is in it, in short. `wanted` names filters (verify.FILTERS).
 
     The manifest's digest becomes an event of the log first, so the sequencer must be running. Raises NotSequenced,
-    PackTooBig, NoSuchSample.
+    PackTooBig, NoSuchSample, CheckpointRefused.
     """
     policy = public_policy()
     sampled = drawn(wanted["sample"]) if "sample" in wanted else []
@@ -91,6 +92,8 @@ def export_pack(
             staging.put("manifest.json", [canon(manifest)])
             event = _made(manifest, exporter, at)
             staging.put("export.tlog-proof", [_proof(event)])
+            if attempt < 2 and _turned_since(checkpoint):
+                continue  # the proof is by another key than the end, and no event in this pack says why
             staging.write(into)
             level = _level(
                 bool(stamps), policy, [note, staging.read("export.tlog-proof").partition(b"\n\n")[2].decode()]
@@ -105,6 +108,11 @@ def _made(manifest: Mapping[str, Any], exporter: UUID, at: datetime) -> Event:
     with transaction.atomic(durable=True):
         facts = {"manifest": sha256_hex(canon(manifest)), **said}
         return record("export.made", actor=exporter, at=at, facts=facts)
+
+
+def _turned_since(checkpoint: Checkpoint) -> bool:
+    """Whether the log's key was changed beyond what a pack that ends here holds."""
+    return any(size >= checkpoint.size for _, size, *_ in turning.turns().rows)
 
 
 def _level(stamped: bool, policy: Policy | None, notes: Sequence[str]) -> str:
@@ -126,7 +134,7 @@ def _up_to_now(policy: Policy | None) -> Checkpoint:
     checkpoint = Checkpoint.objects.order_by("-size").first()
     if checkpoint is None:
         raise NotSequenced("The log is still empty.")
-    return _cosigned(checkpoint, policy)
+    return require(_cosigned(checkpoint, policy))
 
 
 def _cosigned(checkpoint: Checkpoint, policy: Policy | None) -> Checkpoint:
@@ -202,4 +210,4 @@ def _proof(event: Event) -> bytes:
             raise NotSequenced(f"The log did not take the export's event within {WAIT_S:.0f} s.")
         time.sleep(0.1)
     policy = public_policy()
-    return proof_bytes(leaf, _cosigned(checkpoint, policy), _keys(policy))
+    return proof_bytes(leaf, require(_cosigned(checkpoint, policy)), _keys(policy))

@@ -8,7 +8,7 @@ from urllib.parse import urlsplit
 
 from django.conf import settings
 
-from procedures.evidence import known
+from procedures.evidence import known, turning
 from procedures.evidence.models import Checkpoint
 from procedures.evidence.notes import load_key
 from procedures.evidence.sequence import LogWentBack, Sequencer
@@ -37,11 +37,13 @@ def log_sequencer() -> Sequencer:
     last = Checkpoint.objects.order_by("-size").first()
     if last is not None and not path.exists():
         raise LogWentBack(f"This database holds a log of {last.size} events, and the key that signed it is not here.")
+    turning.settle(path, origin(path))
     key = load_key(path, origin(path))
     public = Path(settings.OPSPORTAL_PUBLIC_DIR)
     public.mkdir(mode=0o700, parents=True, exist_ok=True)
     sequencer = Sequencer(key, path.with_suffix(".published"), public / "checkpoint")
     sequencer.compare(last)
+    turning.publish()
     for verifier in (path.with_suffix(".pub"), public / "evidence.pub"):
         known.publish(verifier, key.verifier + "\n")
     return sequencer

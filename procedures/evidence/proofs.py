@@ -11,6 +11,7 @@ from procedures.domain.errors import IllegalState
 from procedures.evidence.cosignatures import first_witnessed, note_with_lines, public_policy
 from procedures.evidence.events import SEALS
 from procedures.evidence.models import Checkpoint, Event, Leaf
+from procedures.evidence.reigns import require
 from procedures.evidence.sequence import range_root
 from procedures.evidence.tree import inclusion
 
@@ -37,7 +38,7 @@ def proof_bytes(leaf: Leaf, checkpoint: Checkpoint, keys: Iterable[str], *, body
 def proof_of(event: UUID, *, body: bool) -> bytes:
     """The proof of one event, by the first checkpoint over it that a quorum cosigned, else by the newest one.
 
-    Raises NotLogged.
+    Raises NotLogged, CheckpointRefused.
     """
     leaf = Leaf.objects.select_related("event").filter(event=event).first()
     newest = Checkpoint.objects.order_by("-size").first()
@@ -45,7 +46,7 @@ def proof_of(event: UUID, *, body: bool) -> bytes:
         raise NotLogged("The log has not taken this event yet.")
     policy = public_policy()
     found = first_witnessed(policy, from_size=leaf.index + 1) if policy else None
-    return proof_bytes(leaf, found or newest, policy.witnesses.values() if policy else (), body=body)
+    return proof_bytes(leaf, require(found or newest), policy.witnesses.values() if policy else (), body=body)
 
 
 def seal_of(run: UUID) -> Event:

@@ -46,25 +46,36 @@ class Sequencer:
     def step(self, at: datetime) -> int:
         """Append at most 500 events and sign the new checkpoint; how many were appended. Raises LogWentBack."""
         with transaction.atomic(durable=True):
-            if not self._alone():
+            if not self.alone():
                 return 0
-            last = Checkpoint.objects.order_by("-size").first()
-            self.compare(last)
+            last = self.last()
             if last is None:
                 known.remember(self.published, 0, EMPTY)  # from here on a log without this memory is a strange one
             events = [row.event for row in Outbox.objects.select_related("event").order_by("id")[:BATCH]]
             if not events:
                 return 0
             moments.flag(events, at)
-            frontier = load_frontier(last.size if last else 0)
-            self._append(frontier, events)
-            Outbox.objects.filter(event__in=events).delete()
-            note = self.key.sign(checkpoint_text(self.key.name, frontier.size, frontier.root()))
-            Checkpoint.objects.create(size=frontier.size, root=frontier.root(), note=note, at=at)
-        self._publish(frontier, note)
+            frontier, note = self.take(last, events, at, by=self.key)
+        self.publish(frontier, note)
         return len(events)
 
-    def _alone(self) -> bool:
+    def last(self) -> Checkpoint | None:
+        """The newest checkpoint, compared with what was published. Raises LogWentBack."""
+        last = Checkpoint.objects.order_by("-size").first()
+        self.compare(last)
+        return last
+
+    def take(self, last: Checkpoint | None, events: list[Event], at: datetime, *, by: LogKey) -> tuple[Frontier, str]:
+        """Append events behind a checkpoint, and sign the next one; within the caller's transaction."""
+        frontier = load_frontier(last.size if last else 0)
+        self._append(frontier, events)
+        Outbox.objects.filter(event__in=events).delete()
+        note = by.sign(checkpoint_text(by.name, frontier.size, frontier.root()))
+        Checkpoint.objects.create(size=frontier.size, root=frontier.root(), note=note, at=at)
+        return frontier, note
+
+    def alone(self) -> bool:
+        """Whether no other sequencer is at it until this transaction ends."""
         if connection.vendor != "postgresql":
             return True
         with connection.cursor() as cursor:
@@ -102,7 +113,8 @@ class Sequencer:
         Leaf.objects.bulk_create(leaves)
         tiles.store()
 
-    def _publish(self, frontier: Frontier, note: str) -> None:
+    def publish(self, frontier: Frontier, note: str) -> None:
+        """Remember what leaves this process, and show it; after the commit."""
         known.remember(self.published, frontier.size, frontier.root())
         if self.newest is not None:
             known.publish(self.newest, note)
@@ -179,14 +191,18 @@ def run_forever(
     every_s: float = 1.0,
     check: Callable[[], None] = lambda: None,
     alive: Callable[[], None] = lambda: None,
+    turned: Callable[[], bool] = lambda: False,
 ) -> None:
     """Once a second until `stop`; a database fault is told and tried again, a log that went back ends it.
 
+    Ends too once `turned`, asked before each round, says that the key was changed: another Sequencer goes on.
     `check` is called before each round and may raise LogWentBack, `alive` after each that reached the database.
     """
     while not stop.is_set():
         try:
             check()
+            if turned():
+                return
             beat(moments.database_now())
             while sequencer.step(moments.database_now()) == BATCH:
                 continue

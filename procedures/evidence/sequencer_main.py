@@ -45,7 +45,7 @@ def main() -> None:
         with connection.cursor() as cursor:
             cursor.execute("PRAGMA synchronous=FULL")
     try:
-        if (ready := _ready(stop)) is not None:
+        while (ready := _ready(stop)) is not None:  # anew after the log's key was changed
             _go_on(*ready, stop)
     except OpsError as refusal:  # a log that went back, or a policy of witnesses that is none
         log.critical(refusal.code, problem=refusal.message, next_step=refusal.next_step)
@@ -53,27 +53,37 @@ def main() -> None:
 
 
 def _go_on(sequencer: Sequencer, witnesses: Submitting | None, stop: threading.Event) -> None:
-    """Sequence until told to stop. Witnesses are asked first what they saw; then none of them is waited for."""
+    """Sequence until told to stop, or the key was changed. Witnesses are asked first what they saw, and then not waited
+    for.
+    """
+    from pathlib import Path
+
     from django.conf import settings
 
     from opsportal import alive
+    from procedures.evidence import moments, turning
     from procedures.evidence.anchoring import anchoring
     from procedures.evidence.sequence import run_forever
+
+    def round_done() -> None:
+        alive.touch(settings.OPSPORTAL_ALIVE_FILE)
+        if witnesses is not None:
+            witnesses.nudge()
+
+    def turned() -> bool:
+        return turning.turn(sequencer, Path(settings.OPSPORTAL_EVIDENCE_KEY_FILE), moments.database_now())
 
     if (stamps := anchoring()) is not None:
         stamps.begin()
     if witnesses is None:
-        run_forever(sequencer, stop, alive=lambda: alive.touch(settings.OPSPORTAL_ALIVE_FILE))
-        return
-
-    def round_done() -> None:
-        alive.touch(settings.OPSPORTAL_ALIVE_FILE)
-        witnesses.nudge()
-
-    witnesses.begin()
-    witnesses.settle()
-    run_forever(sequencer, stop, check=witnesses.check, alive=round_done)
-    witnesses.end()
+        run_forever(sequencer, stop, alive=round_done, turned=turned)
+    else:
+        witnesses.begin()
+        witnesses.settle()
+        run_forever(sequencer, stop, check=witnesses.check, alive=round_done, turned=turned)
+        witnesses.end()
+    if stamps is not None:
+        stamps.end()
 
 
 def _ready(stop: threading.Event) -> tuple[Sequencer, Submitting | None] | None:

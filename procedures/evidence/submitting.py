@@ -17,7 +17,7 @@ from django.core.exceptions import ObjectDoesNotExist
 from django.db import DatabaseError, connection, transaction
 
 from procedures.domain.clock import now
-from procedures.evidence import known
+from procedures.evidence import known, turning
 from procedures.evidence.cosignatures import NEWEST, PUBLIC, PolicyRefused, note_with_lines, quorum_at, read_policy
 from procedures.evidence.models import Checkpoint, Cosignature, WitnessContact
 from procedures.evidence.notes import COSIGNATURE, ED25519, Head, LogKey, checkpoint_text, read_verifier
@@ -38,10 +38,10 @@ class Submitting:
 
     def __init__(self, key: LogKey, policy: Policy, published: Path, public: Path) -> None:
         self.published, self.public, self.policy = published, public, policy
-        own = read_verifier(key.verifier, kind=ED25519)
+        own, turns = read_verifier(key.verifier, kind=ED25519), turning.turns()
         self.empty = (key.sign(checkpoint_text(key.name, 0, EMPTY)), Head(key.name, 0, EMPTY))
         self.clients = [
-            WitnessClient(name, read_verifier(text, kind=COSIGNATURE), policy.urls[name], own)
+            WitnessClient(name, read_verifier(text, kind=COSIGNATURE), policy.urls[name], own, turns)
             for name, text in policy.witnesses.items()
             if name in policy.urls
         ]

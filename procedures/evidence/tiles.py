@@ -10,6 +10,7 @@ import re
 from dataclasses import dataclass
 
 from procedures.evidence.models import Checkpoint, Leaf, Tile
+from procedures.evidence.reigns import require
 
 WIDTH = 256
 HASH = 32
@@ -87,5 +88,6 @@ def _bundle(place: Place) -> bytes | None:
 
 
 def newest() -> Checkpoint | None:
-    """The newest checkpoint; every tile that its size asks for is served."""
-    return Checkpoint.objects.order_by("-size").first()
+    """The newest checkpoint; every tile that its size asks for is served. Raises CheckpointRefused."""
+    last = Checkpoint.objects.order_by("-size").first()
+    return require(last) if last is not None else None

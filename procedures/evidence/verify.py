@@ -2,7 +2,7 @@
 """Verifies an OpsPortal evidence pack offline, with Python's standard library and the log's public key alone.
 
     python3 verify.py pack.zip --log-key KEYTEXT|FILE [--witness-key KEYTEXT|FILE …] [--quorum N] [--policy FILE]
-                      [--tsa-roots FILE] [--require INTACT|SIGNED|WITNESSED|TIMESTAMPED] [--json]
+                      [--turns FILE] [--tsa-roots FILE] [--require INTACT|SIGNED|WITNESSED|TIMESTAMPED] [--json]
     python3 verify.py event.tlog-proof --log-key …      the same for the proof of one event
 
 INTACT: hashes and proofs hold. SIGNED: by the log's key. WITNESSED: a quorum of the witnesses whose keys you give (all
@@ -640,7 +640,10 @@ def open_note(member: str, note: str, key: str, witnesses: Collection[str]) -> t
     message = (text + "\n").encode()
     first = note_line(member, lines[0])
     if first[:2] != (name, mark):
-        raise Failed(member, "is signed under another name or key than the log's", 1 if first[0] == name else 2)
+        why = "is signed under another name or key than the log's"
+        if first[0] == name:
+            why += " for this size; if the log's key was changed, give --turns, or the key of that time"
+        raise Failed(member, why, 1 if first[0] == name else 2)
     if not ed25519(public, message, first[2]):
         raise Failed(member, "the signature is not by the log's key")
     known = {vkey(one)[:2]: one for one in witnesses if vkey(one)[2] == 4}
@@ -664,6 +667,77 @@ def open_note(member: str, note: str, key: str, witnesses: Collection[str]) -> t
     if plain != text or rows[0] != name or len(root) != 32:
         raise Failed(member, "is not a checkpoint of this log", 2)
     return rows[0], size, root, cosigned
+
+
+TURN = "opsportal key turned v1"
+
+
+class Turns:
+    """Which key signs a log at which size: a note that both keys signed stands for each change, in order.
+
+    Leaf `size` is the event of the change, so the former key signs trees of up to `size` leaves, the next all beyond.
+    """
+
+    def __init__(self) -> None:
+        self.rows: list[tuple[str, int, str, str, str]] = []
+
+    @classmethod
+    def read(cls, data: bytes) -> Turns:
+        """Those of a file that the portal publishes (`turns`). Raises ValueError."""
+        found, notes = cls(), json.loads(data)
+        if not isinstance(notes, list) or not all(isinstance(note, str) for note in notes):
+            raise ValueError("the turns are no list of notes")
+        for note in notes:
+            try:
+                found.add("turns", note)
+            except Failed as problem:
+                raise ValueError(str(problem))
+        return found
+
+    def add(self, member: str, note: str, at: int | None = None) -> None:
+        """Believe a change that both keys signed and that goes on from the one before; raises Failed."""
+        text, _, tail = note.rpartition("\n\n")
+        rows, lines = text.split("\n"), tail.split("\n")
+        try:
+            name, size, former, key = rows[0], int(rows[2]), rows[3], rows[4]
+            one, two = vkey(former), vkey(key)
+            sound = rows == [name, TURN, str(size), former, key] and (one[0], one[2], two[0], two[2]) == (name, 1) * 2
+            sound = sound and len(lines) == 3 and not lines[2] and one[3] != two[3]
+        except (ValueError, IndexError):
+            sound = False
+        if not sound or (at is not None and at != size):
+            raise Failed(member, "is no change of the log's key at this place")
+        for line, by in zip(lines, (one, two)):
+            who, mark, signature = note_line(member, line)
+            if (who, mark) != by[:2] or not ed25519(by[3], (text + "\n").encode(), signature):
+                raise Failed(member, "the change of the log's key is not signed by both keys")
+        row = (name, size, former, key, note)
+        before = [had for had in self.rows if had[0] == name]
+        if row in before:
+            return
+        if before and (before[-1][3] != former or before[-1][1] >= size or key in self.of(name)):
+            raise Failed(member, "the change of the log's key contradicts another one")
+        self.rows.append(row)
+
+    def of(self, name: str) -> list[str]:
+        """The keys of a log that changed its key, in their order."""
+        rows = [row for row in self.rows if row[0] == name]
+        return [*(row[2] for row in rows[:1]), *(row[3] for row in rows)]
+
+    def at(self, key: str, size: int) -> str:
+        """The key that signs a tree of this size, in the log that `key` is of; `key` itself where none leads there."""
+        rows = [row for row in self.rows if row[0] == vkey(key)[0]]
+        if key not in self.of(vkey(key)[0]):
+            return key
+        return self.of(rows[0][0])[sum(row[1] < size for row in rows)]
+
+    def open(
+        self, member: str, note: str, key: str, witnesses: Collection[str]
+    ) -> tuple[str, int, bytes, dict[str, int]]:
+        """As open_note, by the key that signs a log of that size; a key beyond its range signs nothing."""
+        said = note.split("\n", 2)[1:2]
+        size = int(said[0]) if said and re.fullmatch("[0-9]{1,19}", said[0]) else 0
+        return open_note(member, note, self.at(key, size), witnesses)
 
 
 def note_line(member: str, line: str) -> tuple[str, str, bytes]:
@@ -705,6 +779,7 @@ class Authority:
         self.known_at, self.signed_at = "", ""
         self.glass: list[Row] = []
         self.recovered: list[Row] = []
+        self.turns = Turns()
         self.runners: dict[str, str] = {}
         self.gone_runners: set[str] = set()
         self.drafts: dict[tuple[str, str], set[str]] = {}
@@ -905,6 +980,11 @@ class Authority:
         elif kind == "log.recovered":
             row = {name: body[name] for name in ("former", "restored", "reason", "by")}
             self.recovered.append(dict(row, index=index, lost=body.get("lost")))
+        elif kind == "log.key_turned":
+            try:
+                self.turns.add("leaf %d" % index, str(body.get("note")), index)
+            except Failed as problem:
+                self.asserted.append((index, "log key", problem.reason))
         elif kind in ("standing.paused", "standing.resumed"):
             key = (body["standing"], body["name"])
             (self.paused.add if kind == "standing.paused" else self.paused.discard)(key)
@@ -2097,7 +2177,13 @@ class Bundles:
             raise Failed(min([*self.left, *self.withheld]), "belongs to no header of the scope")
 
 
-def check_proof(pack: Pack, manifest: Row, key: str | None, witnesses: Collection[str]) -> dict[str, int]:
+def check_proof(
+    pack: Pack,
+    manifest: Row,
+    key: str | None,
+    witnesses: Collection[str],
+    turns: Turns | None = None,
+) -> dict[str, int]:
     """The manifest itself is in the log, later than everything that it speaks of. Returns who cosigned that."""
     member = "export.tlog-proof"
     header, body, index, proof, note = read_proof(member, pack.read(member))
@@ -2113,7 +2199,7 @@ def check_proof(pack: Pack, manifest: Row, key: str | None, witnesses: Collectio
         raise Failed(member, "is malformed in %s" % problem, 2)
     if key is None:
         return {}
-    _, size, root, cosigned = open_note(member, note, key, witnesses)
+    _, size, root, cosigned = (turns or Turns()).open(member, note, key, witnesses)
     if not included(leaf(header), index, size, proof, root):
         raise Failed(member, "does not prove that the manifest is in the log")
     return cosigned
@@ -2139,7 +2225,13 @@ def read_proof(member: str, data: bytes) -> tuple[bytes, bytes | None, int, list
         raise Failed(member, "is malformed in %s" % problem, 2)
 
 
-def verify_entry(data: bytes, key: str | None, require: str = "SIGNED", policy: Policy | None = None) -> Row:
+def verify_entry(
+    data: bytes,
+    key: str | None,
+    require: str = "SIGNED",
+    policy: Policy | None = None,
+    turns: Turns | None = None,
+) -> Row:
     """Check a file.tlog-proof: that the log holds the one event that it carries.
 
     Lines of witnesses whose keys are not given say nothing. Returns a dict of what was found; raises Failed.
@@ -2152,10 +2244,11 @@ def verify_entry(data: bytes, key: str | None, require: str = "SIGNED", policy: 
     if key is None:
         raise Failed(member, "proves nothing without the log's key", 3)
     trusted = list(policy.witnesses.values())
-    known = [vkey(one)[:2] for one in [key, *trusted]]
+    turns = turns or Turns()
+    known = [vkey(one)[:2] for one in [key, *turns.of(vkey(key)[0]), *trusted]]
     text, blank, tail = note.rpartition("\n\n")
     lines = [line for line in tail.split("\n") if not line or note_line(member, line)[:2] in known]
-    _, size, root, cosigned = open_note(member, text + blank + "\n".join(lines), key, trusted)
+    _, size, root, cosigned = turns.open(member, text + blank + "\n".join(lines), key, trusted)
     if not included(leaf(header), index, size, proof, root):
         raise Failed(member, "does not prove that the event is in the log")
     level = "WITNESSED" if policy.met(cosigned) else "SIGNED"
@@ -2250,15 +2343,24 @@ def check_attestation(pack: Pack, header: Row, body: Row) -> str:
     return name
 
 
-def check_end(pack: Pack, manifest: Row, root: bytes, key: str | None, witnesses: Collection[str]) -> dict[str, int]:
+def check_end(
+    pack: Pack, manifest: Row, root: bytes, key: str | None, witnesses: Collection[str], turns: Turns
+) -> dict[str, int]:
     """The log's key signed the root of exactly these headers. Returns who cosigned it."""
     if key is None:
         return {}
     note = pack.read("log/checkpoint.end").decode("utf-8", "replace")
-    _, size, signed, cosigned = open_note("log/checkpoint.end", note, key, witnesses)
+    _, size, signed, cosigned = turns.open("log/checkpoint.end", note, key, witnesses)
     if size != manifest["range"]["end"] or signed != root:
         raise Failed(HEADERS, "does not give the root that the log signed")
     return cosigned
+
+
+def told_turns(authority: Authority, known: Turns) -> Turns:
+    """What the reader knows of changes of the log's key, and after it what the log itself says; raises Failed."""
+    for _, size, _, _, note in authority.turns.rows:
+        known.add("leaf %d" % size, note, size)
+    return known
 
 
 def named_witnesses(manifest: Row) -> list[str]:
@@ -2404,9 +2506,11 @@ def verify(
     require: str = "SIGNED",
     policy: Policy | None = None,
     roots: str | None = None,
+    turns: Turns | None = None,
 ) -> Row:
     """Check a whole pack, given as bytes or as a seekable file. `policy` says which witnesses the reader trusts,
-    `roots` is a file with the certificates that time stamps must lead to.
+    `roots` is a file with the certificates that time stamps must lead to, `turns` are changes of the log's key that
+    the reader knows from elsewhere.
 
     Returns a dict of what was found; raises Failed.
     """
@@ -2423,8 +2527,9 @@ def verify(
     policy = policy or Policy()
     trusted = list(policy.witnesses.values())
     known = sorted({*trusted, *named_witnesses(manifest)})
-    cosigned = check_end(pack, manifest, reading.headers.tree.root(), key, known)
-    later = check_proof(pack, manifest, key, known)
+    turns = told_turns(authority, turns or Turns())
+    cosigned = check_end(pack, manifest, reading.headers.tree.root(), key, known, turns)
+    later = check_proof(pack, manifest, key, known, turns)
     level = "INTACT" if key is None else "WITNESSED" if policy.met(cosigned) and policy.met(later) else "SIGNED"
     stamps = check_anchors(pack, roots)
     if level == "WITNESSED" and any(one["sound"] for one in stamps):
@@ -2449,6 +2554,7 @@ def verify(
             for g in authority.ahead.values()
         ],
         "recovered": authority.recovered,
+        "turned": [{"index": size, "former": was, "key": now} for _, size, was, now, _ in authority.turns.rows],
         "decisions": counted(tables["reports/strengths.csv"]),
         "providers": authority.synced,
         "witnesses": [
@@ -2483,6 +2589,8 @@ def told(found: Row) -> str:
         lost = "an unknown number of" if row["lost"] is None else row["lost"]
         said = "LOG OPENED ANEW: leaf %d, after %s went back to %d events; %s published events are not in it."
         rows.append(said % (row["index"], row["former"].split("+")[0], row["restored"]["size"], lost))
+    word = "Key turned: leaf %(index)d; trees beyond it are signed by %(key)s, up to it by %(former)s."
+    rows += [word % row for row in found["turned"]]
     word = "APPROVED AHEAD: %(used)d of %(runs)d runs of the schedule %(schedule)s, by %(approver)s"
     rows += [word % row for row in found["ahead"]]
     rows += ["ASSERTED BY PLATFORM: leaf %(index)d, %(control)s: %(why)s" % row for row in found["asserted"]]
@@ -2539,6 +2647,14 @@ def trust(given: argparse.Namespace) -> tuple[str | None, Policy]:
     return log, policy
 
 
+def known_turns(path: str | None) -> Turns:
+    """What a file of turns says. Raises ValueError, OSError."""
+    if path is None:
+        return Turns()
+    with open(path, "rb") as file:
+        return Turns.read(file.read())
+
+
 def main(argv: list[str]) -> int:
     parser = argparse.ArgumentParser(prog="verify.py", description=__doc__.split("\n")[0])
     parser.add_argument("pack")
@@ -2547,11 +2663,13 @@ def main(argv: list[str]) -> int:
     parser.add_argument("--quorum", type=int, help="how many of these witnesses are enough [all of them]")
     parser.add_argument("--policy", help="instead: a C2SP tlog-policy file")
     parser.add_argument("--tsa-roots", help="file (PEM) with certificates that time stamps must lead to")
+    parser.add_argument("--turns", help="file with changes of the log's key, as the portal publishes it")
     parser.add_argument("--require", choices=LEVELS, default="SIGNED")
     parser.add_argument("--json", action="store_true")
     try:
         given = parser.parse_args(argv)
         key, policy = trust(given)
+        turns = known_turns(given.turns)
         pack = open(given.pack, "rb")  # noqa: SIM115 (closed below)
     except (OSError, SystemExit, ValueError, IndexError) as problem:
         if isinstance(problem, SystemExit) and problem.code == 0:
@@ -2563,9 +2681,9 @@ def main(argv: list[str]) -> int:
             alone = pack.read(len(PROOF) + 1) == PROOF.encode() + b"\n"
             pack.seek(0)
             found = (
-                verify_entry(pack.read(), key, given.require, policy)
+                verify_entry(pack.read(), key, given.require, policy, turns)
                 if alone
-                else verify(pack, key, given.require, policy, given.tsa_roots)
+                else verify(pack, key, given.require, policy, given.tsa_roots, turns)
             )
     except Failed as problem:
         verdict = {1: "FAILED", 2: "MALFORMED", 3: "UNDETERMINED"}[problem.code]

@@ -14,6 +14,7 @@ from dataclasses import dataclass
 
 from procedures.evidence.cosigning import CosigningKey
 from procedures.evidence.notes import (
+    ED25519,
     Head,
     Line,
     NoteRefused,
@@ -21,10 +22,12 @@ from procedures.evidence.notes import (
     decimal,
     exact_base64,
     head_of,
+    read_verifier,
     signed,
     split_note,
 )
 from procedures.evidence.tree import EMPTY, verify_consistency
+from procedures.evidence.verify import Turns
 from procedures.evidence.witness_memory import Memory, Seen, Step
 
 PLAIN, SIZE = "text/plain; charset=utf-8", "text/x.tlog.size"
@@ -59,7 +62,10 @@ class NoRequest(ValueError):
 
 
 class Witness:
-    """`logs` maps each origin to the keys that sign for it. Threads and processes may ask one memory at once."""
+    """`logs` maps each origin to the keys that sign for it, `turns` say at which sizes each of them does.
+
+    Threads and processes may ask one memory at once.
+    """
 
     def __init__(
         self,
@@ -67,7 +73,9 @@ class Witness:
         memory: Memory,
         logs: Mapping[str, Sequence[Verifier]],
         clock: Callable[[], float] = time.time,
+        turns: Turns | None = None,
     ) -> None:
+        self._turns = turns or Turns()
         self.key, self.memory, self.logs, self.clock = key, memory, logs, clock
 
     def add_checkpoint(self, body: bytes) -> Answer:
@@ -79,9 +87,10 @@ class Witness:
         keys = self.logs.get(asked.head.origin)
         if keys is None:
             return Answer(404, "This witness knows no log of that name.\n")
-        mine = _lines_of(keys, asked)
+        mine = _lines_of(self._reigning(keys, asked.head.size), asked)
         if not mine:
-            return Answer(403, "No signature on the checkpoint is by a key that this witness knows for that log.\n")
+            said = "No signature on the checkpoint is by a key that this witness knows for that log at that size.\n"
+            return Answer(403, said)
         if asked.old > asked.head.size:
             return Answer(400, "The old size is larger than the checkpoint.\n")
         try:
@@ -89,6 +98,10 @@ class Witness:
                 return self._judged(asked, mine, step)
         except sqlite3.Error as problem:
             return Answer(500, "The witness cannot remember, so it signs nothing.\n", told=f"memory: {problem}")
+
+    def _reigning(self, keys: Sequence[Verifier], size: int) -> list[Verifier]:
+        """Those that sign a tree of this size; a key that was changed signs nothing beyond the change."""
+        return [read_verifier(text, kind=ED25519) for text in {self._turns.at(key.text, size) for key in keys}]
 
     def _judged(self, asked: Asked, mine: Sequence[Line], step: Step) -> Answer:
         head, seen = asked.head, step.seen(asked.head.origin)

@@ -13,6 +13,7 @@ import httpx
 from procedures.domain.errors import OpsError
 from procedures.evidence.cosigning import cosigned_at
 from procedures.evidence.notes import Head, Line, NoteRefused, Verifier, decimal, head_of, open_note, split_note
+from procedures.evidence.verify import Turns
 from procedures.evidence.witness import request_body
 
 LARGEST_ANSWER = 16 * 1024
@@ -51,10 +52,13 @@ class Cosigned:
 
 
 class WitnessClient:
-    """One witness, as a policy names it; `log` is the verifier key of the log that is submitted."""
+    """One witness, as a policy names it; `log` is the verifier key of the log that is submitted, `turns` say by which
+    other keys it was signed before.
+    """
 
-    def __init__(self, name: str, verifier: Verifier, url: str, log: Verifier) -> None:
+    def __init__(self, name: str, verifier: Verifier, url: str, log: Verifier, turns: Turns | None = None) -> None:
         self.name, self.verifier, self.url, self.log = name, verifier, url.rstrip("/"), log
+        self._turns = turns or Turns()
         self.size = 0  # what it cosigned last, as far as it said; it corrects what is stale
         self._http = httpx.Client(timeout=5.0, follow_redirects=False)
 
@@ -85,7 +89,8 @@ class WitnessClient:
         digest = hashlib.sha256(self.log.name.encode()).hexdigest()
         status, _, text = self._asked("GET", f"/{digest}/checkpoint")
         try:
-            return head_of(open_note(text, self.log.text)) if status == 200 else None
+            size = head_of(split_note(text)[0]).size if status == 200 else 0
+            return head_of(open_note(text, self._turns.at(self.log.text, size))) if status == 200 else None
         except NoteRefused:
             return None
 

@@ -15,6 +15,7 @@ from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
 from procedures.domain.errors import OpsError
 from procedures.evidence.cosigning import CosigningKey
 from procedures.evidence.notes import COSIGNATURE, ED25519, Verifier, read_verifier, sound_name
+from procedures.evidence.verify import Turns
 from procedures.evidence.witness import Witness
 from procedures.evidence.witness_memory import FILE, Memory
 from procedures.evidence.witness_server import Server, say
@@ -76,14 +77,28 @@ def logs_of(given: Iterable[str]) -> dict[str, list[Verifier]]:
     return found
 
 
-def serve(folder: Path, address: tuple[str, int], logs: dict[str, list[Verifier]], alive: Callable[[], None]) -> None:
+def turns_of(path: Path) -> Turns:
+    """Changes of a log's key, as its portal publishes them. Raises WitnessRefused."""
+    try:
+        return Turns.read(path.read_bytes())
+    except (OSError, ValueError) as problem:
+        raise WitnessRefused(f"--turns {path} cannot be believed: {problem}.") from problem
+
+
+def serve(
+    folder: Path,
+    address: tuple[str, int],
+    logs: dict[str, list[Verifier]],
+    alive: Callable[[], None],
+    turns: Turns | None = None,
+) -> None:
     """Answer until told to stop. Raises WitnessRefused, MemoryLost."""
     hide()
     key = load(folder)
     if any(verifier.raw == key.verifier.raw for keys in logs.values() for verifier in keys):
         raise WitnessRefused("A log's key is this witness's own: whoever signs the log cannot be its witness.")
     try:
-        server = Server(address, Witness(key, Memory(folder), logs), alive)
+        server = Server(address, Witness(key, Memory(folder), logs, turns=turns), alive)
     except OSError as problem:
         raise WitnessRefused(f"Cannot listen on {address[0]}:{address[1]} ({problem}).") from problem
 

@@ -114,6 +114,7 @@ NOWHERE = [
     *("tile/entries/001", "tile/entries/000.p/255", "tile/0/-01", "tile/0/..%2f000", "tile/0/\u0661\u0661\u0661"),
     *(
         "checkpoint/",
+        "turns",
         "2/checkpoint",
         "0/checkpoint",
         "tile/entries/" + "x999/" * 9 + "999",

@@ -89,12 +89,15 @@ def cosigned(lines: str, note: str, verifier: str) -> bool:
 
 
 @contextmanager
-def running(folder: Path, logs: Sequence[str], *, port: int = 0, name: str = NAME) -> Iterator[Running]:
+def running(
+    folder: Path, logs: Sequence[str], *, port: int = 0, name: str = NAME, turns: Path | None = None
+) -> Iterator[Running]:
     """`opsportal witness` as somebody else would start it: without Django's settings, in a folder of its own."""
     port = port or free_port()
     verifier = witness_home.make(folder, name).text
     words = [sys.executable, "-m", "opsportal.cli.main", "witness", "--data", str(folder)]
     words += ["--listen", f"127.0.0.1:{port}", *(word for log in logs for word in ("--log", log))]
+    words += ["--turns", str(turns)] if turns else []
     environ = {name: os.environ[name] for name in ("PATH", "PYTHONPATH", "HOME") if name in os.environ}
     with (folder / "said").open("ab") as said:
         process = subprocess.Popen(words, env=environ, stderr=said, cwd=Path(__file__).parents[2])
