@@ -112,6 +112,17 @@ VARIABLES = {
         ),
         Variable("OPSPORTAL_TSA_EVERY_MIN", "integer", "60", "Minutes between two time stamps that nobody asked for."),
         Variable(
+            "OPSPORTAL_MIRROR_BUCKET",
+            "text",
+            "",
+            "S3 bucket with Object Lock for copies of the log's tiles and checkpoints; written by the sequencer, with "
+            "the AWS credentials of its own environment. Unset: none.",
+        ),
+        Variable("OPSPORTAL_MIRROR_ENDPOINT", "text", "", "Where another store than AWS answers in S3's protocol."),
+        Variable("OPSPORTAL_MIRROR_REGION", "text", "us-east-1", "The region of that bucket."),
+        Variable("OPSPORTAL_MIRROR_DAYS", "integer", "365", "Days for which nobody can delete a copy there."),
+        Variable("OPSPORTAL_MIRROR_EVERY_MIN", "integer", "5", "Minutes between two rounds of copying."),
+        Variable(
             "OPSPORTAL_LOG_READERS",
             "text",
             "auditors",

@@ -15,6 +15,14 @@ WITNESSES = (
         security=True,
     ),
     Kind(
+        "log.helper_failed",
+        "Time stamps or copies of the evidence log fail",
+        "Time stamps or copies of the evidence log fail",
+        "The {what} has failed since {since}: {why}\nThe log goes on without it, and makes up for it once it works. "
+        "`opsportal evidence check` says how it stands.",
+        security=True,
+    ),
+    Kind(
         "witness.silent",
         "A witness of the evidence log does not cosign",
         "A witness of the evidence log does not cosign",

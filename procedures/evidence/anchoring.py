@@ -158,7 +158,8 @@ class Anchoring:
         except AnchorRefused as problem:
             self._not_before = time.monotonic() + AGAIN_S
             log.warning("anchor.refused", problem=problem.message)
-            AnchorState.objects.filter(pk=1).update(problem=problem.message[:300], problem_at=at)
+            since = state.problem_at or at
+            AnchorState.objects.filter(pk=1).update(problem=problem.message[:300], problem_at=since)
             return None
         AnchorState.objects.filter(pk=1).update(problem="", problem_at=None)
         return made

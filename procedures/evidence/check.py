@@ -6,6 +6,7 @@ import hashlib
 import json
 from collections.abc import Iterable, Iterator
 from contextlib import suppress
+from datetime import datetime, timedelta
 from pathlib import Path
 
 from django.conf import settings
@@ -14,6 +15,7 @@ from django.db import connection
 from procedures.evidence import check_runs
 from procedures.evidence.cosignatures import NEWEST, holds
 from procedures.evidence.findings import Finding
+from procedures.evidence.mirrored import Mirrored, mirrored
 from procedures.evidence.models import Checkpoint, Cosignature, Event, Leaf, Outbox, Tile
 from procedures.evidence.notes import Head, NoteRefused, head_of, split_note
 from procedures.evidence.reigns import Reigns
@@ -22,6 +24,7 @@ from procedures.evidence.tree import Frontier, leaf_hash
 from procedures.evidence.triggers import fixed, missing
 
 CHUNK = 100
+MIRROR_LATE = timedelta(days=8)  # longer than the longest time between two of its rounds
 
 
 def check() -> list[str]:
@@ -47,6 +50,8 @@ def kept_outside() -> list[tuple[str, Head]]:
     for name, what in ((NEWEST, "A quorum of witnesses cosigned"), ("checkpoint", "The sequencer published")):
         with suppress(FileNotFoundError, NoteRefused):
             found.append((what, head_of(split_note((public / name).read_text())[0])))
+    if (copy := mirrored()) is not None and copy.size:
+        found.append(("The mirror holds", Head(copy.origin, copy.size, bytes.fromhex(copy.root))))
     return found
 
 
@@ -56,12 +61,23 @@ def outside(kept: Iterable[tuple[str, Head]]) -> Iterator[Finding]:
     last = Checkpoint.objects.order_by("-size").first()
     for what, head in kept:
         yield from _kept(what, head, last.size if last else 0)
+    if (copy := mirrored()) is not None and copy.problem:
+        said = f"{copy.problem} It is so since {copy.problem_at[:16]} UTC."
+        yield Finding("mirror.differs" if copy.differs else "mirror.behind", said, sure=copy.differs)
+    elif copy is not None and last is not None and copy.size < last.size:
+        yield from _behind(copy, last)
     reigns = Reigns.published()
     if last is not None and not reigns.keys:
         yield Finding("key.unknown", f"No key of the log lies in {public}, so no signature was checked.", sure=False)
     for row in Checkpoint.objects.order_by("size").iterator(CHUNK) if reigns.keys else ():
         if not reigns.hold(row.note):
             yield Finding("checkpoint", f"The checkpoint of size {row.size} is not signed by the key of that size.")
+
+
+def _behind(copy: Mirrored, last: Checkpoint) -> Iterator[Finding]:
+    if last.at - datetime.fromisoformat(copy.at) > MIRROR_LATE:
+        said = f"The mirror holds {copy.size} of {last.size} events, and was last written {copy.at[:16]} UTC."
+        yield Finding("mirror.behind", said, sure=False)
 
 
 def _kept(what: str, head: Head, have: int) -> Iterator[Finding]:

@@ -123,5 +123,5 @@ def _switch(path: Path, verifier: str) -> None:
     public = Path(settings.OPSPORTAL_PUBLIC_DIR)
     if (public / "evidence.pub").exists():
         (public / "evidence.pub").replace(public / f"evidence.former-{place.number(path) - 1}.pub")
-    for name in ("checkpoint", NEWEST):
+    for name in ("checkpoint", NEWEST, "mirror"):
         (public / name).unlink(missing_ok=True)

@@ -62,7 +62,8 @@ def _go_on(sequencer: Sequencer, witnesses: Submitting | None, stop: threading.E
 
     from opsportal import alive
     from procedures.evidence import moments, turning
-    from procedures.evidence.anchoring import anchoring
+    from procedures.evidence.anchoring import Anchoring, anchoring
+    from procedures.evidence.mirroring import Mirroring, mirroring
     from procedures.evidence.sequence import run_forever
 
     def round_done() -> None:
@@ -73,8 +74,9 @@ def _go_on(sequencer: Sequencer, witnesses: Submitting | None, stop: threading.E
     def turned() -> bool:
         return turning.turn(sequencer, Path(settings.OPSPORTAL_EVIDENCE_KEY_FILE), moments.database_now())
 
-    if (stamps := anchoring()) is not None:
-        stamps.begin()
+    beside: list[Anchoring | Mirroring] = [one for one in (anchoring(), mirroring()) if one is not None]
+    for one in beside:
+        one.begin()
     if witnesses is None:
         run_forever(sequencer, stop, alive=round_done, turned=turned)
     else:
@@ -82,8 +84,8 @@ def _go_on(sequencer: Sequencer, witnesses: Submitting | None, stop: threading.E
         witnesses.settle()
         run_forever(sequencer, stop, check=witnesses.check, alive=round_done, turned=turned)
         witnesses.end()
-    if stamps is not None:
-        stamps.end()
+    for one in beside:
+        one.end()
 
 
 def _ready(stop: threading.Event) -> tuple[Sequencer, Submitting | None] | None:

@@ -1,12 +1,15 @@
-"""Tells security when a witness owes its cosignature for a quarter of an hour, or went back."""
+"""Tells security when a witness, the time-stamping authority or the mirror fails for a quarter of an hour."""
 
 from __future__ import annotations
 
 import hashlib
+from collections.abc import Iterator
 from datetime import datetime, timedelta
 
 from django.db import transaction
 
+from procedures.evidence.mirrored import mirrored
+from procedures.evidence.models import AnchorState
 from procedures.evidence.witnessed import standings
 from procedures.models import Notice
 from procedures.queries import eligible
@@ -27,7 +30,19 @@ def alarm(*, at: datetime) -> int:
             )
         if one.forgot_at:
             told += _once("witness.forgot", f"forgot:{mark}", one.forgot_at, {**facts, "when": one.forgot_at}, at)
+    for what, why, since in _failing():
+        if at - since > SILENT:
+            told += _once("log.helper_failed", what, since, {"what": what, "why": why, "since": since}, at)
     return told
+
+
+def _failing() -> Iterator[tuple[str, str, datetime]]:
+    """What else vouches for the log and does not: (its name, why, since when)."""
+    stamps = AnchorState.objects.filter(problem_at__isnull=False).first()
+    if stamps is not None and stamps.problem_at:
+        yield "time-stamping authority", stamps.problem, stamps.problem_at
+    if (copy := mirrored()) is not None and copy.problem:
+        yield "mirror", copy.problem, datetime.fromisoformat(copy.problem_at)
 
 
 def _once(kind: str, key: str, since: datetime, facts: dict[str, object], at: datetime) -> int:
