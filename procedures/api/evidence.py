@@ -21,7 +21,7 @@ from procedures.evidence.models import Checkpoint, Event
 from procedures.evidence.pulse import pulse
 from procedures.evidence.witnessed import witnessed
 from procedures.models import LegalHold
-from procedures.services import exports, legal_holds
+from procedures.services import dossiers, exports, legal_holds
 
 
 class Exports(Door):
@@ -105,6 +105,17 @@ class RunProof(RunDoor):
 
     def get(self, request: Request, pk: str) -> HttpResponse:
         return _as_file(proofs.proof_of(proofs.seal_of(self.run(pk).pk).pk, body=True), f"run-{pk}")
+
+
+class RunDossier(Door):
+    """All that is known of one run as a document, for auditors: `?form=html` or `?form=pdf`."""
+
+    by_token: ClassVar[Mapping[str, str]] = {}
+
+    def get(self, request: Request, pk: str) -> HttpResponse:
+        form = request.GET.get("form", "html")
+        data, name = dossiers.run_dossier(actor=self.actor, run=uuid(pk), form=form, at=now())
+        return attached(HttpResponse(data, content_type="application/octet-stream"), name)
 
 
 class EventProof(Door):

@@ -46,7 +46,7 @@ MAP = {
     for one in (
         _row(
             "version",
-            "Each procedure's version: author, difference, tests, a reviewer who is not the author, digest of its bytes",
+            "Each procedure's version: author, difference, tests, a reviewer other than the author, digest of bytes",
             "CC8.1",
             "A.5.3 A.5.37 A.8.4 A.8.32",
             "CM-3 CM-5 AC-5 SI-7",

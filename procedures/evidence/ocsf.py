@@ -1,6 +1,6 @@
 """OCSF events of the log's events: which class says what, from the header and, where it is at hand, the body.
 
-Nothing that anybody wrote as free text is in them, and no name: people are the identifiers under which the log knows them.
+No free text is in them, and no name: people are the identifiers under which the log knows them.
 """
 
 from __future__ import annotations
@@ -137,7 +137,7 @@ def told_as(kind: str) -> As:
 
 
 def event(header: Mapping[str, Any], body: Mapping[str, Any] | None, index: int, *, portal: str = "") -> dict[str, Any]:
-    """One OCSF event. `body` is None where it is withheld or not asked for, `index` the leaf's, `portal` its address."""
+    """One OCSF event. `body` is None where it is withheld or not asked for, `index` the leaf's, `portal` an address."""
     known = body or {}
     told = _changed(known) if header["k"] == "control.confirmed" else told_as(header["k"])
     failed = told.status == FAILED or header.get("o", "") not in ENDED_WELL

@@ -93,8 +93,9 @@ def _observation(header: Mapping[str, Any], raw: bytes, index: int) -> dict[str,
         "types": ["historic"],
         "collected": header["at"],
         "props": known + [_control(name, one) for name in controls.FRAMEWORKS for one in row.controls[name]],
-        "subjects": [{"subject-uuid": _uuid("procedure", header["p"]) if "p" in header else _uuid("portal"),
-                      "type": "component"}],  # fmt: skip
+        "subjects": [
+            {"subject-uuid": _uuid("procedure", header["p"]) if "p" in header else _uuid("portal"), "type": "component"}
+        ],
         "relevant-evidence": [_evidence(header, raw, index)],
     }
 

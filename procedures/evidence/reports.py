@@ -24,13 +24,13 @@ class Standards:
         into.add("ocsf/events.jsonl", b"")
 
     def add(self, raw: bytes, header: Mapping[str, Any], body: Mapping[str, Any] | None, index: int) -> None:
-        """The next event of the scope: its leaf's bytes, that as a value, its body where the pack has it, its place."""
+        """The next event of the scope: its leaf's bytes, that as a value, its body where the pack has it, place."""
         said = ocsf.event(header, body, index)
         self.into.add("ocsf/events.jsonl", (json.dumps(said, sort_keys=True) + "\n").encode())
         self.results.add(header, raw, index)
 
     def end(self, population: verify.Population, decisions: Mapping[str, int]) -> None:
-        """`decisions` are the reviews and approvals of the pack, counted by strength. Every other member is finished."""
+        """`decisions` are the pack's reviews and approvals, counted by strength. Every other member is finished."""
         self.into.finish("ocsf/events.jsonl")
         self.into.put("oscal/assessment-results.json", self.results.parts(self.into.digests()))
         shown = itertools.islice(population.rows(), SHOWN + 1)

@@ -84,6 +84,7 @@ urlpatterns = [
     path("runs/<uuid:run>/results/<uuid:result>/", results.fetch, name="result"),
     path("runs/<uuid:run>/results/<uuid:result>/erase/", results.erase, name="result-erase"),
     path("runs/<uuid:run>/evidence/", run_proofs.to_check, name="run-proofs"),
+    path("runs/<uuid:run>/dossier.<str:form>", runs.dossier, name="dossier"),
     path("runs/<uuid:run>/log.txt", runs.text, name="log-text"),
     path("runs/<uuid:run>/log/events", log.events, name="log-events"),
     path("runs/<uuid:run>/log/lines", log.lines, name="log-lines"),

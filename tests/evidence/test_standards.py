@@ -1,4 +1,4 @@
-"""What leaves for other people's tools fits their schemas: OSCAL by NIST's, OCSF by its own, and says nothing personal."""
+"""What leaves for other people's tools fits their schemas, OSCAL by NIST's, OCSF by its own, and is not personal."""
 
 from __future__ import annotations
 
