@@ -212,7 +212,7 @@ PAGES = [
     *gets("/reviews/{version}/bundle.zip", "/reviews/{version}/file?path=procedure.yaml", "/drafts/{draft}/"),
     *gets("/evidence/", "/people/", "/environments/", "/environments/production/", "/sources/", "/sources/repo/"),
     *gets("/policies/", "/policies/naming/", "/access/", "/changes/{change}/"),
-    *gets("/settings/", "/procedures/edit/?name=new-one", "/runs/{done}/dossier.html"),
+    *gets("/settings/", "/procedures/edit/?name=new-one", "/runs/{done}/dossier.html", "/evidence/controls/soc2/"),
     Row("POST", "/procedures/hello/", plain(environment="development", **{"p.name": "Zoe", "reason": "to see it"})),
     Row("POST", "/procedures/hello/preview/", plain(environment="development", **{"p.name": "Zoe"})),
     Row("POST", "/procedures/hello/fields/", plain(environment="development")),
