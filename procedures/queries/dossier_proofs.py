@@ -12,6 +12,7 @@ from procedures.evidence.models import Anchor, Checkpoint, Event
 from procedures.evidence.paper import Block, Exact, Facts, Section, Table
 from procedures.evidence.queries import facts_naming
 from procedures.evidence.verify import LIMITS
+from procedures.queries import legal_holds
 
 if TYPE_CHECKING:
     from procedures.queries.dossier import Known
@@ -19,7 +20,7 @@ if TYPE_CHECKING:
 
 def sections(known: Known, readers: Section) -> list[Section]:
     return [
-        Section("Values that were erased or held", [_holes(known)]),
+        Section("Values that were erased or held", [_holes(known), _holds(known)]),
         Section("Controls that these facts support", _controls(known)),
         readers,
         Section("Proofs", _proofs(known)),
@@ -35,6 +36,14 @@ def _holes(known: Known) -> Block:
               if one.facts.get("control") == "redaction"]  # fmt: skip
     rows = [*erased, *((one.id, str(one.facts["object"].get("paths", "")), "two people agreed") for one in agreed)]
     return Table(("Event", "Which value", "What"), rows, "Nothing of this run was erased.")
+
+
+def _holds(known: Known) -> Block:
+    rows = [
+        (str(hold.placed_at), str(hold.placed_by), hold.basis, hold.requested_by)
+        for hold in legal_holds.over_run(known.run.pk)
+    ]
+    return Table(("Held since", "By", "Basis", "Asked for by"), rows, "No legal hold covers it now.")
 
 
 def _controls(known: Known) -> list[Block]:

@@ -10,9 +10,12 @@ import pytest
 
 from procedures.domain.clock import now
 from procedures.domain.errors import InvalidInput, NotAllowed, NotFound
+from procedures.domain.ids import uuid7
 from procedures.evidence import paper, paper_pdf
 from procedures.evidence.models import Disclosure, Event
 from procedures.evidence.paper import Exact, Facts, Paper, Section, Table
+from procedures.models import LegalHold
+from procedures.queries import legal_holds
 from procedures.queries.dossier import dossier
 from procedures.services import dossiers
 from tests.evidence.conftest import Log
@@ -79,6 +82,17 @@ def test_an_erased_value_is_shown_as_erased_and_a_living_one_is_not(log: Log) ->
     after = dossier(log.run, now())
     assert "erased; the commitment" in paper.as_html(after).decode()
     assert "Erased values: 1" in " ".join(map(str, after.sections[1].blocks))
+
+
+def test_a_legal_hold_over_the_run_is_told(log: Log) -> None:
+    assert "No legal hold covers it now." in words(paper.as_html(dossier(log.run, now())))
+    mira = log.world.mira
+    hold = LegalHold(
+        id=uuid7(), run=log.run, basis="Art. 17(3)(e)", requested_by="T-9", placed_by=mira, placed_at=now()
+    )
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(legal_holds, "over_run", lambda _: [hold])
+        assert "Art. 17(3)(e)" in words(paper.as_html(dossier(log.run, now())))
 
 
 def ugly(text: str = UGLY) -> Paper:
