@@ -36,13 +36,14 @@ class Results:
         self._written.write((b",\n" if self._written.tell() else b"") + said)
 
     def parts(self, members: Mapping[str, str]) -> Iterator[bytes]:
-        """The document in pieces. `members` are the digests of the pack's other members, SHA-256 in hex."""
+        """The document in pieces, once. `members` are the digests of the pack's other members, SHA-256 in hex."""
         document = json.dumps(self._document(members), sort_keys=True, indent=1).encode()
         head, _, tail = document.partition(json.dumps(OBSERVED).encode())
         yield head
         self._written.seek(0)
         yield from iter(lambda: self._written.read(verify.CHUNK), b"")
         yield tail
+        self._written.close()
 
     def _document(self, members: Mapping[str, str]) -> dict[str, Any]:
         first, last = self._first or NEVER, self._last or NEVER
