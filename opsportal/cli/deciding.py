@@ -9,6 +9,7 @@ from typing import Any
 
 import click
 
+from opsportal.cli import receipts
 from opsportal.cli.portal import FAILED, TOTP, ask, proof, run_id
 from opsportal.cli.statements import about
 
@@ -66,6 +67,7 @@ def decide(run: str, verdict: str, comment: str, key: str | None, *, totp: bool,
         {"plan_digest": digest, "comment": comment, "signature": proof(statement, key, totp=totp)},
     )
     click.echo(f"Run #{found['no']} is {found['state'].replace('_', ' ')}.")
+    receipts.keep(pk)
 
 
 @click.command()

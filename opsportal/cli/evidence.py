@@ -6,6 +6,7 @@ from pathlib import Path
 
 import click
 
+from opsportal.cli import receipts
 from opsportal.cli.portal import ask, download, run_id, show
 
 
@@ -59,18 +60,6 @@ def sample(population: str, nonce: str, count: int) -> None:
     """Draw runs from a fixed population. Every draw stands in the log, and in every pack."""
     found = ask("POST", "/api/v1/evidence/samples/", {"population": population, "nonce": nonce, "count": count})
     click.echo("\n".join([f"sample {found['sample']}", *found["runs"]]))
-
-
-@evidence.command()
-@click.argument("run")
-@click.option("-o", "output", required=True, type=click.Path(dir_okay=False, path_type=Path), help="A .html or .pdf.")
-def dossier(run: str, output: Path) -> None:
-    """Write all that is known of RUN as one document: the story first, the proofs at the end."""
-    form = output.suffix.lstrip(".").lower()
-    if form not in ("html", "pdf"):
-        raise click.UsageError("The file's name ends in .html or .pdf: that says which one you want.")
-    size = download("GET", f"/api/v1/runs/{run_id(run)}/dossier/?form={form}", None, output)
-    click.echo(f"{output}: {size:,} bytes.")
 
 
 def _cosigners(pack: Path) -> list[str]:
@@ -223,3 +212,7 @@ def check(as_json: bool, keep: bool) -> None:
     from opsportal.fsck import checked
 
     raise SystemExit(checked(as_json=as_json, keep=keep, say=click.echo))
+
+
+evidence.add_command(receipts.receipt)
+evidence.add_command(receipts.verify_receipt)

@@ -11,7 +11,7 @@ from urllib.parse import quote
 
 import click
 
-from opsportal.cli import glass, options
+from opsportal.cli import glass, options, receipts
 from opsportal.cli.portal import DENIED, FAILED, WAITING, ask, json_of, show
 from procedures.domain import forms
 
@@ -148,6 +148,7 @@ def run(
     data |= {"targets": list(targets)} if targets else {}
     data |= {"priority": priority} if priority else {}
     found = ask("POST", "/api/v1/runs/", data)
+    receipts.keep(found["id"])
     if found["state"] == "awaiting_approval" and breaks:
         tell(found, as_json=as_json)
         glass.break_it(found["id"], reason, key, yes=False)

@@ -3,7 +3,8 @@
 
     python3 verify.py pack.zip --log-key KEYTEXT|FILE [--witness-key KEYTEXT|FILE …] [--quorum N] [--policy FILE]
                       [--turns FILE] [--tsa-roots FILE] [--require INTACT|SIGNED|WITNESSED|TIMESTAMPED] [--json]
-    python3 verify.py event.tlog-proof --log-key …      the same for the proof of one event
+    python3 verify.py event.tlog-proof --log-key …      the same for the proof of one event, or for a .receipt
+    python3 verify.py pack.zip … --receipt FILE …       and what people were handed must stand in it
 
 INTACT: hashes and proofs hold. SIGNED: by the log's key. WITNESSED: a quorum of the witnesses whose keys you give (all
 of them unless --quorum says fewer, or as a tlog-policy file says) saw this very log grow, without a rewrite.
@@ -43,6 +44,8 @@ Jacobian = tuple[int, int, int]
 
 LEVELS = ("INTACT", "SIGNED", "WITNESSED", "TIMESTAMPED")
 PROOF = "c2sp.org/tlog-proof@v1"
+RECEIPT = "opsportal/receipt/v1"
+MERGE_DELAY = dt.timedelta(minutes=1)  # within which the log has what was promised, whatever a promise says
 LATEST = 253402300799  # the last second that a calendar has
 NAMESPACE = b"opsportal-approval"
 SEALS = {"run.finished", "run.canceled", "run.denied", "run.rejected", "run.expired", "run.interrupted"}
@@ -2265,6 +2268,78 @@ def verify_entry(
     }
 
 
+def moment_of(text: str) -> dt.datetime:
+    """The moment that an event's header tells. Raises ValueError."""
+    return dt.datetime.strptime(text, "%Y-%m-%dT%H:%M:%S.%fZ").replace(tzinfo=dt.timezone.utc)  # noqa: UP017
+
+
+def read_receipt(member: str, data: bytes) -> tuple[Row, bytes, Row, bytes | None]:
+    """(receipt, header, its value, proof or None) of what somebody was handed for a request or a decision."""
+    said = parse(member, data.rstrip(b"\n"))
+    try:
+        header, body, proof = said["header"].encode(), said["body"].encode(), said.get("proof")
+        value = parse(member, header)
+        if said["type"] != RECEIPT or value["b"] != sha256(body):
+            raise Failed(member, "has a body that is not the one that its header commits to")
+        moment_of(value["at"])
+        return said, header, value, None if proof is None else proof.encode()
+    except (KeyError, TypeError, AttributeError, ValueError) as problem:
+        raise Failed(member, "is malformed in %s" % problem, 2)
+
+
+def verify_receipt(
+    data: bytes,
+    key: str | None,
+    require: str = "SIGNED",
+    policy: Policy | None = None,
+    turns: Turns | None = None,
+) -> Row:
+    """Check a receipt: that the log holds the event that it promised. Returns what `verify_entry` does; raises Failed,
+    undetermined where it is still a promise, which nobody signed.
+    """
+    member = "the receipt"
+    said, header, _, proof = read_receipt(member, data)
+    if proof is None:
+        raise Failed(member, "is a promise that carries no proof yet; ask its portal for that, or hold a pack to it", 3)
+    if read_proof(member, proof)[0] != header:
+        raise Failed(member, "carries the proof of another event")
+    found = verify_entry(proof, key, require, policy, turns)
+    return {**found, "body": parse(member, said["body"].encode())}
+
+
+def check_receipts(pack: Pack, manifest: Row, given: Mapping[str, bytes]) -> list[str]:
+    """Each receipt that falls into the range of a pack stands in it, in its place where the receipt knows it.
+
+    Returns the names of those that are later than the pack. A promise counts once its merge delay is over by the last
+    moment that the log tells.
+    """
+    wanted: dict[str, tuple[Row, bytes, Row, bytes | None]] = {name: read_receipt(name, given[name]) for name in given}
+    places, last, origin = {}, "", pack.read("log/checkpoint.end").decode().partition("\n")[0]
+    heads = {header: name for name, (_, header, _, _) in wanted.items()}
+    for number, line in enumerate(pack.lines(HEADERS)):
+        last = max(last, parse(HEADERS, line)["at"])
+        if line in heads:
+            places[heads[line]] = number
+    later = []
+    for name, (_, _, value, proof) in sorted(wanted.items()):
+        index: int | None = None
+        if proof is not None:
+            _, _, place, _, note = read_proof(name, proof)
+            index = place if note.partition("\n")[0] == origin else None  # a log opened anew has other places
+        if name in places:
+            if index is not None and index != places[name]:
+                raise Failed(name, "proves a place in the log that another event has now: the log was written anew")
+            continue
+        if index is None:
+            over = bool(last) and moment_of(last) - moment_of(value["at"]) >= MERGE_DELAY
+        else:
+            over = index < manifest["range"]["end"]
+        if over:
+            raise Failed(name, "promises an event of %s that the log lacks: it was lost or taken out" % value["at"])
+        later.append(name)
+    return later
+
+
 def told_entry(found: Row) -> str:
     """What a proof says, for people to read; its last line is the verdict."""
     rows = ["Place %d of %d in the log: %s" % (found["index"], found["size"], canon(found["header"]).decode())]
@@ -2507,10 +2582,11 @@ def verify(
     policy: Policy | None = None,
     roots: str | None = None,
     turns: Turns | None = None,
+    receipts: Mapping[str, bytes] | None = None,
 ) -> Row:
     """Check a whole pack, given as bytes or as a seekable file. `policy` says which witnesses the reader trusts,
     `roots` is a file with the certificates that time stamps must lead to, `turns` are changes of the log's key that
-    the reader knows from elsewhere.
+    the reader knows from elsewhere, `receipts` is what people were handed.
 
     Returns a dict of what was found; raises Failed.
     """
@@ -2536,8 +2612,10 @@ def verify(
         level = "TIMESTAMPED"
     if LEVELS.index(level) < LEVELS.index(require):
         raise Failed("log/checkpoint.end", "reaches %s, and %s is asked for" % (level, require), 3)
+    beyond = check_receipts(pack, manifest, receipts) if receipts else []
     return {
         "verdict": level,
+        **({"receipts": {"held": len(receipts) - len(beyond), "later": beyond}} if receipts else {}),
         "events": reading.headers.size,
         "runs": reading.population.count,
         "bodies": reading.bodies,
@@ -2610,6 +2688,14 @@ def told(found: Row) -> str:
     for row in found["holds"]:
         what = ", ".join("%s %s" % (n, row[n]) for n in ("run", "procedure", "subject", "from", "until") if n in row)
         rows.append("UNDER LEGAL HOLD: %s (%s)." % (what, row["basis"]))
+    if "receipts" in found:
+        rows.append(
+            "Receipts: %d stand in this log, %d are later than this pack."
+            % (
+                found["receipts"]["held"],
+                len(found["receipts"]["later"]),
+            )
+        )
     if found["samples"]:
         rows.append("%(samples)d samples were drawn, each by its nonce: reports/samples.csv lists all." % found)
     rows.append("Not checked, since derived: " + ", ".join(found["unread"]) + ".")
@@ -2665,11 +2751,16 @@ def main(argv: list[str]) -> int:
     parser.add_argument("--tsa-roots", help="file (PEM) with certificates that time stamps must lead to")
     parser.add_argument("--turns", help="file with changes of the log's key, as the portal publishes it")
     parser.add_argument("--require", choices=LEVELS, default="SIGNED")
+    parser.add_argument("--receipt", action="append", default=[], help="a receipt to hold the pack to; may repeat")
     parser.add_argument("--json", action="store_true")
     try:
         given = parser.parse_args(argv)
         key, policy = trust(given)
         turns = known_turns(given.turns)
+        receipts = {}
+        for name in given.receipt:
+            with open(name, "rb") as file:
+                receipts[name] = file.read()
         pack = open(given.pack, "rb")  # noqa: SIM115 (closed below)
     except (OSError, SystemExit, ValueError, IndexError) as problem:
         if isinstance(problem, SystemExit) and problem.code == 0:
@@ -2678,13 +2769,14 @@ def main(argv: list[str]) -> int:
         return 64
     try:
         with pack:
-            alone = pack.read(len(PROOF) + 1) == PROOF.encode() + b"\n"
+            begins = pack.read(len(PROOF) + 1)
             pack.seek(0)
-            found = (
-                verify_entry(pack.read(), key, given.require, policy, turns)
-                if alone
-                else verify(pack, key, given.require, policy, given.tsa_roots, turns)
-            )
+            alone = begins == PROOF.encode() + b"\n" or begins.startswith(b"{")
+            if alone:
+                one = verify_receipt if begins.startswith(b"{") else verify_entry
+                found = one(pack.read(), key, given.require, policy, turns)
+            else:
+                found = verify(pack, key, given.require, policy, given.tsa_roots, turns, receipts)
     except Failed as problem:
         verdict = {1: "FAILED", 2: "MALFORMED", 3: "UNDETERMINED"}[problem.code]
         if given.json:

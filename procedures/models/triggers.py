@@ -11,32 +11,8 @@ from collections.abc import Iterator
 from django.db.backends.base.base import BaseDatabaseWrapper
 
 from procedures.domain.guards import NOT_CLOSED, closed
-from procedures.models import triggers_ahead, triggers_held, triggers_said, triggers_software
-
-EVIDENCED = {
-    # table: (columns whose change must be evidenced, kinds of event that may stand for it)
-    "procedures_version": ("state", ("version.",)),
-    "procedures_review": (None, ("review.",)),
-    "procedures_reviewcomment": (None, ("review.", "control.")),
-    "procedures_runcomment": (None, ("run.commented", "control.")),
-    "procedures_gateanswer": (None, ("run.answered",)),
-    "procedures_accessrequest": ("state", ("access.",)),
-    "procedures_deputy": ("ended_at, agreed_at", ("deputy.",)),
-    "procedures_decisionasked": (None, ("decision.",)),
-    "procedures_campaign": ("state", ("campaign.",)),
-    "procedures_grant": ("revoked_at", ("control.", "campaign.", "bootstrap.", "genesis", "person.closed")),
-    "procedures_run": ("state", ("run.",)),
-    "procedures_approval": ("used_at", ("run.", "gate.")),
-    "procedures_preapproval": (None, ("standing.",)),
-    "procedures_preapprovaluse": (None, ("run.",)),
-    "procedures_glassbreak": ("reviewed_at", ("break_glass.",)),
-    "procedures_artifact": ("erased_at", ("task.", "artifact.")),
-    "procedures_secretresult": ("state", ("result.",)),
-    "procedures_leaserecord": ("state", ("lease.",)),
-    "procedures_legalhold": (None, ("control.",)),
-    "procedures_policy": (None, ("control.",)),
-    "procedures_policydecision": (None, ("policy.", "run.")),
-}
+from procedures.models import triggers_ahead, triggers_evidenced, triggers_held, triggers_said, triggers_software
+from procedures.models.evidenced import BY_TABLE
 
 SQLITE = {
     "opsportal_review_copy": """
@@ -86,6 +62,7 @@ SQLITE = {
     **triggers_held.SQLITE,
     **triggers_ahead.SQLITE,
     **triggers_software.SQLITE,
+    **triggers_evidenced.SQLITE,
 }
 
 POSTGRES_COPIES = """
@@ -146,15 +123,10 @@ CREATE TRIGGER opsportal_right_of_software BEFORE INSERT OR UPDATE ON procedures
   FOR EACH ROW EXECUTE FUNCTION opsportal_right_of_software();
 """
 
-POSTGRES_EVIDENCED = """
-CREATE OR REPLACE FUNCTION opsportal_evidenced_{table}() RETURNS trigger LANGUAGE plpgsql AS $$ BEGIN
-  IF NOT EXISTS (SELECT 1 FROM evidence_event e WHERE e.xid = pg_current_xact_id()::text::bigint AND ({kinds})) THEN
-    RAISE EXCEPTION 'a change of {table} without an evidence event' USING ERRCODE = 'integrity_constraint_violation';
-  END IF; RETURN NULL; END $$;
-DROP TRIGGER IF EXISTS opsportal_evidenced ON {table};
-CREATE CONSTRAINT TRIGGER opsportal_evidenced AFTER INSERT OR UPDATE{column} ON {table}
-  DEFERRABLE INITIALLY DEFERRED FOR EACH ROW EXECUTE FUNCTION opsportal_evidenced_{table}();
-"""
+FUNCTION = re.compile(r"CREATE OR REPLACE FUNCTION (\w+)\(\).*?AS \$\$(.*?)\$\$", re.DOTALL)
+BODIES = """
+SELECT p.proname, p.prosrc FROM pg_catalog.pg_proc p JOIN pg_catalog.pg_namespace n ON n.oid = p.pronamespace
+WHERE n.nspname = current_schema() AND p.proname LIKE 'opsportal\\_%'"""
 
 
 def _flat(sql: str) -> str:
@@ -165,6 +137,7 @@ def install(connection: BaseDatabaseWrapper) -> None:
     """Put every trigger in place; safe to repeat."""
     if connection.vendor == "sqlite":
         with connection.cursor() as cursor:
+            cursor.execute(triggers_evidenced.OWED)
             for name, sql in SQLITE.items():
                 cursor.execute(f"DROP TRIGGER IF EXISTS {name}")
                 cursor.execute(sql)
@@ -179,10 +152,12 @@ def install(connection: BaseDatabaseWrapper) -> None:
 def _postgres() -> Iterator[str]:
     yield from (POSTGRES_COPIES, POSTGRES_COMMENTS, triggers_said.POSTGRES, triggers_ahead.POSTGRES)
     yield from (triggers_software.POSTGRES, triggers_held.POSTGRES, POSTGRES_RIGHTS)
-    for table, (column, kinds) in EVIDENCED.items():
-        tests = " OR ".join(f"e.kind LIKE '{kind}%'" for kind in kinds)
-        of = f" OF {column}" if column else ""
-        yield POSTGRES_EVIDENCED.format(table=table, kinds=tests, column=of)
+    yield from triggers_evidenced.postgres()
+
+
+def _functions() -> dict[str, str]:
+    """name → the body, of each function behind a trigger of ours on PostgreSQL."""
+    return {name: body for sql in _postgres() for name, body in FUNCTION.findall(sql)}
 
 
 def step_aside(connection: BaseDatabaseWrapper) -> None:
@@ -206,10 +181,13 @@ def missing(connection: BaseDatabaseWrapper) -> list[str]:
         present = set(cursor.fetchall())
         cursor.execute(NOT_CLOSED)
         loose = [f"the closed form of {name}" for (name,) in cursor.fetchall()]
-    wanted = {("opsportal_evidenced", table) for table in EVIDENCED}
+        cursor.execute(BODIES)
+        bodies = dict(cursor.fetchall())
+        hollow = [f"the body of {name}" for name, body in _functions().items() if bodies.get(name, body) != body]
+    wanted = {("opsportal_evidenced", table) for table in BY_TABLE}
     wanted |= {("opsportal_review_copy", "procedures_review"), ("opsportal_approval_copy", "procedures_approval")}
     wanted |= {("opsportal_trial_fixed", "procedures_trial")}
     wanted |= {("opsportal_right_of_software", "procedures_grantright")}
     wanted |= {("opsportal_comment_fixed", "procedures_reviewcomment")} | triggers_software.WANTED
     wanted |= triggers_said.WANTED | triggers_ahead.WANTED | triggers_held.WANTED
-    return [f"{name} on {table}" for name, table in sorted(wanted - present)] + loose
+    return [f"{name} on {table}" for name, table in sorted(wanted - present)] + loose + hollow

@@ -131,7 +131,7 @@ API = [
     *gets(
         *(
             f"/api/v1/runs/{{done}}/{part}/"
-            for part in ("tasks", "log", "artifacts", "results", "events", "plan", "proof")
+            for part in ("tasks", "log", "artifacts", "results", "events", "plan", "proof", "receipt")
         )
     ),
     *gets("/api/v1/runs/{done}/", "/api/v1/runs/{waiting}/", "/api/v1/runs/{waiting}/statement/"),
@@ -185,7 +185,7 @@ API = [
     Row("POST", "/api/v1/access-requests/{wish}/grant/", signed_answer),
     Row("POST", "/api/v1/access-requests/{wish}/refuse/", REASON),
     Row("POST", "/api/v1/access-requests/{wish}/withdraw/"),
-    *gets("/api/v1/evidence/events/{event}/proof/", "/api/v1/runs/{done}/dossier/"),
+    *gets("/api/v1/evidence/events/{event}/proof/"),
     *gets("/api/v1/evidence/events/{event}/", "/api/v1/tokens/", "/api/v1/agents/", "/api/v1/directories/"),
     Row("POST", "/api/v1/directories/", plain(provider="corp", name="SCIM", days=3)),
     Row("POST", "/api/v1/agents/{agent}/stop/", REASON),
@@ -212,7 +212,7 @@ PAGES = [
     *gets("/reviews/{version}/bundle.zip", "/reviews/{version}/file?path=procedure.yaml", "/drafts/{draft}/"),
     *gets("/evidence/", "/people/", "/environments/", "/environments/production/", "/sources/", "/sources/repo/"),
     *gets("/policies/", "/policies/naming/", "/access/", "/changes/{change}/"),
-    *gets("/settings/", "/procedures/edit/?name=new-one", "/runs/{done}/dossier.html", "/evidence/controls/soc2/"),
+    *gets("/settings/", "/procedures/edit/?name=new-one"),
     Row("POST", "/procedures/hello/", plain(environment="development", **{"p.name": "Zoe", "reason": "to see it"})),
     Row("POST", "/procedures/hello/preview/", plain(environment="development", **{"p.name": "Zoe"})),
     Row("POST", "/procedures/hello/fields/", plain(environment="development")),

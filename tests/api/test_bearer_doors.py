@@ -23,6 +23,7 @@ from procedures.evidence.models import Event
 from procedures.models import ControlChange, Person, Source
 from procedures.services import reviews, tokens
 from tests.factories.portal import SOON, World, public_text
+from tests.factories.transitions import unevidenced
 
 CHANGES = {"post", "put", "patch", "delete"}
 MAY = {
@@ -197,15 +198,16 @@ def test_a_token_changes_nothing_that_decides_authority(world: World, thief: API
 def test_a_token_does_not_turn_down_the_end_of_what_was_stolen(world: World, thief: APIClient) -> None:
     """Somebody proposes to end a right; the thief would refuse that with the token alone."""
     public = {"subject": str(world.mira.subject)}
-    change = ControlChange.objects.create(
-        control="key_end",
-        object=public,
-        proposer=Person.objects.get(username="olga"),
-        statement=b"{}",
-        signatures=[],
-        proposed_at=now(),
-        production=True,
-    )
+    with unevidenced():
+        change = ControlChange.objects.create(
+            control="key_end",
+            object=public,
+            proposer=Person.objects.get(username="olga"),
+            statement=b"{}",
+            signatures=[],
+            proposed_at=now(),
+            production=True,
+        )
     refused(thief.post(f"/api/v1/controls/{change.pk}/refuse/", {"reason": "no"}, format="json"))
     refused_too = thief.post(f"/api/v1/controls/{change.pk}/confirm/", {}, format="json")
     assert refused_too.status_code == 403

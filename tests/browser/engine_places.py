@@ -12,6 +12,7 @@ from procedures.domain.clock import now
 from procedures.domain.deliveries import new_pair
 from procedures.models import Person, Procedure, Runner, Target
 from tests.factories.standing import NIGHTLY, schedule
+from tests.factories.transitions import unevidenced
 from tests.web.town import Town
 
 WORD = "a" * 60 + "-" + "b" * 60
@@ -119,7 +120,8 @@ def runners_of(town: Town) -> dict[str, tuple[str, str]]:
 def _proposed(town: Town, control: str, made: dict[str, Any]) -> tuple[str, str]:
     """A change that Jonas proposed and a second person has not looked at yet; who looks, and where."""
     said = {"control": control, "object": made, "proposer": town.people["jonas"], "statement": canon(made)}
-    row = models.ControlChange.objects.create(**said, proposed_at=now())
+    with unevidenced():
+        row = models.ControlChange.objects.create(**said, proposed_at=now())
     return "aisha", f"/changes/{row.pk}/"
 
 

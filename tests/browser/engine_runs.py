@@ -27,6 +27,7 @@ from procedures.models import (
 )
 from tests.browser import engine_places
 from tests.browser.engine_places import HOSTS, RTL, WORD
+from tests.factories.transitions import unevidenced
 from tests.web.town import Town
 
 WHY = f"CHG-4822 {WORD} 🚀 {RTL} <b>not markup</b>"
@@ -81,7 +82,8 @@ class Runs:
             given = {"phase": "steps", "position": 0, "attempt": 1, "started_at": begun + timedelta(seconds=number)}
             if state != "running":
                 given["ended_at"] = begun + timedelta(seconds=60 + 30 * number)
-            task = Task.objects.create(run=run, **{**given, **row})
+            with unevidenced():
+                task = Task.objects.create(run=run, **{**given, **row})
             text = f"\x1b[32m{row['step']}\x1b[0m {WORD} {RTL}\n{row.get('message', '')}\n"
             said = {"task": task, "step": task.step, "target": task.target, "stream": "stdout", "at": begun}
             LogChunk.objects.create(run=run, seq=number + 1, text=text, **said)
@@ -104,7 +106,8 @@ class Runs:
             run = self.put(name, state, HOSTS[:2], [_at(HOSTS[0], "succeeded"), _at(HOSTS[1], "succeeded")])
             for row in rows:
                 given = {"where": f"once to {WORD[:60]} {RTL}", "made_at": self.at, "ended_at": self.at, **row}
-                SecretResult.objects.create(run=run, task=run.tasks.latest("id"), **given)
+                with unevidenced():
+                    SecretResult.objects.create(run=run, task=run.tasks.latest("id"), **given)
             self.paths[f"{name}-kept"] = self.paths[name] + "?tab=outputs"
 
     def waiting(self) -> None:
@@ -150,7 +153,8 @@ class Runs:
         good = [_at(name, "succeeded") for name in HOSTS[:6]]
         fine = self.put("run-succeeded", "succeeded", HOSTS[:6], good, output={"values": {"url": WORD}, "links": []})
         for body, who in ((f"@aisha {WHY}", "mira"), (f"{RTL} 🚀\nSeen, thank you.", "aisha")):
-            RunComment.objects.create(run=fine, author=self.town.people[who], body=body, at=self.at)
+            with unevidenced():
+                RunComment.objects.create(run=fine, author=self.town.people[who], body=body, at=self.at)
         bad = [_at(HOSTS[4], "failed", message=f"It ended with exit status 3. {WORD}", exit_status=3)]
         bad += [_at(HOSTS[5], "unreachable", message="Connection refused.")]
         batches = {"message": f"Drain failed on {HOSTS[4]}.", "parameters": {"name": WORD}}

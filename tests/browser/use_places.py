@@ -9,6 +9,7 @@ from procedures.domain.clock import now
 from procedures.domain.ids import uuid7
 from procedures.models import Grant, Person, Run, Task, Version
 from procedures.services import versions
+from tests.factories.transitions import unevidenced
 from tests.web.town import Town
 
 LONG = ".".join("a" * 40 for _ in range(5))
@@ -70,26 +71,34 @@ def use_of(town: Town) -> dict[str, tuple[str, str]]:
 
 def ran(version: Version, asker: Person, grant: Grant, number: int) -> None:
     at = now() - timedelta(hours=30 * number)
-    run = Run.objects.create(
-        id=uuid7(),
-        no=900 + number,
-        procedure=version.procedure,
-        version=version,
-        digest=version.digest,
-        environment_id="development",
-        requester=asker,
-        door="web",
-        parameters={"size": number},
-        grant=grant.pk,
-        risk="low",
-        state="succeeded",
-        state_since=at,
-        requested_at=at,
-        started_at=at,
-        ended_at=at,
-    )
+    with unevidenced():
+        run = Run.objects.create(
+            id=uuid7(),
+            no=900 + number,
+            procedure=version.procedure,
+            version=version,
+            digest=version.digest,
+            environment_id="development",
+            requester=asker,
+            door="web",
+            parameters={"size": number},
+            grant=grant.pk,
+            risk="low",
+            state="succeeded",
+            state_since=at,
+            requested_at=at,
+            started_at=at,
+            ended_at=at,
+        )
     for position, (step, seen) in enumerate(SEEN.items()):
         target = f"web-{number:03}" if step == "host" else ""
-        Task.objects.create(
-            run=run, phase="steps", step=step, position=position, target=target, state="succeeded", facts={"seen": seen}
-        )
+        with unevidenced():
+            Task.objects.create(
+                run=run,
+                phase="steps",
+                step=step,
+                position=position,
+                target=target,
+                state="succeeded",
+                facts={"seen": seen},
+            )

@@ -21,6 +21,7 @@ from procedures.services import versions
 from tests.credentials.clusters import LOGIN, NAMESPACE, Cluster, a_cluster
 from tests.engine.test_plain_key import everything_stored
 from tests.factories.portal import World
+from tests.factories.transitions import unevidenced
 
 pytestmark = pytest.mark.ordinary
 
@@ -93,7 +94,8 @@ def test_what_a_killed_issuer_made_and_never_recorded_is_swept(world: World, clu
     row = LeaseRecord.objects.get()
     cluster.lend(lease=row.pk)
     later = now() + timedelta(hours=1)
-    LeaseRecord.objects.update(state=LeaseRecord.State.INTENT, handle="", ended_at=None)
+    with unevidenced():
+        LeaseRecord.objects.update(state=LeaseRecord.State.INTENT, handle="", ended_at=None)
     assert len(cluster.server.secrets) == 1
     stock = stock_of(Path(settings.OPSPORTAL_KEYS_DIR))
     cluster.server.refuses = "secrets"

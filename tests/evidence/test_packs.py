@@ -26,6 +26,7 @@ from procedures.runner.identity import DISPOSABLE, load_identity
 from procedures.services import claims, drafts, run_states
 from tests.evidence.conftest import Log
 from tests.factories.portal import RUNBOOKS, SOON
+from tests.factories.transitions import unevidenced
 
 pytestmark = pytest.mark.ordinary
 
@@ -199,15 +200,21 @@ def test_a_draft_s_run_is_told_as_one_and_no_pack_lets_it_hold_a_credential(log:
 def test_a_run_that_calls_itself_a_draft_of_what_nobody_drafted_fails_the_pack(log: Log) -> None:
     run = log.world.ask(Person.objects.get(username="quinn"))
     verify.verify(log.pack(), log.key)
-    version = Version.objects.create(
-        **{f.attname: getattr(run.version, f.attname) for f in Version._meta.fields if f.name not in {"id", "number"}}
-        | {"number": 9, "state": "draft", "draft": True}
-    )
+    with unevidenced():
+        version = Version.objects.create(
+            **{
+                f.attname: getattr(run.version, f.attname)
+                for f in Version._meta.fields
+                if f.name not in {"id", "number"}
+            }
+            | {"number": 9, "state": "draft", "draft": True}
+        )
     drafted = {"draft": True, "digest": run.digest, "version": str(version.id), "environment": "development"}
     more = {"no": 99, "procedure": "hello", "requester": str(log.world.mira.subject), "door": "api", "chain": []}
-    other = Run.objects.create(
-        **{f.attname: getattr(run, f.attname) for f in Run._meta.fields if f.name not in {"id", "no"}} | {"no": 99}
-    )
+    with unevidenced():
+        other = Run.objects.create(
+            **{f.attname: getattr(run, f.attname) for f in Run._meta.fields if f.name not in {"id", "no"}} | {"no": 99}
+        )
     header = {"e": "development", "q": "x", "no": 3}
     facts = {**drafted, **more, "risk": "low"}
     run_states.note("run.requested", other, at=now(), actor=None, facts=facts, header=header)

@@ -35,7 +35,10 @@ def no_triggers() -> Iterator[None]:
             cursor.execute("SET session_replication_role = origin")
         return
     with connection.cursor() as cursor:
-        wanted = "SELECT name FROM sqlite_master WHERE type = 'trigger' AND tbl_name LIKE 'procedures_preapproval%'"
+        wanted = (
+            "SELECT name FROM sqlite_master WHERE type = 'trigger' "
+            "AND (tbl_name LIKE 'procedures_preapproval%' OR name LIKE 'opsportal_owes_%')"
+        )
         for (name,) in cursor.execute(wanted).fetchall():
             cursor.execute(f"DROP TRIGGER {name}")
     yield

@@ -21,6 +21,7 @@ from procedures.queries import pages_runs, queue
 from procedures.services import holding, tasks
 from procedures.services.tasks import Line
 from tests.factories.portal import World, new_world
+from tests.factories.transitions import unevidenced
 from tests.fixtures.databases import FreshDatabase
 from tests.fixtures.parts import acting_as
 from tests.services.test_queue import me
@@ -59,7 +60,8 @@ def _busy(world: World) -> tuple[Run, Claim]:
         run=run, runner=me(), token=UUID(int=0), claimed_at=now(), heartbeat_at=now() + timedelta(days=1)
     )
     place = {"run": run, "phase": "steps", "attempt": 1, "position": 1, "batch": 0, "started_at": now()}
-    Task.objects.bulk_create([Task(**place, step="two", target=f"t{n}", state="running") for n in range(WIDE)])
+    with unevidenced():
+        Task.objects.bulk_create([Task(**place, step="two", target=f"t{n}", state="running") for n in range(WIDE)])
     LogChunk.objects.bulk_create(
         [
             LogChunk(run=run, seq=1000 + n, step="two", target="", stream="stdout", at=now(), text="x")

@@ -14,6 +14,8 @@ pytestmark = [pytest.mark.postgresql, pytest.mark.timeout(300)]
 PARTS = ("web", "scheduler", "sequencer", "runner_staging", "issuer_staging", "disposable", "reader")
 ONE = "CREATE FUNCTION {name}() RETURNS bigint LANGUAGE sql AS 'SELECT 1::bigint'"
 
+XID = "pg_current_xact_id()::text::bigint"
+
 
 def test_nobody_becomes_another(walled: Walled) -> None:
     for part in PARTS:
@@ -99,8 +101,8 @@ def test_a_temporary_table_called_evidence_event_stands_for_no_evidence(walled: 
     with connection.cursor() as cursor:
         cursor.execute(f'GRANT TEMPORARY ON DATABASE "{connection.settings_dict["NAME"]}" TO "{walled.role("web")}"')
     attack = (
-        "CREATE TEMPORARY TABLE evidence_event (xid bigint, kind text) ON COMMIT DROP",
-        insert("pg_temp.evidence_event", xid="pg_current_xact_id()::text::bigint", kind="'run.requested'"),
+        "CREATE TEMPORARY TABLE evidence_event (xid bigint, kind text, run uuid, body bytea) ON COMMIT DROP",
+        insert("pg_temp.evidence_event", xid=XID, kind="'run.denied'", run=f"'{run.pk}'"),
         f"UPDATE procedures_run SET state = 'denied', state_since = now(), ended_at = now() WHERE id = '{run.pk}'",
     )
     assert "without an evidence event" in walled.refusal("web", *attack)

@@ -28,6 +28,7 @@ from procedures.services.holding import hold_part, holder_of
 from procedures.services.runner_reports import still_mine
 from tests.factories.machines import Machine
 from tests.factories.portal import World
+from tests.factories.transitions import unevidenced
 
 pytestmark = pytest.mark.ordinary
 
@@ -128,9 +129,17 @@ def test_an_ended_runner_loses_what_it_holds_and_may_not_go_on(world: World, mac
     world.confirmed("runner", machine.object)
     claimed = claims.claim_run(run=run.pk, runner=machine.row, at=now())
     assert claimed is not None
-    lease = LeaseRecord.objects.create(
-        id=uuid7(), run=run, step="s", attempt=1, credential="c", provider="ssh-key", state="issued", intended_at=now()
-    )
+    with unevidenced():
+        lease = LeaseRecord.objects.create(
+            id=uuid7(),
+            run=run,
+            step="s",
+            attempt=1,
+            credential="c",
+            provider="ssh-key",
+            state="issued",
+            intended_at=now(),
+        )
     change = world.propose("runner_end", {"runner": str(machine.me.id), "reason": "stolen from the rack"})
     assert change.state == "confirmed", "one person ends it at once"
     for write in (claims.hold, hold_part, holder_of):

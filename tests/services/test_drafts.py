@@ -19,6 +19,7 @@ from procedures.runner.drive import drive, identity
 from procedures.services import claims, drafts, versions
 from procedures.services.runs import NotRunnable
 from tests.factories.portal import World
+from tests.factories.transitions import unevidenced
 from tests.trials.hostile import DEFINITION, bundle
 
 EVERYWHERE = DEFINITION.replace(b"[development]", b"[development, staging, production]")
@@ -140,7 +141,7 @@ def test_a_draft_that_sql_calls_accepted_in_an_environment_that_sql_opens_gets_n
     version = drafted(adam)
     run = ask(world, adam)
     Environment.objects.filter(name="staging").update(drafts=True)
-    with connection.cursor() as cursor:
+    with unevidenced(), connection.cursor() as cursor:
         cursor.execute("UPDATE procedures_version SET state = 'accepted', accepted_at = submitted_at WHERE true")
         cursor.execute("UPDATE procedures_version SET expires_at = '2099-01-01 00:00:00+00:00' WHERE true")
         cursor.execute("UPDATE procedures_run SET environment_id = 'staging', draft = false WHERE true")

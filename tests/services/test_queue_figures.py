@@ -18,6 +18,7 @@ from procedures.queries import queue
 from procedures.services import claims
 from tests.engine.test_runs import procedure
 from tests.factories.portal import World
+from tests.factories.transitions import unevidenced
 from tests.services.test_queue import ONE, me
 
 pytestmark = pytest.mark.figures
@@ -39,7 +40,8 @@ def filled(world: World) -> Run:
         rows.append(Run(**copied))
         names = [f"development/job/{number % 300}", *(f"target:{(number * 7 + n) % HOSTS}" for n in (0, 3))]
         held += [Hold(run_id=copied["id"], name=name, most=1) for name in names]
-    Run.objects.bulk_create(rows, batch_size=500)
+    with unevidenced():
+        Run.objects.bulk_create(rows, batch_size=500)
     Hold.objects.bulk_create(held, batch_size=2000)
     if connection.vendor == "postgresql":
         with connection.cursor() as cursor:

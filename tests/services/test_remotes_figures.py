@@ -16,6 +16,7 @@ from procedures.models import Run, Task
 from procedures.services import remotes
 from tests.engine.test_runs import procedure
 from tests.factories.portal import World
+from tests.factories.transitions import unevidenced
 from tests.services.test_queue import ONE
 from tests.services.test_queue_figures import took
 
@@ -40,8 +41,10 @@ def ran(world: World) -> None:
         tasks += [Task(**copied(task, run_id=runs[-1].pk, step=f"s{n}")) for n in range(EACH)]
     for one in tasks[:: len(tasks) // LOST]:
         one.remote, one.state = "unknown", "interrupted"
-    Run.objects.bulk_create(runs, batch_size=500)
-    Task.objects.bulk_create(tasks, batch_size=1000)
+    with unevidenced():
+        Run.objects.bulk_create(runs, batch_size=500)
+    with unevidenced():
+        Task.objects.bulk_create(tasks, batch_size=1000)
     with connection.cursor() as cursor:
         cursor.execute("ANALYZE")
 

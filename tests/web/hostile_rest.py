@@ -18,6 +18,7 @@ from procedures.evidence.record import record
 from procedures.models import Person, Procedure, Run, Version
 from procedures.queries import passed_on
 from procedures.services.connections import resource
+from tests.factories.transitions import unevidenced
 from tests.web import hostile_standing
 from tests.web.hostile import ALL, PAYLOADS
 
@@ -85,6 +86,7 @@ FORMS: dict[str, Callable[[Any], list[tuple[str, str, dict[str, Any]]]]] = {
 }
 
 
+@unevidenced()
 def requests_for_access(asker: Person, decider: Person) -> list[models.AccessRequest]:
     """One that waits and one that was refused."""
     at = now()
@@ -110,6 +112,7 @@ def requests_for_access(asker: Person, decider: Person) -> list[models.AccessReq
 
 
 @transaction.atomic
+@unevidenced()
 def deputy(away: Person, stands_in: Person) -> str:
     """Somebody whose name wants more has a deputy. Returns the page."""
     at = now()
@@ -124,6 +127,7 @@ def deputy(away: Person, stands_in: Person) -> str:
 
 
 @transaction.atomic
+@unevidenced()
 def asked_to_decide(run: Run, by: Person) -> str:
     """Somebody was asked to approve a run, for a reason that wants more. Returns the page."""
     asked = Person.objects.exclude(pk=by.pk).filter(username="aisha").get()
@@ -148,6 +152,7 @@ def notices(person: Person) -> None:
         )
 
 
+@unevidenced()
 def policy_said(version: UUID) -> None:
     """A policy of somebody's refuses and warns in words of its own."""
     rows = [{"policy": payload, "message": ALL} for payload in PAYLOADS]
@@ -177,6 +182,7 @@ def catalogue(run: Run) -> None:
         )
 
 
+@unevidenced()
 def trial(version: Version) -> None:
     """What the tests of a version said."""
     models.Trial.objects.create(
@@ -192,6 +198,7 @@ def trial(version: Version) -> None:
     )
 
 
+@unevidenced()
 def broken_glass(run: Run, person: Person) -> models.GlassBreak:
     """Somebody who went past the approvals, and why."""
     return models.GlassBreak.objects.create(
@@ -237,6 +244,7 @@ def stop(person: Person, reasons: Iterable[str]) -> str:
     return "/stops/"
 
 
+@unevidenced()
 def campaign(reviewer: Person, change: models.ControlChange) -> str:
     """The path of a campaign over everything that is given, whose name and reasons want more."""
     fields = {"name": ALL[:200], "select": {"person": ALL}, "set_digest": "x", "count": 1, "change": change}

@@ -6,6 +6,7 @@ from datetime import datetime
 from typing import Any
 
 from procedures.models import Run, SecretResult, Task
+from tests.factories.transitions import unevidenced
 from tests.web.hostile import ALL, PAYLOADS
 
 
@@ -14,6 +15,7 @@ def planned() -> list[dict[str, Any]]:
     return [{"name": text, "deliver": "aws", "place": {"secret": text}, "credential": text} for text in PAYLOADS]
 
 
+@unevidenced()
 def made(run: Run, at: datetime) -> None:
     """Rows of a run, none of which arrived."""
     place = {"phase": "steps", "step": ALL[:400], "target": ALL[:200], "position": 0, "state": "failed"}

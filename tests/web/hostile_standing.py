@@ -15,6 +15,7 @@ from procedures.domain.canonical import moment
 from procedures.domain.clock import now
 from procedures.evidence.record import record
 from procedures.models import Person, Procedure, Version
+from tests.factories.transitions import unevidenced
 from tests.web.hostile import ALL, FILE, PAYLOADS
 
 
@@ -40,6 +41,7 @@ def standing(maker: Person) -> tuple[str, ...]:
 
 
 @transaction.atomic
+@unevidenced()
 def ahead(maker: Person) -> str:
     """An approval ahead whose comment and end want more, by somebody who does not stand behind it. Returns its id."""
     row, at = models.Standing.objects.get(kind="schedule", name="evil"), now()

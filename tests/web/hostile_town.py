@@ -17,6 +17,7 @@ from procedures.domain.clock import now
 from procedures.evidence.models import Disclosure, Event
 from procedures.models import Person, Run, Version
 from procedures.services import manuscripts, run_comments, runs
+from tests.factories.transitions import unevidenced
 from tests.web import hostile_hosts, hostile_rest, hostile_results
 from tests.web.hostile import ALL, FILE, PAYLOADS, URLS
 from tests.web.town import Town
@@ -181,11 +182,13 @@ class Others:
         many.append(("action", {"id": "x:y", "mark": ALL, "action": "set"}))
         return many
 
+    @unevidenced()
     def _change(self, control: str, made: dict[str, Any]) -> models.ControlChange:
         return models.ControlChange.objects.create(
             control=control, object=made, proposer=self.people[0], statement=canon(made), proposed_at=self.at
         )
 
+    @unevidenced()
     def _approval(self) -> Run:
         """A request that waits, at a gate that says much, with a plan whose targets and rights are called badly."""
         models.Environment.objects.filter(pk="development").update(
@@ -224,6 +227,7 @@ class Others:
         run.refresh_from_db()
         return run
 
+    @unevidenced()
     def _review(self) -> None:
         """Words between reviewers and authors, where a version came from, what its tests said."""
         version = Version.objects.get(procedure__name="evil", state="in_review")
