@@ -15,6 +15,7 @@ COMMANDS = {
     "demo": "opsportal.demo.main:main",
     "bench": "tests.benchmarks.main:main",
     "pictures": "tests.browser.pictures:main",
+    "verifier-page": "opsportal.verifier_page:main",
 }
 OF_THE_CONSOLE = ("backup", "restore", "recover", "install", "issuer", "roles")
 

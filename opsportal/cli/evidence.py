@@ -95,6 +95,21 @@ def verify(words: tuple[str, ...]) -> None:
 
 
 @evidence.command()
+@click.option(
+    "-o", "output", required=True, type=click.Path(dir_okay=False, path_type=Path), help="Such as verify.html."
+)
+def verifier(output: Path) -> None:
+    """Write the verifier as one page, for an auditor without Python: it opens from the disk and needs no network."""
+    from hashlib import sha256
+
+    from procedures.evidence.offline import PAGE
+
+    data = PAGE.read_bytes()
+    output.write_bytes(data)
+    click.echo(f"{output}: SHA-256 {sha256(data).hexdigest()}, to be compared by phone")
+
+
+@evidence.command()
 @click.option("--event", help="The event whose values go.")
 @click.option("--path", "paths", multiple=True, help="JSON pointer of a value, such as /reason; may repeat.")
 @click.option("--person", "subject", help="Instead of an event: everything personal about this closed account.")

@@ -1529,7 +1529,7 @@ class Story:
         authority, kind = self.authority, header["k"]
         authority.take(index, kind, body, authority.known_at)
         self._version(kind, body, member)
-        if kind == "version.submitted":
+        if kind == "version.submitted" and "p" in header:
             authority.named[body["procedure"]] = header["p"]
         if kind == "standing.approved_ahead":
             _given_ahead(authority, self.strengths, index, header, body, member)

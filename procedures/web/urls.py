@@ -106,6 +106,7 @@ urlpatterns = [
     path("reviews/<uuid:version>/file", reviews.file, name="version-file"),
     path("evidence/", evidence.listing, name="evidence"),
     path("evidence/export/", evidence.export, name="export"),
+    path("evidence/verify.html", evidence.verifier, name="verifier"),
     path("evidence/<uuid:event>/", evidence.event, name="event"),
     path("evidence/<uuid:event>/proof/", evidence.proof, name="event_proof"),
     path("people/", people.listing, name="people"),

@@ -194,6 +194,7 @@ def test_the_check_fits_a_phone_and_axe_finds_nothing_and_the_keyboard_reaches_i
         for width, scheme in SEEN[1::2]:
             page.set_viewport_size({"width": width, "height": 900})
             page.emulate_media(color_scheme=scheme, reduced_motion="reduce")  # type: ignore[arg-type]
+            page.evaluate("() => new Promise(done => { scrollTo(0, 0); setTimeout(done, 50); })")
             kept(page, f"run-check-{name}-{width}-{scheme}")
             assert not page.evaluate("document.documentElement.scrollWidth > innerWidth"), (name, width)
             page.evaluate(axe)

@@ -110,6 +110,7 @@ COMMANDS = {
         "import",
         "database onboard",
         "evidence verify",
+        "evidence verifier",
         "policy test",
         "policy shipped",
     },

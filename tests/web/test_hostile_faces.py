@@ -200,7 +200,7 @@ FORMS: dict[str, Callable[[Others], list[tuple[str, str, dict[str, Any]]]]] = {
 # Pages without text of other people, and answers that are no pages.
 WITHOUT = {
     "event_proof": "a file of a format of its own, to be kept; tests/api/test_served_log.py",
-    "glossary": "our own words alone",
+    **dict.fromkeys(("glossary", "verifier"), "our own words alone"),
     "theme": "sets a cookie and redirects",
     "logout": "redirects",
     "welcome": "the first person's own words; nobody else is there",

@@ -14,9 +14,10 @@ from procedures.domain.clock import now
 from procedures.domain.errors import InvalidInput, NotFound
 from procedures.evidence import proofs
 from procedures.evidence.events import KINDS
+from procedures.evidence.offline import PAGE
 from procedures.queries import pages_evidence
 from procedures.services import exports
-from procedures.web.doors import page, person_of, show
+from procedures.web.doors import download, page, person_of, show
 
 FAMILIES = sorted({kind.partition(".")[0] for kind in KINDS})
 
@@ -77,6 +78,13 @@ def export(request: HttpRequest) -> FileResponse:
     file, _ = exports.export(actor=person_of(request), wanted=wanted, at=now())
     name = f"evidence-{now():%Y%m%dT%H%M%SZ}.zip"
     return FileResponse(file, as_attachment=True, filename=name, content_type="application/zip")
+
+
+@page
+@require_safe
+def verifier(request: HttpRequest) -> HttpResponse:
+    """The verifier as one offline page, to be kept; it is the same for everybody who is signed in."""
+    return download(PAGE.read_bytes(), "verify.html")
 
 
 def _day(request: HttpRequest, name: str, *, last: bool = False) -> str:

@@ -76,7 +76,7 @@ export function canon(value) {
 const STRICT = {
   get(row, name) {
     if (Object.hasOwn(row, name)) return row[name];
-    if (typeof name === "symbol" || name === "then") return undefined;
+    if (typeof name === "symbol" || name === "then" || name === "toJSON") return undefined;
     throw new Lacking(`'${name}'`);
   },
 };
@@ -89,7 +89,7 @@ function strict(value) {
   }
   if (Array.isArray(value)) return value.map(strict);
   for (const name of Object.keys(value)) {
-    strict(name);
+    if (![...name].every((one) => one < "\u0080")) throw new Lacking("keys of ASCII, whose order is one in all languages");
     Object.defineProperty(value, name, { value: strict(value[name]), enumerable: true, writable: true, configurable: true });
   }
   return new Proxy(value, STRICT);

@@ -17,11 +17,11 @@ export function vkey(given) {
   try {
     raw = fromBase64(encoded);
   } catch {
-    throw new Lacking(`a key: ${text.slice(0, 120)} is none`);
+    throw new Lacking(`${JSON.stringify(text.slice(0, 120))} is no key`);
   }
   const known = sha256hex(bytesOf(`${name}\n`), raw).slice(0, 8);
   if (!name || /\s/.test(name) || known !== mark || base64(raw) !== encoded || !raw.length) {
-    throw new Lacking(`a key: ${text.slice(0, 120)} is none, its name, mark and bytes do not fit`);
+    throw new Lacking(`${JSON.stringify(text.slice(0, 120))} is no key: its name, mark and bytes do not fit`);
   }
   return { text, name, mark, kind: raw[0], raw: raw.slice(1) };
 }

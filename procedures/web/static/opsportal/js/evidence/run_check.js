@@ -1,9 +1,9 @@
 // One run's evidence, checked with nothing believed but a key: seal, inclusion, signatures, and that the log only grew.
 import { Failed, Lacking, base64, bytesOf, fromBase64, isRow, parseRow, same, sha256hex } from "./bytes.js";
 import { openNote, readProof, vkey } from "./notes.js";
+import { SEALS } from "./seals.js";
 import { Tree, consistent, included, leaf } from "./tree.js";
 
-export const SEALS = new Set(["run.finished", "run.canceled", "run.denied", "run.rejected", "run.expired", "run.interrupted"]);
 const PROOF = "the proof of the seal";
 
 // The log is another one than this browser saw before: that is told apart from a run that does not fit.

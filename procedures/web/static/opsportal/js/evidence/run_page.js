@@ -65,7 +65,7 @@ function forgets() {
 
 function bad(problem) {
   if (problem instanceof Forked) {
-    const why = "Tell your auditors and security before you do anything else, and keep this page. A log is opened anew only after a loss, and then whoever runs the portal says so.";
+    const why = "Tell your auditors and security before you do anything else, and keep this page. A log is opened anew after a loss, or its key changed, on purpose alone: then whoever runs the portal says so.";
     return told.replaceChildren(note("bad", "This is another log than before.", words(problem.message), words(why)), forgets());
   }
   if (problem instanceof NoCrypto) {
