@@ -62,6 +62,18 @@ def sample(population: str, nonce: str, count: int) -> None:
     click.echo("\n".join([f"sample {found['sample']}", *found["runs"]]))
 
 
+@evidence.command()
+@click.argument("run")
+@click.option("-o", "output", required=True, type=click.Path(dir_okay=False, path_type=Path), help="A .html or .pdf.")
+def dossier(run: str, output: Path) -> None:
+    """Write all that is known of RUN as one document: the story first, the proofs at the end."""
+    form = output.suffix.lstrip(".").lower()
+    if form not in ("html", "pdf"):
+        raise click.UsageError("The file's name ends in .html or .pdf: that says which one you want.")
+    size = download("GET", f"/api/v1/runs/{run_id(run)}/dossier/?form={form}", None, output)
+    click.echo(f"{output}: {size:,} bytes.")
+
+
 def _cosigners(pack: Path) -> list[str]:
     """Whose lines stand under the pack's checkpoint beside the log's own; whether they hold is for the verifier."""
     from procedures.evidence.notes import split_note

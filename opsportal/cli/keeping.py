@@ -177,7 +177,8 @@ def backup(target: Path) -> None:
 @click.command()
 @click.argument("archive", type=FILE)
 @click.option("--checkpoint", type=FILE, multiple=True, help="A note or pack that was kept elsewhere; may repeat.")
-def restore(archive: Path, checkpoint: tuple[Path, ...]) -> None:
+@click.option("--erased", type=FILE, multiple=True, help="A copy of public/erased, if it was lost; may repeat.")
+def restore(archive: Path, checkpoint: tuple[Path, ...], erased: tuple[Path, ...]) -> None:
     """Bring a backup into an empty database and prove its evidence.
 
     Ends 4 if something newer was published, 5 if tables say something else than the evidence. Everybody signs in again.
@@ -186,10 +187,14 @@ def restore(archive: Path, checkpoint: tuple[Path, ...]) -> None:
     from opsportal.keeping.restore import restore as bring_back
     from opsportal.roles import giving
 
-    done = bring_back(archive, checkpoints=checkpoint)
+    done = bring_back(archive, checkpoints=checkpoint, erased=erased)
     click.echo(f"Restored: a log of {done.size} events; every leaf, body, tile and checkpoint agrees.")
     ended = f"{done.ended.sessions} sessions, {done.ended.tokens} tokens and {done.ended.links} one-time links"
     click.echo(f"Ended: {ended}, which no evidence proves.")
+    for gone in done.erased:
+        what = f"--person {gone['subject']}" if "subject" in gone else f"--event {gone['event']}"
+        paths = "".join(f" --path {path}" for path in gone.get("paths", ()))
+        click.echo(f"Erased again, and not in this log; no pack verifies until two people say so: {what}{paths}")
     for one in done.agreed:
         click.echo(f"It holds what {one.source} says of its first {one.size} events.")
     if not done.pending and giving.exist():

@@ -70,10 +70,14 @@ def doctor(as_json: bool) -> None:
     looked = probe.found()
     checks[f"the sandbox of local steps: tier {looked.tier}"] = (looked.tier != "D", looked.why)
     checks["cells (tests at submission, drafts)"] = (_cells(), "allow user namespaces, or run the pool as root")
-    answers, clocks, issuers, witnessed = _answers()
+    answers, clocks, issuers, witnessed, full = _answers()
     checks["the portal answers"] = (answers, "start it with `opsportal up`, or set OPSPORTAL_URL")
     checks["the clocks agree"] = (not clocks, f"{'; '.join(clocks)}: set that machine's clock")
     checks["the issuers answer"] = (not issuers, f"{'; '.join(issuers)}: start `opsportal issuer` on that host")
+    checks["there is room for evidence"] = (
+        not full,
+        f"{'; '.join(full)}: give it more room, at 90 % refusals give way",
+    )
     checks |= _issuers_here()
     if witnessed is not None:
         checks["every witness cosigns"] = (witnessed, "`opsportal evidence check` says who does not, and since when")
@@ -132,9 +136,9 @@ def _issuers_here() -> dict[str, tuple[object, str]]:
     return {f"the issuer at {path} answers": (answers(path), mend) for path in sockets(where)}
 
 
-def _answers() -> tuple[bool, list[str], list[str], bool | None]:
-    """Whether the portal is ready, which runners' clocks are off, which do not reach their issuer; and whether the
-    portal's witnesses keep up, None if it has none.
+def _answers() -> tuple[bool, list[str], list[str], bool | None, list[str]]:
+    """Whether the portal is ready, which runners' clocks are off, which do not reach their issuer; whether the
+    portal's witnesses keep up, None if it has none; and what fills up.
     """
     import httpx
 
@@ -143,11 +147,12 @@ def _answers() -> tuple[bool, list[str], list[str], bool | None]:
     try:
         answer = httpx.get(url() + "/readyz", timeout=5)
         said = answer.json()
-        clocks, issuers = ([str(one) for one in said.get(name, [])] for name in ("clocks", "issuers"))
+        told = ([str(one) for one in said.get(name, [])] for name in ("clocks", "issuers", "storage"))
+        clocks, issuers, full = told
         missing = {name for name, fine in said.get("checks", {}).items() if not fine}
     except (httpx.HTTPError, ValueError, AttributeError):
-        return False, [], [], None
-    return answer.status_code == 200 or missing == {"clocks"}, clocks, issuers, said.get("witnessed")
+        return False, [], [], None, []
+    return answer.status_code == 200 or missing == {"clocks"}, clocks, issuers, said.get("witnessed"), full
 
 
 __all__ = ["config", "doctor", "issuer", "scheduler", "sequencer", "up"]

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import tempfile
 import zipfile
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -17,13 +17,13 @@ from django.conf import settings
 from django.db import connection
 from django.db.migrations.loader import MigrationLoader
 
-from opsportal.keeping import backup, dumping
+from opsportal.keeping import backup, dumping, erasing
 from opsportal.keeping.ending import Ended, end_what_opens
 from procedures.answers.differing import Drift
 from procedures.answers.drift import drift
 from procedures.domain.clock import now
 from procedures.domain.errors import OpsError
-from procedures.evidence import known, triggers
+from procedures.evidence import erasures, known, triggers
 from procedures.evidence.check import check
 from procedures.evidence.known import CheckpointUnreadable, Known
 from procedures.evidence.models import Checkpoint, Leaf
@@ -50,7 +50,8 @@ class EvidenceBroken(OpsError):
 class Restored:
     """`size` of the log now; `behind` are checkpoints that were published and that this log does not reach; `agreed`
     those that it holds; `pending` migrations of the newer software. `differs` is where tables and evidence differ, and
-    None where migrations wait, since only tables that are up to date can be held against it.
+    None where migrations wait, since only tables that are up to date can be held against it. `erased` are redactions
+    that this log does not hold and that were carried out once more.
     """
 
     manifest: dict[str, Any]
@@ -60,23 +61,27 @@ class Restored:
     pending: int
     ended: Ended
     differs: Sequence[Drift] | None
+    erased: Sequence[Mapping[str, Any]] = ()
 
 
-def restore(archive: Path, *, checkpoints: Sequence[Path] = ()) -> Restored:
+def restore(archive: Path, *, checkpoints: Sequence[Path] = (), erased: Sequence[Path] = ()) -> Restored:
     """Bring a backup back into an empty database and prove its evidence.
 
-    `checkpoints` are notes or packs that somebody kept; the sequencer's newest public note is looked at by itself.
-    Raises BackupBroken, WillNotRestore, DumpFailed, EvidenceBroken, CheckpointUnreadable.
+    `checkpoints` are notes or packs that somebody kept, `erased` lists of what was erased since; the sequencer's own
+    public files are looked at by themselves.
+    Raises BackupBroken, WillNotRestore, DumpFailed, EvidenceBroken, CheckpointUnreadable, ErasuresUnreadable.
     """
     with tempfile.TemporaryDirectory(prefix="opsportal-restore-") as name:
         folder = Path(name)
         manifest = backup.read(archive, folder)
         verifiers = [file.read_text().strip() for file in sorted(folder.glob("evidence*.pub"))]
         noted = kept_notes(checkpoints, verifiers)
+        gone = _erased(erased, verifiers)
         _require_fit(manifest)
         dumping.load(folder / dumping.member())
     if connection.vendor == "postgresql":
         triggers.forget_transactions(connection)
+    again = erasing.erase_again(gone)
     last = Checkpoint.objects.order_by("-size").first()
     ended = end_what_opens(now())
     problems = [*check(), *_differs(manifest, last)]
@@ -91,7 +96,7 @@ def restore(archive: Path, *, checkpoints: Sequence[Path] = ()) -> Restored:
     behind = [one for one in noted if one.size > size]
     agreed = [one for one in noted if one.size <= size]
     pending = _pending()
-    return Restored(manifest, size, behind, agreed, pending, ended, None if pending else drift(now()))
+    return Restored(manifest, size, behind, agreed, pending, ended, None if pending else drift(now()), again)
 
 
 def kept_notes(given: Sequence[Path], verifiers: Sequence[str]) -> list[Known]:
@@ -101,6 +106,14 @@ def kept_notes(given: Sequence[Path], verifiers: Sequence[str]) -> list[Known]:
     beside = public / "evidence.pub"
     every = [*verifiers, *([beside.read_text().strip()] if beside.exists() else [])]
     return [_note(file, every) for file in files]
+
+
+def _erased(given: Sequence[Path], verifiers: Sequence[str]) -> list[Mapping[str, Any]]:
+    """What the lists that are kept outside the database say was erased. Raises ErasuresUnreadable."""
+    public = Path(settings.OPSPORTAL_PUBLIC_DIR)
+    every = [*verifiers, *(file.read_text().strip() for file in sorted(public.glob("evidence*.pub")))]
+    files = [*given, *(file for file in (public / erasures.NAME,) if file.exists())]
+    return list({row["change"]: row for file in files for row in erasures.read(file, every)}.values())
 
 
 def _note(file: Path, verifiers: Sequence[str]) -> Known:

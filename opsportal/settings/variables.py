@@ -63,6 +63,12 @@ VARIABLES = {
             "60",
             "How often a git source is looked at when no webhook asks for it, in seconds.",
         ),
+        Variable(
+            "OPSPORTAL_DATABASE_GIB",
+            "integer",
+            "0",
+            "How much a PostgreSQL database may take, in GiB, so that the portal can tell when it fills. 0: unknown.",
+        ),
         Variable("OPSPORTAL_PORT", "integer", "8000", "Port on the loopback address where `up` listens."),
         Variable(
             "OPSPORTAL_PUBLIC_URL",

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 from collections.abc import Mapping
+from datetime import datetime
 from typing import Any, ClassVar
 
 from django.http import FileResponse, HttpResponse
@@ -21,7 +22,8 @@ from procedures.evidence.models import Checkpoint, Event
 from procedures.evidence.pulse import pulse
 from procedures.evidence.witnessed import witnessed
 from procedures.models import LegalHold
-from procedures.services import exports, legal_holds
+from procedures.queries import storage
+from procedures.services import dossiers, exports, legal_holds
 
 
 class Exports(Door):
@@ -56,7 +58,7 @@ class Log(Door):
         last = Checkpoint.objects.order_by("-size").first()
         found = witnessed(now())
         said = {"log_key": exports.log_key(), "checkpoint": last.note if last else None}
-        health = {"health": shapes.pulse(pulse(now()))}
+        health = {"health": shapes.pulse(pulse(now())), "storage": _storage(now())}
         return Response({**said, **health, "size": last.size if last else 0, "witnessed": shapes.witnessed(found)})
 
 
@@ -79,6 +81,13 @@ def _hold(row: LegalHold) -> dict[str, Any]:
         "ended_by": row.ended_by.username if row.ended_by else None,
         "ended_at": shapes.at(row.ended_at),
     }
+
+
+def _storage(at: datetime) -> dict[str, Any]:
+    """How full the places of evidence are, what a year takes, and for how many days they last; None: not known yet."""
+    grown = storage.growth(at)
+    rows = [{"what": one.what, "used": one.used, "size": one.size} for one in storage.looked_at()]
+    return {"places": rows, "year_bytes": grown.year, "days_left": grown.days}
 
 
 class RunEvents(RunDoor):
@@ -105,6 +114,17 @@ class RunProof(RunDoor):
 
     def get(self, request: Request, pk: str) -> HttpResponse:
         return _as_file(proofs.proof_of(proofs.seal_of(self.run(pk).pk).pk, body=True), f"run-{pk}")
+
+
+class RunDossier(Door):
+    """All that is known of one run as a document, for auditors: `?form=html` or `?form=pdf`."""
+
+    by_token: ClassVar[Mapping[str, str]] = {}
+
+    def get(self, request: Request, pk: str) -> HttpResponse:
+        form = request.GET.get("form", "html")
+        data, name = dossiers.run_dossier(actor=self.actor, run=uuid(pk), form=form, at=now())
+        return attached(HttpResponse(data, content_type="application/octet-stream"), name)
 
 
 class RunReceipt(RunDoor):

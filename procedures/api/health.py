@@ -12,6 +12,7 @@ from procedures.evidence.models import Outbox
 from procedures.evidence.pulse import pulse
 from procedures.evidence.witnessed import Witnessed, witnessed
 from procedures.models import Environment, Run, Runner
+from procedures.queries import storage
 from procedures.services.moments import SKEW, database_now
 
 SILENT = timedelta(seconds=30)
@@ -46,6 +47,8 @@ def readyz(request: HttpRequest) -> JsonResponse:
     said: dict[str, object] = {"status": "ready" if ready else "not ready", "checks": checks}
     if vouched is not None:
         said["witnessed"] = vouched.sound
+    if full := [one for one in storage.looked_at() if one.share >= storage.ALARM]:
+        said["storage"] = [f"{one.what} is {int(one.share * 100)} % full" for one in full]
     if skewed:
         said["clocks"] = [f"{name} is {skew:+.0f} s off the database and claims nothing" for name, skew in skewed]
     if away:  # what needs no credential goes on, so the portal stays ready
@@ -72,7 +75,7 @@ def metrics(request: HttpRequest) -> HttpResponse:
         for row in Runner.objects.filter(skew_s__isnull=False, ended_at__isnull=True)
     ]
     lines += ["# TYPE opsportal_outbox gauge", f"opsportal_outbox {Outbox.objects.count()}", *_of_the_log()]
-    lines += [*_of_witnesses(), ""]
+    lines += [*_of_witnesses(), *_of_storage(), ""]
     return HttpResponse("\n".join(lines), content_type="text/plain; version=0.0.4")
 
 
@@ -103,3 +106,9 @@ def _of_witnesses() -> list[str]:
         "# TYPE opsportal_witness_silent_seconds gauge",
         *(f"opsportal_witness_silent_seconds{{witness={json.dumps(name)}}} {late_s:.0f}" for name, late_s in owed),
     ]
+
+
+def _of_storage() -> list[str]:
+    """How full each place of evidence is, of 1."""
+    rows = [f"opsportal_storage_used{{place={json.dumps(one.what)}}} {one.share:.3f}" for one in storage.looked_at()]
+    return ["# TYPE opsportal_storage_used gauge", *rows]

@@ -135,6 +135,7 @@ urlpatterns = [
     path("v1/evidence/holds/", evidence.Holds.as_view()),
     path("v1/evidence/events/<str:pk>/", evidence.OneEvent.as_view()),
     path("v1/evidence/events/<str:pk>/proof/", evidence.EventProof.as_view()),
+    path("v1/runs/<str:pk>/dossier/", evidence.RunDossier.as_view()),
     path("v1/runs/<str:pk>/proof/", evidence.RunProof.as_view()),
     path("v1/runs/<str:pk>/receipt/", evidence.RunReceipt.as_view()),
     path("v1/access/holders/", answers.Holders.as_view()),

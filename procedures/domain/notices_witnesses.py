@@ -1,4 +1,4 @@
-"""Notices about the evidence log and its witnesses."""
+"""Notices about the evidence log, its witnesses and the place that it takes."""
 
 from __future__ import annotations
 
@@ -37,6 +37,22 @@ WITNESSES = (
         "At {when} the witness {witness} cosigned less of the log than it had before: its memory was lost or replaced, "
         "so its word proves no longer that nothing was rewritten.\n"
         "Ask whoever keeps it, trust another one, and compare the log with older evidence files.",
+        security=True,
+    ),
+    Kind(
+        "storage.filling",
+        "A place of evidence fills up",
+        "A place of evidence fills up",
+        "Of {what} {percent} is in use. The page Evidence and `opsportal doctor` say how fast it grows. Give it more "
+        "room in time: where evidence cannot be written, nothing new starts.",
+        security=True,
+    ),
+    Kind(
+        "storage.reserve",
+        "Only the reserve of a place of evidence is left",
+        "Only the reserve of a place of evidence is left",
+        "Of {what} {percent} is in use. What is left is for runs: refusals are counted and no longer told one by "
+        "one. Give it more room now: where evidence cannot be written, nothing new starts.",
         security=True,
     ),
 )

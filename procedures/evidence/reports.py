@@ -7,110 +7,36 @@ import html
 import io
 import itertools
 import json
-import tempfile
-import uuid
 from collections.abc import Mapping, Sequence
 from typing import Any
 
-from procedures.evidence import verify
+from procedures.evidence import ocsf, oscal, verify
 from procedures.evidence.staging import Staging
 
-NAMESPACE = uuid.UUID("8d1f3bd0-3f54-5a53-9a35-7c3a8c0a1d11")
-ACTIVITY = {"run.requested": 1, "run.finished": 2, "access.denied": 3}
-CONTROLS = {
-    "version.accepted": ["CM-3", "CM-5", "AC-5"],
-    "run.requested": ["CM-3", "AU-3"],
-    "run.approved": ["AC-5", "AU-10"],
-    "run.claimed": ["AC-6", "SI-7"],
-    "task.finished": ["AU-12", "AU-14"],
-    "control.confirmed": ["AC-2", "AC-6(1)"],
-    "access.denied": ["AC-3", "AU-2"],
-}
 SHOWN = 1000  # rows of the report for reading; reports/population.csv has all of them
-OBSERVED = "the observations"
 
 
 class Standards:
     """The members of a pack that other tools read; a function of the log alone, so two exports agree."""
 
     def __init__(self, into: Staging) -> None:
-        self.into, self.first, self.last = into, "", ""
-        self.observed = tempfile.SpooledTemporaryFile(1 << 20)  # noqa: SIM115 (closed with the object)
+        self.into, self.results = into, oscal.Results()
         into.add("ocsf/events.jsonl", b"")
 
-    def add(self, header: Mapping[str, Any]) -> None:
-        """The next event of the scope."""
-        self.first, self.last = self.first or header["at"], header["at"]
-        self.into.add("ocsf/events.jsonl", _ocsf(header))
-        if header["k"] in CONTROLS:
-            self.observed.write((b",\n" if self.observed.tell() else b"") + _observation(header))
+    def add(self, raw: bytes, header: Mapping[str, Any], body: Mapping[str, Any] | None, index: int) -> None:
+        """The next event of the scope: its leaf's bytes, that as a value, its body where the pack has it, place."""
+        said = ocsf.event(header, body, index)
+        self.into.add("ocsf/events.jsonl", (json.dumps(said, sort_keys=True) + "\n").encode())
+        self.results.add(header, raw, index)
 
     def end(self, population: verify.Population, decisions: Mapping[str, int]) -> None:
-        """`decisions` are the reviews and approvals of the pack, counted by strength."""
-        head, _, tail = _oscal(self.first, self.last).partition(json.dumps(OBSERVED).encode())
-        self.observed.seek(0)
-        between = iter(lambda: self.observed.read(verify.CHUNK), b"")
-        self.into.put("oscal/assessment-results.json", [head, *between, tail])
+        """`decisions` are the pack's reviews and approvals, counted by strength. Every other member is finished."""
+        self.into.finish("ocsf/events.jsonl")
+        self.into.put("oscal/assessment-results.json", self.results.parts(self.into.digests()))
         shown = itertools.islice(population.rows(), SHOWN + 1)
         rows = list(csv.reader(row.decode() for row in shown))
         self.into.put("reports/report.html", [_html(rows, population.count, decisions)])
         self.into.put("reports/report.pdf", [_pdf(rows, population.count, decisions)])
-
-
-def _ocsf(header: Mapping[str, Any]) -> bytes:
-    """One API-activity event (class 6003)."""
-    activity = ACTIVITY.get(header["k"], 99)
-    event = {
-        "class_uid": 6003,
-        "category_uid": 6,
-        "activity_id": activity,
-        "type_uid": 600300 + activity,
-        "severity_id": 1,
-        "time_dt": header["at"],
-        "metadata": {"uid": header["id"], "version": "1.3.0", "product": {"name": "OpsPortal"}},
-        "api": {"operation": header["k"]},
-        "unmapped": {"run": header.get("run", ""), "leaf_body": header["b"]},
-    }
-    return (json.dumps(event, sort_keys=True) + "\n").encode()
-
-
-def _observation(header: Mapping[str, Any]) -> bytes:
-    said = {
-        "uuid": str(uuid.uuid5(NAMESPACE, header["id"])),
-        "title": header["k"],
-        "description": f"Evidence event {header['id']}.",
-        "methods": ["EXAMINE"],
-        "collected": header["at"],
-        "props": [{"name": "control", "value": control} for control in CONTROLS[header["k"]]],
-    }
-    return json.dumps(said, sort_keys=True).encode()
-
-
-def _oscal(first: str, last: str) -> bytes:
-    """OSCAL 1.1 assessment results: observations only, never findings; a mark stands where they go."""
-    result = {
-        "uuid": str(uuid.uuid5(NAMESPACE, last)),
-        "title": "Recorded facts",
-        "description": "Observations of one log.",
-        "start": first,
-        "end": last,
-        "reviewed-controls": {"control-selections": [{"include-all": {}}]},
-        "observations": [OBSERVED],
-    }
-    document = {
-        "assessment-results": {
-            "uuid": str(uuid.uuid5(NAMESPACE, first + last)),
-            "metadata": {
-                "title": "OpsPortal evidence",
-                "last-modified": last,
-                "version": "1",
-                "oscal-version": "1.1.2",
-            },
-            "import-ap": {"href": "#"},
-            "results": [result],
-        }
-    }
-    return json.dumps(document, sort_keys=True, indent=1).encode()
 
 
 def _more(rows: Sequence[Sequence[str]], count: int) -> str:

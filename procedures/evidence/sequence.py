@@ -11,7 +11,7 @@ import structlog
 from django.db import DatabaseError, connection, transaction
 
 from procedures.domain.errors import OpsError
-from procedures.evidence import known, moments
+from procedures.evidence import erasures, known, moments
 from procedures.evidence.models import Checkpoint, Event, Leaf, Outbox, Tile
 from procedures.evidence.notes import LogKey, checkpoint_text
 from procedures.evidence.record import record
@@ -69,6 +69,8 @@ class Sequencer:
         """Append events behind a checkpoint, and sign the next one; within the caller's transaction."""
         frontier = load_frontier(last.size if last else 0)
         self._append(frontier, events)
+        if self.newest is not None:
+            erasures.keep(self.newest.with_name(erasures.NAME), by, events)
         Outbox.objects.filter(event__in=events).delete()
         note = by.sign(checkpoint_text(by.name, frontier.size, frontier.root()))
         Checkpoint.objects.create(size=frontier.size, root=frontier.root(), note=note, at=at)

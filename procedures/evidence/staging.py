@@ -65,8 +65,12 @@ class Staging(AbstractContextManager["Staging"]):
             self.add(name, part)
         self.finish(name)
 
+    def unfinished(self) -> list[str]:
+        """Members to which something may still come."""
+        return list(self._running)
+
     def finish_all(self) -> None:
-        for name in list(self._running):
+        for name in self.unfinished():
             self.finish(name)
 
     def names(self) -> list[str]:

@@ -43,7 +43,7 @@ def take(source: Source, wanted: Mapping[str, str], sampled: Sequence[str], into
         body = reading.follow(f"{header['k']} {header['id']}", data, told)
         _close_bundles(reading, into)
         if reading.run is None or reading.run.row is not None:
-            standards.add(header)
+            standards.add(event.header, header, body, reading.index)
         if body is not None and "dsse" in body and header["k"] in verify.SEALS:
             _attest(header, body, attested)
     reading.end()
@@ -53,8 +53,11 @@ def take(source: Source, wanted: Mapping[str, str], sampled: Sequence[str], into
         for name, statement in attested:
             into.put(name, [statement])
     _reports(reading, into)
-    standards.end(reading.population, verify.counted(reading.tables()["reports/strengths.csv"]))
     into.put("verify.py", [Path(verify.__file__).read_bytes()])
+    for name in into.unfinished():
+        if name != "ocsf/events.jsonl":
+            into.finish(name)
+    standards.end(reading.population, verify.counted(reading.tables()["reports/strengths.csv"]))
     into.finish_all()
     return reading
 

@@ -15,7 +15,7 @@ from procedures.evidence.queries import fact
 from procedures.evidence.record import disclosed
 from procedures.evidence.witnessed import Witnessed, witnessed
 from procedures.models import LegalHold, Person, Procedure, Run
-from procedures.queries import legal_holds
+from procedures.queries import legal_holds, storage
 
 PAGE = 60
 LONG = 160
@@ -44,6 +44,8 @@ class Health:
     checkpoint: Checkpoint | None
     pulse: Pulse
     witnessed: Witnessed | None
+    places: Sequence[storage.Place]
+    growth: storage.Growth
 
     @property
     def root(self) -> str:
@@ -51,7 +53,8 @@ class Health:
 
 
 def health(at: datetime) -> Health:
-    return Health(Checkpoint.objects.order_by("-size").first(), pulse(at), witnessed(at))
+    last = Checkpoint.objects.order_by("-size").first()
+    return Health(last, pulse(at), witnessed(at), storage.looked_at(), storage.growth(at))
 
 
 @dataclass(frozen=True, slots=True)

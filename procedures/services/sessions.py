@@ -20,6 +20,7 @@ from procedures import access
 from procedures.domain.errors import NotAllowed, NotFound
 from procedures.evidence.record import record
 from procedures.models import DenialCount, OpenSession, Person
+from procedures.queries import storage
 from procedures.services import local_sign_in, open_sessions
 from procedures.services.unit import COALESCE_ABOVE, door, thing
 
@@ -135,5 +136,5 @@ def _refused(person: Person, verb: str, reason: str, at: datetime) -> None:
         minute = at.replace(second=0, microsecond=0)
         counter, _ = DenialCount.objects.get_or_create(person=person, verb=verb, door=door.get(), minute=minute)
         DenialCount.objects.filter(pk=counter.pk).update(count=F("count") + 1)
-        if counter.count < COALESCE_ABOVE:
+        if counter.count < (1 if storage.is_reserved() else COALESCE_ABOVE):
             record("session.refused", actor=person.subject, at=at, facts={"reason": reason, "door": door.get()})

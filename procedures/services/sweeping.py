@@ -26,6 +26,7 @@ from procedures.services.notices import forget
 from procedures.services.reminding import remind
 from procedures.services.remotes import end_overdue
 from procedures.services.results import expire_results
+from procedures.services.storage_alarms import alarm as storage_alarm
 from procedures.services.trial_claims import sweep_trials
 from procedures.services.unit import coalesced_denials
 from procedures.services.witness_alarms import alarm
@@ -63,6 +64,7 @@ def sweep(*, at: datetime, deaf: bool = False) -> dict[str, int]:
         "notices": forget(at=at),
         "clients": forget_clients(at=at),
         "witnesses": alarm(at=at),
+        "storage": storage_alarm(at=at),
     }
 
 

@@ -13,12 +13,14 @@ from typing import Any, ParamSpec, TypeVar
 from uuid import UUID
 
 from django.db import transaction
-from django.db.models import F
+from django.db.models import F, Value
+from django.db.models.functions import Greatest
 
 from procedures.domain.clock import now
 from procedures.domain.errors import NotAllowed, OpsError
 from procedures.evidence.record import record
 from procedures.models import DenialCount, Person
+from procedures.queries import storage
 
 P = ParamSpec("P")
 T = TypeVar("T")
@@ -50,7 +52,10 @@ def thing(function: Callable[P, T]) -> Callable[P, T]:
 
 
 def note_denial(refusal: OpsError, *, what: str, about: dict[str, Any]) -> None:
-    """Write `access.denied` for a known person; more than five a minute per person, verb and door become a count."""
+    """Write `access.denied` for a known person; more than five a minute per person, verb and door become a count.
+
+    Where only the reserve of the disk is left, all of them do: refusals must not take what runs need (H31).
+    """
     actor = about.get("actor")
     if not isinstance(actor, Person) or getattr(refusal, "event", None) is not None:
         return
@@ -58,8 +63,10 @@ def note_denial(refusal: OpsError, *, what: str, about: dict[str, Any]) -> None:
     with transaction.atomic():
         minute = at.replace(second=0, microsecond=0)
         counter, _ = DenialCount.objects.get_or_create(person=actor, verb=what, door=door.get(), minute=minute)
-        DenialCount.objects.filter(pk=counter.pk).update(count=F("count") + 1)
-        if counter.count >= COALESCE_ABOVE:
+        reserved = storage.is_reserved()
+        told = Greatest(F("count"), Value(COALESCE_ABOVE)) if reserved else F("count")
+        DenialCount.objects.filter(pk=counter.pk).update(count=told + 1)  # what is above is told as one count
+        if reserved or counter.count >= COALESCE_ABOVE:
             return
         event = record(
             "access.denied",

@@ -30,6 +30,7 @@ GROUPS = {
     "over": lambda town: engine_runs.runs_of(town, "over"),
     "use": use_places.use_of,
     "results": lambda town: engine_runs.runs_of(town, "results"),
+    "controls": lambda _: {"controls": ("aisha", "/evidence/controls/nist800-53/")},
 }
 SEEN = [(1280, "light"), (1280, "dark"), (390, "dark"), (390, "light")]
 

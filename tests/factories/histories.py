@@ -191,7 +191,8 @@ class History:
         """A version that Quinn wrote and Mira reviewed."""
         about = {"version": self.version, "digest": DIGEST}
         more = {"procedure": self.procedure, "number": 1, "submitter": self.quinn.subject, "risk": "low"}
-        self.event("version.submitted", about | more | {"authors": [self.quinn.subject]}, actor=self.quinn.subject)
+        written = about | more | {"authors": [self.quinn.subject]}
+        self.event("version.submitted", written, actor=self.quinn.subject, header={"p": self.procedure})
         said = about | {"verdict": "accept", "duties": ["operations"]}
         statement = said | {"type": "opsportal/review/v1", "reviewer": self.mira.subject}
         facts = said | {"strength": "signed"}

@@ -57,7 +57,7 @@ TABLES = (
     Table("procedures_manuscript", web="all"),
     Table(
         "procedures_notice",
-        web="select insert update(read_at)",
+        web="select insert update(read_at facts problem)",  # the latter two go with a person who is erased
         scheduler="all",
         pool="insert",
         issuer="insert",  # security is told of a stranger

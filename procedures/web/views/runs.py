@@ -17,7 +17,7 @@ from procedures.domain.states import RunState
 from procedures.domain.text import visible
 from procedures.models import Environment, Run
 from procedures.queries import pages_evidence, pages_log, pages_runs, since_success, waiting, workloads
-from procedures.services import artifacts, continuing, endings, gate_answers, pauses, reruns, run_comments
+from procedures.services import artifacts, continuing, dossiers, endings, gate_answers, pauses, reruns, run_comments
 from procedures.web import schema_form, timeline, words
 from procedures.web.doors import download, page, person_of, show, status_of
 
@@ -226,3 +226,10 @@ def text(request: HttpRequest, run: UUID) -> HttpResponse:
     answer["Content-Disposition"] = f'attachment; filename="run-{row.no}.txt"'
     answer["Content-Security-Policy"] = "sandbox"
     return answer
+
+
+@page
+@require_safe
+def dossier(request: HttpRequest, run: UUID, form: str) -> HttpResponse:
+    """Everything known of a run as one file that needs no network, for auditors."""
+    return download(*dossiers.run_dossier(actor=person_of(request), run=run, form=form, at=now()))
