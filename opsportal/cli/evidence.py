@@ -3,11 +3,15 @@
 from __future__ import annotations
 
 from pathlib import Path
+from urllib.parse import urlencode
 
 import click
 
 from opsportal.cli import receipts
 from opsportal.cli.portal import ask, download, run_id, show
+from opsportal.cli.terminal import told_json
+
+LIST = "/api/v1/evidence/populations/"
 
 
 @click.group()
@@ -50,6 +54,28 @@ def population(first: str | None, last: str | None, **wanted: str | None) -> Non
     asked = {"from": first, "to": last, **wanted}
     found = ask("POST", "/api/v1/evidence/populations/", {k: v for k, v in asked.items() if v})
     click.echo(f"population {found['population']}: {found['runs']} runs of the first {found['size']} events")
+
+
+@evidence.command()
+@click.option("--from", "first", help="Runs asked for since this moment.")
+@click.option("--to", "last", help="Runs asked for until this moment.")
+@click.option("--procedure")
+@click.option("--environment")
+@click.option("--requester")
+@click.option("--outcome")
+@click.option("--risk")
+@click.option("--size", type=int, help="Over the first so many events, as a checkpoint was signed; the newest if none.")
+@click.option("-o", "output", type=click.Path(dir_okay=False, path_type=Path), help="The whole list as CSV.")
+def runs(first: str | None, last: str | None, output: Path | None, **wanted: str | int | None) -> None:
+    """Count the runs that a filter names, from every header, and tell what to judge the list by."""
+    asked = {"from": first, "to": last, **wanted}
+    given = {name: str(value) for name, value in asked.items() if value}
+    panel = ask("GET", LIST + "?" + urlencode(given))["panel"]
+    if output is not None:
+        download("GET", LIST + "?" + urlencode({**given, "size": panel["range"]["end"], "as": "csv"}), None, output)
+    click.echo(
+        "\n".join(f"{name}: {value if isinstance(value, str) else told_json(value)}" for name, value in panel.items())
+    )
 
 
 @evidence.command()

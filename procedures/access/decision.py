@@ -16,7 +16,7 @@ from procedures.domain.access_requests import ASKABLE
 from procedures.domain.errors import NotAllowed
 from procedures.models import Environment, Grant, GrantRight, Membership, Person, Procedure
 
-EVERYWHERE = frozenset({"manage_access"})  # asked without an environment, it is about every one
+EVERYWHERE = frozenset({"manage_access", "audit"})  # asked without an environment, they are about every one
 
 
 @dataclass(frozen=True, slots=True)

@@ -8,9 +8,10 @@ from datetime import datetime
 from rest_framework.request import Request
 from rest_framework.response import Response
 
-from procedures.answers import asked, drift, separation, who
+from procedures.answers import asked, drift, registers, separation, who
 from procedures.api.door import Door
 from procedures.domain.clock import now
+from procedures.domain.errors import NotFound
 from procedures.models import VERBS
 
 
@@ -50,6 +51,17 @@ class Differences(Answers):
     def get(self, request: Request) -> Response:
         asked.require_reader(self.actor, now())
         return Response({"results": [asdict(row) for row in drift.drift(now())], "next": None})
+
+
+class Registers(Answers):
+    """`?as_of=`: the exceptions, or a register: reads, changes, stops, erasures."""
+
+    def get(self, request: Request, name: str) -> Response:
+        asked.require_reader(self.actor, now())
+        if name not in registers.REGISTERS:
+            raise NotFound("There is no such register.")
+        rows = registers.REGISTERS[name](self.moment(request))
+        return Response({"results": [asdict(row) for row in rows], "next": None})
 
 
 class Separation(Answers):

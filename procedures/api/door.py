@@ -5,11 +5,11 @@ from __future__ import annotations
 import hashlib
 import json
 from collections.abc import Callable, Mapping
-from typing import Any, ClassVar
+from typing import Any, ClassVar, TypeVar
 from uuid import UUID
 
 from django.conf import settings
-from django.http import HttpResponse
+from django.http.response import HttpResponseBase
 from rest_framework.request import Request
 from rest_framework.response import Response
 from rest_framework.views import APIView
@@ -21,6 +21,8 @@ from procedures.domain.clock import now
 from procedures.domain.errors import NotAllowed, NotFound, OpsError
 from procedures.models import Person
 from procedures.services import idempotency, unit
+
+Sent = TypeVar("Sent", bound=HttpResponseBase)
 
 
 class TooLarge(OpsError):
@@ -88,7 +90,7 @@ class Door(APIView):
         return str(settings.OPSPORTAL_PUBLIC_URL)
 
 
-def attached(answer: HttpResponse, name: str) -> HttpResponse:
+def attached(answer: Sent, name: str) -> Sent:
     """A file that others made: kept, never shown, never guessed at (H29)."""
     answer["Content-Disposition"] = f'attachment; filename="{name}"'
     answer["X-Content-Type-Options"] = "nosniff"

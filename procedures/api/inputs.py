@@ -181,6 +181,14 @@ SAMPLE = shape({"population": NAME, "nonce": NAME, "count": {"type": "integer"}}
 LINES = shape({"lines": {"type": "array", "items": NAME, "minItems": 1, "maxItems": 50, "uniqueItems": True}}, {})
 
 
+def number(data: Mapping[str, Any], name: str) -> int:
+    """A count of a query, 0 where none is given. Raises InvalidInput."""
+    text = str(data.get(name) or "0")
+    if not (text.isascii() and text.isdecimal() and len(text) < 16):
+        raise InvalidInput([(f"/{name}", "is no number such as 50")])
+    return int(text)
+
+
 def when(data: Mapping[str, Any], name: str) -> datetime:
     """A moment with its zone, as RFC 3339 has it. Raises InvalidInput."""
     try:

@@ -138,6 +138,7 @@ urlpatterns = [
     path("v1/runs/<str:pk>/dossier/", evidence.RunDossier.as_view()),
     path("v1/runs/<str:pk>/proof/", evidence.RunProof.as_view()),
     path("v1/runs/<str:pk>/receipt/", evidence.RunReceipt.as_view()),
+    path("v1/evidence/registers/<str:name>/", answers.Registers.as_view()),
     path("v1/access/holders/", answers.Holders.as_view()),
     path("v1/access/people/<str:username>/", answers.PersonHolds.as_view()),
     path("v1/access/drift/", answers.Differences.as_view()),

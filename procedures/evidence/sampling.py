@@ -55,7 +55,7 @@ def draw_sample(*, actor: UUID, population: str, nonce: str, count: int, at: dat
         problems.append(("/count", f"lies between 1 and {verify.MOST_DRAWN}"))
     if problems:
         raise InvalidInput(problems)
-    known = _fixed(population)
+    known = fixed(population)
     [runs] = verify.rank(Log(known["size"]).headers, known, [(nonce, count)])
     facts = {"sample": str(uuid7()), "population": population, "nonce": nonce, "count": count, "runs": runs}
     with transaction.atomic(durable=True):
@@ -68,7 +68,8 @@ def drawn(sample: str) -> list[str]:
     return list(_one("sample.drawn", "sample", sample, "There is no such sample.")["runs"])
 
 
-def _fixed(population: str) -> dict[str, Any]:
+def fixed(population: str) -> dict[str, Any]:
+    """A fixed population as {size, root, filter, runs}. Raises NotFound."""
     found = _one("population.fixed", "population", population, "There is no such population.")
     return {name: found[name] for name in ("size", "root", "filter", "runs")}
 

@@ -96,6 +96,16 @@ def events(*, kind: str = "", before: str = "", procedure: str = "", number: str
     return _shown(found[:PAGE]), str(found[PAGE - 1].id) if len(found) > PAGE else ""
 
 
+def readers_of_run(run: Run) -> list[tuple[str, datetime]]:
+    """(who, when) of auditors' reads of a run, newest first; one an hour and person is recorded."""
+    rows = Event.objects.filter(kind="evidence.read", procedure=run.procedure_id, at__gte=run.requested_at).order_by(
+        "-id"
+    )
+    found = [row for row in rows.order_by("-id").iterator() if fact(row).facts["what"] == f"run {run.pk}"][:20]
+    names = {p.subject: str(p) for p in Person.objects.filter(subject__in={row.actor for row in found})}
+    return [(names.get(row.actor, "") if row.actor else "", row.at) for row in found]
+
+
 def one_event(event: UUID) -> tuple[Shown, str, str] | None:
     """An event with the exact text of its header and body."""
     row = Event.objects.select_related("leaf").filter(pk=event).first()

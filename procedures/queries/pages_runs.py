@@ -16,6 +16,7 @@ from procedures.domain.canonical import parse
 from procedures.domain.errors import NotFound
 from procedures.domain.states import TERMINAL_RUN_STATES, RunState
 from procedures.models import Person, Run
+from procedures.queries import auditing
 
 PAGE = 50
 OF_A_TASK = (
@@ -87,7 +88,7 @@ def may_read_output(person: Person, run: Run, at: datetime) -> bool:
     if run.requester_id == person.pk and access.within(person, "read_output", run.procedure.name, run.environment_id):
         return True
     reads = access.decide(person, "read_output", at=at, procedure=run.procedure, environment=run.environment)
-    return reads.allowed or access.decide(person, "audit", at=at).allowed
+    return reads.allowed or auditing.audits_run(person, run, at)
 
 
 def usual_s(procedure: UUID, environment: str | None = None) -> float | None:

@@ -113,6 +113,7 @@ class Shell:
     gives: bool
     operates: bool
     audits: bool
+    engaged: bool
     glass: int
     stops: list[Stop]
 
@@ -137,6 +138,7 @@ def shell_for(person: Person, at: datetime) -> Shell:
         gives=bool(reach.managed or reach.led),
         operates=access.decide(person, "operate", at=at).allowed,
         audits=access.decide(person, "audit", at=at).allowed,
+        engaged=live_rights(person, "audit", at).exists(),
         glass=glass.unreviewed(person, at),
         stops=stops.loud(),
     )

@@ -16,6 +16,7 @@ from procedures.domain.canonical import sha256_hex
 from procedures.domain.errors import IllegalState, NotFound
 from procedures.evidence.record import record
 from procedures.models import Artifact, Person, Run, Task
+from procedures.queries import auditing
 from procedures.queries.legal_holds import held_runs
 from procedures.services.unit import thing
 
@@ -86,7 +87,7 @@ def read_artifact(*, actor: Person, run: UUID, artifact: UUID, at: datetime) -> 
     about = row.run
     own = about.requester_id == actor.pk
     own = own and access.within(actor, "read_output", about.procedure.name, about.environment_id)
-    if not own and not access.decide(actor, "audit", at=at).allowed:
+    if not own and not auditing.audits_run(actor, about, at):
         access.require(actor, "read_output", at=at, procedure=about.procedure, environment=about.environment)
     if row.content is None:
         raise ArtifactGone(f"{row.name} was erased on {row.erased_at:%Y-%m-%d}.")

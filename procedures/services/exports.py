@@ -11,12 +11,13 @@ from typing import Any, BinaryIO
 from django.conf import settings
 
 from procedures import access
-from procedures.domain.errors import InvalidInput, OpsError
+from procedures.access.managing import Reach
+from procedures.domain.errors import InvalidInput, NotFound, OpsError
 from procedures.evidence.export import export_pack
-from procedures.evidence.record import pseudonym
-from procedures.evidence.sampling import draw_sample, fix_population
-from procedures.evidence.verify import FILTERS
-from procedures.models import Environment, Person, Procedure, Run
+from procedures.evidence.sampling import draw_sample, fix_population, fixed
+from procedures.models import Person
+from procedures.queries import auditing
+from procedures.queries.populations import in_headers
 from procedures.queries.separation import separation
 from procedures.services.unit import note_denial
 
@@ -38,7 +39,7 @@ def export(*, actor: Person, wanted: Mapping[str, str], at: datetime) -> tuple[B
     Raises NotAllowed, InvalidInput, NotFound, NotSequenced, PackTooBig.
     """
     _may(actor, what="export", at=at)
-    filters = _filters(wanted)
+    filters = in_headers(wanted)
     file = tempfile.TemporaryFile()  # noqa: SIM115 (whoever asked closes it)
     try:
         told = export_pack(
@@ -52,15 +53,28 @@ def export(*, actor: Person, wanted: Mapping[str, str], at: datetime) -> tuple[B
 
 
 def fix(*, actor: Person, wanted: Mapping[str, str], at: datetime) -> dict[str, Any]:
-    """Fix a population for a holder of `audit`. Raises NotAllowed, InvalidInput."""
-    _may(actor, what="population", at=at)
-    return fix_population(actor=actor.subject, wanted=_filters(wanted), at=at)
+    """Fix a population within what somebody audits. Raises NotAllowed, InvalidInput."""
+    found = _reach(actor, what="population", at=at)
+    filters = in_headers(wanted)
+    auditing.require_within(found, filters)
+    return fix_population(actor=actor.subject, wanted=filters, at=at)
 
 
 def draw(*, actor: Person, population: str, nonce: str, count: int, at: datetime) -> dict[str, Any]:
-    """Draw a sample by a nonce for a holder of `audit`. Raises NotAllowed, InvalidInput, NotFound."""
-    _may(actor, what="sample", at=at)
+    """Draw a sample by a nonce within what somebody audits. Raises NotAllowed, InvalidInput, NotFound."""
+    found = _reach(actor, what="sample", at=at)
+    if not auditing.covers(found, fixed(population)["filter"]):
+        raise NotFound("There is no such population.")
     return draw_sample(actor=actor.subject, population=population, nonce=nonce, count=count, at=at)
+
+
+def _reach(actor: Person, *, what: str, at: datetime) -> Reach:
+    """Where somebody audits, who audits anything at all. Raises NotAllowed."""
+    try:
+        return auditing.reach_of(actor, at)
+    except OpsError as refusal:
+        note_denial(refusal, what=what, about={"actor": actor})
+        raise
 
 
 def _may(actor: Person, *, what: str, at: datetime) -> None:
@@ -69,22 +83,3 @@ def _may(actor: Person, *, what: str, at: datetime) -> None:
     except OpsError as refusal:
         note_denial(refusal, what=what, about={"actor": actor})
         raise
-
-
-def _filters(wanted: Mapping[str, str]) -> dict[str, str]:
-    found = {name: wanted[name] for name in FILTERS if wanted.get(name)}
-    if "procedure" in found:
-        row = Procedure.objects.filter(name=found["procedure"]).first()
-        if row is None:
-            raise InvalidInput([("/procedure", f"there is no procedure {found['procedure']!r}")])
-        found["procedure"] = str(row.id)
-    if "requester" in found:
-        person = Person.objects.filter(username=found["requester"]).first()
-        if person is None:
-            raise InvalidInput([("/requester", f"there is nobody called {found['requester']!r}")])
-        found["requester"] = pseudonym(person.subject)
-    if "environment" in found and not Environment.objects.filter(pk=found["environment"]).exists():
-        raise InvalidInput([("/environment", f"there is no environment {found['environment']!r}")])
-    if "run" in found and not Run.objects.filter(pk=found["run"]).exists():
-        raise InvalidInput([("/run", "there is no such run")])
-    return found

@@ -125,7 +125,7 @@ API = [
     *gets(*(f"/api/v1/access/{kind}/" for kind in ANSWERS)),
     *gets(*(f"/api/v1/{noun}/" for noun in ("me", "actions", "procedures", "people", "environments", "targets"))),
     *gets(*(f"/api/v1/{noun}/" for noun in ("versions", "runs", "grants", "controls", "sources", "evidence/log"))),
-    *gets("/api/v1/evidence/holds/"),
+    *gets("/api/v1/evidence/holds/", "/api/v1/evidence/populations/", "/api/v1/evidence/registers/reads/"),
     *gets("/api/v1/procedures/hello/", "/api/v1/versions/{version}/", "/api/v1/versions/{draft}/"),
     *gets(*(f"/api/v1/versions/{{version}}/{part}/" for part in ("files", "comments", "diff", "gains", "statement"))),
     *gets(
@@ -205,12 +205,13 @@ API = [
     Row("POST", "/api/v1/versions/", lambda scene, name: {"bundle": bundled("collect-diagnostics"), "note": "mine"}),
 ]
 PAGES = [
-    *gets(*(f"/access/answers/{kind}/" for kind in ("who", "person", "drift", "separation"))),
+    *gets(*(f"/access/answers/{kind}/" for kind in ("who", "person", "drift", "separation", "exceptions", "reads"))),
     *gets("/", "/glossary/", "/procedures/", "/procedures/find/?q=hello", "/procedures/hello/", "/runs/"),
     *gets("/runs/{done}/", "/runs/{waiting}/", "/runs/{done}/live/", "/runs/{done}/log.txt", "/runs/{done}/log/lines"),
     *gets("/approvals/", "/approvals/{waiting}/", "/reviews/", "/reviews/{version}/", "/reviews/{draft}/"),
     *gets("/reviews/{version}/bundle.zip", "/reviews/{version}/file?path=procedure.yaml", "/drafts/{draft}/"),
     *gets("/evidence/", "/people/", "/environments/", "/environments/production/", "/sources/", "/sources/repo/"),
+    *gets("/evidence/population/", "/evidence/populations/{population}/"),
     *gets("/policies/", "/policies/naming/", "/access/", "/changes/{change}/"),
     *gets("/settings/", "/procedures/edit/?name=new-one", "/runs/{done}/dossier.html", "/evidence/controls/soc2/"),
     Row("POST", "/procedures/hello/", plain(environment="development", **{"p.name": "Zoe", "reason": "to see it"})),
@@ -231,6 +232,8 @@ PAGES = [
     Row("POST", "/drafts/{draft}/", plain(environment="development", reason="try")),
     Row("POST", "/procedures/hello/life/retire/", REASON),
     Row("POST", "/evidence/export/", plain(procedure="hello")),
+    Row("POST", "/evidence/population/fix/", plain(procedure="hello")),
+    Row("POST", "/evidence/populations/{population}/draw/", plain(nonce="spoken-later", count="1")),
     Row("POST", "/people/invite/", plain(username="zoe", name="Zoe", email="", kind="person")),
     Row("POST", "/people/close/", plain(person="{peer}")),
     Row("POST", "/people/let-in/", plain(person="{peer}")),

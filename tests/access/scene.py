@@ -32,7 +32,7 @@ from procedures.models import (
 )
 from procedures.queries.duties import duties_of
 from procedures.runner.drive import drive
-from procedures.services import break_glass, discussions, drafts, install, leavers, reviews, tokens
+from procedures.services import break_glass, discussions, drafts, exports, install, leavers, reviews, tokens
 from tests.access import standing
 from tests.factories import agents
 from tests.factories.access_requests import ask
@@ -123,6 +123,7 @@ def play(folder: Path) -> Scene:
     sequencer = Sequencer(load_key(folder / "log.key", "test/log"), folder / "log.published")
     while sequencer.step(now()):
         continue
+    scene.ids["population"] = exports.fix(actor=world.mira, wanted={}, at=now())["population"]
     return scene
 
 

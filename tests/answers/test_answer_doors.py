@@ -5,13 +5,15 @@ from __future__ import annotations
 import pytest
 from django.test import Client
 
+from procedures.answers.registers import REGISTERS
 from procedures.models import Grant, Person
 from tests.factories.portal import World
 
 pytestmark = pytest.mark.once
 BACKEND = "procedures.access.backend.PasswordBackend"
 API = ("/api/v1/access/holders/", "/api/v1/access/drift/", "/api/v1/access/separation/", "/api/v1/access/people/mira/")
-PAGES = ("who", "drift", "separation")
+API += tuple(f"/api/v1/evidence/registers/{name}/" for name in REGISTERS)
+PAGES = ("who", "drift", "separation", *REGISTERS)
 
 
 def client_of(person: Person) -> Client:

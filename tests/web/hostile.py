@@ -213,4 +213,5 @@ def places(run: Run) -> dict[str, str]:
         "/people/": "aisha",
         "/access/": "aisha",
         "/evidence/": "aisha",
+        "/evidence/population/": "aisha",
     }

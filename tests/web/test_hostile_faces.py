@@ -19,7 +19,7 @@ from procedures.domain.clock import now
 from procedures.models import ApiToken, Grant, Version
 from procedures.services import drafts, people
 from procedures.web.urls import urlpatterns
-from tests.web import hostile_hosts, hostile_rest
+from tests.web import hostile_evidence, hostile_hosts, hostile_rest
 from tests.web.hostile import ALL, PAYLOADS, places, written
 from tests.web.hostile_town import Others, events, pieces
 from tests.web.test_hostile import acting
@@ -76,9 +76,6 @@ ROWS: dict[str, Callable[[Others], Rows]] = {
     "reviews": lambda o: [("/reviews/", "aisha")],
     "review": versions,
     "draft": lambda o: [(f"/drafts/{drafts.draft_of(actor=o.mira, version=o.version, at=now()).pk}/", "mira")],
-    "evidence": lambda o: [
-        ("/evidence/" + more, "aisha") for more in ("", "?kind={}&procedure={}&number={}".format(*PAYLOADS[:3]))
-    ],
     "event": lambda o: [(f"/evidence/{pk}/", "aisha") for pk in events()],
     "people": lambda o: [("/people/", "jonas")],
     "join": joined,
@@ -115,6 +112,7 @@ ROWS: dict[str, Callable[[Others], Rows]] = {
     "stops": lambda o: [(hostile_rest.stop(o.mira, pieces(200)), who) for who in ("jonas", "aisha")],
     "spaces": lambda o: [(hostile_rest.space(pieces(200)), who) for who in ("jonas", "aisha")],
     **hostile_rest.ROWS,
+    **hostile_evidence.ROWS,
     "campaigns": lambda o: [(hostile_rest.campaign(o.jonas, o.changes[0])[:18], who) for who in ("jonas", "aisha")],
     "campaign": lambda o: [(hostile_rest.campaign(o.jonas, o.changes[0]), who) for who in ("jonas", "aisha")],
     "access-ask": lambda o: [("/procedures/evil/ask/?verb=" + PAYLOADS[0] + "&environment=" + PAYLOADS[1], "mira")],
@@ -124,6 +122,7 @@ ROWS: dict[str, Callable[[Others], Rows]] = {
 # What only takes a form: what is sent comes back in a refusal or in what is to be signed.
 FORMS: dict[str, Callable[[Others], list[tuple[str, str, dict[str, Any]]]]] = {
     **hostile_rest.FORMS,
+    **hostile_evidence.FORMS,
     "preview": lambda o: [("/procedures/evil/preview/", "mira", {"p.text": ALL, "environment": ALL})],
     "fields": lambda o: [
         ("/procedures/evil/fields/", "mira", {"p.text": ALL}),

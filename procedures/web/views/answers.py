@@ -10,7 +10,7 @@ from typing import Any
 from django.http import HttpRequest, HttpResponse
 from django.views.decorators.http import require_safe
 
-from procedures.answers import asked, drift, separation, who
+from procedures.answers import asked, drift, registers, separation, who
 from procedures.domain.clock import now
 from procedures.domain.errors import NotFound
 from procedures.evidence.verify import table
@@ -23,6 +23,11 @@ KINDS = {
     "person": "What a person can do",
     "drift": "Tables against evidence",
     "separation": "Separation of duties",
+    "exceptions": "Exceptions",
+    "reads": "Exports and reads",
+    "changes": "Changes of access",
+    "stops": "Stops and freezes",
+    "erasures": "Erasures and holds",
 }
 
 
@@ -45,11 +50,16 @@ def _separation(_: HttpRequest, at: datetime) -> Rows:
     return separation.separation_report(at)
 
 
+def _register(name: str) -> Callable[[HttpRequest, datetime], Rows]:
+    return lambda _, at: registers.REGISTERS[name](at)
+
+
 ROWS: dict[str, Callable[[HttpRequest, datetime], Rows]] = {
     "who": _who,
     "person": _person,
     "drift": _drift,
     "separation": _separation,
+    **{name: _register(name) for name in registers.REGISTERS},
 }
 
 
@@ -69,6 +79,7 @@ def one(request: HttpRequest, kind: str) -> HttpResponse:
         return _file(kind, rows)
     context: dict[str, Any] = {
         "kind": kind,
+        "told": kind == "separation" or kind in registers.REGISTERS,
         "kinds": KINDS.items() if reads else [("person", KINDS["person"])],
         "rows": rows[:1000],
         "count": len(rows),

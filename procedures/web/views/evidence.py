@@ -6,6 +6,7 @@ from datetime import UTC, date, datetime, time
 from uuid import UUID
 
 from django.http import FileResponse, HttpRequest, HttpResponse
+from django.shortcuts import redirect
 from django.views.decorators.http import require_POST, require_safe
 
 from procedures import access
@@ -14,9 +15,10 @@ from procedures.domain.clock import now
 from procedures.domain.errors import InvalidInput, NotFound
 from procedures.evidence import proofs
 from procedures.evidence.events import KINDS
+from procedures.evidence.models import Event
 from procedures.evidence.offline import PAGE
-from procedures.queries import pages_evidence
-from procedures.services import exports
+from procedures.queries import auditing, pages_evidence
+from procedures.services import exports, readings
 from procedures.web.doors import download, page, person_of, show
 
 FAMILIES = sorted({kind.partition(".")[0] for kind in KINDS})
@@ -25,7 +27,9 @@ FAMILIES = sorted({kind.partition(".")[0] for kind in KINDS})
 @page
 @require_safe
 def listing(request: HttpRequest) -> HttpResponse:
-    access.require(person_of(request), "audit", at=now())
+    me = person_of(request)
+    if not access.decide(me, "audit", at=now()).allowed and auditing.reach_of(me, now()):
+        return redirect("web:population")  # an engagement sees the runs of its places, and not the whole log
     request.session["saw_evidence"] = True
     wanted = {key: request.GET.get(key, "") for key in ("kind", "procedure", "number")}
     rows, more = pages_evidence.events(before=request.GET.get("before", ""), **wanted)
@@ -43,10 +47,10 @@ def listing(request: HttpRequest) -> HttpResponse:
 @page
 @require_safe
 def event(request: HttpRequest, event: UUID) -> HttpResponse:
-    access.require(person_of(request), "audit", at=now())
-    found = pages_evidence.one_event(event)
+    found = pages_evidence.one_event(_audited(request, event))
     if found is None:
         raise NotFound("There is no such event.")
+    readings.note_read(actor=person_of(request), what=f"event {event}", at=now())
     context = {
         "event": found[0],
         "header": found[1],
@@ -61,12 +65,20 @@ def event(request: HttpRequest, event: UUID) -> HttpResponse:
 @require_safe
 def proof(request: HttpRequest, event: UUID) -> HttpResponse:
     """The file with which anybody shows that the log holds this event."""
-    access.require(person_of(request), "audit", at=now())
-    if pages_evidence.one_event(event) is None:
-        raise NotFound("There is no such event.")
-    answer = HttpResponse(proofs.proof_of(event, body=True), content_type="text/plain; charset=utf-8")
+    answer = HttpResponse(
+        proofs.proof_of(_audited(request, event), body=True), content_type="text/plain; charset=utf-8"
+    )
     answer["Content-Disposition"] = f'attachment; filename="event-{event}.tlog-proof"'
     return answer
+
+
+def _audited(request: HttpRequest, event: UUID) -> UUID:
+    """The event, if this person audits it. Raises NotAllowed for whoever audits nothing, NotFound."""
+    auditing.reach_of(person_of(request), now())
+    row = Event.objects.filter(pk=event).first()
+    if row is None or not auditing.audits_event(person_of(request), row, now()):
+        raise NotFound("There is no such event.")
+    return event
 
 
 @page

@@ -16,8 +16,18 @@ from procedures.domain.errors import InvalidInput, NotAllowed
 from procedures.domain.states import RunState
 from procedures.domain.text import visible
 from procedures.models import Environment, Run
-from procedures.queries import pages_evidence, pages_log, pages_runs, since_success, waiting, workloads
-from procedures.services import artifacts, continuing, dossiers, endings, gate_answers, pauses, reruns, run_comments
+from procedures.queries import auditing, pages_evidence, pages_log, pages_runs, since_success, waiting, workloads
+from procedures.services import (
+    artifacts,
+    continuing,
+    dossiers,
+    endings,
+    gate_answers,
+    pauses,
+    readings,
+    reruns,
+    run_comments,
+)
 from procedures.web import schema_form, timeline, words
 from procedures.web.doors import download, page, person_of, show, status_of
 
@@ -59,6 +69,7 @@ def listing(request: HttpRequest) -> HttpResponse:
 @require_safe
 def one(request: HttpRequest, run: UUID) -> HttpResponse:
     row = pages_runs.one_run(person_of(request), run, now())
+    readings.note_run_read(actor=person_of(request), run=row, at=now())
     return show(request, "run.html", _page(request, row), nav="runs")
 
 
@@ -82,7 +93,11 @@ def _page(request: HttpRequest, row: Run) -> dict[str, Any]:
     context["marked"] = readable.words(row.readable, row.marks)
     context["results"] = row.results.select_related("task").order_by("id")
     context["artifacts"] = row.artifacts.select_related("task").order_by("id")
-    return context | {"events": pages_evidence.events_of_run(row.id), "leases": row.leases.order_by("intended_at")}
+    return (
+        context
+        | {"events": pages_evidence.events_of_run(row.id), "leases": row.leases.order_by("intended_at")}
+        | {"readers": pages_evidence.readers_of_run(row) if auditing.audits_run(me, row, now()) else []}
+    )
 
 
 @page

@@ -1,0 +1,42 @@
+"""What others write where an auditor works: filters, nonces, populations (H29)."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import Any
+
+from django.db import transaction
+
+from procedures.domain.clock import now
+from procedures.domain.ids import uuid7
+from procedures.evidence.record import record
+from procedures.models import Person
+from tests.web.hostile import ALL, PAYLOADS
+
+
+def fixed(person: Person) -> str:
+    """The path of a population whose facts want more, with a draw whose nonce does."""
+    name, at = str(uuid7()), now()
+    facts = {"population": name, "size": 1, "root": "00" * 32, "filter": {"outcome": ALL}, "runs": 1}
+    drawn = {"sample": str(uuid7()), "population": name, "nonce": ALL, "count": 1, "runs": [str(uuid7())]}
+    with transaction.atomic():
+        record("population.fixed", actor=person.subject, at=at, facts=facts)
+        record("sample.drawn", actor=person.subject, at=at, facts=drawn)
+    return f"/evidence/populations/{name}/"
+
+
+ROWS: dict[str, Callable[[Any], list[tuple[str, str]]]] = {
+    "evidence": lambda o: [
+        ("/evidence/" + more, "aisha") for more in ("", "?kind={}&procedure={}&number={}".format(*PAYLOADS[:3]))
+    ],
+    "population": lambda o: [
+        ("/evidence/population/" + more, "aisha") for more in ("", "?outcome={}&risk={}".format(*PAYLOADS[:2]))
+    ],
+    "fixed-population": lambda o: [(fixed(o.jonas), "aisha")],
+}
+FORMS: dict[str, Callable[[Any], list[tuple[str, str, dict[str, Any]]]]] = {
+    "fix-population": lambda o: [
+        ("/evidence/population/fix/", "aisha", {"procedure": ALL, "requester": ALL, "to": ALL})
+    ],
+    "draw-sample": lambda o: [(fixed(o.jonas) + "draw/", "aisha", {"nonce": ALL, "count": ALL})],
+}
