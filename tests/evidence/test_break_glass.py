@@ -171,10 +171,9 @@ def test_the_fourth_of_a_day_is_refused_and_so_is_the_next_while_an_old_one_is_u
 def test_the_issuer_counts_for_itself_what_the_table_forgot(office: Office) -> None:
     for _ in range(rules.A_DAY):
         broken(office, run=asked(office))
+    over = {"reviewed_at": now(), "reviewer": office.jonas, "verdict": "justified"}
     with unevidenced():
-        GlassBreak.objects.update(
-            at=now() - timedelta(days=2), reviewed_at=now(), reviewer=office.jonas, verdict="justified"
-        )
+        GlassBreak.objects.update(at=now() - timedelta(days=2), **over)
     broken(office)
     with pytest.raises(LeaseRefused, match="3 times within a day"):
         office.judged()
@@ -197,24 +196,21 @@ def forged(office: Office, statement: bytes, row: dict[str, str]) -> None:
         "chain": [],
         "environment": "production",
     }
+    given = {"grant": uuid7(), "nonce": "n", "at": at, "not_after_at": until}
+    with transaction.atomic(), unevidenced():
+        GlassBreak.objects.create(
+            run=run,
+            person=mira,
+            plan_digest=run.plan_digest,
+            reason="x",
+            skips=["approval"],
+            statement=statement,
+            signatures=[row],
+            **given,
+        )
+        Run.objects.filter(pk=run.pk).update(state="queued")
     with transaction.atomic():
-        with unevidenced():
-            GlassBreak.objects.create(
-                run=run,
-                person=mira,
-                plan_digest=run.plan_digest,
-                reason="x",
-                skips=["approval"],
-                grant=uuid7(),
-                nonce="n",
-                statement=statement,
-                signatures=[row],
-                at=at,
-                not_after_at=until,
-            )
         record("break_glass.used", actor=mira.subject, at=at, statement=statement, signatures=[row], facts=facts)
-        with unevidenced():
-            Run.objects.filter(pk=run.pk).update(state="queued")
         record("run.queued", actor=None, at=at, run=run.id, procedure=run.procedure_id, facts={"plan_digest": "x"})
     run.refresh_from_db()
 

@@ -179,8 +179,7 @@ class Others:
         many.append(("source", source | {"owner": str(self.people[0].subject), "group": ALL}))
         secret = {"environment": place, "name": "s", "pool_key_id": PAYLOADS[0], "ciphertext": ALL}
         many.append(("secret", secret | {"fingerprint": "0" * 64}))
-        many.append(("action", {"id": "x:y", "mark": ALL, "action": "set"}))
-        return many
+        return [*many, ("action", {"id": "x:y", "mark": ALL, "action": "set"})]
 
     @unevidenced()
     def _change(self, control: str, made: dict[str, Any]) -> models.ControlChange:
@@ -188,7 +187,6 @@ class Others:
             control=control, object=made, proposer=self.people[0], statement=canon(made), proposed_at=self.at
         )
 
-    @unevidenced()
     def _approval(self) -> Run:
         """A request that waits, at a gate that says much, with a plan whose targets and rights are called badly."""
         models.Environment.objects.filter(pk="development").update(
