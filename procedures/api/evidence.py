@@ -158,7 +158,7 @@ class RunReceipt(RunDoor):
             raise NotFound("You neither asked for this run nor decided on it.")
         data = receipts.receipt_bytes(event)
         name = f"run-{pk}-{event.kind.partition('.')[2]}-{event.pk}.receipt"
-        return attached(HttpResponse(data, content_type="text/plain; charset=utf-8"), name)
+        return attached(HttpResponse(data, content_type="application/json"), name)
 
 
 class EventProof(Door):
