@@ -81,7 +81,15 @@ def _pairs(rows: list[tuple[str, Any]]) -> dict[str, Any]:
     found = dict(rows)
     if len(found) != len(rows):
         raise ValueError("a key stands twice")
+    if not all(map(str.isascii, found)):
+        raise ValueError("a key outside ASCII, whose place in the order differs between languages")
     return found
+
+
+def _whole(text: str) -> int:
+    if len(text) > 17 or abs(int(text)) >= 2**53:
+        raise ValueError("a number that other languages round")
+    return int(text)
 
 
 def _no_float(text: str) -> NoReturn:
@@ -91,7 +99,8 @@ def _no_float(text: str) -> NoReturn:
 def parse(member: str, data: bytes) -> Any:
     """The value of canonical bytes; anything else is malformed."""
     try:
-        value = json.loads(data.decode(), object_pairs_hook=_pairs, parse_float=_no_float, parse_constant=_no_float)
+        hooks: dict[str, Any] = {"parse_int": _whole, "parse_float": _no_float, "parse_constant": _no_float}
+        value = json.loads(data.decode(), object_pairs_hook=_pairs, **hooks)
         same = canon(value) == data
     except (ValueError, UnicodeError, RecursionError) as problem:
         raise Failed(member, "is not canonical JSON (%s)" % problem, 2)

@@ -34,6 +34,7 @@ def value_of(data: bytes) -> Any:
 
     def once(rows: list[tuple[str, Any]]) -> dict[str, Any]:
         need(len(dict(rows)) == len(rows), "a key stands twice")
+        need(all(name.isascii() for name, _ in rows), "a key outside ASCII")
         return dict(rows)
 
     def whole(_: str) -> Any:
