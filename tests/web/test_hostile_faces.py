@@ -255,7 +255,7 @@ API = {"procedures": "evil", "environments": "evil0", "sources": "evil0"}
 
 
 def api(clients: dict[str, Client], others: Others) -> list[Any]:
-    """What is wrong with the API's answers: each is JSON, and no browser takes it for a page."""
+    """What is wrong with the API's answers: each is JSON or a file to be kept, and no browser takes it for a page."""
     ids = API | {
         "runs": str(others.approval.pk),
         "versions": str(others.version),
@@ -274,7 +274,8 @@ def api(clients: dict[str, Client], others: Others) -> list[Any]:
         found += [] if found[0].status_code == 200 else [clients["mira"].get(path)]
         for answer in found:
             kind = answer["Content-Type"].partition(";")[0]
-            safe = answer["X-Content-Type-Options"] == "nosniff" and kind in JSON
+            kept = answer.get("Content-Disposition", "").startswith("attachment")
+            safe = answer["X-Content-Type-Options"] == "nosniff" and (kind in JSON or kept)
             wrong += [] if safe else [(path, kind)]
         answered += any(answer.status_code == 200 for answer in found)
     return wrong if answered >= 25 else [*wrong, f"only {answered} were answered"]
