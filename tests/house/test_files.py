@@ -71,3 +71,11 @@ def test_the_house_is_looked_at_wherever_the_checkout_lies() -> None:
     """A checkout below a folder named `var` was once passed over whole, and every rule held."""
     seen = {tree.short(path) for path in tree.python_files()}
     assert {"opsportal/cli/main.py", "procedures/domain/plan.py", "tests/house/tree.py"} <= seen
+
+
+def test_each_record_of_a_decision_has_its_own_number_and_none_is_left_out() -> None:
+    records = sorted((tree.ROOT / "procedures" / "decisions").glob("*.md"))
+    numbers = [path.name[:4] for path in records]
+    assert numbers == [f"{number:04}" for number in range(1, len(numbers) + 1)], "take the next free number"
+    wrong = [path.name for path in records if not path.read_text().startswith(f"# {path.name[:4]} ")]
+    assert not wrong, f"the title begins with the number: {wrong}"
