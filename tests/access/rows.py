@@ -207,7 +207,8 @@ API = [
 PAGES = [
     *gets(*(f"/access/answers/{kind}/" for kind in ("who", "person", "drift", "separation", "exceptions", "reads"))),
     *gets("/", "/glossary/", "/procedures/", "/procedures/find/?q=hello", "/procedures/hello/", "/runs/"),
-    *gets("/runs/{done}/", "/runs/{waiting}/", "/runs/{done}/live/", "/runs/{done}/log.txt", "/runs/{done}/log/lines"),
+    *gets("/runs/{done}/", "/runs/{waiting}/", "/runs/{done}/evidence/"),
+    *gets("/runs/{done}/live/", "/runs/{done}/log.txt", "/runs/{done}/log/lines"),
     *gets("/approvals/", "/approvals/{waiting}/", "/reviews/", "/reviews/{version}/", "/reviews/{draft}/"),
     *gets("/reviews/{version}/bundle.zip", "/reviews/{version}/file?path=procedure.yaml", "/drafts/{draft}/"),
     *gets("/evidence/", "/people/", "/environments/", "/environments/production/", "/sources/", "/sources/repo/"),
