@@ -38,6 +38,7 @@ ASIDE = {
     **dict.fromkeys(
         ("evidence/log/<path:path>", "evidence/log/<int:which>/<path:path>"), "tests/api/test_served_log.py"
     ),
+    "evidence/verify.html": "the verifier, the same for everybody; tests/browser/test_verifier_page.py",
     "healthz": "whether the process answers",
     "readyz": "whether the parts answer",
     "metrics": "counts, for the machine itself",
