@@ -53,9 +53,10 @@ def use_of(town: Town) -> dict[str, tuple[str, str]]:
     version = versions.submit_version(
         actor=mira, files={"procedure.yaml": TEXT.encode(), "README.md": b"x"}, note="", at=now()
     )
-    Version.objects.filter(pk=version.pk).update(
-        state="accepted", accepted_at=now(), expires_at=now() + timedelta(days=90)
-    )
+    with unevidenced():
+        Version.objects.filter(pk=version.pk).update(
+            state="accepted", accepted_at=now(), expires_at=now() + timedelta(days=90)
+        )
     grant = Grant.objects.get(person=mira)
     for number in range(30):
         ran(version, aisha, grant, number)

@@ -4,6 +4,7 @@
 from __future__ import annotations
 
 import json
+from collections.abc import Iterator
 from datetime import timedelta
 from pathlib import Path
 from typing import Any
@@ -11,8 +12,9 @@ from typing import Any
 import httpx
 import pytest
 from click.testing import CliRunner, Result
+from django.core.signals import request_finished, request_started
 from django.core.wsgi import get_wsgi_application
-from django.db import connection, transaction
+from django.db import close_old_connections, connection, transaction
 
 from opsportal.cli import receipts
 from opsportal.cli.main import main
@@ -31,7 +33,7 @@ from tests.factories.damage import unguarded
 
 
 @pytest.fixture
-def desk(log: Log, monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> Log:
+def desk(log: Log, monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> Iterator[Log]:
     """The terminal of whoever asked, in front of this very portal."""
     quinn = log.run.requester
     _, secret = tokens.make_token(actor=quinn, name="desk", days=1, at=now(), reach=Reach(verbs=("view", "run")))
@@ -43,7 +45,12 @@ def desk(log: Log, monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> Log:
 
     monkeypatch.setenv("OPSPORTAL_DATA_DIR", str(tmp_path / "kept"))
     monkeypatch.setattr(receipts, "client", client)
-    return log
+    signals = (request_started, request_finished)
+    for signal in signals:  # the portal answers inside this test's own connection, which is not to be closed
+        signal.disconnect(close_old_connections)
+    yield log
+    for signal in signals:
+        signal.connect(close_old_connections)
 
 
 def asked(log: Log) -> tuple[Run, Path]:
