@@ -143,11 +143,13 @@ def test_from_inside_the_real_web_process_no_key_of_issuer_runner_or_log_can_be_
     with Portal(data_dir, environ={"PYTHONPATH": str(tmp_path), "PLANTED_CODE": str(planted)}) as portal:
         portal.wait_for("web")
         room, keeper = data_dir / "database", portal.pid("keeper")
+        keys = {"pool-production.key", "ssh-ca-production", "evidence"}  # the last by the sequencer, in its own time
+        until = time.monotonic() + 60
+        while not keys <= {path.name for path in (data_dir / "keys").iterdir()} and time.monotonic() < until:
+            time.sleep(0.1)
+        assert keys <= {path.name for path in (data_dir / "keys").iterdir()}
         (sequencer,) = Path(f"/proc/{keeper}/task/{keeper}/children").read_text().split()
         victims = [str(portal.pid("runner")), sequencer]
-        assert {"pool-production.key", "ssh-ca-production", "evidence"} <= {
-            p.name for p in (data_dir / "keys").iterdir()
-        }
         (room / "attack.py").write_text(ATTACK)
         (room / "victims.new").write_text(" ".join(victims))
         (room / "victims.new").rename(room / "victims")
