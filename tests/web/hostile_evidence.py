@@ -33,6 +33,8 @@ ROWS: dict[str, Callable[[Any], list[tuple[str, str]]]] = {
         ("/evidence/population/" + more, "aisha") for more in ("", "?outcome={}&risk={}".format(*PAYLOADS[:2]))
     ],
     "fixed-population": lambda o: [(fixed(o.jonas), "aisha")],
+    "dossier": lambda o: [(f"/runs/{run.pk}/dossier.html", "aisha") for run in (o.run, o.approval)],
+    "framework": lambda o: [(f"/evidence/controls/{name}/", "aisha") for name in ("nist800-53", "soc2")],
 }
 FORMS: dict[str, Callable[[Any], list[tuple[str, str, dict[str, Any]]]]] = {
     "fix-population": lambda o: [

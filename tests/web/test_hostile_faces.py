@@ -243,11 +243,9 @@ def bad(answer: Any) -> list[str]:
         if "frame-ancestors 'none'" not in answer["Content-Security-Policy"]:
             return ["others may frame it"]
         return acting(answer.content.decode())
-    return (
-        []
-        if answer["Content-Type"].partition(";")[0] in {"application/json", "text/plain"} or not answer.content
-        else ["?"]
-    )
+    kept = "sandbox" in answer.get("Content-Security-Policy", "")  # a file of others, which no browser shows
+    plain = answer["Content-Type"].partition(";")[0] in {"application/json", "text/plain"}
+    return [] if kept or plain or not answer.content else ["?"]
 
 
 JSON = {"application/json", "application/problem+json", "application/schema+json"}
