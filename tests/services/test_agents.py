@@ -32,6 +32,7 @@ from procedures.services import agents, approvals, break_glass, claims, controls
 from procedures.services.unit import SecondPersonRequired
 from tests.factories.agents import agent_object, new_agent
 from tests.factories.portal import SOON, World
+from tests.factories.transitions import unevidenced
 
 
 @pytest.fixture
@@ -151,9 +152,10 @@ def test_a_table_that_calls_the_agent_a_person_gets_no_lease_and_no_claim(world:
     forged = asks(world, olga, "staging")
     for field in ("plan", "plan_digest", "approvals_needed"):
         setattr(run, field, getattr(forged, field))
-    Run.objects.filter(pk=run.pk).update(
-        plan=forged.plan, plan_digest=forged.plan_digest, approvals_needed={}, state="queued", requester=olga
-    )
+    with unevidenced():
+        Run.objects.filter(pk=run.pk).update(
+            plan=forged.plan, plan_digest=forged.plan_digest, approvals_needed={}, state="queued", requester=olga
+        )
     run.chain.all().delete()
     run.refresh_from_db()
     with pytest.raises(LeaseRefused):
