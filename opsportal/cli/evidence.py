@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from pathlib import Path
 from urllib.parse import urlencode
 
@@ -12,6 +13,22 @@ from opsportal.cli.portal import ask, download, run_id, show
 from opsportal.cli.terminal import told_json
 
 LIST = "/api/v1/evidence/populations/"
+WHICH = (
+    click.option("--from", "first", help="Runs asked for since this moment."),
+    click.option("--to", "last", help="Runs asked for until this moment."),
+    click.option("--procedure"),
+    click.option("--environment"),
+    click.option("--requester", help="Runs that this person asked for."),
+    click.option("--outcome", help="Runs that ended so, such as failed."),
+    click.option("--risk"),
+)
+
+
+def which_runs(command: Callable[..., None]) -> Callable[..., None]:
+    """The options that name runs by what their headers say."""
+    for option in reversed(WHICH):
+        command = option(command)
+    return command
 
 
 @click.group()
@@ -20,13 +37,7 @@ def evidence() -> None:
 
 
 @evidence.command()
-@click.option("--from", "first", help="Runs asked for since this moment.")
-@click.option("--to", "last", help="Runs asked for until this moment.")
-@click.option("--procedure")
-@click.option("--environment")
-@click.option("--requester", help="Runs that this person asked for.")
-@click.option("--outcome", help="Runs that ended so, such as failed.")
-@click.option("--risk")
+@which_runs
 @click.option("--run")
 @click.option("--digest", help="Runs of exactly these bytes.")
 @click.option("--door", help="Runs asked for by this door, such as schedule.")
@@ -42,13 +53,7 @@ def export(first: str | None, last: str | None, output: Path, **wanted: str | No
 
 
 @evidence.command()
-@click.option("--from", "first", help="Runs asked for since this moment.")
-@click.option("--to", "last", help="Runs asked for until this moment.")
-@click.option("--procedure")
-@click.option("--environment")
-@click.option("--requester")
-@click.option("--outcome")
-@click.option("--risk")
+@which_runs
 def population(first: str | None, last: str | None, **wanted: str | None) -> None:
     """Fix which runs a sample will be drawn from; only then ask the auditor for a nonce."""
     asked = {"from": first, "to": last, **wanted}
@@ -57,13 +62,7 @@ def population(first: str | None, last: str | None, **wanted: str | None) -> Non
 
 
 @evidence.command()
-@click.option("--from", "first", help="Runs asked for since this moment.")
-@click.option("--to", "last", help="Runs asked for until this moment.")
-@click.option("--procedure")
-@click.option("--environment")
-@click.option("--requester")
-@click.option("--outcome")
-@click.option("--risk")
+@which_runs
 @click.option("--size", type=int, help="Over the first so many events, as a checkpoint was signed; the newest if none.")
 @click.option("-o", "output", type=click.Path(dir_okay=False, path_type=Path), help="The whole list as CSV.")
 def runs(first: str | None, last: str | None, output: Path | None, **wanted: str | int | None) -> None:
