@@ -7,7 +7,7 @@ from typing import Any
 from uuid import UUID
 
 from procedures.domain.errors import InvalidInput
-from procedures.evidence import proofs, tiles
+from procedures.evidence import proofs, tiles, turning
 from procedures.evidence.cosignatures import note_with_lines, public_policy
 from procedures.evidence.models import Event
 from procedures.evidence.sequence import range_root
@@ -18,8 +18,9 @@ MOST_EVENTS = 20_000
 
 def to_check(run: UUID, *, seen: int | None, bodies: bool) -> dict[str, Any]:
     """The evidence of a run that has ended, as texts: `headers` in their order, the `proof` of its seal (with the
-    seal's body), the newest `checkpoint`, the keys of `witnesses`, and `between`: consistency proofs from the size that
-    a browser has `seen`, and from the proof's, to the newest. `bodies` by event, if asked for.
+    seal's body), the newest `checkpoint`, the keys of `witnesses`, the `turns` of the log's key, and `between`:
+    consistency proofs from the size that a browser has `seen`, and from the proof's, to the newest. `bodies` by event,
+    if asked for.
 
     Raises NotLogged; InvalidInput for a run with too many events.
     """
@@ -38,6 +39,7 @@ def to_check(run: UUID, *, seen: int | None, bodies: bool) -> dict[str, Any]:
         "proof": proof.decode(),
         "checkpoint": note_with_lines(newest, keys),
         "witnesses": keys,
+        "turns": turning.notes(),
         "between": [_between(size, newest.size) for size in sorted(sizes) if 0 < size < newest.size],
     }
     return said | ({"bodies": {str(row.pk): bytes(row.body).decode() for row in rows}} if bodies else {})

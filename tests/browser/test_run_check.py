@@ -13,6 +13,7 @@ from django.conf import settings as live
 from playwright.sync_api import Page, Route, expect
 
 from procedures.domain.clock import now
+from procedures.evidence import turning
 from procedures.evidence.notes import load_key
 from procedures.evidence.sequence import Sequencer, beat
 from procedures.models import Environment, Run
@@ -203,3 +204,34 @@ def test_the_check_fits_a_phone_and_axe_finds_nothing_and_the_keyboard_reaches_i
     page.focus("#proof-check button")
     page.keyboard.press("Enter")
     expect(page.locator("#proof-check .note")).to_contain_text("It does not fit.")
+
+
+def test_a_key_that_was_changed_is_followed_and_nobody_elses_is(
+    portal: Portal, run: Run, log: Sequencer, tmp_path: Path
+) -> None:
+    page, public = portal.page("aisha"), Path(live.OPSPORTAL_PUBLIC_DIR)
+    checked(page, run, portal.url)
+    old, path = log.key, tmp_path / "key"
+    turning.ask(path, old.name, reason="the laptop with it was lost", by="ops")
+    assert turning.turn(log, path, now())
+    new = load_key(path, old.name)
+    (public / "evidence.pub").write_text(new.verifier)
+    grown(Sequencer(new, tmp_path / "at", public / "checkpoint"))
+    assert (new.verifier != old.verifier, len(turning.notes())) == (True, 1)
+
+    told = checked(page, run, portal.url, lambda said: said.update(turns=[]))
+    assert "another one than this browser has known" in told, "a change that nobody signed over"
+    stranger = load_key(tmp_path / "stranger", old.name)
+    half = turning.both(stranger, new, 1).replace(stranger.verifier, old.verifier)
+    assert "is not signed by both keys" in checked(page, run, portal.url, lambda said: said.update(turns=[half]))
+    other = turning.both(stranger, new, 1)
+    told = checked(page, run, portal.url, lambda said: said.update(turns=[other]))
+    assert "another one than this browser has known" in told, "a change from a key of a stranger"
+
+    told = checked(page, run, portal.url)
+    assert "The log's key was changed since this browser looked" in told
+    assert "Nothing was taken back" in told
+    assert new.verifier in told
+    assert "was changed since" not in checked(page, run, portal.url), "the new key is the one that is remembered"
+    told = checked(portal.page("mira"), run, portal.url)
+    assert "sees the log for the first time" in told, "a proof that the former key signed fits for newcomers too"

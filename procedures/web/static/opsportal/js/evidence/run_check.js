@@ -3,6 +3,7 @@ import { Failed, Lacking, base64, bytesOf, fromBase64, isRow, parseRow, same, sh
 import { openNote, readProof, vkey } from "./notes.js";
 import { SEALS } from "./seals.js";
 import { Tree, consistent, included, leaf } from "./tree.js";
+import { Turns } from "./turns.js";
 
 const PROOF = "the proof of the seal";
 
@@ -22,21 +23,26 @@ export async function checkRun(run, said, memory) {
 }
 
 async function checked(run, said, memory) {
-  const key = vkey(said.key), rows = [];
+  const key = vkey(said.key), rows = [], turns = await Turns.read(said.turns);
   if (key.kind !== 1) throw new Failed("the log's key", "is of another type than 01 (Ed25519)", 2);
   if (memory && memory.key !== key.text) {
-    throw new Forked("the log's key", `is another one than this browser has known, which was ${memory.key}`);
+    if (!turns.lead(memory.key, key.text)) {
+      throw new Forked("the log's key", `is another one than this browser has known, which was ${memory.key}`);
+    }
+    rows.push(`The log's key was changed since this browser looked: the one that it has known signed that over, ${memory.key}.`);
   }
+  // By the key that signs a log of that size; a key beyond its range signs nothing.
+  const opened = (member, note) => openNote(member, note, turns.at(key.text, Number(note.split("\n", 2)[1])), said.witnesses);
   const proof = readProof(PROOF, bytesOf(said.proof));
   const { headers, seal } = sealed(run, said.headers, proof);
   rows.push(`All ${headers.length} events of this run are here, 1 to ${headers.length}: its end commits to each of them.`);
   rows.push(bodies(said.bodies, headers));
-  const below = await openNote(PROOF, proof.note, key.text, said.witnesses);
+  const below = await opened(PROOF, proof.note);
   if (!included(leaf(proof.header), proof.index, below.size, proof.proof, below.root)) {
     throw new Failed(PROOF, "does not prove that the end of this run is in the log");
   }
   rows.push(`The end of this run (${seal.k}) stands at place ${proof.index} of the log, under a root that the log's key signed.`);
-  const newest = await openNote("the newest checkpoint", said.checkpoint, key.text, said.witnesses);
+  const newest = await opened("the newest checkpoint", said.checkpoint);
   rows.push(grew(below, newest, memory, said.between), cosigners(below, newest));
   return { rows, remember: { key: key.text, size: newest.size, root: base64(newest.root) }, first: !memory };
 }
