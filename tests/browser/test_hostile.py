@@ -21,7 +21,7 @@ from tests.web.town import PASSWORD
 
 pytestmark = pytest.mark.once
 PHONE = 390
-NO_PAGES = {"find", "run-live", "log-lines"}  # JSON, and pieces of a page
+NO_PAGES = {"find", "run-live", "log-lines", "dossier"}  # JSON, pieces of a page, a file to be kept
 STEERING = set(map(chr, range(32))) - {"\n", "\t"} | {"\x7f", "\u202e", "\u2066", "\u200b"}
 COMMANDS = (
     ("mira", "procedures"),
@@ -70,7 +70,24 @@ def test_nothing_that_was_written_runs(portal: Portal, tmp_path: Path) -> None:
     page.wait_for_timeout(900)
     assert page.evaluate("window.owned") is None
     assert not any(told.values()), told
+    the_kept_file_runs_nothing(portal, pages["aisha"], ROWS["dossier"](others)[0][0], tmp_path)
     the_command_line_shows_it_as_text(portal, tmp_path)
+
+
+def the_kept_file_runs_nothing(portal: Portal, auditor: Page, path: str, folder: Path) -> None:
+    """A run record is opened from a disk, where no header of the portal's holds anything back."""
+    file = folder / "record.html"
+    file.write_bytes(auditor.request.get(portal.url + path).body())
+    page = portal.browser.new_page(viewport={"width": PHONE, "height": 900})
+    told = watched(page, file.as_uri())
+    page.goto(file.as_uri(), wait_until="load")
+    page.wait_for_timeout(300)
+    assert page.evaluate("window.owned") is None
+    assert page.evaluate("document.querySelectorAll('iframe,object,embed,base,img,script').length") == 0
+    assert page.evaluate("document.documentElement.scrollWidth - innerWidth") == 0, "it scrolls sideways on a phone"
+    assert not told
+    if place := os.environ.get("OPSPORTAL_PICTURES"):
+        page.screenshot(path=Path(place, "run-record-hostile.png"), full_page=True)
 
 
 def the_command_line_shows_it_as_text(portal: Portal, folder: Path) -> None:
