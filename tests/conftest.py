@@ -15,6 +15,7 @@ pytest_plugins = [
     "tests.fixtures.databases",
     "tests.fixtures.mailbox",
     "tests.fixtures.parts",
+    "tests.fixtures.published",
     "tests.fixtures.settled",
     "tests.fixtures.valkey",
 ]
