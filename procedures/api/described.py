@@ -50,7 +50,7 @@ RUN = inputs.shape(
         **_named(TEXT, "id procedure digest environment requester asked_by reason risk state message url"),
         **_named(MAYBE, "created_at started_at ended_at plan_digest waiting_gate again_of continues min_strength"),
         "priority": TEXT,
-        **_named(OBJECT, "parameters output printed links"),
+        **_named(OBJECT, "parameters output printed links kept"),
         "no": NUMBER,
         "draft": YES,
         "approvals_needed": {},

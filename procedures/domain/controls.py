@@ -10,7 +10,7 @@ from dataclasses import dataclass, field
 from datetime import timedelta
 from typing import Any
 
-from procedures.domain import grants, legal_holds, spaces, standing, workloads
+from procedures.domain import grants, legal_holds, retention, spaces, standing, workloads
 
 CONTROLS = (
     "grant",
@@ -29,6 +29,7 @@ CONTROLS = (
     "runner_end",
     "redaction",
     *legal_holds.CONTROLS,
+    retention.CONTROL,
     "source",
     "action",
     "identity_provider",
@@ -47,7 +48,7 @@ CONTROLS = (
 )
 ENDS = frozenset({"grant_end", "key_end", "runner_end", "campaign"})  # taking authority away needs one manager, at once
 ALONE = ENDS | {"campaign_keep", legal_holds.PLACED}  # so does leaving it as it was given, or keeping evidence
-BY_TWO = {"redaction", legal_holds.ENDED}  # whatever the portal holds
+BY_TWO = {"redaction", legal_holds.ENDED, retention.CONTROL}  # whatever the portal holds
 REPLACED_COUNTS_AFTER = timedelta(hours=24)
 IN_ONE_PLACE = {"grant", "environment", "binding", "target", "inventory", "secret", "stop_lift", *standing.CONTROLS}
 PORTAL_WIDE = frozenset(CONTROLS) - IN_ONE_PLACE - ENDS
@@ -120,7 +121,7 @@ def judge(
     """
     if control == "grant" and longest is not None and (why := grants.too_long(object, longest, production)):
         return Verdict(False, why)
-    if control in BY_TWO and len({s.by for s in signatures}) < 2:
+    if control in BY_TWO and len({s.by for s in signatures} - set(gains)) < 2:
         return Verdict(False, f"{control} needs two people, whatever the portal holds")
     if not touches_production(control, object, production):
         return Verdict(True)

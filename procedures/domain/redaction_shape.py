@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import Any
 
-from procedures.domain import legal_holds
+from procedures.domain import legal_holds, retention
 
 UUID = {"type": "string", "format": "uuid"}
 LABEL = {"type": "string", "minLength": 1, "maxLength": 200}
@@ -27,4 +27,4 @@ SCHEMA: dict[str, Any] = {
     "oneOf": [{"required": ["event", "paths"]}, {"required": ["subject"]}],
     "dependentRequired": {"event": ["paths"], "paths": ["event"]},
 }
-SCHEMAS: dict[str, Any] = {"redaction": SCHEMA, **legal_holds.SCHEMAS}
+SCHEMAS: dict[str, Any] = {"redaction": SCHEMA, **legal_holds.SCHEMAS, retention.CONTROL: retention.SCHEMA}

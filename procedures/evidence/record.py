@@ -63,18 +63,23 @@ def seal(
     kind: str,
     outcome: str,
     risk: str,
+    kept_until: datetime,
     actor: UUID | None,
     at: datetime,
     procedure: UUID,
     facts: Mapping[str, Any],
 ) -> Event:
-    """The closing event of a run: commits to its number of events and to the root of their headers."""
+    """The closing event of a run: commits to its number of events and to the root of their headers.
+
+    Its header says until when the run is kept: whoever erases it sooner is found out by anybody.
+    """
     _fit(kind, facts)
     n = _next_n(run, sealing=True)
     headers = Event.objects.filter(run=run).order_by("n").values_list("header", flat=True)
     root = root_of([leaf_hash(bytes(h)) for h in headers])
     sealed = {**facts, "seal": {"n": n, "root": root.hex()}}
-    return _write(kind, actor, sealed, at, run, procedure, n, {"o": outcome, "risk": risk}, {}, None, ())
+    header = {"o": outcome, "risk": risk, "kept": moment(kept_until)}
+    return _write(kind, actor, sealed, at, run, procedure, n, header, {}, None, ())
 
 
 def _fit(kind: str, facts: Mapping[str, Any]) -> None:

@@ -769,10 +769,10 @@ def note_line(member: str, line: str) -> tuple[str, str, bytes]:
 
 ENDS = {"grant_end", "key_end", "runner_end", "campaign"}
 ALONE = ENDS | {"campaign_keep", "legal_hold"}
-BY_TWO = {"redaction", "legal_hold_end"}
+BY_TWO = {"redaction", "legal_hold_end", "retention"}
 PORTAL_WIDE = {"membership", "duty", "profile", "key", "runner", "redaction", "source", "action"}
 PORTAL_WIDE |= {"identity_provider", "local_sign_in", "policy", "agent", "service_account", "labels", "terms", "space"}
-PORTAL_WIDE |= {"legal_hold", "legal_hold_end"}
+PORTAL_WIDE |= {"legal_hold", "legal_hold_end", "retention"}
 SOFTWARE = {"agent": "agent", "service_account": "account"}
 PORTAL_WIDE |= {"trusted_issuer", "workload_rule"}
 STANDING = {"schedule", "hook", "standing_end"}

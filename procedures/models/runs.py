@@ -10,6 +10,7 @@ from procedures.domain.definition import RISKS
 from procedures.domain.ids import uuid7
 from procedures.domain.queue_order import NORMAL
 from procedures.domain.readable import MARKS, Readable
+from procedures.domain.retention import FLOOR_DAYS
 from procedures.domain.states import TERMINAL_RUN_STATES, RunState, TaskState
 from procedures.models.environments import Environment, Runner
 from procedures.models.people import Person
@@ -83,6 +84,9 @@ class Run(models.Model):
     pause_asked_by = models.ForeignKey(Person, on_delete=models.PROTECT, null=True, related_name="+")
     pause_reason = models.CharField(max_length=2000, blank=True, default="", db_default="")
     paused_at = models.DateTimeField(null=True)
+    kept_days = models.PositiveIntegerField(default=FLOOR_DAYS, db_default=FLOOR_DAYS)  # at least, after its end
+    declared_days = models.PositiveIntegerField(default=0, db_default=0)  # of them, what its author asks for
+    kept_until_at = models.DateTimeField(null=True)  # written with the seal, and never sooner again
 
     class Meta:
         indexes = [
@@ -100,6 +104,7 @@ class Run(models.Model):
             models.Index(fields=["state", "-id"], name="run_state_newest"),
             models.Index(fields=["requester", "-id"], name="run_requester_newest"),
             models.Index(fields=["grant"], name="run_grant"),
+            models.Index(fields=["kept_until_at"], condition=Q(kept_until_at__isnull=False), name="run_kept_until"),
             models.Index(
                 fields=["secrets_until_at"], condition=Q(secrets_until_at__isnull=False), name="run_secrets_left"
             ),

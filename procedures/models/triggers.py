@@ -11,7 +11,14 @@ from collections.abc import Iterator
 from django.db.backends.base.base import BaseDatabaseWrapper
 
 from procedures.domain.guards import NOT_CLOSED, closed
-from procedures.models import triggers_ahead, triggers_evidenced, triggers_held, triggers_said, triggers_software
+from procedures.models import (
+    triggers_ahead,
+    triggers_evidenced,
+    triggers_held,
+    triggers_kept,
+    triggers_said,
+    triggers_software,
+)
 from procedures.models.evidenced import BY_TABLE
 
 SQLITE = {
@@ -60,6 +67,7 @@ SQLITE = {
         BEGIN SELECT RAISE(ABORT, 'how a version was tested cannot be removed'); END""",
     **triggers_said.SQLITE,
     **triggers_held.SQLITE,
+    **triggers_kept.SQLITE,
     **triggers_ahead.SQLITE,
     **triggers_software.SQLITE,
     **triggers_evidenced.SQLITE,
@@ -151,7 +159,7 @@ def install(connection: BaseDatabaseWrapper) -> None:
 
 def _postgres() -> Iterator[str]:
     yield from (POSTGRES_COPIES, POSTGRES_COMMENTS, triggers_said.POSTGRES, triggers_ahead.POSTGRES)
-    yield from (triggers_software.POSTGRES, triggers_held.POSTGRES, POSTGRES_RIGHTS)
+    yield from (triggers_software.POSTGRES, triggers_held.POSTGRES, triggers_kept.POSTGRES, POSTGRES_RIGHTS)
     yield from triggers_evidenced.postgres()
 
 
@@ -189,5 +197,5 @@ def missing(connection: BaseDatabaseWrapper) -> list[str]:
     wanted |= {("opsportal_trial_fixed", "procedures_trial")}
     wanted |= {("opsportal_right_of_software", "procedures_grantright")}
     wanted |= {("opsportal_comment_fixed", "procedures_reviewcomment")} | triggers_software.WANTED
-    wanted |= triggers_said.WANTED | triggers_ahead.WANTED | triggers_held.WANTED
+    wanted |= triggers_said.WANTED | triggers_ahead.WANTED | triggers_held.WANTED | triggers_kept.WANTED
     return [f"{name} on {table}" for name, table in sorted(wanted - present)] + loose + hollow

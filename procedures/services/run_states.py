@@ -7,6 +7,7 @@ from datetime import datetime, timedelta
 from typing import Any
 from uuid import UUID
 
+from procedures.domain import retention
 from procedures.domain.states import RUN_MOVES, TERMINAL_RUN_STATES, RunState, StateConflict, require_move
 from procedures.evidence.record import record, seal
 from procedures.models import Claim, Hold, Run
@@ -22,7 +23,7 @@ def move(run: Run, new: RunState, *, at: datetime, who: str, **fields: Any) -> N
     require_move(RUN_MOVES, old, new, who=who)
     fields |= {"state": new.value, "state_since": at}
     if new in TERMINAL_RUN_STATES:
-        fields["ended_at"] = at
+        fields |= {"ended_at": at, "kept_until_at": retention.until(at, run.kept_days)}
     if not Run.objects.filter(pk=run.pk, state=old.value).update(**fields):
         raise StateConflict(f"Run #{run.no} is no longer {old} (asked by {who}).")
     for name, value in fields.items():
@@ -60,6 +61,7 @@ def end(
         kind=kind,
         outcome=new.value,
         risk=run.risk,
+        kept_until=retention.until(at, run.kept_days),
         actor=actor,
         at=at,
         procedure=run.procedure_id,

@@ -11,13 +11,14 @@ from django.db import transaction
 
 from procedures import access
 from procedures.definitions.load import definition_of
-from procedures.domain import limits
+from procedures.domain import limits, retention
 from procedures.domain.definition import Definition
 from procedures.domain.errors import NotAllowed, OpsError
 from procedures.domain.policies import Decision
 from procedures.domain.states import RunState, VersionState
 from procedures.evidence.record import next_run_number, pseudonym
 from procedures.models import Environment, Person, Procedure, Run, Version
+from procedures.queries.retention import floor_in_force
 from procedures.services import (
     agents,
     ahead,
@@ -138,6 +139,8 @@ def _recorded(
         concurrency_group=holds.group_of(definition, environment, resolved),
         **queue_limits.place_of(procedure, wish.priority),
         min_strength=environment.min_strength,
+        kept_days=retention.kept_days(definition.evidence, floor_in_force()),
+        declared_days=retention.declared_days(definition.evidence),
     )
     chains.link(run, actor, chain)
     said = run_policies.request_said(run, definition, targets, list(marks), at=at)
@@ -212,6 +215,7 @@ def _record_request(run: Run, grant: Any, more: Mapping[str, Any], said: Decisio
             "grant": str(grant),
             "chain": chains.told(run),
             "risk": run.risk,
+            "kept": {"days": run.kept_days, **({"declared": run.declared_days} if run.declared_days else {})},
             **({"draft": True} if run.draft else {}),
             **({"again_of": str(run.again_of_id)} if run.again_of_id else {}),
             **({"continues": str(run.continues_id)} if run.continues_id else {}),

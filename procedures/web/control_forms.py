@@ -202,6 +202,7 @@ MAKERS: dict[str, Callable[[QueryDict], Object]] = {
     "inventory": _inventory,
     "profile": _plain("profile"),
     "redaction": _redaction,
+    "retention": lambda posted: {"days": whole(posted, "days")},
     "legal_hold": _legal_hold,
     "legal_hold_end": _plain("hold", "reason"),
     "secret": _secret,

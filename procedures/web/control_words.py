@@ -179,6 +179,7 @@ SENTENCES: Mapping[str, Callable[[Object, Names], str]] = {
     "runner": lambda made, _: runner_forms.told(made),
     "runner_end": lambda made, _: runner_forms.told_end(made),
     "redaction": _redaction,
+    "retention": lambda made, _: f"Runs asked for from now on are kept for {made['days']:,} days at least",
     "legal_hold": _legal_hold,
     "legal_hold_end": lambda made, _: f"A legal hold ends, and what it kept may be erased again: {made['reason']}",
 }

@@ -16,7 +16,7 @@ from procedures.domain.profiles import review_requirement
 from procedures.domain.states import VersionState
 from procedures.domain.text import visible
 from procedures.models import Person, Review, Version
-from procedures.queries import deputies, differences, discussions, file_diffs, gains, pages_reviews, policies
+from procedures.queries import deputies, differences, discussions, file_diffs, gains, pages_reviews, policies, retention
 from procedures.queries.duties import duties_of
 from procedures.queries.file_diffs import FileDiff
 from procedures.services import review_rules, reviews
@@ -47,6 +47,7 @@ def context(request: HttpRequest, me: Person, version: Version) -> dict[str, Any
         "note": visible(version.note),
         "authors": version.authors.select_related("person"),
         "risk": risk,
+        "kept": retention.declared(version.definition.get("evidence", {})),
         "reasons": reasons,
         "policy": policies.told(version),
         "requirement": review_requirement(profile_in_force(), risk),  # type: ignore[arg-type]

@@ -14,5 +14,6 @@ def objects(subject: str) -> dict[str, dict[str, Any]]:
     return {
         "redaction": {"subject": subject, **ASKED},
         "legal_hold": {"procedure": "hello", **ASKED},
+        "retention": {"days": 400},
         "legal_hold_end": {"hold": str(uuid7()), "reason": "it is in the way"},
     }

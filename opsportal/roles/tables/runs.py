@@ -8,7 +8,7 @@ READ = "select"
 PRINTED = "output masked_bytes printed_bytes cut_bytes withheld_bytes output_marks"
 MOVES = (
     "state state_since queued_at started_at ended_at deadline_at approval_expires_at message "
-    f"{PRINTED} sealed_secrets secrets_until_at "
+    f"{PRINTED} sealed_secrets secrets_until_at kept_until_at "
     "resume_at waiting_gate waiting_until_at waiting_form waits paused_at answered_plan answered_digest"
 )
 REPLANS = "plan plan_digest approvals_needed min_strength"  # a claim that finds drift plans anew

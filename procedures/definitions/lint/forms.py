@@ -6,10 +6,7 @@ import re
 from collections.abc import Mapping
 
 from procedures.definitions.lint.notes import FILE, Notes
-from procedures.domain import forms, options, parameters, rendering, uploads
-from procedures.domain.duration import seconds
-
-RETENTION_FLOOR_S = seconds("1y")
+from procedures.domain import forms, options, parameters, rendering, retention, uploads
 
 
 def lint(notes: Notes) -> None:
@@ -64,8 +61,5 @@ def _folder(notes: Notes) -> None:
 
 
 def _retention(notes: Notes) -> None:
-    asked = notes.definition.evidence.get("retention")
-    if asked and seconds(str(asked)) < RETENTION_FLOOR_S:
-        notes.say(
-            "/spec/evidence/retention", "retention", f"{asked} is below the floor of a year; an author lengthens."
-        )
+    if told := retention.too_short(notes.definition.evidence, retention.FLOOR_DAYS):
+        notes.say("/spec/evidence/retention", "retention", f"{told}.")

@@ -17,7 +17,7 @@ from procedures.evidence import proofs
 from procedures.evidence.events import KINDS
 from procedures.evidence.models import Event
 from procedures.evidence.offline import PAGE
-from procedures.queries import auditing, pages_evidence
+from procedures.queries import auditing, pages_evidence, retention
 from procedures.services import exports, readings
 from procedures.web.doors import download, page, person_of, show
 
@@ -39,6 +39,7 @@ def listing(request: HttpRequest) -> HttpResponse:
         "health": pages_evidence.health(now()),
         "families": FAMILIES,
         "holds": pages_evidence.holds(),
+        "floor": retention.floor_in_force(),
         "may_hold": access.decide(person_of(request), "manage_access", at=now()).allowed,
     }
     return show(request, "evidence.html", {**context, **wanted}, nav="evidence")

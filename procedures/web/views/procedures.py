@@ -18,7 +18,7 @@ from procedures.domain.errors import NotFound, OpsError
 from procedures.domain.options import sources
 from procedures.domain.queue_order import NORMAL, PRIORITIES
 from procedures.models import Environment, Person, Procedure, Run, Version
-from procedures.queries import capabilities, pages_procedures, pages_runs
+from procedures.queries import capabilities, pages_procedures, pages_runs, retention
 from procedures.queries.drafts import without_others
 from procedures.queries.due import moved_on
 from procedures.queries.matching import Matches, matches
@@ -106,6 +106,7 @@ def _with_form(
     where = pages_procedures.environments_of(me, version, procedure, now())
     chosen = asking.environment or next((e.name for e, may in where if may), "")
     context |= {
+        "kept": retention.declared(version.definition.get("evidence", {})),
         "moved": moved_on(version, now()),
         "grown": grown(version, now()),
         "conditional": is_conditional(version) or bool(sources(version.definition["parameters"])),

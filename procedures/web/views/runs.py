@@ -16,7 +16,16 @@ from procedures.domain.errors import InvalidInput, NotAllowed
 from procedures.domain.states import RunState
 from procedures.domain.text import visible
 from procedures.models import Environment, Run
-from procedures.queries import auditing, pages_evidence, pages_log, pages_runs, since_success, waiting, workloads
+from procedures.queries import (
+    auditing,
+    pages_evidence,
+    pages_log,
+    pages_runs,
+    retention,
+    since_success,
+    waiting,
+    workloads,
+)
 from procedures.services import (
     artifacts,
     continuing,
@@ -148,6 +157,7 @@ def _live(request: HttpRequest, run: Run) -> dict[str, Any]:
         "columns": columns,
         "took": pages_runs.took_s(run, at),
         "usual": pages_runs.usual_s(run.procedure_id, run.environment_id),
+        "kept_until": retention.kept_until(run),
         "over": run.state in pages_runs.ENDED,
         "refused": refused,
         "unsafe": refused if isinstance(refused, continuing.NotSafeToGoOn) else None,
