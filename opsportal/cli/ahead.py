@@ -38,12 +38,10 @@ def approve(name: str, runs: int, days: int, comment: str, key: str | None, yes:
     if key is None:
         raise click.UsageError("What is approved ahead is signed: give --key FILE.")
     found, plan = offered(name, runs, days)
-    tell(plan)
+    tell(plan, found["plan_digest"])
     until = found["value"]["not_after"][:16].replace("T", " ")
     if not yes:
-        click.confirm(
-            f"Approve {runs} runs of exactly this until {until} UTC ({found['plan_digest'][:19]}…)?", abort=True
-        )
+        click.confirm(f"Approve {runs} runs of exactly this until {until} UTC?", abort=True)
     body = {"runs": runs, "not_after": found["value"]["not_after"], "plan_digest": found["plan_digest"]}
     bounds = {"schedule": name, "runs": runs, "plan": found["plan_digest"], "not_after": found["value"]["not_after"]}
     body |= {"comment": comment, "signature": signed(about(found, "pre-approval", **bounds), key)}

@@ -12,6 +12,8 @@ import click
 from opsportal.cli import receipts
 from opsportal.cli.portal import FAILED, TOTP, ask, proof, run_id
 from opsportal.cli.statements import about
+from procedures.domain.plan_words import lines, short_code
+from procedures.domain.text import visible
 
 
 def plan_of(run: str) -> tuple[str, dict[str, Any]]:
@@ -29,15 +31,21 @@ def plan_of(run: str) -> tuple[str, dict[str, Any]]:
     return digest, plan
 
 
-def tell(plan: dict[str, Any]) -> None:
-    click.secho(f"{plan['procedure']} in {plan['environment']}, risk {plan['risk']}: {plan['reason']}", bold=True)
-    click.echo(f"parameters: {json.dumps(plan['parameters'], ensure_ascii=False)}")
+def tell(plan: dict[str, Any], digest: str) -> None:
+    said = lines(plan)
+    click.echo(f"code: {short_code(digest)}")
+    click.secho(f"{said['what']}: {said['reason']}", bold=True)
+    click.echo(f"parameters: {said['parameters']}")
     click.echo("targets: " + " | ".join(", ".join(batch) for batch in plan["batches"] if batch))
     for alarm in plan["strategy"].get("alarms", []):
         click.echo(f"  alarm: {json.dumps(alarm, ensure_ascii=False)}; then {plan['strategy']['on_alarm']}")
-    for step in plan["steps"]:
-        for effect in step["effects"]:
-            click.echo(f"  {step['phase']:<8} {step['id']:<14} {json.dumps(effect['does'], ensure_ascii=False)[:300]}")
+    for name in plan.get("credentials", {}):
+        click.echo(f"  right    {said[f'rights/{name}']}")
+    for number, step in enumerate(plan["steps"]):
+        for place in range(len(step["effects"])):
+            click.echo(f"  {step['phase']:<8} {step['id']:<14} {said[f'steps/{number}/{place}']}")
+        if step.get("if"):
+            click.echo(f"  only if  {visible(said[f'steps/{number}/if'])}")
         for made in step.get("results", []):
             click.echo(f"  secret   {made['name']:<14} {goes(made, plan)}")
 
@@ -56,9 +64,9 @@ def goes(made: dict[str, Any], plan: dict[str, Any]) -> str:
 def decide(run: str, verdict: str, comment: str, key: str | None, *, totp: bool, yes: bool) -> None:
     pk = run_id(run)
     digest, plan = plan_of(pk)
-    tell(plan)
+    tell(plan, digest)
     if not yes:
-        click.confirm(f"{verdict} this plan ({digest[:19]}…)?", abort=True)
+        click.confirm(f"{verdict} the plan with this code?", abort=True)
     asked = ask("GET", f"/api/v1/runs/{pk}/statement/", params={"verdict": verdict})
     statement = about(asked, "approval", run=plan["run"], plan_digest=digest, verdict=verdict)
     found = ask(

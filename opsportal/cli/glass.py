@@ -17,9 +17,9 @@ def break_it(run: str, reason: str, key: str | None, *, yes: bool) -> dict[str, 
     if key is None:
         raise click.UsageError("Break-glass is signed: give --key FILE.")
     digest, plan = plan_of(run)
-    tell(plan)
+    tell(plan, digest)
     if not yes:
-        click.confirm(f"Break the glass for this plan ({digest[:19]}…)? Security is told at once", abort=True, err=True)
+        click.confirm("Break the glass for the plan with this code? Security is told at once", abort=True, err=True)
     asked = ask("GET", f"/api/v1/runs/{run}/break-glass/", params={"reason": reason})
     statement = about(asked, "break-glass", plan_digest=digest, run=plan["run"], reason=reason)
     body = {"plan_digest": digest, "reason": reason, "signature": signed(statement, key)}

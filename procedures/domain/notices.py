@@ -83,7 +83,7 @@ KINDS: Mapping[str, Kind] = {
             "A run waits for my approval",
             "Run {no} of {procedure} in {environment} waits for an approval",
             "{actor} asks for run {no} of {procedure} in {environment}, risk {risk}. You may approve it, or turn it "
-            "down, until {until}.",
+            "down, until {until}.\nCode of its plan: {code}. Where you decide, the same must be shown.",
         ),
         Kind(
             "approval.reminder",
@@ -292,4 +292,5 @@ def subject_of(notice: Notice) -> str:
 
 def sentences_of(notice: Notice, escape: Callable[[str], str]) -> str:
     """What the notice says, each fact through the channel's one escaping function."""
-    return KINDS[notice.kind].says.format_map({name: escape(value) for name, value in notice.facts.items()})
+    facts = {"code": "on its page", **notice.facts}  # notices that were written before codes have none
+    return KINDS[notice.kind].says.format_map({name: escape(value) for name, value in facts.items()})

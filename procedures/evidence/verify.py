@@ -2,7 +2,8 @@
 """Verifies an OpsPortal evidence pack offline, with Python's standard library and the log's public key alone.
 
     python3 verify.py pack.zip --log-key KEYTEXT|FILE [--witness-key KEYTEXT|FILE …] [--quorum N] [--policy FILE]
-                      [--turns FILE] [--tsa-roots FILE] [--require INTACT|SIGNED|WITNESSED|TIMESTAMPED] [--json]
+                      [--turns FILE] [--tsa-roots FILE] [--require INTACT|SIGNED|WITNESSED|TIMESTAMPED]
+                      [--json | --codes]
     python3 verify.py event.tlog-proof --log-key …      the same for the proof of one event, or for a .receipt
     python3 verify.py pack.zip … --receipt FILE …       and what people were handed must stand in it
 
@@ -54,6 +55,7 @@ LIMITS = (
     "the sandbox tier and the software of a runner, which are reported by the runner itself",
     "that nothing happened outside the portal",
     "that people understood what they approved",
+    "that the page on which a passkey signed showed the plan that was signed: its script comes from the portal",
     "that a control is effective",
     "anything after the checkpoint of this pack",
 )
@@ -2712,6 +2714,23 @@ def told(found: Row) -> str:
     return "\n".join([*rows, "verdict: " + found["verdict"]])
 
 
+def decided(data: BinaryIO) -> Iterator[str]:
+    """A line for each decision on a plan, in the order of the log, from a pack that was verified: who, and which code.
+
+    The code is the first 32 digits of the plan's digest, as page, command line and mail showed it.
+    """
+    pack = Pack(data)
+    for name in sorted(one for one in pack.places if one.startswith("bodies/")):
+        for line in pack.lines(name) if name.endswith("l") else [pack.read(name)]:
+            body = json.loads(line)
+            said = json.loads(base64.b64decode(body.get("statement", "")) or b"{}") if "plan_digest" in body else {}
+            if said.get("type") == "opsportal/approval/v1":
+                digits = said["plan_digest"].partition(":")[2]
+                code = " ".join(digits[at : at + 4] for at in range(0, 32, 4))
+                row = (said["verdict"], said["run"], said["approver"], body["strength"], code)
+                yield "Decided: %s, run %s, by %s (%s): plan %s" % row
+
+
 def key_in(given: str) -> str:
     """The key that an argument says, or that stands in the file it names. Raises ValueError, OSError."""
     if "+" not in given:
@@ -2762,6 +2781,11 @@ def main(argv: list[str]) -> int:
     parser.add_argument("--require", choices=LEVELS, default="SIGNED")
     parser.add_argument("--receipt", action="append", default=[], help="a receipt to hold the pack to; may repeat")
     parser.add_argument("--json", action="store_true")
+    parser.add_argument(
+        "--codes",
+        action="store_true",
+        help="print the code of each plan decided on, to be compared with what people noted",
+    )
     try:
         given = parser.parse_args(argv)
         key, policy = trust(given)
@@ -2786,6 +2810,8 @@ def main(argv: list[str]) -> int:
                 found = one(pack.read(), key, given.require, policy, turns)
             else:
                 found = verify(pack, key, given.require, policy, given.tsa_roots, turns, receipts)
+                for line in decided(pack) if given.codes and not given.json else ():
+                    print(line)
     except Failed as problem:
         verdict = {1: "FAILED", 2: "MALFORMED", 3: "UNDETERMINED"}[problem.code]
         if given.json:

@@ -7,6 +7,7 @@ from datetime import datetime
 from uuid import UUID
 
 from procedures.domain.deputies import DEPUTED
+from procedures.domain.plan_words import short_code
 from procedures.domain.runners import fingerprint
 from procedures.domain.states import RunState
 from procedures.models import (
@@ -50,8 +51,13 @@ def approval_waits(run: Run, *, until: datetime, at: datetime) -> None:
         key=f"approval:{run.id}:{run.plan_digest[7:23]}:{run.waiting_gate}",
         path=f"/approvals/{run.id}/",
         at=at,
-        facts={**_of(run), "actor": asker(run.requester), "risk": run.risk, "until": until},
+        facts={**_of(run), "actor": asker(run.requester), "risk": run.risk, "until": until, "code": code(run)},
     )
+
+
+def code(run: Run) -> str:
+    """The code of a run's plan, to be compared with what page and command line show (H21)."""
+    return short_code(run.digest_now)
 
 
 def answer_waits(run: Run, *, until: datetime, at: datetime) -> None:

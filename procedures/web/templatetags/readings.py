@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import re
-import shlex
 from collections.abc import Collection, Mapping, Sequence
 from datetime import datetime, timedelta
 from typing import Any
@@ -11,7 +10,7 @@ from typing import Any
 from django import template
 from django.conf import settings
 
-from procedures.domain import links, windows
+from procedures.domain import links, plan_words, windows
 from procedures.domain import trust as levels
 from procedures.domain.clock import now
 from procedures.domain.text import visible
@@ -56,23 +55,13 @@ def length(seconds: float | None) -> str:
     """A length as `38 s`, `4 m 12 s`, `2 h 05 m`, `3 d`; a dash for none."""
     if seconds is None:
         return "–"
-    whole = int(seconds)
-    if whole < 1:
-        return "< 1 s"
-    if whole < MINUTE:
-        return f"{whole} s"
-    if whole < HOUR:
-        return f"{whole // MINUTE} m {whole % MINUTE:02d} s" if whole % MINUTE else f"{whole // MINUTE} m"
-    if whole < 2 * DAY:
-        return f"{whole // HOUR} h {whole % HOUR // MINUTE:02d} m" if whole % HOUR >= MINUTE else f"{whole // HOUR} h"
-    return f"{whole // DAY} d"
+    return plan_words.length(int(seconds))
 
 
 @register.filter
 def groups(digest: str) -> str:
     """The first 32 digits of a fingerprint in eight groups of four, as people compare it."""
-    plain = digest.removeprefix("sha256:")
-    return " ".join(plain[i : i + 4] for i in range(0, 32, 4))
+    return plan_words.short_code(digest)
 
 
 @register.filter
@@ -164,23 +153,13 @@ def targets_in(step: Mapping[str, Any]) -> int:
 @register.filter
 def does(value: Any) -> str:
     """What a planned effect does, in one or more lines that a person can read; every control character visible."""
-    return visible(_told(value)) if value else ""
+    return plan_words.does(value)
 
 
-def _told(value: Any) -> str:
-    if isinstance(value, dict):
-        if set(value) == {"secret"}:
-            return "«secret»"
-        if set(value) == {"decided at run time by"}:
-            return f"«decided at run time by {value['decided at run time by']}»"
-        if isinstance(value.get("argv"), list):
-            rest = {k: v for k, v in value.items() if k != "argv" and v not in ({}, [], "", None)}
-            line = " ".join(shlex.quote(part) if isinstance(part, str) else _told(part) for part in value["argv"])
-            return line + (" " + _told(rest) if rest else "")
-        return " ".join(f"{k}={_told(v)}" for k, v in value.items() if v not in ({}, [], "", None))
-    if isinstance(value, list):
-        return ", ".join(_told(item) for item in value)
-    return str(value)
+@register.filter
+def said(plan: Mapping[str, Any], place: str) -> str:
+    """What a plan says at a place, in the words in which the reader's own browser finds it in the plan's bytes."""
+    return plan_words.lines(plan).get(place, "") if plan else ""
 
 
 @register.filter
@@ -231,13 +210,7 @@ def hours(window: dict[str, Any]) -> str:
 @register.filter
 def plainly(value: Any) -> str:
     """A value of a control object or parameter as people read it: yes and no, lists with commas, pairs with colons."""
-    if isinstance(value, bool):
-        return "yes" if value else "no"
-    if isinstance(value, dict):
-        return ", ".join(f"{key}: {plainly(item)}" for key, item in value.items()) or "none"
-    if isinstance(value, list):
-        return ", ".join(plainly(item) for item in value) or "none"
-    return visible(str(value))
+    return plan_words.plainly(value)
 
 
 @register.filter

@@ -61,7 +61,6 @@ def _context(me: Person, name: str, typed: QueryDict) -> tuple[dict[str, Any], O
         "digest": found.digest,
         "needed": found.needed,
         "version": accepted(found.row.procedure.name, at),
-        "largest": max((len(batch) for batch in found.plan["batches"]), default=0),
         "latest": ahead.latest(at, found.row.expires_at),
         "most": ahead.MOST_RUNS,
         "runs": typed.get("runs", RUNS),

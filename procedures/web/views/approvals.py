@@ -75,7 +75,6 @@ def _context(request: HttpRequest, me: Person, run: Run) -> dict[str, Any]:
         "usual": pages_runs.usual_s(run.procedure_id, run.environment_id),
         "earlier": _earlier(run),
         "outcomes": pages_runs.last_outcomes([run.procedure_id])[run.procedure_id],
-        "largest": max((len(batch) for batch in plan.get("batches", [])), default=0),
     }
     if waits:
         context["missing"] = approvals_missing(approvals.quorum(run), approvals.given(run))

@@ -1,4 +1,6 @@
 // Passkeys: a form that asks for a decision is signed when it is sent; the settings page makes a new one.
+import "./evidence/approving.js"; // an approval is held to the plan's bytes first, or there is no passkey here
+
 const bytes = (text) => Uint8Array.from(atob(text.replaceAll("-", "+").replaceAll("_", "/")), (one) => one.charCodeAt(0));
 const base64 = (buffer) => btoa(Array.from(new Uint8Array(buffer), (byte) => String.fromCharCode(byte)).join(""));
 const websafe = (buffer) => base64(buffer).replaceAll("+", "-").replaceAll("/", "_").replace(/=+$/, "");

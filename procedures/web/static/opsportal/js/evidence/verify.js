@@ -15,6 +15,7 @@ const LIMITS = [
   "the sandbox tier and the software of a runner, which are reported by the runner itself",
   "that nothing happened outside the portal",
   "that people understood what they approved",
+  "that the page on which a passkey signed showed the plan that was signed: its script comes from the portal",
   "that a control is effective",
 ];
 const UNWITNESSED = "that whoever holds the log's key did not write the whole log anew: no witness that you named vouches for it";
