@@ -81,9 +81,11 @@ def runs(first: str | None, last: str | None, output: Path | None, **wanted: str
 @click.argument("population")
 @click.option("--nonce", required=True, help="What the auditor says after the population was fixed.")
 @click.option("--count", required=True, type=int)
-def sample(population: str, nonce: str, count: int) -> None:
+@click.option("--strata", type=click.Choice(["environment", "outcome", "risk"]), help="So many of each value of this.")
+def sample(population: str, nonce: str, count: int, strata: str | None) -> None:
     """Draw runs from a fixed population. Every draw stands in the log, and in every pack."""
-    found = ask("POST", "/api/v1/evidence/samples/", {"population": population, "nonce": nonce, "count": count})
+    asked = {"population": population, "nonce": nonce, "count": count, **({"strata": strata} if strata else {})}
+    found = ask("POST", "/api/v1/evidence/samples/", asked)
     click.echo("\n".join([f"sample {found['sample']}", *found["runs"]]))
 
 

@@ -104,7 +104,8 @@ def _listed(at: datetime, kinds: tuple[str, ...], told: Told) -> list[Finding]:
 def _read(then: Standing, fact: Fact) -> str:
     said = fact.facts
     if fact.kind == "sample.drawn":
-        return f"drew {len(said['runs'])} runs of population {said['population']} by the nonce {said['nonce']}"
+        strata = f", by {said['strata']}" if "strata" in said else ""
+        return f"drew {len(said['runs'])} runs of population {said['population']} by the nonce {said['nonce']}{strata}"
     if fact.kind in {"export.made", "population.fixed"}:
         size = said["range"]["end"] if fact.kind == "export.made" else said["size"]
         return f"over {size} events, by {_pairs(said['filter']) or 'no filter'}"

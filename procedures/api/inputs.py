@@ -177,7 +177,7 @@ KEEP = shape(
 _BY_HEADER = ("from", "to", "procedure", "environment", "requester", "outcome", "risk")
 POPULATION = shape({}, dict.fromkeys(_BY_HEADER, NAME))
 EXPORT = shape({}, dict.fromkeys((*_BY_HEADER, "run", "digest", "door", "sample"), NAME))
-SAMPLE = shape({"population": NAME, "nonce": NAME, "count": {"type": "integer"}})
+SAMPLE = shape({"population": NAME, "nonce": NAME, "count": {"type": "integer"}}, {"strata": NAME})
 LINES = shape({"lines": {"type": "array", "items": NAME, "minItems": 1, "maxItems": 50, "uniqueItems": True}}, {})
 
 

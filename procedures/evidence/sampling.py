@@ -45,19 +45,25 @@ def fix_population(*, actor: UUID, wanted: Mapping[str, str], at: datetime) -> d
     return facts
 
 
-def draw_sample(*, actor: UUID, population: str, nonce: str, count: int, at: datetime) -> dict[str, Any]:
+def draw_sample(
+    *, actor: UUID, population: str, nonce: str, count: int, at: datetime, strata: str = ""
+) -> dict[str, Any]:
     """Draw from a fixed population by the auditor's nonce; each draw is an event, and packs list all of them.
 
-    Gives {sample, population, nonce, count, runs}, the first-ranked run first. Raises InvalidInput, NotFound.
+    `strata` (environment, outcome, risk): so many of each value. Gives {sample, population, nonce, count, runs}, the
+    first-ranked run of the first stratum first. Raises InvalidInput, NotFound.
     """
     problems = [] if verify.NONCE.fullmatch(nonce) else [("/nonce", "needs 8 to 128 of A-Z a-z 0-9 _ -")]
     if not 0 < count <= verify.MOST_DRAWN:
         problems.append(("/count", f"lies between 1 and {verify.MOST_DRAWN}"))
+    if strata and strata not in verify.STRATA:
+        problems.append(("/strata", f"is one of {', '.join(verify.STRATA)}, or left out"))
     if problems:
         raise InvalidInput(problems)
     known = fixed(population)
-    [runs] = verify.rank(Log(known["size"]).headers, known, [(nonce, count)])
+    [runs] = verify.rank(Log(known["size"]).headers, known, [(nonce, count, strata)])
     facts = {"sample": str(uuid7()), "population": population, "nonce": nonce, "count": count, "runs": runs}
+    facts |= {"strata": strata} if strata else {}
     with transaction.atomic(durable=True):
         record("sample.drawn", actor=actor, at=at, facts=facts)
     return facts

@@ -1764,13 +1764,15 @@ class Samples:
             known = self.fixed.get(body["population"])
             if known is None or not NONCE.fullmatch(body["nonce"]) or not 0 < body["count"] <= MOST_DRAWN:
                 raise Failed(member, "draws from no population that was fixed before, or without a nonce")
+            if body.get("strata", "environment") not in STRATA:
+                raise Failed(member, "draws by strata that headers do not say")
             self.drawn.append(dict(body, index=index, fixed=known, member=member))
 
     def check(self, lines: Callable[[], Iterable[bytes]]) -> None:
         """Every draw again, from headers alone: `lines` gives them from the beginning."""
         for known in self.fixed.values():
             mine = [one for one in self.drawn if one["fixed"] is known]
-            ranked = rank(lines, known, [(one["nonce"], one["count"]) for one in mine])
+            ranked = rank(lines, known, [(one["nonce"], one["count"], one.get("strata", "")) for one in mine])
             for one, runs in zip(mine, ranked):
                 if one["runs"] != runs:
                     raise Failed(one["member"], "the runs that it names are not the ones that its nonce draws")
@@ -1782,47 +1784,79 @@ class Samples:
         if not self.fixed:
             return {}
         rows = [["index", "sample", "population", "size", "runs_in_population", "filter", "by", "nonce", "drawn"]]
+        strata = any("strata" in one for one in self.drawn)  # a column that older packs lack
         for one in self.drawn:
             known = one["fixed"]
             row = [one["index"], one["sample"], one["population"], known["size"], known["runs"]]
             row += [canon(known["filter"]).decode(), one["actor"], one["nonce"], " ".join(one["runs"])]
-            rows.append([str(cell) for cell in row])
+            rows.append([str(cell) for cell in [*row, *([one.get("strata", "")] if strata else [])]])
         undrawn = [p for p in self.fixed.values() if not any(one["fixed"] is p for one in self.drawn)]
         for known in undrawn:
             row = [known["index"], "", known["population"], known["size"], known["runs"]]
-            rows.append([str(cell) for cell in [*row, canon(known["filter"]).decode(), known["actor"], "", ""]])
+            row += [canon(known["filter"]).decode(), known["actor"], "", "", *([""] if strata else [])]
+            rows.append([str(cell) for cell in row])
+        rows[0] += ["strata"] if strata else []
         return {"reports/samples.csv": table(rows)}
 
 
 UNFIXED = (*BY_BODY, "sample")
 NONCE = re.compile("[0-9A-Za-z_-]{8,128}")
 MOST_DRAWN = 10_000
+STRATA = {"environment": "e", "outcome": "o", "risk": "risk"}
 
 
-def rank(lines: Callable[[], Iterable[bytes]], known: Row, draws: Sequence[tuple[str, int]]) -> list[list[str]]:
-    """The runs that each (nonce, count) draws from a fixed population, first the one that ranks first.
+def rank(lines: Callable[[], Iterable[bytes]], known: Row, draws: Sequence[tuple[str, int, str]]) -> list[list[str]]:
+    """The runs that each (nonce, count, strata) draws from a fixed population, first the one that ranks first.
 
     Seed: SHA-256("sample/v1" || root || nonce || canonical filter); rank: SHA-256(seed || run). Neither who fixed the
-    root before the nonce was spoken, nor who speaks the nonce, can choose. Raises Failed if the root is another one.
+    root before the nonce was spoken, nor who speaks the nonce, can choose. By strata, `count` of each value that a
+    header says, strata in the order of their values; a run that has not ended is of the stratum "". Raises Failed if
+    the root is another one.
     """
     scope, tree = Scope(known["filter"]), Tree()
     for line in itertools.islice(lines(), known["size"]):
         scope.foresee(parse(HEADERS, line))
-    root, prefix = bytes.fromhex(known["root"]), b"sample/v1"
-    seeds = [hashlib.sha256(prefix + root + n.encode() + canon(known["filter"])).digest() for n, _ in draws]
-    best: list[list[tuple[int, str]]] = [[] for _ in draws]
+    root = bytes.fromhex(known["root"])
+    hats = [_Hat(root + nonce.encode() + canon(known["filter"]), count, by) for nonce, count, by in draws]
+    late = [hat for hat in hats if hat.by in BY_SEAL]
+    going: set[str] = set()
     found = 0
     for line in itertools.islice(lines(), known["size"]):
         header = parse(HEADERS, line)
         tree.add(leaf(line))
         if header["k"] == "run.requested" and scope.fits(header, None):
             found += 1
-            for seed, (_, count), kept in zip(seeds, draws, best):
-                place = -int.from_bytes(hashlib.sha256(seed + header["run"].encode()).digest(), "big")
-                (heapq.heappush if len(kept) < count else heapq.heappushpop)(kept, (place, header["run"]))
+            for hat in hats:
+                if hat.by not in BY_SEAL:
+                    hat.put(header)
+            going.update([header["run"]] if late else [])
+        elif header["k"] in SEALS and header["run"] in going:
+            going.discard(header["run"])
+            for hat in late:
+                hat.put(header)
+    for hat in late:
+        for run in going:
+            hat.put({"run": run})
     if tree.root() != root or found != known["runs"]:
         raise Failed("reports/samples.csv", "a population was fixed over another log, or counted wrongly")
-    return [[run for _, run in sorted(kept, reverse=True)] for kept in best]
+    return [hat.drawn() for hat in hats]
+
+
+class _Hat:
+    """What one draw is made from: the runs of each stratum that rank first, and no more of them than are drawn."""
+
+    def __init__(self, seed: bytes, count: int, by: str) -> None:
+        self.seed, self.count, self.by = hashlib.sha256(b"sample/v1" + seed).digest(), count, by
+        self.best: dict[str, list[tuple[int, str]]] = {}
+
+    def put(self, header: Row) -> None:
+        """A run, by the header that says its stratum."""
+        kept = self.best.setdefault(str(header.get(STRATA.get(self.by, ""), "")), [])
+        place = -int.from_bytes(hashlib.sha256(self.seed + header["run"].encode()).digest(), "big")
+        (heapq.heappush if len(kept) < self.count else heapq.heappushpop)(kept, (place, header["run"]))
+
+    def drawn(self) -> list[str]:
+        return [run for _, kept in sorted(self.best.items()) for _, run in sorted(kept, reverse=True)]
 
 
 def counted(strengths: bytes) -> dict[str, int]:

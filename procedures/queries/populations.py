@@ -107,10 +107,14 @@ def population(actor: Person, wanted: Mapping[str, str], *, at: datetime, size: 
 
 @dataclass(frozen=True, slots=True)
 class Draw:
-    """One draw from a fixed population: the runs by rank, each with its row of the run table where it is still here."""
+    """One draw from a fixed population: the runs by rank, each with its row of the run table where it is still here.
+
+    `strata` is by what the population was parted first, if it was.
+    """
 
     sample: str
     nonce: str
+    strata: str
     by: str
     at: str
     runs: Sequence[tuple[int, str, Run | None]]
@@ -165,7 +169,8 @@ def _fixed(fact: Fact, names: Mapping[str, str]) -> Fixed:
 def _draw(fact: Fact, names: Mapping[str, str]) -> Draw:
     known = Run.objects.select_related("procedure", "environment", "requester").in_bulk(fact.facts["runs"])
     runs = [(rank, run, known.get(UUID(run))) for rank, run in enumerate(fact.facts["runs"], 1)]
-    return Draw(fact.facts["sample"], fact.facts["nonce"], names.get(fact.actor, fact.actor), fact.at, runs)
+    said = fact.facts
+    return Draw(said["sample"], said["nonce"], said.get("strata", ""), names.get(fact.actor, fact.actor), fact.at, runs)
 
 
 def begun() -> bool:

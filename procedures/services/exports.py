@@ -60,12 +60,12 @@ def fix(*, actor: Person, wanted: Mapping[str, str], at: datetime) -> dict[str, 
     return fix_population(actor=actor.subject, wanted=filters, at=at)
 
 
-def draw(*, actor: Person, population: str, nonce: str, count: int, at: datetime) -> dict[str, Any]:
+def draw(*, actor: Person, population: str, nonce: str, count: int, at: datetime, strata: str = "") -> dict[str, Any]:
     """Draw a sample by a nonce within what somebody audits. Raises NotAllowed, InvalidInput, NotFound."""
     found = _reach(actor, what="sample", at=at)
     if not auditing.covers(found, fixed(population)["filter"]):
         raise NotFound("There is no such population.")
-    return draw_sample(actor=actor.subject, population=population, nonce=nonce, count=count, at=at)
+    return draw_sample(actor=actor.subject, population=population, nonce=nonce, count=count, strata=strata, at=at)
 
 
 def _reach(actor: Person, *, what: str, at: datetime) -> Reach:

@@ -91,7 +91,7 @@ def drawn(favourite: bool) -> History:
     made = company()
     known = {"population": made.uuid(), "size": made.tree.size, "root": made.tree.root().hex(), "filter": {}, "runs": 3}
     made.event("population.fixed", known, actor=made.mira.subject)
-    [ranked] = verify.rank(made.headers, known, [(NONCE, 3)])
+    [ranked] = verify.rank(made.headers, known, [(NONCE, 3, "")])
     facts = {"sample": made.uuid(), "population": known["population"], "nonce": NONCE, "count": 1}
     made.event("sample.drawn", facts | {"runs": ranked[1:2] if favourite else ranked[:1]}, actor=made.mira.subject)
     return made

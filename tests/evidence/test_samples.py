@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import csv
+import io
 import json
 from typing import Any
 
@@ -11,7 +13,7 @@ from procedures.domain.clock import now
 from procedures.domain.errors import InvalidInput, NotAllowed, NotFound
 from procedures.evidence import verify
 from procedures.evidence.models import Event
-from procedures.models import Person
+from procedures.models import Person, Run
 from procedures.runner.drive import drive
 from procedures.services import exports
 from tests.evidence.conftest import Log
@@ -132,3 +134,46 @@ def test_a_filter_by_headers_gains_nothing_from_saying_that_a_body_is_withheld()
     rows = members[name].splitlines(keepends=True)[:-1]
     changed = members | {name: b"".join(rows), "manifest.json": verify.canon(said)}
     assert "is withheld without a redaction event" in packs.verdict(packs.relogged(made, changed), made)
+
+
+def by_strata(log: Log, strata: str, count: int) -> tuple[dict[str, Any], dict[str, str]]:
+    """A draw from all runs, and the outcome of each run that it names as the table of runs has it."""
+    known = exports.fix(actor=log.world.mira, wanted={}, at=now())
+    drawn = exports.draw(
+        actor=log.world.mira, population=known["population"], nonce=NONCE, count=count, strata=strata, at=now()
+    )
+    return drawn, {str(run.pk): run.state for run in Run.objects.filter(pk__in=drawn["runs"])}
+
+
+def test_strata_draw_what_is_rare_and_the_pack_says_by_what(five: Log) -> None:
+    drawn, states = by_strata(five, "outcome", 1)
+    assert [states[run] for run in drawn["runs"]] == ["queued", "succeeded"], (
+        "that which never ended has no outcome yet"
+    )
+    more, _ = by_strata(five, "outcome", 3)
+    assert len(more["runs"]) == 4
+    by_place, _ = by_strata(five, "environment", 6)
+    assert len(by_place["runs"]) == 6
+    data = five.pack()
+    assert verify.verify(data, five.key)["samples"] == 3
+    titles, *rows = csv.reader(io.StringIO(verify.unzip(data)["reports/samples.csv"].decode()))
+    assert (titles[-1], [row[-1] for row in rows]) == ("strata", ["outcome", "outcome", "environment"])
+
+
+def test_strata_that_no_header_says_are_refused(five: Log) -> None:
+    with pytest.raises(InvalidInput, match="is one of environment, outcome, risk"):
+        by_strata(five, "requester", 1)
+
+
+def test_a_draw_by_strata_that_takes_another_run_fails_the_pack() -> None:
+    made = history()
+    known = {"population": made.uuid(), "size": made.tree.size, "root": made.tree.root().hex(), "filter": {}, "runs": 3}
+    made.event("population.fixed", known, actor=made.mira.subject)
+    [ranked] = verify.rank(made.headers, known, [(NONCE, 3, "outcome")])
+    for strata, runs, verdict in [("outcome", ranked[:1], "WITNESSED"), ("outcome", ranked[1:2], "1 bodies/")]:
+        facts = {"sample": made.uuid(), "population": known["population"], "nonce": NONCE, "count": 1, "runs": runs}
+        made.event("sample.drawn", facts | {"strata": strata}, actor=made.mira.subject)
+        with pytest.MonkeyPatch.context() as patch:
+            patch.setattr(verify.Samples, "check", lambda *_: None)
+            members = packs.packed(made)
+        assert packs.verdict(verify.zip_bytes(members), made).startswith(verdict)

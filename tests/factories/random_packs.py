@@ -120,10 +120,12 @@ def cheat_sample(made: History, chance: random.Random) -> None:
         run_of(made, "development")
     known = {"population": made.uuid(), "size": made.tree.size, "root": made.tree.root().hex(), "filter": {}}
     known["runs"] = made.no if chance.random() < 0.8 else made.no + 1
-    [ranked] = verify.rank(made.headers, known | {"runs": made.no}, [(NONCE, made.no)])
+    strata = chance.choice(["", *verify.STRATA])
+    few, ranked = verify.rank(made.headers, known | {"runs": made.no}, [(NONCE, many, strata) for many in (1, made.no)])
     made.event("population.fixed", known, actor=made.mira.subject)
-    runs = ranked[:1] if chance.random() < 0.5 else ranked[-1:]
+    runs = few if chance.random() < 0.5 else ranked[-len(few) :]
     facts = {"sample": made.uuid(), "population": known["population"], "nonce": NONCE, "count": 1, "runs": runs}
+    facts |= {"strata": strata} if strata else {}
     made.event("sample.drawn", facts, actor=made.mira.subject)
 
 

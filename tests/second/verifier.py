@@ -196,6 +196,14 @@ def population(members: dict[str, bytes], headers: list[Facts], scope: set[str])
     need(members["reports/population.csv"] == out.getvalue().encode(), "another population")
 
 
+def stratum(rows: list[Facts], by: str | None) -> str:
+    """Of which stratum a run is: by its request, or by its end, if it has one."""
+    if by is None:
+        return ""
+    said = {"environment": rows[0]["e"], "outcome": rows[-1].get("o", ""), "risk": rows[-1].get("risk", "")}
+    return str(said[by])
+
+
 def samples(headers: list[Facts], lines: list[bytes], bodies: dict[str, Facts], manifest: Facts) -> None:
     """Each draw, by SHA-256 over the seed and the run, from the population that was fixed before."""
     fixed: dict[str, Facts] = {}
@@ -225,7 +233,10 @@ def samples(headers: list[Facts], lines: list[bytes], bodies: dict[str, Facts], 
             text = json.dumps(known["filter"], sort_keys=True, separators=(",", ":")).encode()
             seed = log.sha(b"sample/v1" + bytes.fromhex(known["root"]) + body["nonce"].encode() + text)
             ranked = sorted(runs, key=lambda run: log.sha(seed + run.encode()))
-            need(len(runs) == known["runs"] and body["runs"] == ranked[: body["count"]], "another draw")
+            strata = {run: stratum(by_run[run], body.get("strata")) for run in runs}
+            mine = [[run for run in ranked if strata[run] == one] for one in sorted(set(strata.values()))]
+            picked = [run for rows in mine for run in rows[: body["count"]]]
+            need(len(runs) == known["runs"] and body["runs"] == picked, "another draw")
             drawn[body["sample"]] = body["runs"]
     if "sample" in manifest["filter"]:
         need(drawn.get(manifest["filter"]["sample"]) == manifest["sample"], "another sample")

@@ -10,6 +10,7 @@ from django.views.decorators.http import require_POST, require_safe
 
 from procedures.domain.clock import now
 from procedures.domain.errors import InvalidInput, OpsError
+from procedures.evidence.verify import STRATA
 from procedures.models import Environment
 from procedures.queries import auditing, populations
 from procedures.services import exports, readings
@@ -84,7 +85,7 @@ def fix(request: HttpRequest) -> HttpResponse:
 @require_safe
 def fixed(request: HttpRequest, population: UUID) -> HttpResponse:
     found = populations.one_fixed(person_of(request), str(population), at=now())
-    return show(request, "sample.html", {"found": found}, nav="evidence")
+    return show(request, "sample.html", {"found": found, "strata": STRATA}, nav="evidence")
 
 
 @page
@@ -93,7 +94,14 @@ def draw(request: HttpRequest, population: UUID) -> HttpResponse:
     count, nonce = request.POST.get("count", ""), request.POST.get("nonce", "")
     if not (count.isascii() and count.isdecimal() and len(count) < 7):
         raise InvalidInput([("/count", "is no number such as 25")])
-    exports.draw(actor=person_of(request), population=str(population), nonce=nonce, count=int(count), at=now())
+    exports.draw(
+        actor=person_of(request),
+        population=str(population),
+        nonce=nonce,
+        count=int(count),
+        strata=request.POST.get("strata", ""),
+        at=now(),
+    )
     return redirect("web:fixed-population", population)
 
 

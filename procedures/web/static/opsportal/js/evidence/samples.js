@@ -1,6 +1,7 @@
 // Populations that were fixed and samples that were drawn from them: each draw counts, and all are listed.
-import { Failed, bytesOf, canon, fromHex, get, isRow, parseRow, same, sha256hex } from "./bytes.js";
+import { Failed, byPoint, bytesOf, canon, fromHex, get, isRow, parseRow, same, sha256hex } from "./bytes.js";
 import { HEADERS, Scope, UNFIXED } from "./scope.js";
+import { SEALS } from "./seals.js";
 import { sha256 } from "./sha256.js";
 import { count, list, words } from "./sets.js";
 import { table } from "./tables.js";
@@ -8,6 +9,8 @@ import { Tree, leaf } from "./tree.js";
 
 const NONCE = /^[0-9A-Za-z_-]{8,128}$/;
 const MOST_DRAWN = 10_000;
+const STRATA = { environment: "e", outcome: "o", risk: "risk" };
+const LATE = ["outcome", "risk"];
 const TITLES = ["index", "sample", "population", "size", "runs_in_population", "filter", "by", "nonce", "drawn"];
 
 export class Samples {
@@ -27,6 +30,9 @@ export class Samples {
       const fixed = this.fixed.get(body.population);
       if (!fixed || !NONCE.test(words(body.nonce)) || !(count(body.count) > 0 && body.count <= MOST_DRAWN)) {
         throw new Failed(member, "draws from no population that was fixed before, or without a nonce");
+      }
+      if (!Object.hasOwn(STRATA, get(body, "strata", "environment"))) {
+        throw new Failed(member, "draws by strata that headers do not say");
       }
       this.drawn.push({ body, index, fixed, member });
     }
@@ -51,38 +57,63 @@ export class Samples {
   tables() {
     if (!this.fixed.size) return {};
     const about = ({ body }) => [body.population, body.size, body.runs, canon(body.filter)];
+    const strata = this.drawn.some(({ body }) => get(body, "strata") !== null); // a column that older packs lack
+    const more = (text) => (strata ? [text] : []);
     const rows = this.drawn.map(({ body, index, fixed }) => [
-      index, body.sample, ...about(fixed), body.actor, body.nonce, list(body.runs).join(" "),
+      index, body.sample, ...about(fixed), body.actor, body.nonce, list(body.runs).join(" "), ...more(get(body, "strata", "")),
     ]);
     const undrawn = [...this.fixed.values()].filter((fixed) => !this.drawn.some((one) => one.fixed === fixed));
-    rows.push(...undrawn.map((fixed) => [fixed.index, "", ...about(fixed), fixed.body.actor, "", ""]));
-    return { "reports/samples.csv": table([TITLES, ...rows]) };
+    rows.push(...undrawn.map((fixed) => [fixed.index, "", ...about(fixed), fixed.body.actor, "", "", ...more("")]));
+    return { "reports/samples.csv": table([[...TITLES, ...more("strata")], ...rows]) };
   }
 }
 
 // The runs that each draw takes of a fixed population. Seed: SHA-256("sample/v1" || root || nonce || filter); rank:
-// SHA-256(seed || run): neither who fixed the root before, nor who speaks the nonce, can choose.
+// SHA-256(seed || run): neither who fixed the root before, nor who speaks the nonce, can choose. By strata, so many of
+// each value that a header says; a run that has not ended is of the stratum "".
 async function rank(pack, fixed, draws) {
   if (!isRow(fixed.filter)) throw new Failed("reports/samples.csv", "a population has no filter");
   const scope = new Scope(fixed.filter), tree = new Tree(), root = fromHex(fixed.root), filter = bytesOf(canon(fixed.filter));
-  const seeds = draws.map((one) => sha256(bytesOf("sample/v1"), root, bytesOf(one.nonce), filter));
-  const best = draws.map(() => []);
+  const hats = draws.map((one) => new Hat(sha256(bytesOf("sample/v1"), root, bytesOf(one.nonce), filter), one));
+  const early = hats.filter((hat) => !LATE.includes(hat.by)), late = hats.filter((hat) => LATE.includes(hat.by));
+  const going = new Set();
   let found = 0;
   await first(pack, fixed.size, (line) => scope.foresee(parseRow(HEADERS, line)));
   await first(pack, fixed.size, (line) => {
     const header = parseRow(HEADERS, line);
     tree.add(leaf(line));
-    if (header.k !== "run.requested" || !scope.fits(header, null)) return;
-    found++;
-    for (const [at, seed] of seeds.entries()) {
-      best[at].push([sha256hex(seed, bytesOf(header.run)), header.run]);
-      if (best[at].length > 2 * draws[at].count + 1000) best[at] = lowest(best[at], draws[at].count);
+    if (header.k === "run.requested" && scope.fits(header, null)) {
+      found++;
+      for (const hat of early) hat.put(header);
+      if (late.length) going.add(header.run);
+    } else if (SEALS.has(header.k) && going.delete(header.run)) {
+      for (const hat of late) hat.put(header);
     }
   });
+  for (const hat of late) for (const run of going) hat.put({ run });
   if (!same(tree.root(), root) || found !== fixed.runs) {
     throw new Failed("reports/samples.csv", "a population was fixed over another log, or counted wrongly");
   }
-  return best.map((rows, at) => lowest(rows, draws[at].count).map(([, run]) => run));
+  return hats.map((hat) => hat.drawn());
+}
+
+class Hat {
+  constructor(seed, draw) {
+    [this.seed, this.count, this.by] = [seed, draw.count, get(draw, "strata", "")];
+    this.best = new Map();
+  }
+
+  put(header) {
+    const stratum = this.by ? words(get(header, STRATA[this.by], "")) : "";
+    const rows = this.best.get(stratum) ?? [];
+    rows.push([sha256hex(this.seed, bytesOf(header.run)), header.run]);
+    this.best.set(stratum, rows.length > 2 * this.count + 1000 ? lowest(rows, this.count) : rows);
+  }
+
+  drawn() {
+    const strata = [...this.best].sort(([a], [b]) => byPoint(a, b));
+    return strata.flatMap(([, rows]) => lowest(rows, this.count).map(([, run]) => run));
+  }
 }
 
 const lowest = (rows, most) => rows.sort(([a], [b]) => (a < b ? -1 : 1)).slice(0, most);
