@@ -28,6 +28,10 @@ DAYS = ("mon", "tue", "wed", "thu", "fri", "sat", "sun")
 @click.option("--targets", help="A filter that every target must match.")
 @click.option("--hours", help="Days and hours, such as mon-fri 09:00-17:00.")
 @click.option("--zone", default="UTC", show_default=True, help="The time zone of --hours.")
+@click.option(
+    "--about-from", type=click.DateTime(["%Y-%m-%d"]), help="With audit alone: runs asked for since this day."
+)
+@click.option("--about-to", type=click.DateTime(["%Y-%m-%d"]), help="And until the end of this day (UTC).")
 @click.option("--from", "begins", type=click.DateTime(["%Y-%m-%d"]), help="First day (UTC); else now.")
 @click.option("--days", default=30, show_default=True)
 @click.option("--reason", required=True)
@@ -65,9 +69,21 @@ def narrowed(given: dict[str, Any]) -> dict[str, Any]:
         "constraint": json_of(given["constraint"]) if given["constraint"] else None,
         "unconstrained": list(given["unconstrained"]),
         "target_filter": given["targets"],
+        "period": period(given.get("about_from"), given.get("about_to")),
         "window": window(given["hours"], given["zone"]) if given["hours"] else None,
     }
     return thing | {name: value for name, value in more.items() if value}
+
+
+def period(first: datetime | None, last: datetime | None) -> dict[str, str] | None:
+    """Which runs an engagement is about, by whole days; both ends or neither."""
+    if first is None and last is None:
+        return None
+    if first is None or last is None:
+        click.echo("An engagement is about runs from a day to a day: give --about-from and --about-to.", err=True)
+        raise SystemExit(FAILED)
+    ends = last.replace(tzinfo=UTC) + timedelta(days=1, microseconds=-1)
+    return {"from": moment(first.replace(tzinfo=UTC)), "to": moment(ends)}
 
 
 def window(hours: str, zone: str) -> dict[str, Any]:

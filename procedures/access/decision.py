@@ -31,9 +31,15 @@ class Decision:
 def dated_rights(actor: Person, verb: str, at: datetime) -> QuerySet[GrantRight]:
     """Rights of a person, directly or through a group, within whose dates this instant lies; a token narrows them.
 
+    An audit of some period's runs is none: it answers no question but about a run (`bounded_rights`).
     Software has few verbs, and a stopped agent none (H38). Groups are read first: a join of memberships with rights
     costs seconds where there are many of both, and the planner knows the weight of names, not of subqueries.
     """
+    rights = _dated(actor, verb, at)
+    return rights.filter(grant__period__isnull=True) if verb == "audit" else rights
+
+
+def _dated(actor: Person, verb: str, at: datetime) -> QuerySet[GrantRight]:
     if not actor.is_active or (actor.kind != Person.Kind.PERSON and verb in grants.SOFTWARE_NEVER):
         return GrantRight.objects.none()
     if actor.kind == Person.Kind.AGENT and agents.refusal(actor, verb):
@@ -50,9 +56,19 @@ def dated_rights(actor: Person, verb: str, at: datetime) -> QuerySet[GrantRight]
     return rights
 
 
+def bounded_rights(actor: Person, at: datetime) -> QuerySet[GrantRight]:
+    """Rights to audit the runs of a period alone, with their grants."""
+    return _open(_dated(actor, "audit", at).filter(grant__period__isnull=False), at).select_related(
+        "grant", "procedure"
+    )
+
+
 def live_rights(actor: Person, verb: str, at: datetime) -> QuerySet[GrantRight]:
     """The same, without those whose window is closed at this instant."""
-    rights = dated_rights(actor, verb, at)
+    return _open(dated_rights(actor, verb, at), at)
+
+
+def _open(rights: QuerySet[GrantRight], at: datetime) -> QuerySet[GrantRight]:
     rows = Grant.objects.filter(window__isnull=False, pk__in=rights.values("grant"))
     closed = [pk for pk, window in rows.values_list("pk", "window") if not windows.is_open(window, at)]
     return rights.exclude(grant__in=closed) if closed else rights

@@ -13,7 +13,8 @@ from uuid import UUID
 from django.db.models import Exists, OuterRef, Q, QuerySet
 
 from procedures.access.caller import scope_of
-from procedures.access.decision import live_rights
+from procedures.access.decision import bounded_rights, live_rights
+from procedures.domain.canonical import parse_moment
 from procedures.models import GrantRight, Person, Procedure, Run
 
 FEW = 1000  # rights, not procedures: DISTINCT with a limit makes PostgreSQL read the index of everybody's rights
@@ -55,7 +56,17 @@ def visible_runs(runs: QuerySet[Run], actor: Person, *verbs: str, at: datetime) 
         if None in whole:
             return runs
         allowed |= Q(environment__in=whole) | _of_procedures(rights.filter(procedure__isnull=False))
+    for right in bounded_rights(actor, at) if "audit" in verbs else ():
+        allowed |= _of_period(right)
     return runs.filter(allowed)
+
+
+def _of_period(right: GrantRight) -> Q:
+    """The runs that an engagement is about."""
+    first, last = (parse_moment((right.grant.period or {})[name]) for name in ("from", "to"))
+    found = Q(requested_at__gte=first, requested_at__lte=last)
+    found &= Q(procedure=right.procedure_id) if right.procedure_id else Q()
+    return found & (Q(environment=right.environment_id) if right.environment_id else Q())
 
 
 def _of_procedures(rights: QuerySet[GrantRight]) -> Q:

@@ -5,10 +5,10 @@ from __future__ import annotations
 from dataclasses import dataclass
 from datetime import datetime
 
-from procedures.access.decision import Decision, decide, live_rights
+from procedures.access.decision import Decision, bounded_rights, decide, live_rights
 from procedures.domain.errors import NotAllowed
 from procedures.domain.places import Place
-from procedures.models import Environment, Person, Procedure
+from procedures.models import Environment, GrantRight, Person, Procedure
 
 
 def over(actor: Person | None, verb: str, place: Place, *, at: datetime) -> Decision:
@@ -41,16 +41,42 @@ def require_over(actor: Person | None, verb: str, place: Place, *, at: datetime)
 
 
 @dataclass(frozen=True, slots=True)
+class Span:
+    """A place of an engagement, and between which moments its runs were asked for, as the log writes them."""
+
+    procedure: str | None
+    environment: str | None
+    first: str
+    last: str
+
+    def covers(self, procedure: str | None, environment: str | None, first: str, last: str) -> bool:
+        inside = self.first <= first and last <= self.last
+        return inside and self.procedure in {None, procedure} and self.environment in {None, environment}
+
+
+@dataclass(frozen=True, slots=True)
 class Reach:
-    """`over` for lists: every (procedure or None for each, environment or None for each) where a verb is held."""
+    """`over` for lists: every (procedure or None for each, environment or None for each) where a verb is held.
+
+    `spans` are held for the runs of a period alone: `has` asks after all of a place, and does not count them.
+    """
 
     pairs: frozenset[tuple[str | None, str | None]]
+    spans: frozenset[Span] = frozenset()
 
     def __bool__(self) -> bool:
-        return bool(self.pairs)
+        return bool(self.pairs or self.spans)
 
     def has(self, place: Place) -> bool:
         return all(self._covers(place.procedure, environment) for environment in place.each())
+
+    def has_runs(self, place: Place, first: str, last: str) -> bool:
+        """Whether the runs of a place that were asked for from one moment to another are covered."""
+        spans = self.spans
+        return all(
+            self._covers(place.procedure, e) or any(one.covers(place.procedure, e, first, last) for one in spans)
+            for e in place.each()
+        )
 
     def _covers(self, procedure: str | None, environment: str | None) -> bool:
         return any(p in {None, procedure} and e in {None, environment} for p, e in self.pairs)
@@ -59,4 +85,12 @@ class Reach:
 def reach(actor: Person, verb: str, *, at: datetime) -> Reach:
     """Where this person holds the verb, in one query."""
     rights = live_rights(actor, verb, at)
-    return Reach(frozenset(rights.values_list("procedure__name", "environment_id")))
+    return Reach(
+        frozenset(rights.values_list("procedure__name", "environment_id")),
+        frozenset(_span(right) for right in bounded_rights(actor, at)) if verb == "audit" else frozenset(),
+    )
+
+
+def _span(right: GrantRight) -> Span:
+    procedure, period = right.procedure.name if right.procedure else None, right.grant.period or {}
+    return Span(procedure, right.environment_id, period["from"], period["to"])

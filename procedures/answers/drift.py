@@ -37,7 +37,7 @@ from procedures.models import (
     WorkloadRule,
 )
 
-GRANT_FIELDS = ("not_before", "expires_at", "procedure", "constraint", "window")
+GRANT_FIELDS = ("not_before", "expires_at", "procedure", "constraint", "window", "period")
 RULES = ("production", "drafts", "approvals", "min_strength", "approval_expiry_s", "reason_required")
 UNSAID: Mapping[str, Any] = {
     "queue": {},
@@ -111,6 +111,7 @@ def _said(row: Grant) -> dict[str, Any]:
         "procedure": row.procedure.name if row.procedure else None,
         "constraint": row.constraint,
         "window": row.window,
+        "period": row.period,
         "target_filter": row.target_filter,
         "grows": row.grows,
         "unconstrained": sorted(row.unconstrained),

@@ -58,4 +58,7 @@ def limits(grant: Mapping[str, Any]) -> list[str]:
     """What a grant asks for beyond verb, procedure and place, in words."""
     found = ["parameters limited"] if grant.get("constraint") is not None else []
     found += [f"targets {grant['target_filter']}"] if grant.get("target_filter") else []
+    found += (
+        [f"runs from {grant['period']['from'][:10]} to {grant['period']['to'][:10]}"] if grant.get("period") else []
+    )
     return found + ([window_told(grant["window"])] if grant.get("window") else [])

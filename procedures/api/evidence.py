@@ -23,7 +23,7 @@ from procedures.evidence.pulse import pulse
 from procedures.evidence.witnessed import witnessed
 from procedures.models import LegalHold
 from procedures.queries import auditing, populations, storage
-from procedures.services import dossiers, exports, legal_holds
+from procedures.services import dossiers, exports, legal_holds, readings
 
 
 class Exports(Door):
@@ -48,6 +48,7 @@ class Populations(Door):
         start, size = (inputs.number(request.GET, name) for name in ("start", "size"))
         found = populations.population(self.actor, request.GET.dict(), at=now(), size=size)
         if request.GET.get("as") == "csv":
+            readings.note_read(actor=self.actor, what=found.said(), at=now())
             file = StreamingHttpResponse(found.count.csv(), content_type="text/csv; charset=utf-8")
             return attached(file, "population.csv")
         rows = [row.told() for row in found.rows(start)]

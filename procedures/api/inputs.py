@@ -150,6 +150,7 @@ GRANT = shape(
         "constraint": OBJECT,
         "unconstrained": {"type": "array", "items": NAME},
         "window": OBJECT,
+        "period": OBJECT,
         "target_filter": NAME,
         "not_before": NAME,
         "signature": SIGNATURE,
@@ -178,6 +179,8 @@ _BY_HEADER = ("from", "to", "procedure", "environment", "requester", "outcome", 
 POPULATION = shape({}, dict.fromkeys(_BY_HEADER, NAME))
 EXPORT = shape({}, dict.fromkeys((*_BY_HEADER, "run", "digest", "door", "sample"), NAME))
 SAMPLE = shape({"population": NAME, "nonce": NAME, "count": {"type": "integer"}}, {"strata": NAME})
+RECURRING = shape({"name": NAME}, dict.fromkeys((*_BY_HEADER[2:], "period"), NAME))
+AGAIN = shape({}, {"of": NAME})
 LINES = shape({"lines": {"type": "array", "items": NAME, "minItems": 1, "maxItems": 50, "uniqueItems": True}}, {})
 
 

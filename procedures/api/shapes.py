@@ -277,6 +277,7 @@ def grant(row: Grant) -> dict[str, Any]:
         "unconstrained": row.unconstrained,
         "target_filter": row.target_filter,
         "window": row.window,
+        "period": row.period,
         "not_before": at(row.not_before_at),
         "expires_at": at(row.expires_at),
         "reason": row.reason,

@@ -90,6 +90,8 @@ TAKES: Mapping[str, Shape] = {
     "evidence.Exports": inputs.EXPORT,
     "evidence.Populations": inputs.POPULATION,
     "evidence.Samples": inputs.SAMPLE,
+    "saved_requests.SavedRequests": inputs.RECURRING,
+    "saved_requests.Ask": inputs.AGAIN,
     "policies.Past": inputs.PAST,
     "session.Session": inputs.LOGIN,
     "session.CodeSession": inputs.CODE,

@@ -102,6 +102,7 @@ SCHEMAS: Mapping[str, dict[str, Any]] = {
                 "unconstrained": {"type": "array", "items": LABEL, "minItems": 1, "maxItems": 50, "uniqueItems": True},
                 "target_filter": {"type": "string", "minLength": 1, "maxLength": 1000},
                 "window": windows.SCHEMA,
+                "period": windows.PERIOD,
                 "replaces": UUID,
             },
         ),

@@ -25,11 +25,23 @@ def problems(grant: Mapping[str, Any], prefix: str) -> list[tuple[str, str]]:
         found.append((f"{prefix}/expires_at", "must be after not_before"))
     if "procedure" in grant and "selector" in grant:
         found.append((f"{prefix}/selector", "a grant names one procedure or labels, not both"))
+    if "period" in grant:
+        found += _of_period(grant, f"{prefix}/period")
     if "window" in grant:
         found += windows.problems(grant["window"], f"{prefix}/window")
         for verb in sorted(UNBOUND & set(grant["verbs"])):
             found.append((f"{prefix}/window", f"{verb} has dates, and no hours: changes are confirmed at any time"))
     return found
+
+
+def _of_period(grant: Mapping[str, Any], pointer: str) -> list[tuple[str, str]]:
+    """A period says which runs an engagement is about; of no other verb could it say anything."""
+    found = [] if grant["verbs"] == ["audit"] else [(pointer, "bounds audit alone: give other verbs another grant")]
+    try:
+        first, last = (parse_moment(grant["period"][name]) for name in ("from", "to"))
+    except ValueError:
+        return [*found, (pointer, "is from a moment to a moment")]
+    return found + ([] if first < last else [(f"{pointer}/to", "lies before the beginning")])
 
 
 def in_place(grant: Mapping[str, Any], environment: str | None, production: Collection[str]) -> bool:

@@ -119,7 +119,7 @@ def wider(old: Mapping[str, Any], new: Mapping[str, Any]) -> list[tuple[str, str
         found.append(("/object/procedure", "reaches procedures that were not given before"))
     if not within(new.get("target_filter", ""), old.get("target_filter", "")):
         found.append(("/object/target_filter", "covers targets that were not given before"))
-    same = [name for name in ("window", "grows") if old.get(name) != new.get(name)]
+    same = [name for name in ("window", "period", "grows") if old.get(name) != new.get(name)]
     found += [(f"/object/{name}", "must stay as it is") for name in same]
     if old.get("constraint") and any(old.get(n) != new.get(n) for n in ("constraint", "unconstrained")):
         found.append(("/object/constraint", "must stay as it is"))

@@ -15,6 +15,14 @@ from zoneinfo import ZoneInfo, ZoneInfoNotFoundError
 DAYS = ("mon", "tue", "wed", "thu", "fri", "sat", "sun")
 MINUTE, HOUR = timedelta(minutes=1), timedelta(hours=1)
 HORIZON = 15  # days; a window opens at least once a week, and a place may leave out a day
+PERIOD: Mapping[str, Any] = {  # which runs `audit` is about, by when they were asked for
+    "type": "object",
+    "required": ["from", "to"],
+    "additionalProperties": False,
+    "properties": {
+        name: {"type": "string", "pattern": r"^\d{4}-\d\d-\d\dT\d\d:\d\d:\d\d\.\d{6}Z$"} for name in ("from", "to")
+    },
+}
 SCHEMA: Mapping[str, Any] = {
     "type": "object",
     "required": ["days", "from", "until", "zone"],

@@ -244,6 +244,18 @@ def controls(framework: str) -> dict[str, list[Row]]:
     return dict(sorted(found.items(), key=lambda one: _numbers(one[0])))
 
 
+def kinds_for(control: str) -> list[str]:
+    """The kinds of event that support a control, by its name or its identifier in any framework; empty: no such one."""
+    rows = [
+        row
+        for framework in FRAMEWORKS
+        for name, found in controls(framework).items()
+        if control.strip().lower() in {name.lower(), identifier(framework, name)}
+        for row in found
+    ]
+    return sorted({kind for row in rows for kind in kinds_of(row.name)})
+
+
 def identifier(framework: str, control: str) -> str:
     """A control's name as OSCAL's catalogues write it: `AC-6(1)` is `ac-6.1`."""
     return FRAMEWORKS[framework].prefix + control.lower().replace("(", ".").replace(")", "")

@@ -18,7 +18,8 @@ class Grant(models.Model):
 
     `selector` is a list of access managers' labels, pinned to the procedures of the day unless it `grows` (H12);
     `constraint` a JSON Schema over resolved parameters (H8), which leaves `unconstrained` secrets and files alone;
-    `target_filter` a filter that must also hold; `window` days and hours (domain/windows.py).
+    `target_filter` a filter that must also hold; `window` days and hours, `period` which runs it audits
+    (domain/windows.py).
     """
 
     id = models.UUIDField(primary_key=True, default=uuid7)
@@ -33,6 +34,7 @@ class Grant(models.Model):
     unconstrained = models.JSONField(default=list, db_default=models.Value([], models.JSONField()))
     target_filter = models.TextField(blank=True)
     window = models.JSONField(null=True)
+    period = models.JSONField(null=True)
     not_before_at = models.DateTimeField()
     expires_at = models.DateTimeField()
     reason = models.TextField()

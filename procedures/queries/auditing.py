@@ -6,12 +6,15 @@ from collections.abc import Mapping
 from datetime import datetime
 
 from procedures import access
-from procedures.access.decision import live_rights
+from procedures.access.decision import bounded_rights, live_rights
 from procedures.access.managing import Reach, reach
+from procedures.domain.canonical import moment
 from procedures.domain.errors import InvalidInput, NotAllowed
 from procedures.domain.places import EVERYWHERE, Place
 from procedures.evidence.models import Event
 from procedures.models import Grant, Person, Procedure, Run
+
+BEGINNING, END = "", "~"  # before and after every moment, as the log writes them
 
 
 def reach_of(actor: Person, at: datetime) -> Reach:
@@ -28,22 +31,36 @@ def is_whole(found: Reach) -> bool:
 
 def audits_run(actor: Person, run: Run, at: datetime) -> bool:
     """Whether a run lies where this person audits."""
-    return access.decide(actor, "audit", at=at, procedure=run.procedure, environment=run.environment).allowed
+    if access.decide(actor, "audit", at=at, procedure=run.procedure, environment=run.environment).allowed:
+        return True
+    asked = moment(run.requested_at)
+    place = Place(run.procedure.name, (run.environment_id,))
+    return reach(actor, "audit", at=at).has_runs(place, asked, asked)
 
 
-def covers(found: Reach, wanted: Mapping[str, str]) -> bool:
-    """Whether a filter, by ids as headers have them, asks for nothing outside."""
+def covers(found: Reach, wanted: Mapping[str, str], *, ever: bool = False) -> bool:
+    """Whether a filter, by ids as headers have them, asks for nothing outside; `ever`: whatever its period is."""
     procedure = Procedure.objects.filter(pk=wanted["procedure"]).first() if "procedure" in wanted else None
     environments = (wanted["environment"],) if "environment" in wanted else ()
-    return found.has(Place(procedure.name if procedure else None, environments))
+    place = Place(procedure.name if procedure else None, environments)
+    return found.has_runs(
+        place, *((END, BEGINNING) if ever else (wanted.get("from", BEGINNING), wanted.get("to", END)))
+    )
 
 
-def require_within(found: Reach, wanted: Mapping[str, str]) -> None:
+def require_within(found: Reach, wanted: Mapping[str, str], *, ever: bool = False) -> None:
     """That a filter asks for nothing outside. Raises InvalidInput, naming the field and what lies inside."""
-    if covers(found, wanted):
+    if covers(found, wanted, ever=ever):
         return
-    told = "; ".join(sorted(_told(*pair) for pair in found.pairs)) or "nothing"
-    pointer = "/procedure" if wanted.get("environment") in {place for _, place in found.pairs} else "/environment"
+    spans = [f"{_told(s.procedure, s.environment)} from {s.first} to {s.last}" for s in found.spans]
+    told = "; ".join(sorted([*(_told(*pair) for pair in found.pairs), *spans])) or "nothing"
+    if not ever and covers(found, wanted, ever=True):
+        raise InvalidInput([("/from", f"lies outside what you audit: {told}. Narrow the filter to it")])
+    pointer = (
+        "/procedure"
+        if wanted.get("environment") in {place for _, place in found.pairs} | {s.environment for s in found.spans}
+        else "/environment"
+    )
     raise InvalidInput([(pointer, f"lies outside what you audit: {told}. Narrow the filter to it")])
 
 
@@ -54,7 +71,8 @@ def _told(procedure: str | None, environment: str | None) -> str:
 def engagements(actor: Person, at: datetime) -> list[Grant]:
     """The grants by which this person audits now, the one that ends first at the top."""
     rights = live_rights(actor, "audit", at)
-    return list(Grant.objects.filter(pk__in=rights.values("grant")).select_related("procedure").order_by("expires_at"))
+    mine = [*rights.values_list("grant", flat=True), *(right.grant_id for right in bounded_rights(actor, at))]
+    return list(Grant.objects.filter(pk__in=mine).select_related("procedure").order_by("expires_at"))
 
 
 def audits_event(actor: Person, event: Event, at: datetime) -> bool:

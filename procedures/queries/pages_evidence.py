@@ -9,6 +9,7 @@ from datetime import datetime
 from typing import Any
 from uuid import UUID
 
+from procedures.evidence.controls import kinds_for
 from procedures.evidence.models import Checkpoint, Disclosure, Event, Leaf
 from procedures.evidence.pulse import Pulse, pulse
 from procedures.evidence.queries import fact
@@ -82,12 +83,21 @@ def events_of_run(run: UUID) -> list[Shown]:
     return _shown(list(Event.objects.filter(run=run).select_related("leaf").order_by("-n")[:1000]))
 
 
-def events(*, kind: str = "", before: str = "", procedure: str = "", number: str = "") -> tuple[list[Shown], str]:
-    """One page of events, newest first, and the id to go on before (empty at the end). `kind` may be a beginning."""
+def events(
+    *, kind: str = "", before: str = "", procedure: str = "", number: str = "", person: str = "", control: str = ""
+) -> tuple[list[Shown], str]:
+    """One page of events, newest first, and the id to go on before (empty at the end). `kind` may be a beginning.
+
+    `person` is the user name of whoever acted, `control` one that the events support, by its name in any framework.
+    """
     rows = Event.objects.select_related("leaf").order_by("-id")
     rows = rows.filter(kind__startswith=kind) if kind else rows.exclude(kind="heartbeat")
     if procedure:
         rows = rows.filter(procedure__in=Procedure.objects.filter(name=procedure).values("id"))
+    if person:
+        rows = rows.filter(actor__in=Person.objects.filter(username=person).values("subject"))
+    if control:
+        rows = rows.filter(kind__in=kinds_for(control))
     if number.isdecimal():
         rows = rows.filter(run__in=Run.objects.filter(no=int(number)).values("id"))
     if (place := as_uuid(before)) is not None:

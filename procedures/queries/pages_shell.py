@@ -7,7 +7,7 @@ from datetime import datetime
 from uuid import UUID
 
 from procedures import access
-from procedures.access.decision import live_rights
+from procedures.access.decision import bounded_rights, live_rights
 from procedures.domain.states import RunState, VersionState
 from procedures.models import Approval, ControlChange, Person, Run, Stop, Version
 from procedures.queries import deciding, deputies, glass, stops
@@ -138,7 +138,7 @@ def shell_for(person: Person, at: datetime) -> Shell:
         gives=bool(reach.managed or reach.led),
         operates=access.decide(person, "operate", at=at).allowed,
         audits=access.decide(person, "audit", at=at).allowed,
-        engaged=live_rights(person, "audit", at).exists(),
+        engaged=live_rights(person, "audit", at).exists() or bounded_rights(person, at).exists(),
         glass=glass.unreviewed(person, at),
         stops=stops.loud(),
     )

@@ -78,6 +78,10 @@ class Population:
             "again_offline": f"{query(self.wanted)} -o pack.zip && python3 verify.py pack.zip --log-key KEY",
         }
 
+    def said(self) -> str:
+        """Which list this is, as the event of its reading has it."""
+        return f"population {canon(dict(self.count.filter)).decode()} over {self.count.size} events"
+
     def again(self) -> str:
         """The command whose file has the same SHA-256, as long as the log is the same."""
         words = ["opsportal", "evidence", "runs", "--size", str(self.count.size)]

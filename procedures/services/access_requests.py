@@ -150,7 +150,7 @@ def _facts(asked: Asked) -> dict[str, Any]:
 
 def _kept(grant: Grant) -> dict[str, Any]:
     """The limits of a grant that its extension carries on."""
-    fields = {name: getattr(grant, name) for name in ("constraint", "target_filter", "window", "selector")}
+    fields = {name: getattr(grant, name) for name in ("constraint", "target_filter", "window", "period", "selector")}
     return {name: value for name, value in fields.items() if value}
 
 

@@ -80,6 +80,7 @@ def _grant(change: ControlChange, object: Mapping[str, Any], at: datetime, event
         constraint=object.get("constraint"),
         unconstrained=object.get("unconstrained", []),
         window=object.get("window"),
+        period=object.get("period"),
         target_filter=object.get("target_filter", ""),
         not_before_at=parse_moment(object["not_before"]),
         expires_at=parse_moment(object["expires_at"]),

@@ -9,7 +9,7 @@ from procedures.domain.access_requests import Asked
 from procedures.domain.canonical import moment
 from procedures.models import Grant
 
-KEPT = ("constraint", "unconstrained", "target_filter", "window", "selector", "grows")
+KEPT = ("constraint", "unconstrained", "target_filter", "window", "period", "selector", "grows")
 
 
 def object_of(grant: Grant, at: datetime) -> dict[str, Any]:

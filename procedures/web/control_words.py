@@ -48,7 +48,9 @@ def _grant(made: Object, names: Names) -> str:
     labels = f"what is labelled {' and '.join(made['selector'])}" if made.get("selector") else ""
     what = made.get("procedure") or labels or "every procedure"
     where = ", ".join(made["environments"]) or "every environment"
-    return f"{_who(made['principal'], names)} may {_verbs(made)} {what} in {where}"
+    about = made.get("period")
+    said = f", about runs asked for from {about['from'][:10]} to {about['to'][:10]}" if about else ""
+    return f"{_who(made['principal'], names)} may {_verbs(made)} {what} in {where}{said}"
 
 
 def _key(made: Object, names: Names) -> str:

@@ -38,6 +38,8 @@ def grant(posted: QueryDict) -> Object:
         made["constraint"] = json_object(posted, "constraint")
     if free := words(posted, "unconstrained"):
         made["unconstrained"] = free
+    if period := _period(posted):
+        made["period"] = period
     if window := _window(posted):
         made["window"] = window
     return made
@@ -61,6 +63,16 @@ def _day(posted: QueryDict, name: str) -> datetime | None:
         return datetime.combine(date.fromisoformat(text), time.min, UTC) if text else None
     except ValueError as problem:
         raise InvalidInput([(f"/object/{name}", "is no date like 2030-01-31")]) from problem
+
+
+def _period(posted: QueryDict) -> Object | None:
+    """Which runs an engagement is about, by whole days."""
+    first, last = _day(posted, "about_from"), _day(posted, "about_to")
+    if first is None and last is None:
+        return None
+    if first is None or last is None:
+        raise InvalidInput([("/object/period", "is from a day to a day: name both")])
+    return {"from": moment(first), "to": moment(last + timedelta(days=1, microseconds=-1))}
 
 
 def _window(posted: QueryDict) -> Object | None:

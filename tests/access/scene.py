@@ -32,7 +32,17 @@ from procedures.models import (
 )
 from procedures.queries.duties import duties_of
 from procedures.runner.drive import drive
-from procedures.services import break_glass, discussions, drafts, exports, install, leavers, reviews, tokens
+from procedures.services import (
+    break_glass,
+    discussions,
+    drafts,
+    exports,
+    install,
+    leavers,
+    reviews,
+    saved_requests,
+    tokens,
+)
 from tests.access import standing
 from tests.factories import agents
 from tests.factories.access_requests import ask
@@ -124,6 +134,7 @@ def play(folder: Path) -> Scene:
     while sequencer.step(now()):
         continue
     scene.ids["population"] = exports.fix(actor=world.mira, wanted={}, at=now())["population"]
+    scene.ids["saved"] = saved_requests.save(actor=world.mira, name="PBC-1", wanted={}, period="quarter", at=now())
     return scene
 
 

@@ -25,14 +25,34 @@ def fixed(person: Person) -> str:
     return f"/evidence/populations/{name}/"
 
 
+def saved(person: Person) -> str:
+    """The path of a saved request whose name, filter and answers want more."""
+    name, at = str(uuid7()), now()
+    wanted, given = {"outcome": ALL, "requester": name}, {"size": 1, "root": "00" * 32, "runs": 1, "sha256": "00" * 32}
+    answer = {"request": name, "of": ALL, "filter": {"from": ALL, "outcome": ALL}, "totals": {"succeeded": 1}, **given}
+    with transaction.atomic():
+        record(
+            "evidence.request_saved",
+            actor=person.subject,
+            at=at,
+            facts={"request": name, "wanted": wanted, "period": "quarter"},
+            sensitive={"/name": ALL},
+        )
+        record("evidence.request_answered", actor=person.subject, at=at, facts=answer)
+    return f"/evidence/requests/{name}/"
+
+
 ROWS: dict[str, Callable[[Any], list[tuple[str, str]]]] = {
     "evidence": lambda o: [
-        ("/evidence/" + more, "aisha") for more in ("", "?kind={}&procedure={}&number={}".format(*PAYLOADS[:3]))
+        ("/evidence/" + more, "aisha")
+        for more in ("", "?kind={}&procedure={}&person={}&control={}".format(*PAYLOADS[:4]))
     ],
     "population": lambda o: [
         ("/evidence/population/" + more, "aisha") for more in ("", "?outcome={}&risk={}".format(*PAYLOADS[:2]))
     ],
     "fixed-population": lambda o: [(fixed(o.jonas), "aisha")],
+    "saved-requests": lambda o: [("/evidence/requests/?procedure={}&requester={}".format(*PAYLOADS[:2]), "aisha")],
+    "saved-request": lambda o: [(saved(o.jonas), "aisha")],
     "dossier": lambda o: [(f"/runs/{run.pk}/dossier.html", "aisha") for run in (o.run, o.approval)],
     "framework": lambda o: [(f"/evidence/controls/{name}/", "aisha") for name in ("nist800-53", "soc2")],
 }
@@ -40,5 +60,8 @@ FORMS: dict[str, Callable[[Any], list[tuple[str, str, dict[str, Any]]]]] = {
     "fix-population": lambda o: [
         ("/evidence/population/fix/", "aisha", {"procedure": ALL, "requester": ALL, "to": ALL})
     ],
+    "save-request": lambda o: [("/evidence/requests/save/", "aisha", {"name": ALL, "procedure": ALL, "period": ALL})],
+    "ask-request": lambda o: [(saved(o.jonas) + "ask/", "aisha", {"of": ALL})],
+    "drop-request": lambda o: [(saved(o.jonas) + "drop/", "aisha", {"reason": ALL})],
     "draw-sample": lambda o: [(fixed(o.jonas) + "draw/", "aisha", {"nonce": ALL, "count": ALL})],
 }

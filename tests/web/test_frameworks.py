@@ -58,3 +58,20 @@ def test_nothing_of_long_ago_is_counted(town: Town) -> None:
     found = controls_shown.operated("pci-dss", since=long_ago, until=long_ago + timedelta(days=1))
     assert found
     assert all(one.silent for one in found)
+
+
+def test_events_are_found_by_the_control_that_they_support_and_by_who_acted(town: Town) -> None:
+    town.accept("hello")
+    web = town.client("aisha")
+    found = web.get("/api/v1/evidence/events/", {"control": "ac-5"}).json()["results"]
+    kinds = {row["kind"] for row in found}
+    assert "version.accepted" in kinds
+    assert kinds <= set(controls.kinds_for("AC-5"))
+    assert web.get("/api/v1/evidence/events/", {"control": "AC-5", "kind": "heartbeat"}).json()["results"] == []
+    assert web.get("/api/v1/evidence/events/", {"control": "nothing"}).json()["results"] == []
+    [who] = {row["who"] for row in web.get("/api/v1/evidence/events/", {"person": "aisha"}).json()["results"]}
+    page = web.get("/evidence/", {"control": "nothing", "person": "aisha"}).content.decode()
+    assert who
+    assert "No event fits" in page
+    assert "version.accepted" in web.get("/evidence/", {"control": "AC-5"}).content.decode()
+    assert town.client("stranger").get("/api/v1/evidence/events/").status_code == 403

@@ -31,7 +31,7 @@ def listing(request: HttpRequest) -> HttpResponse:
     if not access.decide(me, "audit", at=now()).allowed and auditing.reach_of(me, now()):
         return redirect("web:population")  # an engagement sees the runs of its places, and not the whole log
     request.session["saw_evidence"] = True
-    wanted = {key: request.GET.get(key, "") for key in ("kind", "procedure", "number")}
+    wanted = {key: request.GET.get(key, "") for key in ("kind", "procedure", "number", "person", "control")}
     rows, more = pages_evidence.events(before=request.GET.get("before", ""), **wanted)
     context = {
         "events": rows,

@@ -35,8 +35,7 @@ def counted(request: HttpRequest) -> HttpResponse | StreamingHttpResponse:
         if asked or auditing.is_whole(reach):
             problem = refusal  # else nothing was asked yet, and everything is more than this engagement is for
     if found is not None and request.GET.get("as") == "csv":
-        what = f"population {found.panel()['filter_in_headers']} over {found.count.size} events"
-        readings.note_read(actor=me, what=what, at=now())
+        readings.note_read(actor=me, what=found.said(), at=now())
         file = StreamingHttpResponse(found.count.csv(), content_type="text/csv; charset=utf-8")
         file["Content-Disposition"] = 'attachment; filename="population.csv"'
         return file
