@@ -36,6 +36,7 @@ function sentences(found) {
     const lost = one.lost === null ? "an unknown number of" : one.lost;
     rows.push(`LOG OPENED ANEW: leaf ${one.index}, after ${one.former.split("+")[0]} went back to ${one.restored.size} events; ${lost} published events are not in it.`);
   }
+  for (const one of found.turned) rows.push(`Key turned: leaf ${one.index}; trees beyond it are signed by ${one.key}, up to it by ${one.former}.`);
   for (const one of found.ahead) rows.push(`APPROVED AHEAD: ${one.used} of ${one.runs} runs of the schedule ${one.schedule}, by ${one.approver}`);
   for (const one of found.asserted) rows.push(`ASSERTED BY PLATFORM: leaf ${one.index}, ${one.control}: ${one.why}`);
   for (const one of found.closed) rows.push(`ASSERTED BY PLATFORM: leaf ${one.index}, person.closed: nobody signs it; it only takes from ${one.subject}, for good`);
@@ -109,6 +110,8 @@ async function begin() {
   const lines = find("witnesses").value.split("\n").map((line) => line.trim()).filter(Boolean), [policy] = find("policy").files;
   const given = { logKey: find("key").value.trim(), witnessKeys: lines, quorum: find("quorum").value ? Number(find("quorum").value) : null };
   given.policyText = policy ? await policy.text() : "";
+  const [turns] = find("turns").files;
+  given.turnsText = turns ? await turns.text() : "";
   const require = given.logKey || given.policyText ? find("require").value : "INTACT";
   told.replaceChildren();
   const source = URL.createObjectURL(new Blob([find("engine").textContent], { type: "text/javascript" }));

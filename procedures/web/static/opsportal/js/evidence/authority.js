@@ -5,6 +5,7 @@ import { breakGlass, reviewGlass } from "./glass.js";
 import { statementOf } from "./said.js";
 import { passkey, sshsig } from "./signatures.js";
 import { at as setAt, list, names, rows, until, words } from "./sets.js";
+import { Turns } from "./turns.js";
 
 const KEPT = ["former", "restored", "reason", "by"];
 
@@ -16,6 +17,7 @@ export class Authority {
     maps.push("spaces", "risks", "redacted", "closed", "providers", "campaigns", "words", "synced", "behind", "stops", "halted");
     maps.push("standing", "ahead", "upTo", "named", "holds", "held");
     for (const map of maps) this[map] = new Map();
+    this.turns = new Turns();
     for (const list of ["glass", "recovered", "asserted"]) this[list] = [];
     this.looked = [];
   }

@@ -1,7 +1,7 @@
 // The manifest: exactly these files with these bytes, of a form that is known, and logged itself.
 import { Failed, Lacking, byPoint, canon, get, isRow, parse, parseRow, sha256hex } from "./bytes.js";
 import { included, leaf } from "./tree.js";
-import { openNote, readProof, vkey } from "./notes.js";
+import { readProof, vkey } from "./notes.js";
 import { FILTERS, HEADERS } from "./scope.js";
 import { list } from "./sets.js";
 
@@ -60,7 +60,7 @@ function query(filter) {
 }
 
 // The manifest itself is in the log, later than everything that it speaks of. Gives who cosigned that.
-export async function checkProof(pack, manifest, key, witnesses) {
+export async function checkProof(pack, manifest, key, witnesses, turns) {
   const proof = readProof(PROOF, await pack.read(PROOF));
   try {
     const said = parse(PROOF, proof.body ?? new Uint8Array(0)), told = parse(PROOF, proof.header);
@@ -73,7 +73,7 @@ export async function checkProof(pack, manifest, key, witnesses) {
     throw new Failed(PROOF, `is malformed in ${problem.message}`, 2);
   }
   if (key === null) return new Map();
-  const { size, root, cosigned } = await openNote(PROOF, proof.note, key, witnesses);
+  const { size, root, cosigned } = await turns.open(PROOF, proof.note, key, witnesses);
   if (!included(leaf(proof.header), proof.index, size, proof.proof, root)) {
     throw new Failed(PROOF, "does not prove that the manifest is in the log");
   }

@@ -53,7 +53,8 @@ export async function openNote(member, note, key, witnesses) {
   if (!blank || lines.pop() !== "" || !lines.length) throw new Failed(member, "is not a note with signature lines", 2);
   const message = bytesOf(`${text}\n`), first = noteLine(member, lines[0]);
   if (first.name !== log.name || first.mark !== log.mark) {
-    throw new Failed(member, "is signed under another name or key than the log's", first.name === log.name ? 1 : 2);
+    const known = first.name === log.name, why = known ? " for this size; if the log's key was changed, give the file turns, or the key of that time" : "";
+    throw new Failed(member, `is signed under another name or key than the log's${why}`, known ? 1 : 2);
   }
   if (!(await ed25519(log.raw, message, first.signature))) throw new Failed(member, "the signature is not by the log's key");
   const cosigned = await cosignatures(member, lines.slice(1), message, witnesses);

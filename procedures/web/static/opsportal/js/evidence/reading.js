@@ -66,6 +66,7 @@ export class Reading {
         this.seal(member, body);
         if (Object.hasOwn(body, "sigs") || Object.hasOwn(body, "dsse")) await this.story.look(body, member);
         else this.story.authority.looked = [];
+        if (header.k === "log.key_turned") await this.story.turn(this.index, body);
         this.story.take(this.index, header, body, member);
         this.samples.take(this.index, header.k, body, member);
       }

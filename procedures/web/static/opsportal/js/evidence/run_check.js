@@ -1,6 +1,6 @@
 // One run's evidence, checked with nothing believed but a key: seal, inclusion, signatures, and that the log only grew.
 import { Failed, Lacking, base64, bytesOf, fromBase64, isRow, parseRow, same, sha256hex } from "./bytes.js";
-import { openNote, readProof, vkey } from "./notes.js";
+import { readProof, vkey } from "./notes.js";
 import { SEALS } from "./seals.js";
 import { Tree, consistent, included, leaf } from "./tree.js";
 import { Turns } from "./turns.js";
@@ -32,7 +32,7 @@ async function checked(run, said, memory) {
     rows.push(`The log's key was changed since this browser looked: the one that it has known signed that over, ${memory.key}.`);
   }
   // By the key that signs a log of that size; a key beyond its range signs nothing.
-  const opened = (member, note) => openNote(member, note, turns.at(key.text, Number(note.split("\n", 2)[1])), said.witnesses);
+  const opened = (member, note) => turns.open(member, note, key.text, said.witnesses);
   const proof = readProof(PROOF, bytesOf(said.proof));
   const { headers, seal } = sealed(run, said.headers, proof);
   rows.push(`All ${headers.length} events of this run are here, 1 to ${headers.length}: its end commits to each of them.`);

@@ -2,12 +2,13 @@
 import { Failed, Lacking, byPoint, get, looseText, parse, same, sha256hex } from "./bytes.js";
 import { Pack } from "./container.js";
 import { DERIVED, checkCounts, checkFiles, checkProof, checkReports, namedWitnesses } from "./manifest.js";
-import { isProof, onlyLines, openNote, readProof, vkey } from "./notes.js";
+import { isProof, onlyLines, readProof, vkey } from "./notes.js";
 import { Policy } from "./policy.js";
 import { readLog } from "./reading.js";
 import { HEADERS } from "./scope.js";
 import { checkAnchors, when } from "./stamps.js";
 import { included, leaf } from "./tree.js";
+import { Turns } from "./turns.js";
 
 export const LEVELS = ["INTACT", "SIGNED", "WITNESSED"];
 const LIMITS = [
@@ -21,8 +22,9 @@ const LIMITS = [
 const UNWITNESSED = "that whoever holds the log's key did not write the whole log anew: no witness that you named vouches for it";
 const VERDICTS = { 1: "FAILED", 2: "MALFORMED", 3: "UNDETERMINED" };
 
-// {key, policy} of what a reader trusts: texts of keys, how many witnesses are enough (null: all), or a policy instead.
-export function trust({ logKey = "", witnessKeys = [], quorum = null, policyText = "" }) {
+// {key, policy, turns} of what a reader trusts: texts of keys, how many witnesses are enough (null: all), or a policy
+// instead; and what the reader knows from elsewhere of changes of the log's key.
+export async function trust({ logKey = "", witnessKeys = [], quorum = null, policyText = "", turnsText = "" }) {
   if (policyText && (witnessKeys.length || quorum !== null)) throw new Lacking("a policy says which witnesses and how many: give it alone");
   let policy = new Policy();
   if (policyText) policy = Policy.read(policyText);
@@ -33,7 +35,7 @@ export function trust({ logKey = "", witnessKeys = [], quorum = null, policyText
   if (key && [...policy.witnesses.values()].some((one) => same(vkey(one).raw, key.raw))) {
     throw new Lacking("a witness's key is the log's own: whoever signs the log is no witness of it");
   }
-  return { key: key?.text ?? null, policy };
+  return { key: key?.text ?? null, policy, turns: turnsText ? await Turns.file(turnsText) : new Turns() };
 }
 
 // What was found, as `verify.py --json` says it; a failure has member, reason and the exit status as `code`.
@@ -48,7 +50,7 @@ export async function verified(file, trusted, require = "SIGNED", told = () => {
   }
 }
 
-async function verifyPack(file, { key, policy }, require, told) {
+async function verifyPack(file, { key, policy, turns }, require, told) {
   const pack = await Pack.open(file, (share) => told("Reading the pack", share));
   let manifest, reading, erased;
   try {
@@ -62,8 +64,9 @@ async function verifyPack(file, { key, policy }, require, told) {
   }
   checkReports(pack, reading);
   const trusted = [...policy.witnesses.values()], known = [...new Set([...trusted, ...namedWitnesses(manifest)])];
-  const cosigned = await checkEnd(pack, manifest, reading.headers.tree.root(), key, known);
-  const later = await checkProof(pack, manifest, key, known);
+  for (const row of reading.story.authority.turns.rows) await turns.add(`leaf ${row.size}`, row.note, row.size);
+  const cosigned = await checkEnd(pack, manifest, reading.headers.tree.root(), key, known, turns);
+  const later = await checkProof(pack, manifest, key, known, turns);
   const witnessed = policy.met(new Set(cosigned.keys())) && policy.met(new Set(later.keys()));
   const level = key === null ? "INTACT" : witnessed ? "WITNESSED" : "SIGNED", stamps = await checkAnchors(pack);
   reached(level, require, "log/checkpoint.end");
@@ -90,7 +93,7 @@ function facts(reading, erased) {
     recovered: authority.recovered,
     decisions: { session: strengths.session, totp: strengths.totp, signed: strengths.signed },
     providers: Object.fromEntries(authority.synced),
-    turned: [],
+    turned: authority.turns.rows.map(({ size, former, key }) => ({ index: size, former, key })),
     samples: reading.samples.drawn.length,
   };
 }
@@ -106,23 +109,23 @@ function outside(pack, level, cosigned, trusted, stamps) {
 }
 
 // The log's key signed the root of exactly these headers. Gives who cosigned it.
-async function checkEnd(pack, manifest, root, key, witnesses) {
+async function checkEnd(pack, manifest, root, key, witnesses, turns) {
   if (key === null) return new Map();
   const note = looseText(await pack.read("log/checkpoint.end"));
-  const said = await openNote("log/checkpoint.end", note, key, witnesses);
+  const said = await turns.open("log/checkpoint.end", note, key, witnesses);
   if (said.size !== manifest.range.end || !same(said.root, root)) throw new Failed(HEADERS, "does not give the root that the log signed");
   return said.cosigned;
 }
 
 // That the log holds the one event that a proof carries.
-async function verifyEntry(data, { key, policy }, require) {
+async function verifyEntry(data, { key, policy, turns }, require) {
   const member = "the proof", { header, body, index, proof, note } = readProof(member, data), said = parse(member, header);
   if (said === null || typeof said !== "object" || (body !== null && get(said, "b") !== sha256hex(body))) {
     throw new Failed(member, "has a body that is not the one that its header commits to");
   }
   if (key === null) throw new Failed(member, "proves nothing without the log's key", 3);
-  const trusted = [...policy.witnesses.values()], shown = onlyLines(member, note, [key, ...trusted]);
-  const { size, root, cosigned } = await openNote(member, shown, key, trusted);
+  const trusted = [...policy.witnesses.values()], shown = onlyLines(member, note, [key, ...turns.of(vkey(key).name), ...trusted]);
+  const { size, root, cosigned } = await turns.open(member, shown, key, trusted);
   if (!included(leaf(header), index, size, proof, root)) throw new Failed(member, "does not prove that the event is in the log");
   const level = policy.met(new Set(cosigned.keys())) ? "WITNESSED" : "SIGNED";
   reached(level, require, member);

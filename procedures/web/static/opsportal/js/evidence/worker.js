@@ -15,7 +15,7 @@ function told(what, share) {
 async function answer({ file, given, require }) {
   let trusted;
   try {
-    trusted = trust(given);
+    trusted = await trust(given);
   } catch (problem) {
     if (!(problem instanceof Lacking)) throw problem;
     return { wrong: problem.message };
