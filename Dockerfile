@@ -28,7 +28,7 @@ RUN apt-get update \
  && apt-get install -y --no-install-recommends bubblewrap git openssh-client postgresql-client util-linux \
  && rm -rf /var/lib/apt/lists/* \
  && groupadd --gid 10000 opsportal \
- && for role in web:10001 scheduler:10002 sequencer:10003 disposable:10004 install:10005 witness:10006 \
+ && for role in web:10001 scheduler:10002 sequencer:10003 disposable:10004 install:10005 witness:10006 egress:10007 front:10008 \
       runner-development:10011 runner-staging:10012 runner-production:10013 \
       issuer-development:10021 issuer-staging:10022 issuer-production:10023; do \
       useradd --uid "${role#*:}" --gid 10000 --no-create-home --home-dir /nonexistent --shell /usr/sbin/nologin "${role%:*}" \
@@ -39,6 +39,7 @@ RUN apt-get update \
  && install -d -m 0755 -o 10003 -g 10000 /var/lib/opsportal/log-public \
  && install -d -m 0755 -o 10006 -g 10000 /var/lib/opsportal/witness-policy \
  && install -d -m 0755 -o root -g root /var/lib/opsportal/doors \
+ && install -d -m 0710 -o 10007 -g 10000 /var/lib/opsportal/doors/web \
  && install -d -m 0710 -o 10021 -g 10000 /var/lib/opsportal/doors/development \
  && install -d -m 0710 -o 10022 -g 10000 /var/lib/opsportal/doors/staging \
  && install -d -m 0710 -o 10023 -g 10000 /var/lib/opsportal/doors/production \

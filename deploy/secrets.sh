@@ -14,7 +14,7 @@ keep broker-password "$(random 24)"
 database="${DATABASE_HOST:-postgres}:5432/opsportal"
 # The owner of the tables, who migrates; then a login for each part, which `opsportal install --login` brings to life.
 keep database-url "postgres://opsportal:$(cat "$folder/database-password")@$database"
-logins="web scheduler sequencer disposable"
+logins="web scheduler sequencer egress disposable"
 for environment in development staging production; do logins="$logins runner-$environment issuer-$environment"; done
 for part in $logins; do
   keep "database-url-$part" "postgres://opsportal_$(printf %s "$part" | sed 's/-/_/'):$(random 24)@$database"

@@ -13,7 +13,11 @@ class WiresConfig(AppConfig):
     verbose_name = "OpsPortal"
 
     def ready(self) -> None:
+        from django.conf import settings
+
         from opsportal import celery, checks
+        from procedures.signon import egress
 
         checks.register()
         celery.app.set_default()
+        egress.place = lambda: (settings.OPSPORTAL_EGRESS, settings.OPSPORTAL_EGRESS_KEY)

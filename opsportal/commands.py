@@ -17,7 +17,7 @@ COMMANDS = {
     "pictures": "tests.browser.pictures:main",
     "verifier-page": "opsportal.verifier_page:main",
 }
-OF_THE_CONSOLE = ("backup", "restore", "recover", "install", "issuer", "roles")
+OF_THE_CONSOLE = ("backup", "restore", "recover", "install", "issuer", "egress", "roles")
 
 
 def main(argv: Sequence[str]) -> int:

@@ -18,6 +18,7 @@ pytest_plugins = [
     "tests.fixtures.published",
     "tests.fixtures.settled",
     "tests.fixtures.valkey",
+    "tests.fixtures.way_out",
 ]
 
 

@@ -153,6 +153,22 @@ def web(host: str, port: int | None, proxy: str) -> None:
 
 
 @click.command()
+@click.option("--listen", default="0.0.0.0:8000", show_default=True, metavar="HOST:PORT")
+@click.option("--to", required=True, metavar="HOST:PORT", help="Where the web process listens.")
+def front(listen: str, to: str) -> None:
+    """Hands connections on to web, which then stands in no network with a way out."""
+    import asyncio
+
+    from opsportal.front import place, serve
+
+    try:
+        places = place(listen), place(to)
+    except ValueError as problem:
+        raise click.BadParameter(str(problem)) from problem
+    asyncio.run(serve(*places))
+
+
+@click.command()
 def alive() -> None:
     """Whether the process of this container or unit works; ends 1 if not."""
     from opsportal.alive import main

@@ -26,9 +26,23 @@ def issuer(environment: str) -> None:
 
     It sends no message, so it needs no broker and no broker's password.
     """
+    _without_broker()
+    hand_over("procedures.issuer.main", "--environment", environment)
+
+
+@click.command()
+def egress() -> None:
+    """The web process's one way out: asks identity providers and issuers that signed changes name, and nobody else.
+
+    It sends no message, so it needs no broker and no broker's password.
+    """
+    _without_broker()
+    hand_over("procedures.egress.main")
+
+
+def _without_broker() -> None:
     if os.environ.get("OPSPORTAL_PROFILE") == "production" and "OPSPORTAL_BROKER_URL_FILE" not in os.environ:
         os.environ.setdefault("OPSPORTAL_BROKER_URL", NO_BROKER)
-    hand_over("procedures.issuer.main", "--environment", environment)
 
 
 @click.command()
@@ -70,10 +84,11 @@ def doctor(as_json: bool) -> None:
     looked = probe.found()
     checks[f"the sandbox of local steps: tier {looked.tier}"] = (looked.tier != "D", looked.why)
     checks["cells (tests at submission, drafts)"] = (_cells(), "allow user namespaces, or run the pool as root")
-    answers, clocks, issuers, witnessed, full = _answers()
+    answers, clocks, issuers, witnessed, full, way_out = _answers()
     checks["the portal answers"] = (answers, "start it with `opsportal up`, or set OPSPORTAL_URL")
     checks["the clocks agree"] = (not clocks, f"{'; '.join(clocks)}: set that machine's clock")
     checks["the issuers answer"] = (not issuers, f"{'; '.join(issuers)}: start `opsportal issuer` on that host")
+    checks["the way out answers"] = (not way_out, f"{way_out}: start `opsportal egress`; OPSPORTAL_EGRESS says where")
     checks["there is room for evidence"] = (
         not full,
         f"{'; '.join(full)}: give it more room, at 90 % refusals give way",
@@ -136,9 +151,9 @@ def _issuers_here() -> dict[str, tuple[object, str]]:
     return {f"the issuer at {path} answers": (answers(path), mend) for path in sockets(where)}
 
 
-def _answers() -> tuple[bool, list[str], list[str], bool | None, list[str]]:
+def _answers() -> tuple[bool, list[str], list[str], bool | None, list[str], str]:
     """Whether the portal is ready, which runners' clocks are off, which do not reach their issuer; whether the
-    portal's witnesses keep up, None if it has none; and what fills up.
+    portal's witnesses keep up, None if it has none; what fills up; and what is wrong with the way out.
     """
     import httpx
 
@@ -151,8 +166,9 @@ def _answers() -> tuple[bool, list[str], list[str], bool | None, list[str]]:
         clocks, issuers, full = told
         missing = {name for name, fine in said.get("checks", {}).items() if not fine}
     except (httpx.HTTPError, ValueError, AttributeError):
-        return False, [], [], None, []
-    return answer.status_code == 200 or missing == {"clocks"}, clocks, issuers, said.get("witnessed"), full
+        return False, [], [], None, [], ""
+    ready = answer.status_code == 200 or missing == {"clocks"}
+    return ready, clocks, issuers, said.get("witnessed"), full, str(said.get("egress", ""))
 
 
-__all__ = ["config", "doctor", "issuer", "scheduler", "sequencer", "up"]
+__all__ = ["config", "doctor", "egress", "issuer", "scheduler", "sequencer", "up"]

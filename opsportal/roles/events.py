@@ -35,6 +35,7 @@ KINDS_OF: dict[str, str] = {
     "connection": "web",
     "token": "web",
     "workload": "web",
+    "egress": "egress",
     "standing": ASKED,
     "standing.approved_ahead": "web",
     "standing.taken_back": "web",

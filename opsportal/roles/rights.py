@@ -7,7 +7,7 @@ from collections.abc import Iterator
 from dataclasses import dataclass, field
 from enum import Enum
 
-PARTS = ("web", "scheduler", "sequencer", "runner", "issuer", "disposable", "reader")
+PARTS = ("web", "scheduler", "sequencer", "runner", "issuer", "disposable", "egress", "reader")
 OF_ENVIRONMENTS = ("runner", "issuer")  # one role for each environment
 POOLS = ("runner", "issuer", "disposable")  # whoever sees the rows of its own pool alone
 # Where no issuer of its own process logs in for an environment, its runner is that too.
@@ -61,6 +61,7 @@ class Table:
     runner: str = ""
     issuer: str = ""
     disposable: str = ""
+    egress: str = ""
     reader: str = ""
     reads_all: bool = False
     rights: dict[str, tuple[Right, ...]] = field(init=False)

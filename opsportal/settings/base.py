@@ -9,7 +9,7 @@ from urllib.parse import urlsplit
 from csp.constants import NONCE, NONE, SELF
 
 from opsportal import logs
-from opsportal.settings import brokers, env, mail, variables
+from opsportal.settings import brokers, env, folders, mail, variables
 from procedures.domain import limits
 
 BASE_DIR = variables.ROOT
@@ -38,6 +38,13 @@ OPSPORTAL_IDENTITY_KEYS_DIR = Path(env.text("OPSPORTAL_IDENTITY_KEYS_DIR") or OP
 OPSPORTAL_IDENTITY_SECRETS_DIR = Path(
     env.text("OPSPORTAL_IDENTITY_SECRETS_DIR") or OPSPORTAL_DATA_DIR / "identity-providers"
 )
+OPSPORTAL_EGRESS = env.text("OPSPORTAL_EGRESS") or str(folders.egress_socket(OPSPORTAL_DATA_DIR))
+OPSPORTAL_EGRESS_PEERS = env.listing("OPSPORTAL_EGRESS_PEERS")
+OPSPORTAL_EGRESS_KEY = env.text("OPSPORTAL_EGRESS_KEY")
+if len(OPSPORTAL_EGRESS_KEY) < 32 and (OPSPORTAL_EGRESS_KEY or "/" not in OPSPORTAL_EGRESS):
+    env.refuse(
+        "OPSPORTAL_EGRESS_KEY", OPSPORTAL_EGRESS_KEY, "32 characters or more where OPSPORTAL_EGRESS is HOST:PORT"
+    )
 OPSPORTAL_SANDBOX_UIDS = env.text("OPSPORTAL_SANDBOX_UIDS")
 OPSPORTAL_DATABASE_GIB = env.integer("OPSPORTAL_DATABASE_GIB", low=0, high=1_000_000)
 OPSPORTAL_RUNNER_THREADS = env.integer("OPSPORTAL_RUNNER_THREADS", low=1, high=256)

@@ -46,6 +46,11 @@ def broker_socket(data_dir: Path) -> Path:
     return Path(tempfile.gettempdir()) / f"opsportal-{os.geteuid()}-{short}" / "socket"
 
 
+def egress_socket(data_dir: Path) -> Path:
+    """Where the embedded egress process listens: beside the broker, in a folder of this user alone."""
+    return broker_socket(data_dir).with_name("egress")
+
+
 def broker_url(data_dir: Path) -> str:
     """The embedded broker as kombu names it."""
     return f"redis+socket://{broker_socket(data_dir)}"

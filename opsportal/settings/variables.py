@@ -164,6 +164,27 @@ VARIABLES = {
             "Default: identity-providers in the data folder.",
         ),
         Variable(
+            "OPSPORTAL_EGRESS",
+            "text",
+            "",
+            "Where the egress process listens and web asks it: a socket of this machine, or HOST:PORT. Default: beside "
+            "the embedded broker.",
+        ),
+        Variable(
+            "OPSPORTAL_EGRESS_PEERS",
+            "list",
+            "",
+            "Users, by name or number, whose processes may ask an egress process by its socket. Default: its own.",
+        ),
+        Variable(
+            "OPSPORTAL_EGRESS_KEY",
+            "text",
+            "",
+            "Seals what web and egress process say over a network; 32 characters or more, the same for both.",
+            secret=True,
+            file=True,
+        ),
+        Variable(
             "OPSPORTAL_SANDBOX_UIDS",
             "text",
             "64000-64063",
@@ -257,8 +278,8 @@ VARIABLES = {
             "OPSPORTAL_ALIVE_FILE",
             "text",
             "",
-            "File that runner, issuer, disposable pool, scheduler and sequencer touch while they work; `opsportal "
-            "alive` looks at it. Unset: none.",
+            "File that runner, issuer, disposable pool, scheduler, sequencer and egress process touch while they "
+            "work; `opsportal alive` looks at it. Unset: none.",
         ),
         Variable("OPSPORTAL_TRUST_PROXY", "yes or no", "no", "Believe X-Forwarded-Proto of the proxy in front."),
         Variable("OPSPORTAL_ROOT_OK", "yes or no", "no", "Let a process be root outside the embedded default."),

@@ -1,1 +1,1 @@
-"""The embedded default: broker, web, runner and keeper under one parent that none of them outlives."""
+"""The embedded default: broker, web, egress process, runner and keeper under one parent that none of them outlives."""

@@ -1,6 +1,7 @@
 """Takes the key folder out of a process's sight by the kernel (Landlock), for good and for all its children.
 
-As a program, `python confine.py DATA_DIR KEYS_DIR PROGRAM ARGUMENT…` confines itself and becomes the program. Landlock
+As a program, `python confine.py [--no-tcp] DATA_DIR KEYS_DIR PROGRAM ARGUMENT…` confines itself and becomes the
+program, which with --no-tcp connects to nobody (Linux 6.7): what it needs are sockets of this machine. Landlock
 lists what is allowed, so every neighbour of the key folder, at each level above it, is allowed by name. What is made
 beside them later cannot be read: whatever a confined process uses lies in a folder that exists before. A confined
 process can neither trace nor read the memory of one that is not. Kernel's documentation: landlock(7).
@@ -24,6 +25,7 @@ WRITE_FILE, READ_FILE = 1 << 1, 1 << 2
 REMOVE = 1 << 4 | 1 << 5
 MAKE = 1 << 7 | 1 << 8 | 1 << 9 | 1 << 10 | 1 << 12  # directory, file, socket, fifo, symbolic link
 REFER, TRUNCATE = 1 << 13, 1 << 14
+CONNECT_TCP = 1 << 1
 WRITABLE = ("/dev", "/proc")
 KEPT = ("database", "logs", "broker", "public", "sources", "tmp")
 STARTER = "OPSPORTAL_STARTER"
@@ -38,7 +40,7 @@ def version() -> int:
     return max(0, int(_libc().syscall(CREATE, None, ctypes.c_size_t(0), ctypes.c_uint32(1))))
 
 
-def confine(data_dir: Path, keys_dir: Path) -> bool:
+def confine(data_dir: Path, keys_dir: Path, *, no_tcp: bool = False) -> bool:
     """Confine the calling thread, hence best a process that has one only. False where the kernel cannot."""
     found = version()
     if not found:
@@ -50,6 +52,7 @@ def confine(data_dir: Path, keys_dir: Path) -> bool:
     writing |= REFER if found >= 2 else 0
     writing |= TRUNCATE if found >= 3 else 0
     rules = struct.pack("<Q", READ_FILE | writing)
+    rules += struct.pack("<Q", CONNECT_TCP) if no_tcp and found >= 4 else b""  # handled, and no rule lets any through
     handle = _checked(_libc().syscall(CREATE, rules, ctypes.c_size_t(len(rules)), ctypes.c_uint32(0)), "create_ruleset")
     for path in _neighbours(keys_dir):
         _allow(handle, path, READ_FILE)
@@ -125,10 +128,11 @@ def _become_starter(asked: socket.socket) -> None:
 
 def main() -> None:
     """Confine, and become the program; without Landlock it starts all the same, and its pages say so."""
-    data_dir, keys_dir = Path(sys.argv[1]), Path(sys.argv[2])
+    no_tcp = sys.argv[1] == "--no-tcp"
+    data_dir, keys_dir, *program = sys.argv[2:] if no_tcp else sys.argv[1:]
     begin_starter()
-    confine(data_dir, keys_dir)
-    os.execvp(sys.argv[3], sys.argv[3:])
+    confine(Path(data_dir), Path(keys_dir), no_tcp=no_tcp)
+    os.execvp(program[0], program)
 
 
 if __name__ == "__main__":

@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 import http.client
+import socket
 import sys
 from collections.abc import Callable
+from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -34,17 +36,32 @@ def broker_part(data_dir: Path) -> Part:
     return Part("broker", tuple(broker.argv(data_dir)), serves=lambda: broker.answers(path))
 
 
-def confined(data_dir: Path) -> tuple[str, ...]:
-    """The words before a program that must not see the keys."""
-    return (sys.executable, "-I", "-S", CONFINE, str(data_dir), str(data_dir / "keys"))
+def confined(data_dir: Path, *, no_tcp: bool = False) -> tuple[str, ...]:
+    """The words before a program that must not see the keys; with `no_tcp` one that connects to nobody."""
+    network = ("--no-tcp",) if no_tcp else ()
+    return (sys.executable, "-I", "-S", CONFINE, *network, str(data_dir), str(data_dir / "keys"))
 
 
-def web_part(data_dir: Path, port: int) -> Part:
-    """uvicorn on the loopback address, without sight of the keys."""
+def web_part(data_dir: Path, port: int, *, no_tcp: bool) -> Part:
+    """uvicorn on the loopback address, without sight of the keys, and where database and broker are ours no way out."""
     switches = ("--host", "127.0.0.1", "--port", str(port), "--lifespan", "off", "--no-access-log")
     patience = ("--timeout-graceful-shutdown", "3", "--timeout-keep-alive", "30", "--no-server-header")
-    argv = (*confined(data_dir), sys.executable, "-m", "uvicorn", "opsportal.asgi:application", *switches, *patience)
+    argv = (
+        *confined(data_dir, no_tcp=no_tcp),
+        sys.executable,
+        "-m",
+        "uvicorn",
+        "opsportal.asgi:application",
+        *switches,
+        *patience,
+    )
     return Part("web", argv, serves=lambda: answers_http(port))
+
+
+def egress_part(data_dir: Path) -> Part:
+    """The one way out of the web process. It takes its socket's place, then confines itself."""
+    place = folders.egress_socket(data_dir)
+    return Part("egress", (sys.executable, "-m", "procedures.egress.main"), serves=lambda: answers_egress(place))
 
 
 def runner_part() -> Part:
@@ -63,10 +80,22 @@ def keeper_part() -> Part:
     return Part("keeper", (sys.executable, "-m", "procedures.runner.keeper"), grace_s=10.0)
 
 
-def embedded(data_dir: Path, port: int, *, own_broker: bool) -> list[Part]:
+def embedded(data_dir: Path, port: int, *, own_broker: bool, own_database: bool) -> list[Part]:
     """All parts in the order in which they start."""
     first = [broker_part(data_dir)] if own_broker else []
-    return [*first, web_part(data_dir, port), runner_part(), pool_part(), keeper_part()]
+    web = web_part(data_dir, port, no_tcp=own_broker and own_database)
+    return [*first, web, egress_part(data_dir), runner_part(), pool_part(), keeper_part()]
+
+
+def answers_egress(place: Path) -> bool:
+    """Whether the egress process answers, in its own words (procedures/signon/egress.py)."""
+    with suppress(OSError), socket.socket(socket.AF_UNIX) as link:
+        link.settimeout(5)
+        link.connect(str(place))
+        link.sendall(b'{"ask":"alive"}')
+        link.shutdown(socket.SHUT_WR)
+        return b"".join(iter(lambda: link.recv(4096), b"")).endswith(b'{"alive":true}')
+    return False
 
 
 def answers_http(port: int) -> bool:

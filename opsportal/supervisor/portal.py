@@ -41,7 +41,7 @@ class PortalDidNotStart(OpsError):
 
 
 class Portal:
-    """Broker, web, runner, disposable pool and keeper on one data folder.
+    """Broker, web, egress process, runner, disposable pool and keeper on one data folder.
 
     `port` 0 takes a free one. `environ` comes on top of this process's variables. `quiet` sends the parts' output to
     `logs/NAME.log` in the data folder. One thread starts and ends every process, because the kernel ends a child
@@ -85,7 +85,8 @@ class Portal:
         self._lock = take(self.data_dir, self.url)
         self._stopping.clear()
         own_broker = not self.environ.get("OPSPORTAL_BROKER_URL")
-        parts = self._given_parts or embedded(self.data_dir, self.port, own_broker=own_broker)
+        own = {"own_broker": own_broker, "own_database": not self.environ.get("DATABASE_URL")}
+        parts = self._given_parts or embedded(self.data_dir, self.port, **own)
         self._children = {part.name: self._child(part) for part in parts}
         self._thread = threading.Thread(target=self._supervise, name="supervisor", daemon=True)
         self._thread.start()

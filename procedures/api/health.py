@@ -12,8 +12,9 @@ from procedures.evidence.models import Outbox
 from procedures.evidence.pulse import pulse
 from procedures.evidence.witnessed import Witnessed, witnessed
 from procedures.models import Environment, Run, Runner
-from procedures.queries import storage
+from procedures.queries import storage, way_out
 from procedures.services.moments import SKEW, database_now
+from procedures.signon import egress
 
 SILENT = timedelta(seconds=30)
 LOOPBACK = {"127.0.0.1", "::1"}
@@ -27,10 +28,11 @@ def healthz(request: HttpRequest) -> JsonResponse:
 def readyz(request: HttpRequest) -> JsonResponse:
     """Database, a runner that was heard of lately, and clocks that agree; 503 with what is missing.
 
-    A witness that does not answer is told and makes nothing unready: the log goes on without it.
+    A witness or a way out that does not answer is told and makes nothing unready: the rest goes on without it.
     """
     checks: dict[str, bool] = {}
     vouched: Witnessed | None = None
+    alone = False
     skewed: list[tuple[str, float | None]] = []
     away: list[tuple[str, str]] = []
     try:
@@ -41,12 +43,15 @@ def readyz(request: HttpRequest) -> JsonResponse:
         checks["clocks"] = not skewed
         away = [(row.name, name) for row in heard for name in (row.reported or {}).get("issuer", {}).get("away", [])]
         vouched = witnessed(database_now())
+        alone = way_out.needed() and not egress.answers()
     except DatabaseError:
         checks["database"] = False
     ready = all(checks.values())
     said: dict[str, object] = {"status": "ready" if ready else "not ready", "checks": checks}
     if vouched is not None:
         said["witnessed"] = vouched.sound
+    if alone:
+        said["egress"] = "the way out does not answer: nobody signs in by an identity provider, no workload comes in"
     if full := [one for one in storage.looked_at() if one.share >= storage.ALARM]:
         said["storage"] = [f"{one.what} is {int(one.share * 100)} % full" for one in full]
     if skewed:

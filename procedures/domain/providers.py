@@ -36,6 +36,20 @@ class ProviderUnreachable(OpsError):
     next_step = "Try again in a minute; if it stays so, ask whoever runs the identity provider."
 
 
+class EgressRefused(ProviderUnreachable):
+    """The way out is closed to this address, or to its answer: no signed change names it, or it leads elsewhere."""
+
+    code = "egress.refused"
+    next_step = "Compare it with what was signed; what was asked for, and why it was refused, is in the evidence."
+
+
+class EgressAway(ProviderUnreachable):
+    """The one process that asks others for the web process does not answer."""
+
+    code = "egress.away"
+    next_step = "Tell whoever operates the portal: `opsportal egress` has to run, and web has to reach it."
+
+
 @dataclass(frozen=True, slots=True)
 class Said:
     """What a provider proved about one person. `subject` is the provider's own lasting name; mail decides nothing."""

@@ -165,6 +165,7 @@ ROW_OF: dict[str, str] = {
     "token": "access",
     "workload": "access",
     "workload.refused": "decision",
+    "egress": "decision",
     "totp": "access",
     "session": "access",
     "session.refused": "decision",

@@ -45,6 +45,7 @@ KINDS: Mapping[str, tuple[str, ...]] = {
     "hook.keyed": ("standing", "name", "change", "environment", "fingerprint"),
     "totp.enrolled": ("subject",),
     "totp.removed": ("subject", "by"),
+    "egress.refused": ("asked", "why", "count"),
     "access.denied": ("what", "code", "reason", "door"),
     "access.asked": ("request", "principal", "procedure", "verbs", "environments", "days", "extends"),
     "access.proposed": ("request", "change", "narrowed"),

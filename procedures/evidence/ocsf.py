@@ -48,6 +48,7 @@ TOLD: dict[str, As] = {
     "identity.keys_shown": As(ENTITY, 3),
     "workload.exchanged": As(LOGIN, 4),
     "workload.refused": As(LOGIN, 4, FAILED, MEDIUM),
+    "egress": As(API, OTHER, FAILED, HIGH),
     "person.made": As(ACCOUNT, 1),
     "person.joined": As(ACCOUNT, 2),
     "person.closed": As(ACCOUNT, 5),

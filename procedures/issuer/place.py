@@ -1,4 +1,4 @@
-"""Where an issuer's socket lies: in a folder that its group alone may pass, and one issuer to a folder."""
+"""Where the socket of an issuer or of the egress process lies: in a folder for its group alone, one to a folder."""
 
 from __future__ import annotations
 
@@ -23,18 +23,18 @@ def path_of(given: str, environment: str, data_dir: Path) -> Path:
     return path
 
 
-def peers_of(named: Sequence[str]) -> set[int]:
+def peers_of(named: Sequence[str], variable: str = "OPSPORTAL_ISSUER_PEERS") -> set[int]:
     """User ids of the processes that may ask, out of ids and names; none named: this process's own."""
     found = set()
     for name in named:
         try:
             found.add(int(name) if name.isdecimal() else pwd.getpwnam(name).pw_uid)
         except KeyError:
-            raise SystemExit(f"OPSPORTAL_ISSUER_PEERS names {name!r}, but must name users of this host.") from None
+            raise SystemExit(f"{variable} names {name!r}, but must name users of this host.") from None
     return found or {os.geteuid()}
 
 
-def claim(path: Path) -> IO[bytes]:
+def claim(path: Path, whose: str = "issuer") -> IO[bytes]:
     """Make the socket's folder if need be and hold it as long as the file is open; ends the process where it cannot."""
     folder = path.parent
     if not folder.exists():
@@ -43,14 +43,14 @@ def claim(path: Path) -> IO[bytes]:
     found = folder.stat()
     if found.st_uid != os.geteuid() or stat.S_IMODE(found.st_mode) & 0o027:
         raise SystemExit(
-            f"{folder} holds the issuer's socket, so it must belong to the issuer's user, be written by no other and "
+            f"{folder} holds the {whose}'s socket, so it must belong to the {whose}'s user, be written by no other and "
             f"be closed to others: mode 0710, not {stat.S_IMODE(found.st_mode):04o} of user {found.st_uid}."
         )
     lock = path.with_name(path.name + ".lock").open("ab")
     try:
         fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
     except BlockingIOError:
-        raise SystemExit(f"Another issuer listens on {path}.") from None
+        raise SystemExit(f"Another {whose} listens on {path}.") from None
     return lock
 
 

@@ -12,7 +12,7 @@ import jwt
 
 from procedures.domain.providers import ProviderUnreachable, SignInRefused
 from procedures.domain.workloads import PUBLIC_PARTS
-from procedures.signon import outbound
+from procedures.signon import egress
 
 LIVE_S, AGAIN_S = 300, 10
 MOST, SMALLEST_RSA_BITS = 100, 2048
@@ -72,7 +72,7 @@ def problem(row: Mapping[str, Any]) -> str:
 
 
 def _asked(url: str) -> Sequence[jwt.PyJWK]:
-    found = outbound.get(url)
+    found = egress.get(url)
     rows = found.get("keys") if isinstance(found, dict) else None
     if not isinstance(rows, list) or len(rows) > MOST or not (usable := _usable(rows)):
         raise ProviderUnreachable("The identity provider shows no keys.")

@@ -5,9 +5,11 @@ Sources: RFC 4513 (5.1.2: a bind without password proves nothing), RFC 4514 and 
 
 from __future__ import annotations
 
+import socket
 import ssl
+import threading
 from collections.abc import Iterator, Mapping
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from typing import Any
 from urllib.parse import urlsplit
 
@@ -19,17 +21,19 @@ from ldap3.utils.dn import escape_rdn, parse_dn
 from procedures.domain.providers import ProviderUnreachable, Said, SignInRefused, attributes
 from procedures.signon import outbound
 
-WAIT_S = 8
+WAIT_S, WHOLE_S = 8, 20.0
 WRONG = "Name or password is wrong."
 Settings = Mapping[str, Any]
 
 
 class _Checked(Tls):  # type: ignore[misc]  # the library has no types
-    """TLS whose certificate OpenSSL checks against the host's name, with the signed authorities or the system's."""
+    """TLS whose certificate OpenSSL checks against the signed name, with the signed authorities or the system's."""
+
+    signed_name = ""
 
     def wrap_socket(self, connection: Any, do_handshake: bool = False) -> None:
         context = ssl.create_default_context(cadata=self.ca_certs_data)
-        connection.socket = context.wrap_socket(connection.socket, server_hostname=connection.server.host)
+        connection.socket = context.wrap_socket(connection.socket, server_hostname=self.signed_name)
 
 
 def proved(provider: Settings, *, username: str, password: str, secret: str) -> Said:
@@ -53,12 +57,14 @@ def proved(provider: Settings, *, username: str, password: str, secret: str) -> 
 
 
 def _server(settings: Settings) -> Server:
+    """The server at the very address that was judged: its name is not looked up again."""
     parts = urlsplit(settings["url"])
     encrypted = parts.scheme == "ldaps"
     port = parts.port or (636 if encrypted else 389)
-    outbound.judged(str(parts.hostname), port)
+    address = outbound.judged(str(parts.hostname), port)
     tls = _Checked(validate=ssl.CERT_REQUIRED, ca_certs_data=settings.get("ca") or None)
-    return Server(parts.hostname, port=port, use_ssl=encrypted, tls=tls, get_info=NONE, connect_timeout=WAIT_S)
+    tls.signed_name = str(parts.hostname)
+    return Server(address, port=port, use_ssl=encrypted, tls=tls, get_info=NONE, connect_timeout=WAIT_S)
 
 
 @contextmanager
@@ -75,6 +81,9 @@ def _bound(settings: Settings, server: Server, dn: str, password: str) -> Iterat
         receive_timeout=WAIT_S,
         raise_exceptions=False,
     )
+    over = threading.Timer(WHOLE_S, _cut, args=(connection,))  # however often a little comes
+    over.daemon = True
+    over.start()
     try:
         connection.open()
         if not server.ssl and not connection.start_tls():
@@ -83,7 +92,13 @@ def _bound(settings: Settings, server: Server, dn: str, password: str) -> Iterat
             raise SignInRefused(WRONG)
         yield connection
     finally:
+        over.cancel()
         connection.unbind()
+
+
+def _cut(connection: Connection) -> None:
+    with suppress(OSError, AttributeError):
+        connection.socket.shutdown(socket.SHUT_RDWR)
 
 
 def _dn(settings: Settings, server: Server, username: str, secret: str) -> str:

@@ -16,7 +16,7 @@ from urllib.parse import quote, urlencode
 import jwt
 
 from procedures.domain.providers import ProviderUnreachable, Said, SignInRefused, attributes
-from procedures.signon import keys, outbound
+from procedures.signon import egress, keys
 
 LEEWAY_S = 30
 Settings = Mapping[str, Any]
@@ -55,7 +55,7 @@ def finished(
     tokens = _exchanged(settings, answer["code"], kept["verifier"], redirect_uri, secret)
     claims = verified(settings, str(tokens.get("id_token", "")), nonce=kept["nonce"])
     if "userinfo_endpoint" in settings:
-        more = outbound.get(settings["userinfo_endpoint"], {"Authorization": f"Bearer {tokens.get('access_token')}"})
+        more = egress.get(settings["userinfo_endpoint"], {"Authorization": f"Bearer {tokens.get('access_token')}"})
         if not isinstance(more, dict) or more.get("sub") != claims["sub"]:
             raise SignInRefused("The identity provider speaks of two different people in one answer.")
         claims = {**more, **claims}
@@ -77,7 +77,7 @@ def _exchanged(settings: Settings, code: str, verifier: str, redirect_uri: str, 
     elif secret:
         pair = f"{quote(client, safe='')}:{quote(secret, safe='')}"
         headers["Authorization"] = "Basic " + base64.b64encode(pair.encode()).decode()
-    tokens = outbound.post(settings["token_endpoint"], data, headers)
+    tokens = egress.post(settings["token_endpoint"], data, headers)
     if not isinstance(tokens, dict):
         raise ProviderUnreachable("The identity provider gave no tokens.")
     return tokens

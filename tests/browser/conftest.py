@@ -25,11 +25,12 @@ from tests.web.town import PASSWORD, Town, found
 
 @dataclass
 class Portal:
-    """The town, where it is served, and a browser for each person."""
+    """The town, where it is served, a browser for each person, and the variables of its web process."""
 
     town: Town
     url: str
     browser: Browser
+    environ: dict[str, str]
 
     def page(self, name: str, *, javascript: bool = True, width: int = 1440) -> Page:
         """A page of a person who has just signed in by the form."""
@@ -83,7 +84,7 @@ def portal(fresh_database: FreshDatabase, tmp_path: Path, monkeypatch: pytest.Mo
             _wait_for(url, server, tmp_path / "web.log")
             with sync_playwright() as playwright:
                 browser = playwright.chromium.launch(executable_path=need("chromium"), args=SWITCHES)
-                yield Portal(town, url, browser)
+                yield Portal(town, url, browser, environ)
                 browser.close()
                 _let_go()
         finally:

@@ -15,6 +15,7 @@ from procedures.models import ControlChange
 from procedures.services import controls
 from tests.browser.conftest import Portal
 from tests.fixtures import identity_providers
+from tests.fixtures.way_out import egress_process
 from tests.signon.certificates import signed_by_itself
 from tests.signon.conftest import ACCOUNTS, CLIENT
 
@@ -65,6 +66,7 @@ def test_both_ways_lead_back_from_another_site_and_in(portal: Portal, tmp_path: 
     with ExitStack() as running:
         running.enter_context(openid(portal, tmp_path / "openid"))
         running.enter_context(saml(portal, tmp_path / "saml"))
+        running.enter_context(egress_process(portal.environ))
         page = portal.browser.new_context(java_script_enabled=False).new_page()
         page.goto(f"{portal.url}/login/?next=/runs/")
         seen(page, "login")

@@ -12,7 +12,15 @@ import yaml
 ROOT = Path(__file__).resolve().parent.parent.parent
 ENVIRONMENTS = ("development", "staging", "production")
 ISSUERS = tuple(f"issuer-{name}" for name in ENVIRONMENTS)
-WORKERS = ("web", "scheduler", "sequencer", "disposable", *ISSUERS, *(f"runner-{name}" for name in ENVIRONMENTS))
+WORKERS = (
+    "web",
+    "egress",
+    "scheduler",
+    "sequencer",
+    "disposable",
+    *ISSUERS,
+    *(f"runner-{name}" for name in ENVIRONMENTS),
+)
 DEFAULT = re.compile(r"\$\{[A-Z_]+:-([^}]*)\}")
 
 

@@ -21,6 +21,7 @@ from tests.fixtures.counterparts import need
 PLACE = "/opt/opsportal"
 # Volumes of several roles → owner and mode of the image's folder, which a new volume takes; held by test_image.py.
 SHARED = {"cards": (0, 0o3775), "backups": (0, 0o3775), "log-public": (10003, 0o755), "witness-policy": (10006, 0o755)}
+SHARED |= {"door-web": (10007, 0o710)}
 SHARED |= {f"door-{name}": (10021 + number, 0o710) for number, name in enumerate(ENVIRONMENTS)}
 SYSTEM = ("/usr", "/bin", "/sbin", "/lib", "/lib64", "/etc")
 

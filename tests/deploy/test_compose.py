@@ -1,4 +1,4 @@
-"""docker-compose.yml: valid, each role alone with what is its own, and the web out of reach of every target."""
+"""docker-compose.yml: valid, each role alone with what is its own, and the web out of reach of everybody else."""
 
 from __future__ import annotations
 
@@ -25,6 +25,7 @@ VOLUMES = {
     **{name: ({f"keys-{name}"}, {name}) for name in ISSUERS},
     **{f"identity-{name}": ({f"issuer-{name}"}, set()) for name in ENVIRONMENTS},
     **{f"door-{name}": ({f"issuer-{name}"}, {f"runner-{name}"}) for name in ENVIRONMENTS},
+    "door-web": ({"egress"}, {"web"}),
     "disposable": ({"keys-disposable"}, {"disposable"}),
     "log-key": ({"sequencer", "recover"}, set()),
     "database": ({"postgres"}, set()),
@@ -46,7 +47,7 @@ POOLS = {**{f"runner-{name}": name for name in ENVIRONMENTS}, "disposable": "dis
 OWNERS = {"install", "backup", "restore", "recover"}  # they migrate, dump and load whole tables
 SECRETS = {
     "secret-key": {"web"},
-    "other-secret-key": OTHERS.union(ISSUERS),
+    "other-secret-key": OTHERS.union(ISSUERS, {"egress"}),
     "database-password": {"postgres"},
     "broker-password": {"redis"},
     "database-url": OWNERS,
@@ -162,20 +163,37 @@ def test_every_container_of_ours_is_closed() -> None:
 
 def test_the_web_reaches_no_target_and_no_runner_those_of_another_environment() -> None:
     where = {name: set(row.get("networks", [])) for name, row in services().items()}
-    assert where["web"] == {"front", "data"}
     assert where["runner-production"] == {"data", "targets-production"}
     assert where["runner-staging"] == {"data", "targets-staging"}
     assert where["runner-development"] == where["disposable"] == {"data"}
     assert where["sequencer"] == where["recover"] == {"data", "witness"}
     assert where["witness"] == {"witness"}, "it reaches neither database nor broker"
     assert {tuple(where[name]) for name in ISSUERS} == {("data",)}, "who holds an authority reaches no host by itself"
-    for network in ("data", "witness", "targets-staging", "targets-production"):
+    for network in ("data", "entry", "witness", "targets-staging", "targets-production"):
         assert composed()["networks"][network] == {"internal": True}
     for name in (*ENVIRONMENTS, *ISSUERS, "disposable"):
         assert services()[f"keys-{name}"]["network_mode"] == "none", "keys are made where nobody listens"
     assert services()["witness-key"]["network_mode"] == "none"
     published = {name: row["ports"] for name, row in services().items() if "ports" in row}
-    assert published == {"web": ["127.0.0.1:8000:8000"]}
+    assert published == {"front": ["127.0.0.1:8000:8000"]}
+
+
+def test_the_web_stands_in_no_network_with_a_way_out_and_meets_nobody_there_but_what_it_needs() -> None:
+    networks = {name: set(row.get("networks", [])) for name, row in services().items()}
+    assert networks["web"] == {"entry", "data"}
+    assert all(composed()["networks"][network] == {"internal": True} for network in networks["web"])
+    assert {name for name, row in networks.items() if "entry" in row} == {"web", "front"}
+    ways_out = {name for name, row in networks.items() if row & {"outside", "front"}}
+    assert ways_out == {"scheduler", "egress", "front"}
+    front, egress, web = (services()[name] for name in ("front", "egress", "web"))
+    assert front["command"] == ["front", "--listen", "0.0.0.0:8000", "--to", "web:8000"]
+    assert not {"secrets", "volumes"} & set(front), "it carries bytes and holds nothing"
+    place = egress["environment"]["OPSPORTAL_EGRESS"]
+    assert web["environment"]["OPSPORTAL_EGRESS"] == place
+    assert mounts("egress")["door-web"] == (str(Path(place).parent), True)
+    assert mounts("web")["door-web"] == (str(Path(place).parent), False)
+    assert egress["environment"]["OPSPORTAL_EGRESS_PEERS"] == web["user"].partition(":")[0]
+    assert not [one for one in egress["secrets"] if "broker" in one], "it sends no message"
 
 
 def test_the_witness_holds_nothing_of_the_portal_and_the_sequencer_goes_by_its_policy() -> None:

@@ -190,6 +190,37 @@ for path in sys.argv[1:]:
     assert '"event": "issuer.stranger"' in engine.log("issuer-production").read_text()
 
 
+def test_web_asks_its_way_out_which_refuses_what_nobody_signed_and_answers_no_other_user(installed: Installed) -> None:
+    """The process runs as its own user, with its own login in the database: it reads the log, and writes one kind."""
+    engine = installed.engine
+    program = """
+import django
+django.setup()
+from procedures.domain.errors import OpsError
+from procedures.signon import egress
+try:
+    egress.get("https://id.example.com/jwks?stolen=x")
+except OpsError as refusal:
+    print(refusal.code)
+"""
+    environ = {**services()["web"]["environment"], "DJANGO_SETTINGS_MODULE": "opsportal.settings"}
+    told = engine.run("web", sys.executable, "-c", program, environment=environ)
+    assert told.stdout.strip() == "egress.refused", told.stdout + told.stderr
+    path = str(engine.volume("door-web") / "socket")
+    ask = "import socket, sys\nl = socket.socket(socket.AF_UNIX)\nl.connect(sys.argv[1])\nprint(len(l.recv(99)))"
+    said = []
+    for name in ("web", "scheduler", "runner-staging"):
+        user = services()[name]["user"].partition(":")[0]
+        who = ["setpriv", f"--reuid={user}", "--regid=10000", "--clear-groups", "--"]
+        done = subprocess.run([*who, "/usr/bin/python3", "-c", ask, path], capture_output=True, text=True, check=False)
+        said.append(done.stdout.strip())
+    assert said == ["32", "0", "0"]
+    log = engine.log("egress").read_text()
+    assert '"asked": "GET https://id.example.com/jwks"' in log
+    assert log.count('"event": "egress.stranger"') == 2
+    assert "permission denied" not in log
+
+
 def test_a_web_process_that_sees_a_key_refuses_to_start(installed: Installed) -> None:
     row = services()["sequencer"]
     changed = {"command": services()["web"]["command"], "environment": row["environment"]}

@@ -17,7 +17,7 @@ UNITS = sorted(FOLDER.glob("*.service"))
 EXPOSURE = {"opsportal-runner@.service": 3.2, "opsportal-disposable.service": 3.2}
 STRICT = 1.5
 SECRETS = "/etc/opsportal/secrets/"
-LOGINS = ["web", "scheduler", "sequencer", "disposable"]
+LOGINS = ["web", "scheduler", "sequencer", "egress", "disposable"]
 LOGINS += [f"{part}-{name}" for name in ("development", "staging", "production") for part in ("runner", "issuer")]
 
 
@@ -87,6 +87,17 @@ def test_an_issuer_holds_the_keys_and_its_runner_alone_reaches_it() -> None:
         assert not lines or unit.name == "opsportal-install.service"
 
 
+def test_the_web_reaches_this_machine_alone_and_its_way_out_by_a_socket() -> None:
+    web, egress = ((FOLDER / f"opsportal-{name}.service").read_text().splitlines() for name in ("web", "egress"))
+    for line in ("IPAddressDeny=any", "IPAddressAllow=localhost", "SupplementaryGroups=opsportal-egress"):
+        assert line in web, line
+    assert not [line for line in egress if line.startswith("IPAddress")], "where it goes, signed changes say"
+    assert "Environment=OPSPORTAL_EGRESS=/run/opsportal-egress/socket OPSPORTAL_EGRESS_PEERS=opsportal-web" in egress
+    assert [line for line in web if "OPSPORTAL_EGRESS=/run/opsportal-egress/socket" in line]
+    assert {"User=opsportal-egress", "RuntimeDirectory=opsportal-egress", "RuntimeDirectoryMode=0710"} <= set(egress)
+    assert "broker-url" not in "\n".join(egress), "it sends no message"
+
+
 def test_a_witness_knows_nothing_of_the_portal() -> None:
     text = (FOLDER / "opsportal-witness.service").read_text()
     for word in ("LoadCredential", "DATABASE", "BROKER", "opsportal.env", "Requires="):
@@ -116,7 +127,7 @@ def test_each_unit_has_a_user_a_folder_and_secrets_of_its_own() -> None:
         database = "database-url" if owner else f"database-url-{part}"
         broker = f"broker-url-{part.removeprefix('runner-')}" if pool else "broker-url"
         urls = {f"database-url:{SECRETS}{database}"}
-        urls |= set() if part == "issuer-%i" else {f"broker-url:{SECRETS}{broker}"}
+        urls |= set() if part in {"issuer-%i", "egress"} else {f"broker-url:{SECRETS}{broker}"}
         assert {v for v in credentials if "-url:" in v} == (set() if part == "witness" else urls), unit.name
         logins = {f"login-{one}:{SECRETS}database-url-{one}" for one in LOGINS} if owner else set()
         assert {v for v in credentials if v.startswith("login")} == logins, unit.name
@@ -128,7 +139,7 @@ def test_each_unit_has_a_user_a_folder_and_secrets_of_its_own() -> None:
         assert not [
             v for k, v in service.items() if k.startswith("Environment") and re.search("PASSWORD|_URL=|KEY=", v)
         ]
-    assert len(set(users.values())) == len(set(folders.values())) == len(UNITS) == 8
+    assert len(set(users.values())) == len(set(folders.values())) == len(UNITS) == 9
     made = re.findall(r"^u (\S+)", (FOLDER / "opsportal.sysusers.conf").read_text(), re.MULTILINE)
     named = {user.replace("%i", name) for user in users.values() for name in ("development", "staging", "production")}
     assert named == set(made)

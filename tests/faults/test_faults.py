@@ -149,7 +149,7 @@ def test_cancel_ends_a_running_step_on_the_host(site: Site) -> None:
 def second_web(site: Site) -> Iterator[Keyboard]:
     """Another web process on the same data, and Mira at it."""
     port = _free_port()
-    part = web_part(site.portal.data_dir, port)
+    part = web_part(site.portal.data_dir, port, no_tcp=False)
     web = subprocess.Popen(
         part.argv, env=site.portal.environ, cwd=ROOT, stdout=subprocess.DEVNULL, stderr=subprocess.STDOUT
     )

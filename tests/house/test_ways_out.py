@@ -1,4 +1,4 @@
-"""The web tier asks the network in one place alone: whatever else could speak to a stranger is found by its imports."""
+"""The web tier asks the egress process and nobody else: what could speak to a stranger is found by its imports."""
 
 from __future__ import annotations
 
@@ -40,8 +40,7 @@ WAYS = [
 ]
 # Module that a door can reach → what it does there. Whoever adds a row says what bounds it, and tests that.
 KNOWN = {
-    "procedures.signon.outbound": "one bounded request to an address that people signed, judged and never redirected",
-    "procedures.signon.ldap": "binds at a server that people signed, over checked TLS, judged by signon.outbound",
+    "procedures.signon.egress": "asks the egress process, at the one place that a setting names",
     "procedures.signon.saml": "reads what a browser brings; asks nobody",
     "procedures.domain.providers": "reads certificates of signed settings; asks nobody",
     "procedures.definitions.lint.tools": "shellcheck over a text, without a network of its own",
@@ -54,7 +53,8 @@ KNOWN = {
     "procedures.sandbox.launch": "starts what describes another package's actions, without a network",
     "procedures.sandbox.run": "starts what describes another package's actions, without a network",
 }
-ASKS = {"procedures.signon.outbound", "procedures.signon.ldap"}
+# What goes out for the web tier, in a process of its own.
+WAY_OUT = ("procedures.egress", "procedures.signon.outbound", "procedures.signon.ldap", "procedures.signon.discovery")
 
 
 @functools.cache
@@ -111,6 +111,7 @@ def test_the_search_sees_the_doors_and_what_is_far_from_them() -> None:
     """Else an empty search would pass."""
     assert {"procedures.web.views.signon", "procedures.services.exchanges", "procedures.signon.keys"} <= reached()
     assert ways_out("procedures.evidence.witness_client") == ["httpx"]
+    assert ways_out("procedures.signon.outbound") == ["httpcore", "socket", "ssl"]
 
 
 @pytest.mark.parametrize(
@@ -131,6 +132,19 @@ def test_no_door_imports_what_fetches_for_runners_and_keepers(room: str) -> None
     assert not met, f"a door reaches {met}"
 
 
-def test_only_sign_on_asks_and_every_other_room_goes_through_it() -> None:
-    users = {name for name in reached() if {"procedures.signon.outbound"} & modules()[name]}
-    assert {name.rpartition(".")[0] for name in users - ASKS} <= {"procedures.signon"}, users
+def test_no_door_imports_what_asks_for_it_and_sign_on_alone_hands_its_questions_on() -> None:
+    assert not [name for name in reached() if name.startswith(WAY_OUT)]
+    users = {name for name in reached() if "procedures.signon.egress" in modules()[name]}
+    rooms = {name.rpartition(".")[0] for name in users}
+    assert rooms == {"procedures.signon", "procedures.web.views", "procedures.api"}, users
+    assert {name for name in users if not name.startswith("procedures.signon")} == {
+        "procedures.web.views.signon",
+        "procedures.api.health",
+    }
+
+
+def test_the_egress_process_goes_where_the_log_says_and_reads_no_table_of_it() -> None:
+    """Its list comes from signed events; the rows that a web process writes are not read."""
+    names = {name for module in modules() if module.startswith("procedures.egress") for name in modules()[module]}
+    assert "procedures.issuer.replay.replay" in names
+    assert not {name for name in names if name.startswith("procedures.models")}

@@ -126,7 +126,7 @@ def test_folder_with_a_long_path_still_has_a_broker(tmp_path: Path) -> None:
 
 def test_web_part_answers_on_the_loopback_address(data_dir: Path) -> None:
     probe = Portal(data_dir)
-    with Portal(data_dir, port=probe.port, parts=[web_part(data_dir, probe.port)]) as portal:
+    with Portal(data_dir, port=probe.port, parts=[web_part(data_dir, probe.port, no_tcp=True)]) as portal:
         assert is_alive(portal.pid("web"))
         assert portal.environ["OPSPORTAL_PROFILE"] == "embedded"
 

@@ -70,7 +70,7 @@ def openid(tmp_path_factory: pytest.TempPathFactory) -> Iterator[OpenId]:
 
 
 @pytest.fixture
-def world(db: None) -> World:
+def world(db: None, way_out: str) -> World:
     return new_world()
 
 

@@ -103,7 +103,7 @@ def test_a_document_that_is_anothers_or_lacks_something_makes_no_object(
 
 def test_neither_a_redirect_nor_an_open_address_nor_nonsense_is_followed(corp: Corp) -> None:
     corp.status, corp.headers = 302, {"Location": f"{corp.issuer}/elsewhere"}
-    assert "answered 302" in corp.discover().output
+    assert "sends whoever asks elsewhere (302)" in corp.discover().output
     corp.status, corp.document = 200, ["a list"]
     assert "answers with no document" in corp.discover().output
     for issuer in ("http://id.example.com", "https://user:pw@id.example.com", "ftp://x", "corp"):

@@ -88,7 +88,7 @@ def issuer(running: Issuer) -> Issuer:
 
 
 @pytest.fixture
-def plant(db: None, settled: Settled, issuer: Issuer) -> Iterator[Plant]:
+def plant(db: None, settled: Settled, issuer: Issuer, way_out: str) -> Iterator[Plant]:
     world, robot, olga = settled(furnished)
     mark = access.caller.set(None)
     yield Plant(world, issuer, robot, olga)

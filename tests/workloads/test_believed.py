@@ -18,6 +18,7 @@ from procedures.issuer.replay import replay
 from procedures.models import Environment, PortalSetting, Run, TrustedIssuer, WorkloadRule
 from procedures.services import approvals, controls
 from procedures.services.unit import SecondPersonRequired
+from procedures.signon import keys
 from tests.evidence.test_asserted import written
 from tests.fixtures.token_issuer import GITHUB
 from tests.workloads.conftest import Plant, ask, said
@@ -40,8 +41,8 @@ def test_a_run_of_a_standing_rule_is_lent_what_it_needs(trusted: Plant) -> None:
 
 
 def test_an_issuer_and_a_rule_that_sql_wrote_with_their_events_lend_nothing(plant: Plant) -> None:
-    """The door believes the tables; the issuer believes signatures (H1)."""
-    issuer, rule = plant.issuer.object(), plant.made()
+    """The door believes the tables; the issuer believes signatures (H1), and so does the way out (H30)."""
+    issuer, rule = plant.issuer.pinned(), plant.made()
     row = TrustedIssuer.objects.create(name="ci", url=issuer["issuer"], object=issuer, since_at=now())
     named = {"account": plant.robot, "made_by": plant.olga}
     WorkloadRule.objects.create(name="deploy", issuer=row, object=rule, since_at=now(), **named)
@@ -174,3 +175,19 @@ def test_the_page_says_what_a_rule_does_before_anybody_signs(trusted: Plant) -> 
     assert "repository_id = 74" in own, "an owner sees the rules of the own account"
     ned.force_login(trusted.world.person("ned"), backend="procedures.access.backend.PasswordBackend")
     assert "repository_id = 74" not in ned.get("/access/workloads/").content.decode()
+
+
+def test_an_issuer_that_sql_wrote_with_its_event_is_not_even_asked_for_its_keys(plant: Plant) -> None:
+    issuer, rule = plant.issuer.object(), plant.made()
+    row = TrustedIssuer.objects.create(name="ci", url=issuer["issuer"], object=issuer, since_at=now())
+    named = {"account": plant.robot, "made_by": plant.olga}
+    WorkloadRule.objects.create(name="deploy", issuer=row, object=rule, since_at=now(), **named)
+    written("trusted_issuer", issuer)
+    assert plant.exchange(plant.issuer.token(GITHUB)).status_code == 503
+    assert plant.issuer.asked == []
+    [refused] = said("egress.refused")
+    assert (refused["asked"], refused["count"]) == (f"GET {issuer['jwks_uri']}", 1)
+    keys._kept.clear()
+    plant.world.confirmed("trusted_issuer", issuer)
+    plant.world.confirmed("workload_rule", rule)
+    assert plant.exchange(plant.issuer.token(GITHUB)).status_code == 200

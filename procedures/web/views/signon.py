@@ -21,7 +21,7 @@ from procedures.domain.errors import NotFound
 from procedures.domain.providers import ProviderUnreachable, Said, SignInRefused
 from procedures.models import IdentityProvider
 from procedures.services import identities, identity_providers, open_sessions, sessions
-from procedures.signon import oidc
+from procedures.signon import egress, oidc
 from procedures.web.doors import entered, page, person_of, show, status_of
 
 if TYPE_CHECKING:
@@ -110,11 +110,9 @@ def _directory(request: HttpRequest, provider: IdentityProvider) -> HttpResponse
 
 
 def _in_directory(provider: IdentityProvider, username: str, password: str, mark: str) -> Said:
-    from procedures.signon import ldap  # slow to import, and few portals have a directory
-
     secret = identity_providers.secret_of(provider.name)
     try:
-        return ldap.proved(provider.object, username=username, password=password, secret=secret)
+        return egress.in_directory(provider.name, username=username, password=password, secret=secret)
     except SignInRefused as problem:
         identities.refused(provider, problem.message, at=now(), verb=mark)
         raise

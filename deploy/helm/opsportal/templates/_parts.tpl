@@ -18,10 +18,13 @@ but the one that holds their socket. */ -}}
     - {name: OPSPORTAL_REVIEW_PROFILE, value: {{ .root.Values.reviewProfile | default "team" | quote }}}
     - {name: OPSPORTAL_DATA_DIR, value: /var/lib/opsportal/data}
     - {name: DATABASE_URL_FILE, value: /run/secrets/opsportal/database-url}
-    {{- if not .beside }}
+    {{- if not (or .beside .outward) }}
     - {name: OPSPORTAL_BROKER_URL_FILE, value: /run/secrets/opsportal/broker-url}
     {{- end }}
     - {name: OPSPORTAL_SECRET_KEY_FILE, value: /run/secrets/opsportal/secret-key}
+    {{- if .sealed }}
+    - {name: OPSPORTAL_EGRESS_KEY_FILE, value: /run/secrets/opsportal/egress-key}
+    {{- end }}
     {{- if .mail }}
     - {name: OPSPORTAL_SMTP_URL_FILE, value: /run/secrets/opsportal/smtp-url}
     {{- end }}
@@ -58,7 +61,8 @@ but the one that holds their socket. */ -}}
     - {{ toJson . }}
     {{- end }}
 {{- end }}
-{{- /* A pod of one role, restricted. `role`, `user`, `args`, `mounts`, `volumes`, `secret` (of OPSPORTAL_SECRET_KEY). */ -}}
+{{- /* A pod of one role, restricted. `role`, `user`, `args`, `mounts`, `volumes`, `secret` (of OPSPORTAL_SECRET_KEY);
+`sealed`: web and its way out, which share a key; `outward`: the latter, which sends no message. */ -}}
 {{- define "opsportal.pod" -}}
 {{- $cells := and .cells .root.Values.cells.enabled -}}
 {{- $login := ternary .role "owner" (and .root.Values.database.roles (ne .role "install")) -}}
@@ -91,7 +95,12 @@ volumes:
       defaultMode: 0440
       sources:
         - secret: {name: {{ .root.Values.secrets.databaseUrls.name }}, items: [{key: {{ $login }}, path: database-url}]}
+        {{- if not .outward }}
         - secret: {name: {{ .root.Values.secrets.brokerUrls.name }}, items: [{key: {{ ternary "sends" .role $sender }}, path: broker-url}]}
+        {{- end }}
+        {{- if .sealed }}
+        - secret: {name: {{ .root.Values.secrets.egressKey.name }}, items: [{key: {{ .root.Values.secrets.egressKey.key }}, path: egress-key}]}
+        {{- end }}
         - secret: {name: {{ .secret.name }}, items: [{key: {{ .secret.key }}, path: secret-key}]}
         {{- if .mail }}
         - secret: {name: {{ .root.Values.secrets.smtpUrl.name }}, items: [{key: {{ .root.Values.secrets.smtpUrl.key }}, path: smtp-url}]}
