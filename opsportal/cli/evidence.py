@@ -9,7 +9,7 @@ from urllib.parse import urlencode
 import click
 
 from opsportal.cli import evidence_requests, receipts
-from opsportal.cli.portal import ask, download, run_id, show
+from opsportal.cli.portal import FAILED, ask, download, run_id, show
 from opsportal.cli.terminal import told_json
 
 LIST = "/api/v1/evidence/populations/"
@@ -221,9 +221,14 @@ def _moment(text: str | None, rest: str) -> str | None:
 
 
 @evidence.command()
-def key() -> None:
+@click.option("--mldsa", is_flag=True, help="The second one, which signs with ML-DSA-44 what packs keep.")
+def key(mldsa: bool) -> None:
     """The log's public key, to be compared by another way."""
-    click.echo(ask("GET", "/api/v1/evidence/log/")["log_key"])
+    found = ask("GET", "/api/v1/evidence/log/")["mldsa_key" if mldsa else "log_key"]
+    if not found:
+        click.echo("This log has no ML-DSA-44 key: its sequencer's libraries cannot sign with one.", err=True)
+        raise SystemExit(FAILED)
+    click.echo(found)
 
 
 @evidence.command("rotate-key")

@@ -20,6 +20,7 @@ from procedures.domain.errors import NotFound
 from procedures.evidence import proofs, receipts
 from procedures.evidence.models import Checkpoint, Event
 from procedures.evidence.pulse import pulse
+from procedures.evidence.retained import published
 from procedures.evidence.witnessed import witnessed
 from procedures.models import LegalHold
 from procedures.queries import auditing, populations, storage
@@ -74,7 +75,8 @@ class Log(Door):
         access.require(self.actor, "audit", at=now())
         last = Checkpoint.objects.order_by("-size").first()
         found = witnessed(now())
-        said = {"log_key": exports.log_key(), "checkpoint": last.note if last else None}
+        keys = {"log_key": exports.log_key(), "mldsa_key": published()}
+        said = {**keys, "checkpoint": last.note if last else None}
         health = {"health": shapes.pulse(pulse(now())), "storage": _storage(now())}
         return Response({**said, **health, "size": last.size if last else 0, "witnessed": shapes.witnessed(found)})
 

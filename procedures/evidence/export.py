@@ -26,6 +26,7 @@ from procedures.evidence.models import Checkpoint, Event, Leaf, Outbox
 from procedures.evidence.proofs import proof_bytes
 from procedures.evidence.record import record
 from procedures.evidence.reigns import require
+from procedures.evidence.retained import line_under, published
 from procedures.evidence.sampling import drawn
 from procedures.evidence.staging import Staging
 from procedures.evidence.stored import Log
@@ -80,7 +81,7 @@ def export_pack(
                 if attempt < 2:  # a value was erased meanwhile: a later checkpoint holds that it was
                     continue
                 raise
-            note = note_with_lines(checkpoint, _keys(policy))
+            note = note_with_lines(checkpoint, _keys(policy)) + line_under(checkpoint)
             staging.put("log/checkpoint.end", [note.encode()])
             stamps = anchored(checkpoint)
             for row in stamps:
@@ -89,6 +90,8 @@ def export_pack(
             manifest = _manifest(staging, reading, wanted, sampled, exporter, at)
             if policy is not None:  # whose lines may stand under its notes; what they count for is the reader's affair
                 manifest["witnesses"] = sorted(policy.witnesses.values())
+            if long := published():  # a line of it may stand there too
+                manifest["mldsa"] = long
             staging.put("manifest.json", [canon(manifest)])
             event = _made(manifest, exporter, at)
             staging.put("export.tlog-proof", [_proof(event)])
@@ -210,4 +213,5 @@ def _proof(event: Event) -> bytes:
             raise NotSequenced(f"The log did not take the export's event within {WAIT_S:.0f} s.")
         time.sleep(0.1)
     policy = public_policy()
-    return proof_bytes(leaf, require(_cosigned(checkpoint, policy)), _keys(policy))
+    under = require(_cosigned(checkpoint, policy))
+    return proof_bytes(leaf, under, _keys(policy)) + line_under(under).encode()

@@ -108,6 +108,21 @@ class Anchor(models.Model):
     at = models.DateTimeField()
 
 
+class Retained(models.Model):
+    """The log's own ML-DSA-44 line under a checkpoint that packs keep."""
+
+    checkpoint = models.OneToOneField(Checkpoint, on_delete=models.PROTECT, primary_key=True, related_name="retained")
+    line = models.TextField()
+    at = models.DateTimeField()
+
+
+class RetainState(models.Model):
+    """One row, where the log has an ML-DSA-44 key: the size of the checkpoint that an export wishes signed with it."""
+
+    id = models.PositiveSmallIntegerField(primary_key=True)
+    wished_size = models.BigIntegerField(default=0)
+
+
 class AnchorState(models.Model):
     """One row where the portal has an authority: which checkpoint an export wishes stamped, and what is wrong."""
 

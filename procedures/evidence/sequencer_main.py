@@ -61,18 +61,23 @@ def _go_on(sequencer: Sequencer, witnesses: Submitting | None, stop: threading.E
     from django.conf import settings
 
     from opsportal import alive
-    from procedures.evidence import moments, turning
+    from procedures.evidence import moments, retained, turning
     from procedures.evidence.anchoring import Anchoring, anchoring
     from procedures.evidence.mirroring import Mirroring, mirroring
     from procedures.evidence.sequence import run_forever
 
+    path = Path(settings.OPSPORTAL_EVIDENCE_KEY_FILE)
+    keeps = retained.retaining(path, sequencer.key.verifier)
+
     def round_done() -> None:
         alive.touch(settings.OPSPORTAL_ALIVE_FILE)
+        if keeps is not None:
+            keeps.once(moments.database_now())
         if witnesses is not None:
             witnesses.nudge()
 
     def turned() -> bool:
-        return turning.turn(sequencer, Path(settings.OPSPORTAL_EVIDENCE_KEY_FILE), moments.database_now())
+        return turning.turn(sequencer, path, moments.database_now())
 
     beside: list[Anchoring | Mirroring] = [one for one in (anchoring(), mirroring()) if one is not None]
     for one in beside:

@@ -9,7 +9,14 @@ from django.db.backends.base.base import BaseDatabaseWrapper
 
 from procedures.domain.guards import closed
 
-FIXED = ("evidence_event", "evidence_leaf", "evidence_checkpoint", "evidence_cosignature", "evidence_anchor")
+FIXED = (
+    "evidence_event",
+    "evidence_leaf",
+    "evidence_checkpoint",
+    "evidence_cosignature",
+    "evidence_anchor",
+    "evidence_retained",
+)
 
 
 def fixed(connection: BaseDatabaseWrapper) -> list[str]:

@@ -17,7 +17,7 @@ from django.conf import settings
 from django.db import transaction
 
 from procedures.domain.errors import OpsError
-from procedures.evidence import known, verify
+from procedures.evidence import known, retained, verify
 from procedures.evidence.models import Event
 from procedures.evidence.notes import LogKey, load_key
 from procedures.evidence.record import record
@@ -49,6 +49,8 @@ def ask(path: Path, name: str, *, reason: str, by: str) -> LogKey:
     if path.stat().st_uid != os.geteuid():
         raise NotTurned(f"{path} belongs to another user, whose sequencer could not read a key of yours.")
     made = load_key(coming, name)
+    if path.with_suffix(retained.SUFFIX).exists():
+        retained.load_long(path.with_suffix(COMING + retained.SUFFIX), name)
     if not order.exists():
         written = path.with_suffix(".turn-new")
         written.write_text(json.dumps({"reason": reason, "by": by}))
@@ -81,6 +83,9 @@ def turn(sequencer: Sequencer, path: Path, at: datetime) -> bool:
             "reason": said["reason"],
             "by": said["by"],
         }
+        if path.with_suffix(COMING + retained.SUFFIX).exists():
+            long = retained.load_long(path.with_suffix(COMING + retained.SUFFIX), sequencer.key.name)
+            facts |= {"mldsa": long.verifier} if long else {}
         event = record(KIND, actor=None, at=at, facts=facts)
         frontier, note = sequencer.take(last, [event], at, by=coming)
     sequencer.publish(frontier, note)
@@ -106,6 +111,10 @@ def settle(path: Path, name: str) -> None:
         for there in (public / "evidence.pub", path.with_suffix(".pub")):
             known.publish(there.with_suffix(f".turned-{facts['size']}.pub"), facts["former"] + "\n")
         publish()
+        long = path.with_suffix(COMING + retained.SUFFIX)
+        if long.exists():
+            known.publish(public / f"mldsa.turned-{facts['size']}.pub", retained.published() + "\n")
+            long.replace(path.with_suffix(retained.SUFFIX))
         coming.replace(path)
     if not coming.exists():
         path.with_suffix(ORDER).unlink(missing_ok=True)

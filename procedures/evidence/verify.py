@@ -549,6 +549,117 @@ def vkey(text: str) -> tuple[str, str, int, bytes]:
     return name, mark, raw[0], raw[1:]
 
 
+# --- ML-DSA-44 (FIPS 204), verification alone ----------------------------------------------------------------------
+
+MQ, MK, ML, GAMMA1, GAMMA2, BETA, OMEGA = 8380417, 4, 4, 1 << 17, (8380417 - 1) // 88, 78, 80
+ZETAS = [pow(1753, int(format(i, "08b")[::-1], 2), MQ) for i in range(256)]
+Poly = list[int]
+
+
+def _ntt(poly: Poly) -> Poly:
+    w, m, size = list(poly), 0, 128
+    while size:
+        for start in range(0, 256, 2 * size):
+            m += 1
+            zeta = ZETAS[m]
+            for j in range(start, start + size):
+                t = zeta * w[j + size] % MQ
+                w[j + size], w[j] = (w[j] - t) % MQ, (w[j] + t) % MQ
+        size //= 2
+    return w
+
+
+def _ntt_back(poly: Poly) -> Poly:
+    w, m, size = list(poly), 256, 1
+    while size < 256:
+        for start in range(0, 256, 2 * size):
+            m -= 1
+            zeta = MQ - ZETAS[m]
+            for j in range(start, start + size):
+                t = w[j]
+                w[j], w[j + size] = (t + w[j + size]) % MQ, zeta * (t - w[j + size]) % MQ
+        size *= 2
+    return [8347681 * one % MQ for one in w]
+
+
+def _fields(data: bytes, bits: int) -> Poly:
+    """256 numbers of so many bits each, the lowest bits first."""
+    whole = int.from_bytes(data, "little")
+    return [whole >> at * bits & (1 << bits) - 1 for at in range(256)]
+
+
+def _sampled(seed: bytes) -> Poly:
+    """RejNTTPoly."""
+    found: Poly = []
+    for size in itertools.count(840, 168):  # whole blocks of SHAKE128; five are nearly always enough
+        data = hashlib.shake_128(seed).digest(size)
+        found = [data[i] | data[i + 1] << 8 | (data[i + 2] & 127) << 16 for i in range(0, size, 3)]
+        found = [one for one in found if one < MQ][:256]
+        if len(found) == 256:
+            break
+    return found
+
+
+def _ball(seed: bytes) -> Poly:
+    """SampleInBall: 39 coefficients of 1 or -1."""
+    data = hashlib.shake_256(seed).digest(1088)
+    signs, at, c = int.from_bytes(data[:8], "little"), 8, [0] * 256
+    for i in range(256 - 39, 256):
+        while data[at] > i:
+            at += 1
+        c[i], c[data[at]] = c[data[at]], 1 - 2 * (signs & 1)
+        signs, at = signs >> 1, at + 1
+    return c
+
+
+def _hints(data: bytes) -> list[set[int]] | None:
+    """HintBitUnpack: in its one form, or None."""
+    found, at = [], 0
+    for end in data[OMEGA:]:
+        if not at <= end <= OMEGA or any(data[i] >= data[i + 1] for i in range(at, end - 1)):
+            return None
+        found.append(set(data[at:end]))
+        at = end
+    return None if any(data[at:OMEGA]) else found
+
+
+def _hinted(r: int, hint: bool) -> int:
+    """UseHint: the high part of r, moved by one where the hint says so."""
+    low = r % (2 * GAMMA2)
+    low -= 2 * GAMMA2 if low > GAMMA2 else 0
+    high = 0 if r - low == MQ - 1 else (r - low) // (2 * GAMMA2)
+    low -= r - low == MQ - 1
+    return high if not hint else (high + 1) % 44 if low > 0 else (high - 1) % 44
+
+
+@functools.lru_cache(maxsize=4)
+def _mldsa_key(public: bytes) -> tuple[list[list[Poly]], list[Poly], bytes]:
+    """(the matrix, t1 * 2^13, both as transforms; the hash of the key)."""
+    matrix = [[_sampled(public[:32] + bytes((s, r))) for s in range(ML)] for r in range(MK)]
+    t1 = [_ntt([one << 13 for one in _fields(public[32 + 320 * r : 352 + 320 * r], 10)]) for r in range(MK)]
+    return matrix, t1, hashlib.shake_256(public).digest(64)
+
+
+def mldsa44(public: bytes, message: bytes, signature: bytes, context: bytes = b"") -> bool:
+    """Whether an ML-DSA-44 key of 1,312 bytes signed a message: FIPS 204, algorithms 3 and 8."""
+    if len(public) != 1312 or len(signature) != 2420 or len(context) > 255:
+        return False
+    z = [[GAMMA1 - one for one in _fields(signature[32 + 576 * s : 608 + 576 * s], 18)] for s in range(ML)]
+    hints = _hints(signature[2336:])
+    if hints is None or max(abs(one) for poly in z for one in poly) >= GAMMA1 - BETA:
+        return False
+    matrix, t1, hashed = _mldsa_key(public)
+    mu = hashlib.shake_256(hashed + b"\0" + bytes([len(context)]) + context + message).digest(64)
+    c, lent, high = _ntt(_ball(signature[:32])), [_ntt(poly) for poly in z], 0
+    at = 0
+    for r in range(MK):
+        w = [sum(row[i] * poly[i] for row, poly in zip(matrix[r], lent)) - c[i] * t1[r][i] for i in range(256)]
+        for i, one in enumerate(_ntt_back([one % MQ for one in w])):
+            high |= _hinted(one, i in hints[r]) << at
+            at += 6
+    return hashlib.shake_256(mu + high.to_bytes(MK * 192, "little")).digest(32) == signature[:32]
+
+
 class Policy:
     """A C2SP tlog-policy: logs, witnesses, and which of these together are a quorum."""
 
@@ -660,12 +771,16 @@ def open_note(member: str, note: str, key: str, witnesses: Collection[str]) -> t
         raise Failed(member, why, 1 if first[0] == name else 2)
     if not ed25519(public, message, first[2]):
         raise Failed(member, "the signature is not by the log's key")
-    known = {vkey(one)[:2]: one for one in witnesses if vkey(one)[2] == 4}
+    known = {vkey(one)[:2]: one for one in witnesses if vkey(one)[2] in (4, 6)}
     cosigned: dict[str, int] = {}
+    long: dict[str, bytes] = {}
     for line in lines[1:]:
         who, mark, signature = note_line(member, line)
         cosigner = known.get((who, mark))
-        if cosigner is None or cosigner in cosigned or len(signature) != 72:
+        if cosigner and vkey(cosigner)[2] == 6 and cosigner not in long:
+            long[cosigner] = signature
+            continue
+        if cosigner is None or cosigner in {**cosigned, **long} or len(signature) != 72:
             raise Failed(member, "has a line of %s that is unknown, doubled or no cosignature" % who[:120], 2)
         at = int.from_bytes(signature[:8], "big")
         said = b"cosignature/v1\ntime %d\n" % at + message
@@ -680,7 +795,26 @@ def open_note(member: str, note: str, key: str, witnesses: Collection[str]) -> t
         raise Failed(member, "is not a checkpoint", 2)
     if plain != text or rows[0] != name or len(root) != 32:
         raise Failed(member, "is not a checkpoint of this log", 2)
+    for one, signature in long.items():
+        if not long_signed(vkey(one)[0], vkey(one)[3], signature, (rows[0], size, root)):
+            raise Failed(member, "the ML-DSA-44 signature of %s does not hold" % vkey(one)[0][:120])
+        cosigned[one] = int.from_bytes(signature[:8], "big")
     return rows[0], size, root, cosigned
+
+
+def subtree(cosigner: str, at: int, origin: str, size: int, root: bytes) -> bytes:
+    """What an ML-DSA-44 cosignature of a checkpoint signs (C2SP tlog-cosignature, cosigned_message)."""
+    names = [bytes([len(one.encode())]) + one.encode() for one in (cosigner, origin)]
+    return b"subtree/v1\n\0" + names[0] + struct.pack(">Q", at) + names[1] + struct.pack(">QQ", 0, size) + root
+
+
+def long_signed(name: str, public: bytes, signature: bytes, head: tuple[str, int, bytes]) -> bool:
+    """Whether an ML-DSA-44 key cosigned a checkpoint, whose `head` is (origin, size, root)."""
+    origin, size, root = head
+    if len(signature) != 8 + 2420 or not 0 < len(name.encode()) < 256 or not 0 < len(origin.encode()) < 256:
+        return False
+    at = int.from_bytes(signature[:8], "big")
+    return at <= LATEST and mldsa44(public, subtree(name, at, origin, size, root), signature[8:])
 
 
 TURN = "opsportal key turned v1"
@@ -2431,7 +2565,7 @@ def check_files(pack: Pack) -> Row:
 def check_form(pack: Pack, manifest: Row) -> None:
     """A manifest of form 2 says what it must and nothing else, and no member is of an unknown kind."""
     member, wanted, sample = "manifest.json", manifest["filter"], manifest["sample"]
-    if set(manifest) - {"witnesses"} != SAID or set(manifest["range"]) != {"start", "end"}:
+    if set(manifest) - {"witnesses", "mldsa"} != SAID or set(manifest["range"]) != {"start", "end"}:
         raise Failed(member, "holds other fields than a manifest of its form", 2)
     if not set(wanted) <= set(FILTERS) or not all(type(one) is str for one in wanted.values()):
         raise Failed(member, "has a filter that this verifier does not know: take a newer one", 2)
@@ -2493,6 +2627,20 @@ def named_witnesses(manifest: Row) -> list[str]:
     if not sound:
         raise Failed("manifest.json", "names witnesses that are none", 2)
     return list(named)
+
+
+def named_mldsa(manifest: Row) -> list[str]:
+    """The ML-DSA-44 key of the log that the pack itself names: a line of it must hold, and counts for nothing."""
+    if "mldsa" not in manifest:
+        return []
+    try:
+        name, _, kind, raw = vkey(manifest["mldsa"])
+        sound = kind == 6 and len(raw) == 1312 and manifest["mldsa"] == manifest["mldsa"].strip() and bool(name)
+    except (ValueError, TypeError, AttributeError, IndexError):
+        sound = False
+    if not sound:
+        raise Failed("manifest.json", "names an ML-DSA-44 key that is none", 2)
+    return [manifest["mldsa"]]
 
 
 def read_log(pack: Pack, manifest: Row) -> Reading:
@@ -2628,10 +2776,11 @@ def verify(
     roots: str | None = None,
     turns: Turns | None = None,
     receipts: Mapping[str, bytes] | None = None,
+    mldsa: str | None = None,
 ) -> Row:
     """Check a whole pack, given as bytes or as a seekable file. `policy` says which witnesses the reader trusts,
     `roots` is a file with the certificates that time stamps must lead to, `turns` are changes of the log's key that
-    the reader knows from elsewhere, `receipts` is what people were handed.
+    the reader knows from elsewhere, `receipts` is what people were handed, `mldsa` the log's ML-DSA-44 key.
 
     Returns a dict of what was found; raises Failed.
     """
@@ -2647,11 +2796,16 @@ def verify(
     authority = reading.story.authority
     policy = policy or Policy()
     trusted = list(policy.witnesses.values())
-    known = sorted({*trusted, *named_witnesses(manifest)})
+    long = {*named_mldsa(manifest), *([mldsa] if mldsa else [])}
+    known = sorted({*trusted, *named_witnesses(manifest), *long})
     turns = told_turns(authority, turns or Turns())
     cosigned = check_end(pack, manifest, reading.headers.tree.root(), key, known, turns)
     later = check_proof(pack, manifest, key, known, turns)
     level = "INTACT" if key is None else "WITNESSED" if policy.met(cosigned) and policy.met(later) else "SIGNED"
+    both = [one for one in long if one in cosigned and one in later]
+    if mldsa and key is not None and mldsa not in both:
+        raise Failed("log/checkpoint.end", "carries no ML-DSA-44 signature by the key that you gave", 3)
+    cosigned = {one: at for one, at in cosigned.items() if one not in long}
     stamps = check_anchors(pack, roots)
     if level == "WITNESSED" and any(one["sound"] for one in stamps):
         level = "TIMESTAMPED"
@@ -2683,6 +2837,7 @@ def verify(
         "witnesses": [
             {"name": vkey(one)[0], "at": _when(at), "trusted": one in trusted} for one, at in sorted(cosigned.items())
         ],
+        "mldsa": [{"name": vkey(one)[0], "mark": vkey(one)[1], "trusted": one == mldsa} for one in sorted(both)],
         "stamps": stamps,
         "samples": len(reading.samples.drawn),
         "unread": [name for name in DERIVED if name in pack.places],
@@ -2705,6 +2860,9 @@ def told(found: Row) -> str:
     for row in found["witnesses"]:
         counts = "" if row["trusted"] else "; you did not give this key, so it counts for nothing"
         rows.append("Cosigned by %s at %s UTC%s." % (row["name"], row["at"], counts))
+    for row in found["mldsa"]:
+        counts = "" if row["trusted"] else "; you did not give this key (--mldsa-key), so it counts for nothing"
+        rows.append("Signed with ML-DSA-44 beside Ed25519 by %s+%s%s." % (row["name"], row["mark"], counts))
     for row in found["stamps"]:
         counts = "" if row["sound"] else "; that is what it says, its signature was not checked (--tsa-roots, openssl)"
         rows.append("Time stamp of %s UTC%s." % (row["at"], counts))
@@ -2807,6 +2965,7 @@ def main(argv: list[str]) -> int:
     parser = argparse.ArgumentParser(prog="verify.py", description=__doc__.split("\n")[0])
     parser.add_argument("pack")
     parser.add_argument("--log-key", help="the log's key as text, or a file that holds it")
+    parser.add_argument("--mldsa-key", help="the log's ML-DSA-44 key, or a file that holds it: it must have signed too")
     parser.add_argument("--witness-key", action="append", help="a witness's key that you trust; may repeat")
     parser.add_argument("--quorum", type=int, help="how many of these witnesses are enough [all of them]")
     parser.add_argument("--policy", help="instead: a C2SP tlog-policy file")
@@ -2824,6 +2983,9 @@ def main(argv: list[str]) -> int:
         given = parser.parse_args(argv)
         key, policy = trust(given)
         turns = known_turns(given.turns)
+        mldsa = key_in(given.mldsa_key) if given.mldsa_key else None
+        if mldsa and (vkey(mldsa)[2] != 6 or not key):
+            raise ValueError("--mldsa-key is not of type 06 (ML-DSA-44), or stands without the log's key")
         receipts = {}
         for name in given.receipt:
             with open(name, "rb") as file:
@@ -2843,7 +3005,7 @@ def main(argv: list[str]) -> int:
                 one = verify_receipt if begins.startswith(b"{") else verify_entry
                 found = one(pack.read(), key, given.require, policy, turns)
             else:
-                found = verify(pack, key, given.require, policy, given.tsa_roots, turns, receipts)
+                found = verify(pack, key, given.require, policy, given.tsa_roots, turns, receipts, mldsa)
                 for line in decided(pack) if given.codes and not given.json else ():
                     print(line)
     except Failed as problem:

@@ -84,7 +84,8 @@ def readable_keys() -> list[Path]:
 
 
 def _private_keys() -> list[Path]:
-    named = [Path(settings.OPSPORTAL_EVIDENCE_KEY_FILE), Path(settings.OPSPORTAL_RUNNER_KEY_FILE)]
+    log_key = Path(settings.OPSPORTAL_EVIDENCE_KEY_FILE)
+    named = [log_key, log_key.with_suffix(".mldsa"), Path(settings.OPSPORTAL_RUNNER_KEY_FILE)]
     try:
         kept = sorted(Path(settings.OPSPORTAL_KEYS_DIR).iterdir())
     except OSError:

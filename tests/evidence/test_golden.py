@@ -30,3 +30,11 @@ def test_no_kept_pack_verifies_with_a_byte_changed(release: str) -> None:
 
 def test_both_forms_are_kept() -> None:
     assert {"form-1", "form-2"} <= set(releases())
+
+
+def test_a_kept_pack_has_both_signatures_and_follows_a_changed_key() -> None:
+    found = {name: verify.verify(data, said["log_key"]) for name, data, said in kept("form-2-mldsa")}
+    assert {name: (len(row["mldsa"]), len(row["turned"])) for name, row in found.items()} == {
+        "mldsa.zip": (1, 0),
+        "mldsa-and-a-turned-key.zip": (1, 1),
+    }

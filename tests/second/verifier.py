@@ -73,6 +73,9 @@ def judged(data: bytes, log_key: str, witnesses: list[str]) -> str:
     named = manifest["witnesses"]
     need(named == sorted(set(named)) and all(log.key_of(one)[2] == 4 for one in named), "no witnesses")
     known = sorted({*witnesses, *named})
+    long = [manifest["mldsa"]] if "mldsa" in manifest else []
+    need(all(log.key_of(one)[2] == 6 for one in long), "no ML-DSA-44 key")
+    known += long
     size, top, first = log.opened(members["log/checkpoint.end"], log_key, known)
     need(size == len(lines) and top == log.root([log.leaf(line) for line in lines]), "another root")
     digest = hashlib.sha256(members["manifest.json"]).hexdigest()

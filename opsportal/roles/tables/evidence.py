@@ -39,6 +39,8 @@ TABLES = (
         sequencer=f"{COUNT} delete",
         reader=READ,
     ),
+    Table("evidence_retained", web=READ, scheduler=READ, sequencer=ADD, reader=READ),
+    Table("evidence_retainstate", web="select update(wished_size)", sequencer=f"{COUNT} delete", reader=READ),
     Table("evidence_logcheck", web=READ, scheduler=ADD, reader=READ),
     Table("evidence_witnesscontact", web=READ, scheduler=READ, sequencer=f"{COUNT} delete", reader=READ),
     Table("evidence_runcounter", Within.COUNTED, web=COUNT, scheduler=COUNT, pool=COUNT, issuer=COUNT),

@@ -32,6 +32,7 @@ function sentences(found) {
     `Break-glass: ${glass.used}, ${glass.unreviewed} unreviewed.`,
   ];
   for (const one of found.stamps) rows.push(`Time stamp of ${one.at} UTC; that is what it says. This page does not judge who signed it: verify.py --tsa-roots does.`);
+  for (const one of found.mldsa) rows.push(`Signed with ML-DSA-44 beside Ed25519 by ${one.name}+${one.mark}${one.trusted ? "." : "; you did not give this key, so it counts for nothing."}`);
   for (const one of found.recovered) {
     const lost = one.lost === null ? "an unknown number of" : one.lost;
     rows.push(`LOG OPENED ANEW: leaf ${one.index}, after ${one.former.split("+")[0]} went back to ${one.restored.size} events; ${lost} published events are not in it.`);
@@ -110,6 +111,7 @@ async function begin() {
   const lines = find("witnesses").value.split("\n").map((line) => line.trim()).filter(Boolean), [policy] = find("policy").files;
   const given = { logKey: find("key").value.trim(), witnessKeys: lines, quorum: find("quorum").value ? Number(find("quorum").value) : null };
   given.policyText = policy ? await policy.text() : "";
+  given.mldsaKey = find("mldsa").value.trim();
   const [turns] = find("turns").files;
   given.turnsText = turns ? await turns.text() : "";
   const require = given.logKey || given.policyText ? find("require").value : "INTACT";

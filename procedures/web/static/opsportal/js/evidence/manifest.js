@@ -36,7 +36,7 @@ export async function checkFiles(pack) {
 
 // A manifest of form 2 says what it must and nothing else, and no member is of an unknown kind.
 function checkForm(pack, manifest) {
-  const { filter, sample } = manifest, names = Object.keys(manifest).filter((name) => name !== "witnesses");
+  const { filter, sample } = manifest, names = Object.keys(manifest).filter((name) => name !== "witnesses" && name !== "mldsa");
   if (!sameNames(names, SAID) || !sameNames(Object.keys(manifest.range), ["start", "end"])) {
     throw new Failed(MANIFEST, "holds other fields than a manifest of its form", 2);
   }
@@ -96,6 +96,18 @@ export function namedWitnesses(manifest) {
     if (!(problem instanceof Lacking)) throw problem;
   }
   throw new Failed(MANIFEST, "names witnesses that are none", 2);
+}
+
+// The ML-DSA-44 key of the log that the pack itself names: a line of it must hold, and counts for nothing.
+export function namedMldsa(manifest) {
+  if (!Object.hasOwn(manifest, "mldsa")) return [];
+  try {
+    const { text, kind, raw } = vkey(manifest.mldsa);
+    if (kind === 6 && raw.length === 1312 && text === manifest.mldsa) return [text];
+  } catch (problem) {
+    if (!(problem instanceof Lacking)) throw problem;
+  }
+  throw new Failed(MANIFEST, "names an ML-DSA-44 key that is none", 2);
 }
 
 // Each report that counts is recomputed.

@@ -1,6 +1,7 @@
 // C2SP notes: keys, checkpoints with their signatures, cosignatures of witnesses, and proofs of one entry.
 import { Failed, Lacking, base64, bytesOf, canon, fromBase64, hex, isRow, joined, looseText, parse, sha256hex } from "./bytes.js";
 import { ed25519 } from "./ed25519.js";
+import { mldsa44 } from "./mldsa.js";
 
 const LATEST = 253402300799n; // the last second that a calendar has
 const PROOF = "c2sp.org/tlog-proof@v1";
@@ -57,7 +58,7 @@ export async function openNote(member, note, key, witnesses) {
     throw new Failed(member, `is signed under another name or key than the log's${why}`, known ? 1 : 2);
   }
   if (!(await ed25519(log.raw, message, first.signature))) throw new Failed(member, "the signature is not by the log's key");
-  const cosigned = await cosignatures(member, lines.slice(1), message, witnesses);
+  const long = new Map(), cosigned = await cosignatures(member, lines.slice(1), message, witnesses, long);
   const rows = text.split("\n"), size = whole(rows[1]);
   let root = new Uint8Array(0);
   try {
@@ -68,14 +69,30 @@ export async function openNote(member, note, key, witnesses) {
   if (size === null || `${rows[0]}\n${size}\n${base64(root)}` !== text || rows[0] !== log.name || root.length !== 32) {
     throw new Failed(member, "is not a checkpoint of this log", 2);
   }
+  for (const [{ text: by, name, raw }, signature] of long) {
+    const head = bytesOf(rows[0]), said = joined(...[bytesOf("subtree/v1\n\0"), sized(bytesOf(name)), signature.subarray(0, 8), sized(head), eight(0), eight(size), root]);
+    const at = signature.subarray(0, 8).reduce((sum, byte) => (sum << 8n) | BigInt(byte), 0n);
+    if (signature.length !== 2428 || at > LATEST || !mldsa44(raw, said, signature.subarray(8))) {
+      throw new Failed(member, `the ML-DSA-44 signature of ${name.slice(0, 120)} does not hold`);
+    }
+    cosigned.set(by, Number(at));
+  }
   return { origin: rows[0], size, root, cosigned };
 }
 
-async function cosignatures(member, lines, message, witnesses) {
-  const known = [...witnesses].map(vkey).filter((one) => one.kind === 4), cosigned = new Map();
+const sized = (data) => joined(Uint8Array.of(data.length), data);
+const eight = (number) => Uint8Array.from({ length: 8 }, (_, at) => Number((BigInt(number) >> BigInt(56 - 8 * at)) & 255n));
+
+// Lines of ML-DSA-44 keys are put into `long`: what they sign is known once the checkpoint is read.
+async function cosignatures(member, lines, message, witnesses, long) {
+  const known = [...witnesses].map(vkey).filter((one) => one.kind === 4 || one.kind === 6), cosigned = new Map();
   for (const line of lines) {
     const { name, mark, signature } = noteLine(member, line);
     const witness = known.find((one) => one.name === name && one.mark === mark);
+    if (witness?.kind === 6 && !long.has(witness)) {
+      long.set(witness, signature);
+      continue;
+    }
     if (!witness || cosigned.has(witness.text) || signature.length !== 72) {
       throw new Failed(member, `has a line of ${name.slice(0, 120)} that is unknown, doubled or no cosignature`, 2);
     }

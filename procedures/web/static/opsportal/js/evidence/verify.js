@@ -1,7 +1,7 @@
 // A whole pack, or the proof of one event, against keys that the reader gives: the same ladder as verify.py's.
 import { Failed, Lacking, byPoint, get, looseText, parse, same, sha256hex } from "./bytes.js";
 import { Pack } from "./container.js";
-import { DERIVED, checkCounts, checkFiles, checkProof, checkReports, namedWitnesses } from "./manifest.js";
+import { DERIVED, checkCounts, checkFiles, checkProof, checkReports, namedMldsa, namedWitnesses } from "./manifest.js";
 import { isProof, onlyLines, readProof, vkey } from "./notes.js";
 import { Policy } from "./policy.js";
 import { readLog } from "./reading.js";
@@ -24,7 +24,7 @@ const VERDICTS = { 1: "FAILED", 2: "MALFORMED", 3: "UNDETERMINED" };
 
 // {key, policy, turns} of what a reader trusts: texts of keys, how many witnesses are enough (null: all), or a policy
 // instead; and what the reader knows from elsewhere of changes of the log's key.
-export async function trust({ logKey = "", witnessKeys = [], quorum = null, policyText = "", turnsText = "" }) {
+export async function trust({ logKey = "", witnessKeys = [], quorum = null, policyText = "", turnsText = "", mldsaKey = "" }) {
   if (policyText && (witnessKeys.length || quorum !== null)) throw new Lacking("a policy says which witnesses and how many: give it alone");
   let policy = new Policy();
   if (policyText) policy = Policy.read(policyText);
@@ -35,7 +35,9 @@ export async function trust({ logKey = "", witnessKeys = [], quorum = null, poli
   if (key && [...policy.witnesses.values()].some((one) => same(vkey(one).raw, key.raw))) {
     throw new Lacking("a witness's key is the log's own: whoever signs the log is no witness of it");
   }
-  return { key: key?.text ?? null, policy, turns: turnsText ? await Turns.file(turnsText) : new Turns() };
+  const long = mldsaKey ? vkey(mldsaKey) : null;
+  if (long && (long.kind !== 6 || !key)) throw new Lacking("the ML-DSA-44 key is not of type 06, or stands without the log's key");
+  return { key: key?.text ?? null, policy, mldsa: long?.text ?? null, turns: turnsText ? await Turns.file(turnsText) : new Turns() };
 }
 
 // What was found, as `verify.py --json` says it; a failure has member, reason and the exit status as `code`.
@@ -50,7 +52,7 @@ export async function verified(file, trusted, require = "SIGNED", told = () => {
   }
 }
 
-async function verifyPack(file, { key, policy, turns }, require, told) {
+async function verifyPack(file, { key, policy, turns, mldsa }, require, told) {
   const pack = await Pack.open(file, (share) => told("Reading the pack", share));
   let manifest, reading, erased;
   try {
@@ -63,14 +65,19 @@ async function verifyPack(file, { key, policy, turns }, require, told) {
     throw new Failed("manifest.json", `lacks ${problem.message}`, 2);
   }
   checkReports(pack, reading);
-  const trusted = [...policy.witnesses.values()], known = [...new Set([...trusted, ...namedWitnesses(manifest)])];
+  const trusted = [...policy.witnesses.values()], long = [...new Set([...namedMldsa(manifest), ...(mldsa ? [mldsa] : [])])];
+  const known = [...new Set([...trusted, ...namedWitnesses(manifest), ...long])];
   for (const row of reading.story.authority.turns.rows) await turns.add(`leaf ${row.size}`, row.note, row.size);
   const cosigned = await checkEnd(pack, manifest, reading.headers.tree.root(), key, known, turns);
   const later = await checkProof(pack, manifest, key, known, turns);
+  const both = long.filter((one) => cosigned.has(one) && later.has(one)).sort(byPoint);
+  if (mldsa && key !== null && !both.includes(mldsa)) throw new Failed("log/checkpoint.end", "carries no ML-DSA-44 signature by the key that you gave", 3);
+  for (const one of long) cosigned.delete(one);
   const witnessed = policy.met(new Set(cosigned.keys())) && policy.met(new Set(later.keys()));
   const level = key === null ? "INTACT" : witnessed ? "WITNESSED" : "SIGNED", stamps = await checkAnchors(pack);
   reached(level, require, "log/checkpoint.end");
-  return { ...facts(reading, erased), verdict: level, ...outside(pack, level, cosigned, trusted, stamps) };
+  const signers = both.map((one) => ({ name: vkey(one).name, mark: vkey(one).mark, trusted: one === mldsa }));
+  return { ...facts(reading, erased), verdict: level, mldsa: signers, ...outside(pack, level, cosigned, trusted, stamps) };
 }
 
 function reached(level, require, member) {
