@@ -4,13 +4,17 @@
 set -eu
 umask 077
 folder="${1:-$(dirname "$0")/secrets}"
-mkdir -p "$folder/identity-providers"
+mkdir -p "$folder/identity-providers" "$folder/certificates"
 random() { od -An -N"$1" -tx1 /dev/urandom | tr -d ' \n'; }
+empty() { [ -e "$folder/$1" ] || : > "$folder/$1"; }
 keep() { [ -s "$folder/$1" ] || printf '%s\n' "$2" > "$folder/$1"; }
 keep secret-key "$(random 48)"
 keep other-secret-key "$(random 48)"
 keep database-password "$(random 24)"
 keep broker-password "$(random 24)"
+# What nobody needs to have: a mail server's URL, a token with which programs follow the log (32 characters or more), and
+# credentials of the store for copies of the log. Fill in what you use, and restart who reads it.
+for name in smtp-url log-token aws-credentials; do empty "$name"; done
 database="${DATABASE_HOST:-postgres}:5432/opsportal"
 # The owner of the tables, who migrates; then a login for each part, which `opsportal install --login` brings to life.
 keep database-url "postgres://opsportal:$(cat "$folder/database-password")@$database"
@@ -38,5 +42,5 @@ done
 keep broker-users "$users"
 # The folder keeps others of this host out; a container sees the single file that it is given, as a user of its own.
 find "$folder" -type f -exec chmod 0444 {} +
-chmod 0755 "$folder/identity-providers"
+chmod 0755 "$folder/identity-providers" "$folder/certificates"
 printf 'Secrets are in %s.\n' "$folder"

@@ -17,7 +17,12 @@ from uvicorn.middleware.proxy_headers import ProxyHeadersMiddleware
 from opsportal.cli.keeping import web
 
 CHART = Path(__file__).resolve().parent.parent.parent / "deploy" / "helm" / "opsportal"
+RUNNERS = [
+    {"environment": name, "keys": f"opsportal-runner-{name}", "issuerKeys": f"opsportal-issuer-{name}"}
+    for name in ("development", "staging", "production")
+]
 EVERYTHING: dict[str, Any] = {
+    "runners": [{**row, "address": "192.0.2.10"} for row in RUNNERS],
     "image": {"digest": "sha256:" + "a" * 64, "pullSecrets": ["registry"]},
     "cells": {"enabled": True},
     "web": {
@@ -25,7 +30,14 @@ EVERYTHING: dict[str, Any] = {
         "ingress": {"enabled": True, "className": "nginx", "tlsSecret": "tls", "annotations": {"a": "b"}},
     },
     "egress": {"outward": [{"cidr": "192.0.2.7/32", "port": 443}]},
-    "secrets": {"smtpUrl": {"name": "mail", "key": "url"}, "identityProviders": {"name": "providers"}},
+    "secrets": {
+        "smtpUrl": {"name": "mail", "key": "url"},
+        "identityProviders": {"name": "providers"},
+        "logToken": {"name": "follows", "key": "token"},
+        "aws": {"name": "store", "key": "credentials"},
+    },
+    "settings": {"OPSPORTAL_TSA_URL": "https://tsa.example/tsr", "OPSPORTAL_MIRROR_DAYS": 3650},
+    "certificates": {"configMap": "authorities"},
     "sequencer": {"keyClaim": {"size": "1Gi", "storageClass": "fast"}},
     "witness": {
         "policy": "witnesses",
@@ -103,6 +115,8 @@ def test_no_caller_chooses_the_address_that_guessing_is_slowed_by() -> None:
         ({"witness": {"run": {"enabled": True, "name": "a b", "logs": "x"}}}, "name"),
         ({"witness": {"run": {"enabled": True}}}, "logs"),
         ({"surprise": True}, "surprise"),
+        ({"settings": {"OPSPORTAL_SECRET_KEY": "k" * 60}}, "OPSPORTAL_SECRET_KEY"),
+        ({"settings": {"OPSPORTAL_MIROR_DAYS": 3}}, "OPSPORTAL_MIROR_DAYS"),
     ],
 )
 def test_a_wrong_value_is_refused_by_its_name(wrong: dict[str, Any], field: str) -> None:
@@ -180,6 +194,8 @@ def test_only_the_issuer_of_an_environment_mounts_its_keys_and_only_web_the_sess
         **{f"claim ops-{name.replace('issuer', 'identity')}": {name} for name in issuers},
         "mail url": {"scheduler"},
         "providers": {"web"},
+        "follows token": {"web"},
+        "store credentials": {"sequencer"},
         "claim ops-log-key": {"sequencer"},
         "claim ops-log-public": {"sequencer", "web"},
         "claim ops-witness": {"witness"},

@@ -54,6 +54,9 @@ SECRETS = {
     **{f"database-url-{part}": {part, "install"} for part in WORKERS},
     "broker-url": (OTHERS | {"web"}) - POOLS.keys(),
     "broker-users": {"redis"},
+    "smtp-url": {"scheduler"},
+    "log-token": {"web"},
+    "aws-credentials": {"sequencer"},
     **{f"broker-url-{pool}": {worker} for worker, pool in POOLS.items()},
 }
 

@@ -127,6 +127,7 @@ def test_each_unit_has_a_user_a_folder_and_secrets_of_its_own() -> None:
         database = "database-url" if owner else f"database-url-{part}"
         broker = f"broker-url-{part.removeprefix('runner-')}" if pool else "broker-url"
         urls = {f"database-url:{SECRETS}{database}"}
+        urls |= {f"smtp-url:{SECRETS}smtp-url"} if part == "scheduler" else set()
         urls |= set() if part in {"issuer-%i", "egress"} else {f"broker-url:{SECRETS}{broker}"}
         assert {v for v in credentials if "-url:" in v} == (set() if part == "witness" else urls), unit.name
         logins = {f"login-{one}:{SECRETS}database-url-{one}" for one in LOGINS} if owner else set()

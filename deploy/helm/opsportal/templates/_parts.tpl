@@ -28,6 +28,9 @@ but the one that holds their socket. */ -}}
     {{- if .mail }}
     - {name: OPSPORTAL_SMTP_URL_FILE, value: /run/secrets/opsportal/smtp-url}
     {{- end }}
+    {{- range $name, $value := .root.Values.settings }}
+    - {name: {{ $name }}, value: {{ $value | toString | quote }}}
+    {{- end }}
     {{- range $name, $value := .env }}
     - {name: {{ $name }}, value: {{ $value | toString | quote }}}
     {{- end }}
@@ -57,6 +60,9 @@ but the one that holds their socket. */ -}}
     - {name: {{ .beside }}vartmp, mountPath: /var/tmp}
     - {name: {{ .beside }}run, mountPath: /run/opsportal}
     - {name: {{ .beside }}data, mountPath: /var/lib/opsportal/data}
+    {{- if .root.Values.certificates.configMap }}
+    - {name: certificates, mountPath: /etc/opsportal/certificates, readOnly: true}
+    {{- end }}
     {{- range .mounts }}
     - {{ toJson . }}
     {{- end }}
@@ -121,6 +127,9 @@ volumes:
   - {name: issuer-run, emptyDir: {medium: Memory, sizeLimit: 1Mi}}
   - {name: issuer-data, emptyDir: {sizeLimit: 64Mi}}
   - {name: door, emptyDir: {medium: Memory, sizeLimit: 1Mi}}
+  {{- end }}
+  {{- with .root.Values.certificates.configMap }}
+  - {name: certificates, configMap: {name: {{ . }}}}
   {{- end }}
   {{- range .volumes }}
   - {{ toJson . }}
