@@ -61,11 +61,23 @@ def seen(page: Page, name: str) -> None:
         page.screenshot(path=Path(folder, f"{name}.png"), full_page=True)
 
 
+def _away(manager: Page, url: str) -> None:
+    """While the egress process is not there, the page of those who manage says what that means."""
+    manager.goto(f"{url}/people/sign-in/")
+    assert "The portal's way out does not answer" in manager.inner_text("main")
+    for scheme, width in (("light", 1440), ("dark", 390)):
+        manager.set_viewport_size({"width": width, "height": 900})
+        manager.emulate_media(color_scheme=scheme)  # type: ignore[arg-type]
+        assert manager.evaluate("document.documentElement.scrollWidth <= innerWidth")
+        seen(manager, f"way-out-away-{scheme}")
+
+
 def test_both_ways_lead_back_from_another_site_and_in(portal: Portal, tmp_path: Path) -> None:
     manager = portal.page("jonas")
     with ExitStack() as running:
         running.enter_context(openid(portal, tmp_path / "openid"))
         running.enter_context(saml(portal, tmp_path / "saml"))
+        _away(manager, portal.url)
         running.enter_context(egress_process(portal.environ))
         page = portal.browser.new_context(java_script_enabled=False).new_page()
         page.goto(f"{portal.url}/login/?next=/runs/")
@@ -86,6 +98,7 @@ def test_both_ways_lead_back_from_another_site_and_in(portal: Portal, tmp_path: 
         assert len(page.inner_text("pre.code")) > 30
         seen(page, "command-line")
         manager.goto(f"{portal.url}/people/sign-in/")
+        assert "way out" not in manager.inner_text("main")
         seen(manager, "ways-in")
         manager.set_viewport_size({"width": 390, "height": 900})
         manager.emulate_media(color_scheme="dark")

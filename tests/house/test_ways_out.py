@@ -139,6 +139,7 @@ def test_no_door_imports_what_asks_for_it_and_sign_on_alone_hands_its_questions_
     assert rooms == {"procedures.signon", "procedures.web.views", "procedures.api"}, users
     assert {name for name in users if not name.startswith("procedures.signon")} == {
         "procedures.web.views.signon",
+        "procedures.web.views.ways_in",
         "procedures.api.health",
     }
 

@@ -12,8 +12,9 @@ from django.views.decorators.http import require_http_methods, require_POST, req
 
 from procedures.domain.clock import now
 from procedures.domain.errors import NotFound
-from procedures.queries import directories, same_person
+from procedures.queries import directories, same_person, way_out
 from procedures.services import cli_codes, identity_providers, local_sign_in, tokens
+from procedures.signon import egress
 from procedures.web import identity_forms
 from procedures.web.doors import page, person_of, show
 
@@ -34,6 +35,7 @@ def _page(request: HttpRequest, secret: str = "") -> HttpResponse:
         "address": f"{settings.OPSPORTAL_PUBLIC_URL}/scim/v2",
         "providers": [(row, identity_forms.what_it_says(row.object)) for row in identity_providers.live()],
         "local": local_sign_in.in_force(),
+        "alone": way_out.needed() and not egress.answers(),
         "example": identity_forms.EXAMPLE,
         "choices": identity_forms.CHOICES.items(),
     }

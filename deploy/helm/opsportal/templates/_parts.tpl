@@ -61,7 +61,7 @@ but the one that holds their socket. */ -}}
     - {name: {{ .beside }}run, mountPath: /run/opsportal}
     - {name: {{ .beside }}data, mountPath: /var/lib/opsportal/data}
     {{- if .root.Values.certificates.configMap }}
-    - {name: certificates, mountPath: /etc/opsportal/certificates, readOnly: true}
+    - {name: certificates, mountPath: /run/certificates, readOnly: true}
     {{- end }}
     {{- range .mounts }}
     - {{ toJson . }}
