@@ -8,7 +8,7 @@ from urllib.parse import urlencode
 
 import click
 
-from opsportal.cli import evidence_requests, receipts
+from opsportal.cli import evidence_requests, purging, receipts
 from opsportal.cli.portal import FAILED, ask, download, run_id, show
 from opsportal.cli.terminal import told_json
 
@@ -277,3 +277,5 @@ evidence.add_command(evidence_requests.request)
 evidence.add_command(evidence_requests.events)
 evidence.add_command(receipts.receipt)
 evidence.add_command(receipts.verify_receipt)
+evidence.add_command(purging.retention)
+evidence.add_command(purging.purge)

@@ -9,12 +9,13 @@ from __future__ import annotations
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from typing import Any
+from uuid import UUID
 
 from django.db import connection, transaction
 
 from procedures.domain.clock import now
 from procedures.models import ControlChange
-from procedures.services import redactions
+from procedures.services import purges, redactions
 
 
 def erase_again(rows: Sequence[Mapping[str, Any]]) -> list[Mapping[str, Any]]:
@@ -25,7 +26,8 @@ def erase_again(rows: Sequence[Mapping[str, Any]]) -> list[Mapping[str, Any]]:
     if new:
         with _triggers_aside(), transaction.atomic():
             for row in new:
-                redactions.carry_out(row, now())
+                redactions.carry_out(row, now(), change=UUID(str(row["change"])))
+            purges.erase_agreed(now())
     return new
 
 

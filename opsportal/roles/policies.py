@@ -56,6 +56,9 @@ def _open(table: Table, names: Names) -> Iterator[Policy]:
     plain = tuple(names.of(part) for part in parts if "lock" not in _acts(table, part))
     if table.name == EVENTS:
         yield Policy(table.name, "opsportal_open", "SELECT", plain, "true")
+        prunes = tuple(names.of(part) for part in parts if "update" in _acts(table, part))
+        purged = f"EXISTS (SELECT 1 FROM procedures_purge above WHERE above.run_id = {table.name}.run)"  # noqa: S608
+        yield Policy(table.name, "opsportal_prunes", "UPDATE", prunes, purged, f"{purged} AND length(body) = 0")
     elif plain:
         yield Policy(table.name, "opsportal_open", "ALL", plain, "true", "true")
     for part in parts:

@@ -36,6 +36,7 @@ from procedures.models import (
     TrustedIssuer,
     WorkloadRule,
 )
+from procedures.queries.retention import floor_in_force
 
 GRANT_FIELDS = ("not_before", "expires_at", "procedure", "constraint", "window", "period")
 RULES = ("production", "drafts", "approvals", "min_strength", "approval_expiry_s", "reason_required")
@@ -260,6 +261,8 @@ def _others(then: Standing, at: datetime) -> Iterator[Drift]:
     profile = PortalSetting.objects.filter(pk="profile").values_list("value", flat=True).first()
     if profile != then.authority.profile:
         yield Drift("profile", "profile", f"the table says {profile!r}, the evidence {then.authority.profile!r}")
+    if (floor := floor_in_force()) != then.authority.floor:
+        yield Drift("retention", "floor", f"the table says {floor} days, the evidence {then.authority.floor}")
     for row in Person.objects.filter(Q(is_superuser=True) | Q(is_staff=True)):
         yield Drift("person", row.username, "is marked as staff or superuser, which nothing of this portal does")
     for row in Person.objects.filter(subject__in=list(then.closed), is_active=True):

@@ -13,7 +13,7 @@ from procedures.answers.standing import Standing
 from procedures.domain import ahead
 from procedures.domain.standing import SCHEMAS
 from procedures.evidence.queries import facts_of_kinds
-from procedures.models import PreApproval
+from procedures.models import PreApproval, Purge
 from procedures.models import (
     Standing as StandingRow,
 )
@@ -32,9 +32,11 @@ def approved_ahead(then: Standing, at: datetime) -> Iterator[Drift]:
     """Approvals given ahead, and how often each was used, that no event tells of, or that tell of another one."""
     facts = [fact for fact in facts_of_kinds(ahead.GIVEN, ahead.TAKEN_BACK, ahead.USED) if fact.at <= then.at]
     over = {fact.facts["ahead"] for fact in facts if fact.kind == ahead.TAKEN_BACK}
-    uses = Counter(fact.facts["ahead"] for fact in facts if fact.kind == ahead.USED)
+    gone = set(Purge.objects.values_list("run_id", flat=True))  # the bodies of these go, and with them what they say
+    uses = Counter(fact.facts["ahead"] for fact in facts if fact.kind == ahead.USED and fact.run not in gone)
     given = {fact.facts["ahead"]: fact.facts for fact in facts if fact.kind == ahead.GIVEN}
-    rows = PreApproval.objects.filter(at__lte=at).annotate(used=Count("uses", filter=Q(uses__at__lte=at)))
+    counted = Q(uses__at__lte=at, uses__run__purge__isnull=True)
+    rows = PreApproval.objects.filter(at__lte=at).annotate(used=Count("uses", filter=counted))
     table = {one.nonce: (one.runs, one.plan_digest, one.used, one.taken_back_at is not None) for one in rows}
     log = {name: (row["runs"], row["plan"], uses[name], name in over) for name, row in given.items()}
     yield from both("ahead", table, log)

@@ -93,13 +93,13 @@ def _versions() -> Iterator[Finding]:
 
 
 def _leases() -> Iterator[Finding]:
-    rows = LeaseRecord.objects.order_by("id").values_list("id", "run_id")
+    rows = LeaseRecord.objects.filter(run__purge__isnull=True).order_by("id").values_list("id", "run_id")
     for chunk in _chunks(rows.iterator(CHUNK)):
         meant = _named("lease", "lease.intent", runs={run for _, run in chunk})
         for id, run in chunk:
             if str(id) not in meant:
                 yield Finding("live.lease", f"Lease {id} of run {run} stands in the table, and no event meant it.")
-    events = Event.objects.filter(kind="lease.intent").order_by("id").values_list("run", "body")
+    events = Event.objects.filter(kind="lease.intent").exclude(body=b"").order_by("id").values_list("run", "body")
     for chunk in _chunks(events.iterator(CHUNK)):
         said = {str(_facts(body).get("lease")) for _, body in chunk}
         there = {str(id) for id in LeaseRecord.objects.filter(pk__in=said).values_list("id", flat=True)}

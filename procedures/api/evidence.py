@@ -24,7 +24,7 @@ from procedures.evidence.retained import published
 from procedures.evidence.witnessed import witnessed
 from procedures.models import LegalHold
 from procedures.queries import auditing, populations, storage
-from procedures.services import dossiers, exports, legal_holds, readings
+from procedures.services import dossiers, exports, legal_holds, purges, readings
 
 
 class Exports(Door):
@@ -89,6 +89,24 @@ class Holds(Door):
         return Response({"results": [_hold(row) for row in [*live, *past]], "next": None, "previous": None})
 
 
+class Retention(Door):
+    """How long runs are kept at least, how many are past their date, how many two people purged.
+
+    `?due=1` adds what a purge of those past their date would say, of one `?procedure=` if it is named: for a control
+    change `redaction`, with a basis and who asked for it.
+    """
+
+    by_token: ClassVar[Mapping[str, str]] = {}
+
+    def get(self, request: Request) -> Response:
+        found = purges.overview(actor=self.actor, at=now())
+        said: dict[str, Any] = {"floor_days": found.floor, "due": found.due, "since": shapes.at(found.since)}
+        said |= {"agreed": found.agreed, "purged": found.purged}
+        if request.GET.get("due") == "1":
+            said["purge"] = purges.proposed(actor=self.actor, procedure=request.GET.get("procedure", ""), at=now())
+        return Response(said)
+
+
 def _hold(row: LegalHold) -> dict[str, Any]:
     return {
         "id": str(row.pk),
@@ -121,7 +139,7 @@ class RunEvents(RunDoor):
                 "at": shapes.at(e.at),
                 "id": str(e.id),
                 "index": e.leaf.index if hasattr(e, "leaf") else None,
-                "facts": json.loads(bytes(e.body)),
+                "facts": json.loads(bytes(e.body)) if e.body else None,
             }
             for e in Event.objects.filter(run=run.pk).select_related("leaf").order_by("n")
         ]

@@ -14,7 +14,7 @@ from procedures.models import Artifact, ControlChange, Grant, Person, Procedure,
 from procedures.queries import pages_runs
 from procedures.queries.agents import asker
 from procedures.queries.policies import told
-from procedures.queries.retention import kept_until
+from procedures.queries.retention import kept
 from procedures.queries.trials import standing
 from procedures.queries.would_allow import WouldAllow
 
@@ -147,7 +147,7 @@ def run(row: Run, *, url: str) -> dict[str, Any]:
         "created_at": at(row.requested_at),
         "started_at": at(row.started_at),
         "ended_at": at(row.ended_at),
-        "kept": {"days": row.kept_days, "declared": row.declared_days or None, "until": at(kept_until(row))},
+        "kept": kept(row),
         "waiting_gate": row.waiting_gate,
         "priority": word(row.priority),
         "paused": _paused(row),

@@ -139,6 +139,7 @@ urlpatterns = [
     path("v1/evidence/requests/<str:pk>/drop/", saved_requests.Drop.as_view()),
     path("v1/evidence/log/", evidence.Log.as_view()),
     path("v1/evidence/holds/", evidence.Holds.as_view()),
+    path("v1/evidence/retention/", evidence.Retention.as_view()),
     path("v1/evidence/events/", evidence_events.Events.as_view()),
     path("v1/evidence/events/<str:pk>/", evidence.OneEvent.as_view()),
     path("v1/evidence/events/<str:pk>/proof/", evidence.EventProof.as_view()),

@@ -169,6 +169,7 @@ class Authority:
     standing: dict[tuple[str, str], dict[str, Any]] = field(default_factory=dict)  # (schedule or hook, its name)
     labels: dict[str, set[str]] = field(default_factory=dict)
     terms: dict[str, Any] | None = None
+    floor: int = retention.FLOOR_DAYS  # days that runs are kept at least
     campaigns: dict[str, dict[str, Any]] = field(default_factory=dict)
     spaces: dict[str, dict[str, Any]] = field(default_factory=dict)
     stops: dict[str, dict[str, Any]] = field(default_factory=dict)  # live ones by id

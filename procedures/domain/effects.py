@@ -6,7 +6,7 @@ from collections.abc import Callable, Mapping
 from functools import partial
 from typing import Any
 
-from procedures.domain import campaigns, legal_holds, providers, standing, stops, workloads
+from procedures.domain import campaigns, legal_holds, providers, retention, standing, stops, workloads
 from procedures.domain.canonical import moment, parse_moment
 from procedures.domain.controls import REPLACED_COUNTS_AFTER, Authority
 
@@ -75,7 +75,15 @@ def _hold_ended(authority: Authority, object: Mapping[str, Any]) -> None:
     legal_holds.ended(authority.legal_holds, object)
 
 
-CHANGES: Mapping[str, Callable[..., None]] = {**campaigns.CHANGES, legal_holds.ENDED: _hold_ended}
+def _floor_set(authority: Authority, object: Mapping[str, Any]) -> None:
+    authority.floor = int(object["days"])
+
+
+CHANGES: Mapping[str, Callable[..., None]] = {
+    **campaigns.CHANGES,
+    legal_holds.ENDED: _hold_ended,
+    retention.CONTROL: _floor_set,
+}
 
 
 def _keep(table: dict[Any, dict[str, Any]], key: Any, fact: dict[str, Any]) -> None:

@@ -11,7 +11,7 @@ from procedures.domain.controls import Authority
 
 def gains_from(control: str, object: Mapping[str, Any], authority: Authority, *, at: str) -> set[str]:
     """Subjects who gain authority from a change, owners of software that gains among them; empty if nobody does."""
-    found: set[str] = set()
+    found: set[str] = set(object.get("behind", ()))  # of a purge: nobody has their own runs erased
     if control == "grant" or (control == "duty" and object.get("action", "add") == "add"):
         found = authority.holders(object["principal"])
     elif control == "membership" and object.get("action", "add") == "add":

@@ -1,4 +1,4 @@
-"""What a redaction says: parts of one event, or all that is personal about one subject."""
+"""What a redaction says: parts of one event, all that is personal about one subject, or runs whose time is over."""
 
 from __future__ import annotations
 
@@ -6,6 +6,7 @@ from typing import Any
 
 from procedures.domain import legal_holds, retention
 
+MOST_RUNS = 5000  # of one purge: what people sign names each
 UUID = {"type": "string", "format": "uuid"}
 LABEL = {"type": "string", "minLength": 1, "maxLength": 200}
 SCHEMA: dict[str, Any] = {
@@ -23,8 +24,10 @@ SCHEMA: dict[str, Any] = {
             "uniqueItems": True,
         },
         "subject": UUID,
+        "runs": {"type": "array", "items": UUID, "minItems": 1, "maxItems": MOST_RUNS, "uniqueItems": True},
+        "behind": {"type": "array", "items": UUID, "uniqueItems": True},  # who asked for these runs, or stands behind
     },
-    "oneOf": [{"required": ["event", "paths"]}, {"required": ["subject"]}],
-    "dependentRequired": {"event": ["paths"], "paths": ["event"]},
+    "oneOf": [{"required": ["event", "paths"]}, {"required": ["subject"]}, {"required": ["runs", "behind"]}],
+    "dependentRequired": {"event": ["paths"], "paths": ["event"], "runs": ["behind"], "behind": ["runs"]},
 }
 SCHEMAS: dict[str, Any] = {"redaction": SCHEMA, **legal_holds.SCHEMAS, retention.CONTROL: retention.SCHEMA}

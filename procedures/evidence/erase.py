@@ -6,8 +6,9 @@ from collections.abc import Sequence
 from datetime import datetime
 from uuid import UUID
 
-from procedures.evidence.models import Disclosure, ErasableKey
+from procedures.evidence.models import Disclosure, ErasableKey, Event
 from procedures.evidence.record import key_of
+from procedures.evidence.verify import UNPURGED
 
 
 def standing_paths(event: UUID) -> set[str]:
@@ -19,6 +20,20 @@ def standing_paths(event: UUID) -> set[str]:
 def erase_values(event: UUID, paths: Sequence[str], *, at: datetime) -> None:
     """Forget these values of one event."""
     Disclosure.objects.filter(event=event, pointer__in=paths).update(sealed=None, erased_at=at)
+
+
+def erase_run(run: UUID, *, at: datetime) -> None:
+    """Forget the bodies of a run's events and what they keep apart; headers, leaves and uses of break-glass stay."""
+    of_run = Event.objects.filter(run=run).exclude(kind__in=UNPURGED)
+    Disclosure.objects.filter(event__in=of_run, sealed__isnull=False).update(sealed=None, erased_at=at)
+    of_run.update(body=b"")
+
+
+def erase_comments(run: UUID, *, procedure: UUID, at: datetime) -> None:
+    """Forget what was said at a run."""
+    rows = Event.objects.filter(procedure=procedure, kind="run.commented")
+    about = [pk for pk, body in rows.values_list("pk", "body").iterator() if str(run).encode() in bytes(body)]
+    Disclosure.objects.filter(event__in=about, sealed__isnull=False).update(sealed=None, erased_at=at)
 
 
 def key_stands(subject: UUID) -> bool:

@@ -20,6 +20,7 @@ from procedures.evidence.notes import LogKey, NoteRefused, open_note
 NAME = "erased"
 FIRST = "opsportal/erased/v1"
 CONFIRMED = "control.confirmed"
+NAMES = ("subject", "event", "paths", "runs")
 
 
 class ErasuresUnreadable(OpsError):
@@ -30,14 +31,20 @@ class ErasuresUnreadable(OpsError):
 
 
 def of_events(events: Iterable[Event]) -> list[dict[str, Any]]:
-    """The redactions among confirmed changes: `change`, and `subject` or `event` with `paths`."""
+    """The redactions among confirmed changes: `change`, and `subject`, or `event` with `paths`, or `runs`."""
     found = []
     for event in events:
         if event.kind == CONFIRMED and b'"control":"redaction"' in bytes(event.body):
             body = json.loads(bytes(event.body))
-            said = {name: body["object"][name] for name in ("subject", "event", "paths") if name in body["object"]}
+            said = {name: body["object"][name] for name in NAMES if name in body["object"]}
             found.append({"change": body["change"], **said})
     return found
+
+
+def purged() -> set[str]:
+    """Runs that two people purged, as the log says."""
+    events = Event.objects.filter(kind=CONFIRMED).order_by("id").iterator(500)
+    return {run for row in of_events(events) for run in row.get("runs", ())}
 
 
 def keep(file: Path, key: LogKey, events: Sequence[Event]) -> None:

@@ -192,7 +192,7 @@ def _manifest(
             "disclosures": reading.disclosed,
         },
         "sample": list(sampled),
-        "withheld": [],
+        "withheld": sorted(reading.withheld),
         "files": staging.digests(),
         "software": f"opsportal {settings.OPSPORTAL_VERSION}",
         "exporter": str(exporter),

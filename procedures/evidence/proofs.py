@@ -29,7 +29,9 @@ def proof_bytes(leaf: Leaf, checkpoint: Checkpoint, keys: Iterable[str], *, body
     The extra line carries the header, which is the entry, and, unless withheld, the body that it commits to.
     """
     event = leaf.event
-    said = {"header": bytes(event.header).decode()} | ({"body": bytes(event.body).decode()} if body else {})
+    said = {"header": bytes(event.header).decode()}
+    if body and event.body:  # it goes with a run that is purged
+        said["body"] = bytes(event.body).decode()
     rows = ["c2sp.org/tlog-proof@v1", "extra " + base64.b64encode(canon(said)).decode(), f"index {leaf.index}"]
     rows += [base64.b64encode(hash).decode() for hash in inclusion(leaf.index, checkpoint.size, range_root)]
     return ("\n".join(rows) + "\n\n" + note_with_lines(checkpoint, keys)).encode()

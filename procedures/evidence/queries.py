@@ -42,7 +42,8 @@ class Fact:
 
 
 def fact(event: Event) -> Fact:
-    body = json.loads(bytes(event.body))
+    """Nothing but the header's facts once its run was purged."""
+    body = json.loads(bytes(event.body) or b"{}")
     statement = base64.b64decode(body["statement"]) if "statement" in body else None
     header = json.loads(bytes(event.header))
     sigs, index = body.get("sigs", []), event.leaf.index if hasattr(event, "leaf") else None
@@ -51,7 +52,7 @@ def fact(event: Event) -> Fact:
 
 
 def _facts(events: QuerySet[Event]) -> list[Fact]:
-    return [fact(event) for event in events.select_related("leaf")]
+    return [fact(event) for event in events.exclude(body=b"").select_related("leaf")]
 
 
 def one_fact(event: UUID) -> Fact | None:

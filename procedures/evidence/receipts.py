@@ -20,7 +20,7 @@ OWN = ("run.requested", "run.approved", "run.turned_down", "run.answered", "run.
 
 def receipt_for(subject: UUID, run: UUID, event: UUID | None = None) -> Event | None:
     """The newest event by which this person asked for this run, or decided on it; or just this one of them."""
-    rows = Event.objects.filter(run=run, actor=subject, kind__in=OWN).order_by("-n")
+    rows = Event.objects.exclude(body=b"").filter(run=run, actor=subject, kind__in=OWN).order_by("-n")
     return (rows if event is None else rows.filter(pk=event)).first()
 
 

@@ -49,6 +49,7 @@ def take(source: Source, wanted: Mapping[str, str], sampled: Sequence[str], into
     reading.end()
     reading.samples.check(source.headers)
     reading.erased()
+    reading.gone()
     if len(attested) <= verify.MOST_ATTESTATIONS:
         for name, statement in attested:
             into.put(name, [statement])
@@ -67,6 +68,10 @@ def _body(
 ) -> tuple[bytes | None, list[bytes]]:
     """(the body that the filter asks for, its disclosures in the body's order), written down as well."""
     if not reading.needs_body():
+        return None, []
+    if not event.body:  # purged; whether two people agreed is judged at the end
+        if not (header["k"] == "run.requested" and reading.scope.needs_all):
+            reading.withhold(f"the body of {header['k']} {header['id']}")
         return None, []
     data, number = event.body, reading.index // verify.BUNDLE
     into.add(f"bodies/{number:08d}.jsonl", data + b"\n")

@@ -1,4 +1,7 @@
-"""Append-only, held by the database itself: nobody updates or deletes what evidence is."""
+"""Append-only, held by the database itself: nobody updates or deletes what evidence is.
+
+One thing can be done: the body of an event goes, and nothing else of it, once two people purged its run.
+"""
 
 from __future__ import annotations
 
@@ -25,7 +28,22 @@ def fixed(connection: BaseDatabaseWrapper) -> list[str]:
     return [table for table in FIXED if table in there]
 
 
-def _sqlite(tables: Iterable[str]) -> dict[str, str]:
+SAME = ("id", "kind", "run", "n", "procedure", "actor", "at", "header", "xid")
+PURGED = "length(NEW.body) = 0 AND OLD.kind <> 'break_glass.used' AND EXISTS (SELECT 1 FROM procedures_purge p "
+PURGED += "WHERE p.run_id = OLD.run)"
+
+
+def _sqlite(tables: Iterable[str], *, purges: bool) -> dict[str, str]:
+    """`purges`: whether this database has them; one of older software has not."""
+    same = " AND ".join(f"NEW.{name} IS OLD.{name}" for name in SAME)
+    found = _plain(tables)
+    if purges and "evidence_event_update" in found:
+        plain = found["evidence_event_update"]
+        found["evidence_event_update"] = plain.replace(" BEGIN ", f" WHEN NOT ({same} AND {PURGED}) BEGIN ", 1)
+    return found
+
+
+def _plain(tables: Iterable[str]) -> dict[str, str]:
     return {
         f"{table}_{act.lower()}": f"CREATE TRIGGER {table}_{act.lower()} BEFORE {act} ON {table} "
         f"BEGIN SELECT RAISE(ABORT, 'evidence is append-only'); END"
@@ -39,6 +57,14 @@ CREATE OR REPLACE FUNCTION opsportal_append_only() RETURNS trigger LANGUAGE plpg
   RAISE EXCEPTION 'evidence is append-only' USING ERRCODE = 'integrity_constraint_violation'; END $$;
 CREATE OR REPLACE FUNCTION opsportal_event_xid() RETURNS trigger LANGUAGE plpgsql AS $$ BEGIN
   NEW.xid := pg_current_xact_id()::text::bigint; RETURN NEW; END $$;
+CREATE OR REPLACE FUNCTION opsportal_event_append_only() RETURNS trigger LANGUAGE plpgsql AS $$ BEGIN
+  IF TG_OP = 'UPDATE' THEN
+    IF (NEW.id, NEW.kind, NEW.run, NEW.n, NEW.procedure, NEW.actor, NEW.at, NEW.header, NEW.xid) IS NOT DISTINCT FROM
+         (OLD.id, OLD.kind, OLD.run, OLD.n, OLD.procedure, OLD.actor, OLD.at, OLD.header, OLD.xid)
+       AND length(NEW.body) = 0 AND OLD.kind <> 'break_glass.used'
+       AND EXISTS (SELECT 1 FROM procedures_purge p WHERE p.run_id = OLD.run) THEN
+      RETURN NEW; END IF; END IF;
+  RAISE EXCEPTION 'evidence is append-only' USING ERRCODE = 'integrity_constraint_violation'; END $$;
 DROP TRIGGER IF EXISTS opsportal_event_xid ON evidence_event;
 CREATE TRIGGER opsportal_event_xid BEFORE INSERT ON evidence_event
   FOR EACH ROW EXECUTE FUNCTION opsportal_event_xid();
@@ -46,11 +72,15 @@ CREATE TRIGGER opsportal_event_xid BEFORE INSERT ON evidence_event
 POSTGRES_TABLE = """
 DROP TRIGGER IF EXISTS opsportal_append_only ON {table};
 CREATE TRIGGER opsportal_append_only BEFORE UPDATE OR DELETE ON {table}
-  FOR EACH ROW EXECUTE FUNCTION opsportal_append_only();
+  FOR EACH ROW EXECUTE FUNCTION {function}();
 DROP TRIGGER IF EXISTS opsportal_no_truncate ON {table};
 CREATE TRIGGER opsportal_no_truncate BEFORE TRUNCATE ON {table}
   FOR EACH STATEMENT EXECUTE FUNCTION opsportal_append_only();
 """
+
+
+def _purges(connection: BaseDatabaseWrapper) -> bool:
+    return "procedures_purge" in connection.introspection.table_names()
 
 
 def install(connection: BaseDatabaseWrapper) -> None:
@@ -58,14 +88,15 @@ def install(connection: BaseDatabaseWrapper) -> None:
     tables = fixed(connection)
     with connection.cursor() as cursor:
         if connection.vendor == "sqlite":
-            for name, sql in _sqlite(tables).items():
+            for name, sql in _sqlite(tables, purges=_purges(connection)).items():
                 cursor.execute(f"DROP TRIGGER IF EXISTS {name}")
                 cursor.execute(sql)
             return
         cursor.execute("SELECT current_schema()")
         cursor.execute(closed(POSTGRES, cursor.fetchone()[0]))
         for table in tables:
-            cursor.execute(POSTGRES_TABLE.format(table=table))
+            function = "opsportal_event_append_only" if table == "evidence_event" else "opsportal_append_only"
+            cursor.execute(POSTGRES_TABLE.format(table=table, function=function))
 
 
 def missing(connection: BaseDatabaseWrapper) -> list[str]:
@@ -75,7 +106,7 @@ def missing(connection: BaseDatabaseWrapper) -> list[str]:
         if connection.vendor == "sqlite":
             cursor.execute("SELECT name, sql FROM sqlite_master WHERE type = 'trigger'")
             found = {name: re.sub(r"\s+", " ", sql) for name, sql in cursor.fetchall()}
-            return [name for name, sql in _sqlite(tables).items() if found.get(name) != sql]
+            return [name for name, sql in _sqlite(tables, purges=_purges(connection)).items() if found.get(name) != sql]
         cursor.execute("SELECT tgrelid::regclass::text, tgname FROM pg_trigger WHERE tgenabled <> 'D'")
         present = set(cursor.fetchall())
     wanted = {(t, name) for t in tables for name in ("opsportal_append_only", "opsportal_no_truncate")}

@@ -912,6 +912,8 @@ PORTAL_WIDE |= {"legal_hold", "legal_hold_end", "retention"}
 SOFTWARE = {"agent": "agent", "service_account": "account"}
 PORTAL_WIDE |= {"trusted_issuer", "workload_rule"}
 STANDING = {"schedule", "hook", "standing_end"}
+FLOOR_DAYS = 365  # how long a run is kept at least, until a change says otherwise
+UNPURGED = {"break_glass.used"}  # what is kept of a run that is purged: its register counts on
 OPERATED = {"binding", "target", "inventory", "secret", "runner", "runner_end", "stop_lift"} | STANDING
 
 
@@ -944,6 +946,8 @@ class Authority:
         self.risks: dict[str, str] = {}
         self.asserted: list[tuple[int, str, str]] = []
         self.redacted: dict[str, set[str]] = {}
+        self.floors: list[tuple[str, int]] = []  # days that runs are kept at least, and since when
+        self.purged: dict[str, Row] = {}
         self.erased: set[str] = set()
         self.named: dict[str, str] = {}
         self.holds: dict[str, Row] = {}
@@ -1051,6 +1055,8 @@ class Authority:
             found = {thing["account"]}
         elif control in SOFTWARE:
             found = {thing["owner"]}
+        elif control == "redaction":
+            found = set(thing.get("behind", ()))
         elif control == "stop_lift":
             found = {self.stops[thing["stop"]]} if thing["stop"] in self.stops else set()
         elif control == "campaign_keep":
@@ -1247,6 +1253,8 @@ class Authority:
             self.holds.setdefault(body["change"], dict(thing))
         elif control in STANDING:
             self.stand(control, thing, body)
+        elif control == "redaction" and "runs" in thing:
+            self.purge(index, thing, body)
         else:
             self.setting(control, thing, add)
 
@@ -1264,6 +1272,8 @@ class Authority:
             self.labels[thing["procedure"]] = set(thing["labels"])
         elif control == "terms":
             self.terms = thing
+        elif control == "retention":
+            self.floors.append((self.known_at, thing["days"]))
         elif control == "space":
             self.spaces = {**self.spaces, thing["name"]: thing if add else {"procedures": []}}
         elif control == "runner":
@@ -1287,6 +1297,22 @@ class Authority:
         elif control == "redaction":
             self.held.setdefault(thing["event"], []).extend(self.holds.values())
             self.redacted.setdefault(thing["event"], set()).update(thing["paths"])
+
+    def purge(self, index: int, thing: Row, body: Row) -> None:
+        """Two people agreed to erase runs; whether their time was over is judged where they are missing."""
+        by = sorted({row["by"] for row in body["sigs"]})
+        row = {"index": index, "change": body["change"], "by": by, "basis": thing["basis"]}
+        row |= {"at": self.signed_at, "holds": list(self.holds.values())}
+        for run in thing["runs"]:
+            self.purged.setdefault(run, row)
+
+    def floor(self, asked: str) -> int:
+        """How many days a run is kept at least that was asked for then; within a minute of a change, the fewer."""
+        first, last, days = later(asked, 0, minutes=-1), later(asked, 0, minutes=1), [FLOOR_DAYS]
+        for at, count in self.floors:
+            if at <= last:
+                days = [count] if at <= first else [*days, count]
+        return min(days)
 
     def break_glass(self, index: int, body: Row) -> None:
         """Keep a use of break-glass; what its signature, its grant and its limits do not bear is asserted only."""
@@ -1393,7 +1419,7 @@ class Authority:
     def lacks(self, control: str, thing: Row, body: Row, at: str, *, weigh: bool = False) -> str:
         """Why a control change does not stand by itself, or an empty string. `weigh`: were it for production."""
         named = thing.get("environments") or []
-        if control in BY_TWO and len({row["by"] for row in body.get("sigs", [])}) < 2:
+        if control in BY_TWO and len({row["by"] for row in body.get("sigs", [])} - set(thing.get("behind", ()))) < 2:
             return "needs two people, whatever the portal holds"
         if control == "grant" and self.terms and self.too_long(thing):
             return self.too_long(thing)
@@ -1413,7 +1439,7 @@ class Authority:
         if control == "key":
             need = 2 if wide else 1
         else:
-            need = 1 + (0 if alone else 1 if wide else 0 if gains or control == "labels" else 1)
+            need = 1 + (0 if alone else 1 if wide or control in BY_TWO else 0 if gains or control == "labels" else 1)
         have = 0
         try:
             statement = json.loads(base64.b64decode(body.get("statement", "")))
@@ -1763,7 +1789,9 @@ class Reading:
         self.seen, self.scope = seen, scope
         self.headers, self.story, self.population = Headers(seen.size), Story(), Population()
         self.samples = Samples(self.story.authority)
-        self.holes: list[tuple[Row, str, str, set[str], int]] = []
+        self.holes: list[tuple[Row, str, str, set[str], int, str]] = []
+        self.purged: dict[str, Row] = {}
+        self.withheld: list[str] = []
         self.index, self.bodies, self.disclosed = -1, 0, 0
         self.line = b""
         self.header: Row = {}
@@ -1794,12 +1822,31 @@ class Reading:
             names = ("no", "run", "p", "e", "q", "at")
             run.row = [str(header[name]) for name in names] + ["", "", ""]
 
+    def withhold(self, member: str) -> None:
+        """The body that the filter asks for is not there: then all bodies of its run were purged, or it fails.
+
+        That two people agreed to it stands in the log behind the run: `gone`, at the end.
+        """
+        header, run = self.header, self.header.get("run", "")
+        if header["k"] == "run.requested":
+            self.purged[run] = {"header": header, "bodies": 0, "kept": "~"}
+        if run not in self.purged or header["k"] in UNPURGED:
+            raise Failed(member, "is withheld without a redaction event")
+        self.withheld.append(header["id"])
+        known = self.purged[run]
+        known["bodies"] += 1
+        if header["k"] in SEALS:
+            days = self.story.authority.floor(known["header"]["at"])
+            known["kept"] = max(str(header.get("kept", "")), later(header["at"], 24 * days))
+
     def follow(self, member: str, data: bytes | None, told: Sequence[bytes] = (), place: str = "") -> Row | None:
         """The body of the header that was taken last (None: withheld), with its disclosures. Raises Failed."""
         header, run, body = self.header, self.run, None
         if data is not None:
             if sha256(data) != header["b"]:
                 raise Failed(member, "is not what the log committed to, or is withheld without a redaction event")
+            if header.get("run") in self.purged and header["k"] not in UNPURGED:
+                raise Failed(member, "is there, and other bodies of its run are withheld")
             body = parse(member, data)
             self.bodies += 1
         try:
@@ -1844,7 +1891,8 @@ class Reading:
             self.disclosed += 1
         if wanted:
             whose = str(body.get("whose", body.get("actor", "")))
-            self.holes.append((self.header, whose, str(body.get("actor", "")), paths, len(wanted)))
+            about = str(body.get("run", "")) if self.header["k"] == "run.commented" else ""
+            self.holes.append((self.header, whose, str(body.get("actor", "")), paths, len(wanted), about))
 
     def end(self) -> None:
         """After the last header: what only the whole log can tell."""
@@ -1859,7 +1907,7 @@ class Reading:
     def erased(self) -> list[Row]:
         """The holes, each of which two people made; raises Failed for one that is only withheld."""
         authority, found = self.story.authority, []
-        for header, whose, actor, shown, lacking in self.holes:
+        for header, whose, actor, shown, lacking, about in self.holes:
             event = header["id"]
             paths = sorted(authority.redacted.get(event, set()) - shown)
             for hold in authority.held.get(event, []) + authority.held.get(whose, []):
@@ -1867,10 +1915,32 @@ class Reading:
                     raise Failed("disclosures of %s" % event, "was erased while it was under a legal hold")
             if whose in authority.erased:
                 paths = ["(everything about this person)"]
+            elif about in authority.purged:
+                paths = ["(with its run)"]
             elif lacking > len(paths):
                 raise Failed("disclosures of %s" % event, "withholds a value without a redaction event")
             found.append({"event": event, "values": lacking, "paths": paths})
         return found
+
+    def gone(self) -> list[Row]:
+        """What was purged, by change; raises Failed for a run that is missing and that two people did not purge, or not
+        after its time, or under a legal hold.
+        """
+        authority = self.story.authority
+        found: dict[str, Row] = {}
+        for run, known in self.purged.items():
+            said, member = authority.purged.get(run), "bodies of run %s" % run
+            if said is None:
+                raise Failed(member, "are withheld without a redaction event")
+            if said["at"] < known["kept"]:
+                raise Failed(member, "were purged while they were to be kept: until %s" % known["kept"])
+            if any(held_by(hold, known["header"], authority.named, set()) for hold in said["holds"]):
+                raise Failed(member, "were purged while they were under a legal hold")
+            fresh = {name: said[name] for name in ("index", "change", "by", "basis")}
+            row = found.setdefault(said["change"], dict(fresh, runs=0, bodies=0))
+            row["runs"] += 1
+            row["bodies"] += known["bodies"]
+        return sorted(found.values(), key=lambda row: int(row["index"]))
 
     def streams(self) -> dict[str, Rows]:
         """The reports that grow with the log."""
@@ -2659,7 +2729,7 @@ def read_log(pack: Pack, manifest: Row) -> Reading:
         if reading.needs_body():
             member, data = store.body(reading.index, header)
             if data is None and not (header["k"] == "run.requested" and scope.needs_all):
-                raise Failed(member, "is withheld without a redaction event")
+                reading.withhold(member)
         if data is not None:
             place, told = store.disclosures(reading.index, header, data)
         body = reading.follow(member, data, told, place)
@@ -2788,7 +2858,7 @@ def verify(
     try:
         manifest = check_files(pack)
         reading = read_log(pack, manifest)
-        holes = reading.erased()
+        holes, gone = reading.erased(), reading.gone()
         check_counts(manifest, reading)
     except (KeyError, TypeError, AttributeError, ValueError) as problem:
         raise Failed("manifest.json", "lacks %s" % problem, 2)
@@ -2821,6 +2891,7 @@ def verify(
         "asserted": [{"index": i, "control": c, "why": w} for i, c, w in authority.asserted],
         "closed": [{"index": index, "subject": subject} for subject, index in authority.closed.items()],
         "erased": holes,
+        "purged": gone,
         "holds": [dict(row, hold=id) for id, row in sorted(authority.holds.items())],
         "break_glass": {
             "used": len(authority.glass),
@@ -2888,6 +2959,10 @@ def told(found: Row) -> str:
             rows.append(said % (name, row["outside"]))
     for row in found["erased"]:
         rows.append("ERASED: %d value(s) of event %s: %s" % (row["values"], row["event"], ", ".join(row["paths"])))
+    word = (
+        "PURGED: %(runs)d run(s), %(bodies)d bodies, after their time; two people agreed at leaf %(index)d: %(basis)s"
+    )
+    rows += [word % row for row in found["purged"]]
     for row in found["holds"]:
         what = ", ".join("%s %s" % (n, row[n]) for n in ("run", "procedure", "subject", "from", "until") if n in row)
         rows.append("UNDER LEGAL HOLD: %s (%s)." % (what, row["basis"]))

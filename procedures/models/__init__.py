@@ -41,6 +41,7 @@ from procedures.models.people import (
     Person,
 )
 from procedures.models.policies import Policy, PolicyDecision
+from procedures.models.purges import Purge
 from procedures.models.results import SecretResult
 from procedures.models.run_comments import RunComment
 from procedures.models.runs import (
@@ -124,6 +125,7 @@ __all__ = [
     "Procedure",
     "ProcedureGroupPermission",
     "ProcedureUserPermission",
+    "Purge",
     "RefreshToken",
     "Reminded",
     "Review",

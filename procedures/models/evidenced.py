@@ -207,6 +207,7 @@ RULES: tuple[Rule, ...] = (
         ("erased_at",),
     ),
     Rule("procedures_legalhold", ("control.",)),
+    Rule("procedures_purge", ("control.confirmed",), (("change", "change"),), ("change",)),
     Rule("procedures_policy", ("control.",)),
     Rule("procedures_policydecision", ("policy.", "run.")),
 )

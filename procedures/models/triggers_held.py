@@ -29,12 +29,21 @@ OF_PERSON = HELD.format(
     subjects="e.actor, p.subject, d.subject",
     **OF_EVENT,
 )
+OF_EVENT_OF_RUN = HELD.format(
+    source="procedures_run r JOIN procedures_person p ON p.id = r.requester_id",
+    joined="r.id = OLD.run",
+    run="r.id",
+    procedures="r.procedure_id",
+    subjects="p.subject",
+    at="r.requested_at",
+)
 BARE = "EXISTS (SELECT 1 FROM procedures_legalhold h WHERE h.ended_at IS NULL AND h.subject = OLD.subject)"
 
 KEPT = {
     # table: (what an update must not do, what a hold that covers the row is found by)
     "evidence_disclosure": ("OLD.sealed IS NOT NULL AND (NEW.sealed IS NULL OR NEW.sealed <> OLD.sealed)", OF_VALUE),
     "evidence_erasablekey": ("NEW.secret <> OLD.secret", f"({BARE} OR {OF_PERSON})"),
+    "evidence_event": ("NEW.body <> OLD.body", OF_EVENT_OF_RUN),
     "procedures_artifact": ("OLD.content IS NOT NULL AND (NEW.content IS NULL OR NEW.content <> OLD.content)", OF_RUN),
     "procedures_secretresult": ("NEW.state IN ('expired', 'erased') AND NEW.state <> OLD.state", OF_RUN),
     "procedures_logchunk": ("NEW.text <> OLD.text", OF_RUN),

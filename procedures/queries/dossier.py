@@ -68,7 +68,7 @@ def _known(run: Run, at: datetime) -> Known:
     mark = str(run.version_id).encode()
     about = Event.objects.filter(procedure=run.procedure_id, run=None).select_related("leaf").order_by("id")
     version = [fact(event) for event in about if mark in bytes(event.body)]
-    facts = [fact(event) for event in events]
+    facts = [fact(event) for event in events if event.body]
     people = {
         str(one.subject): one.username for one in Person.objects.filter(subject__in=_subjects([*facts, *version]))
     }

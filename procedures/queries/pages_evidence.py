@@ -121,7 +121,8 @@ def one_event(event: UUID) -> tuple[Shown, str, str] | None:
     row = Event.objects.select_related("leaf").filter(pk=event).first()
     if row is None:
         return None
-    body = json.dumps(json.loads(bytes(row.body)), indent=2, ensure_ascii=False, sort_keys=True)
+    said = json.loads(bytes(row.body)) if row.body else None
+    body = "" if said is None else json.dumps(said, indent=2, ensure_ascii=False, sort_keys=True)
     return _shown([row])[0], bytes(row.header).decode(), body
 
 

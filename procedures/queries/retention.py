@@ -2,15 +2,19 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Collection, Mapping
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 from typing import Any
+from uuid import UUID
 
 from django.db.models import Q, QuerySet
 
 from procedures.domain import retention
-from procedures.models import PortalSetting, Run
+from procedures.domain.canonical import moment
+from procedures.models import ChainLink, PortalSetting, Purge, Run
+
+DATED = ("ended_at", "kept_until_at", "kept_days")
 
 
 @dataclass(frozen=True, slots=True)
@@ -21,6 +25,17 @@ class Kept:
     floor: int
     declared: int
     short: str
+
+
+@dataclass(frozen=True, slots=True)
+class Overview:
+    """`due` runs are past their date and still here, the first since `since`; of the others two people agreed."""
+
+    floor: int
+    due: int
+    since: datetime | None
+    agreed: int
+    purged: int
 
 
 def floor_in_force() -> int:
@@ -47,3 +62,48 @@ def past_their_date(at: datetime) -> QuerySet[Run]:
     """Runs whose time is over, the oldest first."""
     undated = Q(kept_until_at__isnull=True, ended_at__lte=at - timedelta(days=retention.FLOOR_DAYS))
     return Run.objects.filter(Q(kept_until_at__lte=at) | undated).order_by("no")
+
+
+def behind(runs: Collection[UUID]) -> set[str]:
+    """Subjects of whoever asked for one of these runs, or stands behind the request."""
+    asked = Run.objects.filter(pk__in=runs).order_by().values_list("requester__subject", flat=True).distinct()
+    links = ChainLink.objects.filter(run__in=runs).order_by().values_list("person__subject", flat=True).distinct()
+    return {str(subject) for subject in (*asked, *links)}
+
+
+def overview(at: datetime) -> Overview:
+    """How much is past its date, and how much is gone."""
+    due = past_their_date(at).filter(purge__isnull=True)
+    first = due.first()
+    return Overview(
+        floor_in_force(),
+        due.count(),
+        kept_until(first) if first else None,
+        Purge.objects.filter(done_at__isnull=True).count(),
+        Purge.objects.filter(done_at__isnull=False).count(),
+    )
+
+
+def kept(run: Run) -> dict[str, Any]:
+    """How long a run is kept, for answers; `purged` is the change by which two people had it erased."""
+    date, purge = kept_until(run), purge_of(run)
+    gone = str(purge.change) if purge is not None and purge.done_at is not None else None
+    said = {"days": run.kept_days, "declared": run.declared_days or None}
+    return {**said, "until": moment(date) if date else None, "purged": gone}
+
+
+def purge_of(run: Run) -> Purge | None:
+    """That two people agreed to purge a run, if they did."""
+    return Purge.objects.filter(run=run).first()
+
+
+def numbers(runs: Collection[str]) -> str:
+    """The numbers of runs, as people read many of them: `#3 to #9, #12`."""
+    spans: list[list[int]] = []
+    for no in Run.objects.filter(pk__in=runs).order_by("no").values_list("no", flat=True):
+        if spans and no == spans[-1][1] + 1:
+            spans[-1][1] = no
+        else:
+            spans.append([no, no])
+    told = [f"#{first}" if first == last else f"#{first} to #{last}" for first, last in spans]
+    return f"{len(runs):,}: {', '.join(told)}"

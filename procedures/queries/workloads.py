@@ -59,5 +59,5 @@ def facts(token: UUID) -> dict[str, Any]:
 def behind(run: UUID) -> dict[str, Any] | None:
     """The workload that asked for a run, as the evidence of the request says; None where none did."""
     row = Event.objects.filter(run=run, kind="run.requested").first()
-    found: dict[str, Any] | None = json.loads(bytes(row.body)).get("workload") if row is not None else None
+    found: dict[str, Any] | None = json.loads(bytes(row.body)).get("workload") if row is not None and row.body else None
     return found

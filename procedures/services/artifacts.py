@@ -100,6 +100,14 @@ def _facts(row: Artifact) -> dict[str, Any]:
     return {"artifact": str(row.id), "run": str(row.run_id), "name": row.name, "sha256": row.content_sha256}
 
 
+def erase_of(run: Run, *, at: datetime) -> None:
+    """Erase what a run that is purged had left; their hashes stay. Call inside the transaction that purges it."""
+    for row in Artifact.objects.filter(run=run, erased_at__isnull=True):
+        Artifact.objects.filter(pk=row.pk).update(content=None, erased_at=at)
+        facts = {**_facts(row), "why": "purge"}
+        record("artifact.erased", actor=None, at=at, procedure=run.procedure_id, facts=facts)
+
+
 def erase_expired(*, at: datetime) -> int:
     """Erase the bytes whose retention is over and that no legal hold keeps; their hash stays. Returns how many."""
     done = 0

@@ -208,7 +208,7 @@ def _redaction(change: ControlChange, object: Mapping[str, Any], at: datetime, e
     problems = redactions.problems(object)
     if problems:
         raise InvalidInput(problems)
-    redactions.carry_out(object, at)
+    redactions.carry_out(object, at, change=change.pk)
 
 
 def _source(change: ControlChange, object: Mapping[str, Any], at: datetime, event: UUID) -> None:

@@ -37,4 +37,4 @@ def _gains(control: str, object: Mapping[str, Any]) -> set[str]:
         return {str(object["owner"])}
     if control == "campaign_keep":
         return campaigns.holders(object["grants"])
-    return {str(object["subject"])} if control == "key" else set()
+    return {str(object["subject"])} if control == "key" else set(map(str, object.get("behind", ())))

@@ -13,7 +13,7 @@ from django.db.models import QuerySet
 from procedures.domain.canonical import canon, parse
 from procedures.domain.states import TERMINAL_RUN_STATES
 from procedures.evidence import erase
-from procedures.evidence.models import Disclosure, ErasableKey
+from procedures.evidence.models import Disclosure, ErasableKey, Event
 from procedures.evidence.queries import one_fact
 from procedures.models import (
     AccessRequest,
@@ -28,16 +28,19 @@ from procedures.models import (
     RunComment,
 )
 from procedures.queries import legal_holds
+from procedures.services import purges
 from procedures.services.legal_holds import said
 
 ERASED = "(erased)"
 REACHED = {Person, ApiToken, DirectoryMember, DirectoryEntry, ReviewComment, RunComment, AccessRequest, Run, Notice}
-REACHED |= {Disclosure, ErasableKey}
+REACHED |= {Disclosure, ErasableKey, Event} | purges.REACHED
 ENDED = [state.value for state in TERMINAL_RUN_STATES]
 
 
 def problems(object: Mapping[str, Any]) -> list[tuple[str, str]]:
     """(pointer, message) for each reason why this redaction cannot be carried out."""
+    if "runs" in object:
+        return purges.problems(object)
     if "subject" in object:
         return _person_problems(UUID(object["subject"]))
     event = one_fact(UUID(object["event"]))
@@ -82,8 +85,11 @@ def _person_problems(subject: UUID) -> list[tuple[str, str]]:
     return []
 
 
-def carry_out(object: Mapping[str, Any], at: datetime) -> None:
-    """Forget, in evidence and in the live tables alike; safe to repeat."""
+def carry_out(object: Mapping[str, Any], at: datetime, *, change: UUID) -> None:
+    """Forget, in evidence and in the live tables alike; safe to repeat. Runs are forgotten by the sweeper."""
+    if "runs" in object:
+        purges.agree(object["runs"], change, at)
+        return
     if "subject" in object:
         _forget_person(UUID(object["subject"]), at)
         return

@@ -12,6 +12,7 @@ from procedures.domain.canonical import parse
 from procedures.domain.errors import IllegalState, NotFound
 from procedures.domain.states import TERMINAL_RUN_STATES, TaskState
 from procedures.models import Person, Run
+from procedures.queries import retention
 from procedures.services.runs import Wish, request_run
 
 WRONG = frozenset(
@@ -31,6 +32,13 @@ class NotEnded(IllegalState):
 
     code = "run.not-ended"
     next_step = "Wait until it has ended, or cancel it first."
+
+
+class Purged(IllegalState):
+    """Two people agreed to erase what the run was asked with."""
+
+    code = "run.purged"
+    next_step = "Ask for a new run of the procedure."
 
 
 class NothingFailed(IllegalState):
@@ -61,6 +69,8 @@ def rerun(*, actor: Person, run: UUID, again: Again, at: datetime) -> Run:
         raise NotFound("There is no such run.")
     if earlier.state not in {state.value for state in TERMINAL_RUN_STATES}:
         raise NotEnded(f"Run #{earlier.no} is {earlier.state.replace('_', ' ')}.")
+    if retention.purge_of(earlier) is not None:
+        raise Purged(f"Run #{earlier.no} was purged: nothing is left of what it was asked with.")
     targets = went_wrong(earlier) if again.failed_only else list(earlier.narrowed_to)
     if again.failed_only and not targets:
         raise NothingFailed(f"Nothing went wrong on any target of run #{earlier.no}.")

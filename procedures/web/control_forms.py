@@ -9,12 +9,14 @@ from django.http import QueryDict
 
 from procedures.domain import legal_holds
 from procedures.domain.canonical import moment
+from procedures.domain.clock import now
 from procedures.domain.definition import DUTIES, RISKS
 from procedures.domain.errors import InvalidInput, NotFound, OpsError
 from procedures.domain.sealing import secret_object
 from procedures.domain.sshkeys import fingerprint
 from procedures.models import Person
 from procedures.queries import pages_environments, pages_people
+from procedures.services import purges
 from procedures.web import grant_forms, identity_forms, runner_forms, standing_forms, workload_forms
 from procedures.web.form_texts import json_object, until, whole, words
 
@@ -139,6 +141,11 @@ def _secret(posted: QueryDict) -> Object:
 
 def _redaction(posted: QueryDict) -> Object:
     made: Object = {name: posted.get(name, "").strip() for name in ("basis", "requested_by")}
+    if "purge" in posted:
+        found = purges.due(posted.get("procedure", "").strip(), now())
+        if not found["runs"]:
+            raise InvalidInput([("/object/runs", "name none: no run is past its date, or all must be kept")])
+        return made | found
     if subject := posted.get("subject", "").strip():
         return made | {"subject": subject}
     return made | {"event": posted.get("event", ""), "paths": posted.getlist("paths")}

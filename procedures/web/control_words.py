@@ -27,6 +27,7 @@ def subjects_in(made: Object) -> list[str]:
         made.get("account", ""),
         str(made.get("principal", "")).removeprefix("person:"),
         *(str(lead).removeprefix("person:") for lead in made.get("leads", [])),
+        *map(str, made.get("behind", [])),
     ]
     return [text for text in named if len(text) == 36]
 
@@ -130,6 +131,8 @@ def _stop_lift(made: Object, _: Names) -> str:
 
 
 def _redaction(made: Object, names: Names) -> str:
+    if "runs" in made:
+        return f"{len(made['runs']):,} runs whose time is over are erased for good"
     if "subject" in made:
         return f"Everything personal about {names.get(made['subject'], 'somebody')} is erased for good"
     paths = made["paths"]

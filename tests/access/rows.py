@@ -125,7 +125,12 @@ API = [
     *gets(*(f"/api/v1/access/{kind}/" for kind in ANSWERS)),
     *gets(*(f"/api/v1/{noun}/" for noun in ("me", "actions", "procedures", "people", "environments", "targets"))),
     *gets(*(f"/api/v1/{noun}/" for noun in ("versions", "runs", "grants", "controls", "sources", "evidence/log"))),
-    *gets("/api/v1/evidence/holds/", "/api/v1/evidence/populations/", "/api/v1/evidence/registers/reads/"),
+    *gets(
+        "/api/v1/evidence/holds/",
+        "/api/v1/evidence/retention/",
+        "/api/v1/evidence/populations/",
+        "/api/v1/evidence/registers/reads/",
+    ),
     *gets("/api/v1/procedures/hello/", "/api/v1/versions/{version}/", "/api/v1/versions/{draft}/"),
     *gets(*(f"/api/v1/versions/{{version}}/{part}/" for part in ("files", "comments", "diff", "gains", "statement"))),
     *gets(

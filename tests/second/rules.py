@@ -10,6 +10,7 @@ import hashlib
 import json
 from collections import defaultdict
 from dataclasses import dataclass, field
+from datetime import datetime, timedelta
 from typing import Any
 
 from cryptography.exceptions import InvalidSignature
@@ -51,6 +52,11 @@ class Rules:
         self.stories: dict[str, Story] = {}
         self.forgotten: dict[str, set[str]] = defaultdict(set)
         self.managers: set[str] = set()
+        self.floors: list[tuple[datetime, int]] = []
+        self.holds: dict[str, Facts] = {}
+        self.named: dict[str, str] = {}
+        self.at = ""  # the latest moment at which the event that is told can have happened
+        self.purged: dict[str, tuple[datetime, list[Facts]]] = {}  # run → when it was agreed, and what was held then
 
     def told(self, header: Facts, body: Facts) -> None:
         act = getattr(self, "on_" + header["k"].replace(".", "_"), None)
@@ -73,8 +79,9 @@ class Rules:
         statement = base64.b64decode(body["statement"])
         signers = {row["by"] for row in body["sigs"] if self._signed(row, statement)}
         said = json.loads(statement)
-        enough = 2 if control == "redaction" else 1
-        if said["object"] != what or said["control"] != control or len(signers & self.managers) < enough:
+        enough = 2 if control in {"redaction", "retention", "legal_hold_end"} else 1
+        deciders = signers & self.managers - set(what.get("behind", ()))
+        if said["object"] != what or said["control"] != control or len(deciders) < enough:
             return
         if control == "key":
             self.keys.setdefault(what["fingerprint"], what)
@@ -82,8 +89,40 @@ class Rules:
             self.keys.pop(what["fingerprint"], None)
         elif control == "grant" and "manage_access" in what["verbs"]:
             self.managers.add(what["principal"].removeprefix("person:"))
-        elif control == "redaction":
+        else:
+            self._kept_or_not(header["at"], body["change"], control, what)
+
+    def _kept_or_not(self, at: str, change: str, control: str, what: Facts) -> None:
+        if control == "redaction" and "runs" in what:
+            for run in what["runs"]:
+                self.purged.setdefault(run, (datetime.fromisoformat(self.at), list(self.holds.values())))
+        elif control == "redaction" and "event" in what:
             self.forgotten[what["event"]] |= set(what["paths"])
+        elif control == "retention":
+            self.floors.append((datetime.fromisoformat(at), what["days"]))
+        elif control == "legal_hold":
+            self.holds[change] = what
+        elif control == "legal_hold_end":
+            self.holds.pop(what["hold"], None)
+
+    def days(self, asked: datetime) -> int:
+        """How long a run that was asked for then is kept at least; a change within a minute may count."""
+        near = timedelta(minutes=1)
+        before = [365, *(days for at, days in self.floors if at <= asked - near)]
+        return min([before[-1], *(days for at, days in self.floors if abs(at - asked) <= near)])
+
+    def missing(self, first: Facts, last: Facts) -> None:
+        """A run without bodies: purged by two people, after its time, and not under a hold."""
+        need(first["run"] in self.purged, "a run is withheld")
+        at, holds = self.purged[first["run"]]
+        asked, ended = datetime.fromisoformat(first["at"]), datetime.fromisoformat(last["at"])
+        kept = ended + timedelta(days=self.days(asked))
+        need(at >= max(kept, datetime.fromisoformat(last.get("kept", last["at"]))), "purged before its time")
+        for hold in holds:
+            same = hold.get("run", first["run"]) == first["run"] and "subject" not in hold
+            same = same and ("procedure" not in hold or self.named.get(hold["procedure"]) == first["p"])
+            same = same and hold.get("from", first["at"]) <= first["at"] <= hold.get("until", first["at"])
+            need(not same, "purged under a hold")
 
     def _signed(self, row: Facts, statement: bytes) -> bool:
         """Whether a signature row is by a key that its person has now."""
@@ -106,6 +145,7 @@ class Rules:
 
     def on_version_submitted(self, header: Facts, body: Facts) -> None:
         self.authors[body["version"]] = {*body["authors"], body["submitter"]}
+        self.named[body["procedure"]] = header["p"]
 
     def on_review_made(self, header: Facts, body: Facts) -> None:
         said = self._statement(body)

@@ -9,6 +9,7 @@ from __future__ import annotations
 import csv
 import hashlib
 import io
+import itertools
 import json
 import re
 from collections.abc import Collection
@@ -52,15 +53,18 @@ def judged(data: bytes, log_key: str, witnesses: list[str]) -> str:
     need(len(lines) == manifest["range"]["end"], "not every header")
     by_run = ordered(headers)
     scope = asked_for(manifest, headers, by_run)
-    bodies = all_bodies(members, headers, scope, manifest)
+    gone = set(manifest["withheld"])
+    bodies = all_bodies(members, headers, scope, gone)
     told = disclosures(members, headers, bodies)
     seals(headers, lines, bodies, by_run)
     rules = Rules()
     samples(headers, lines, bodies, manifest)
-    for header in headers:
+    latest = list(itertools.accumulate((header["at"] for header in reversed(headers)), min))[::-1]
+    for header, rules.at in zip(headers, latest, strict=True):
         if header["id"] in bodies:
             rules.told(header, bodies[header["id"]])
     holes(bodies, told, rules)
+    purged([h for h in headers if h["id"] in gone], by_run, bodies, rules)
     attested(members, headers, bodies)
     population(members, headers, scope)
     counts = {
@@ -70,7 +74,7 @@ def judged(data: bytes, log_key: str, witnesses: list[str]) -> str:
         "disclosures": sum(map(len, told.values())),
     }
     need(manifest["counts"] == counts, "other counts")
-    named = manifest["witnesses"]
+    named = manifest.get("witnesses", [])
     need(named == sorted(set(named)) and all(log.key_of(one)[2] == 4 for one in named), "no witnesses")
     known = sorted({*witnesses, *named})
     long = [manifest["mldsa"]] if "mldsa" in manifest else []
@@ -109,7 +113,7 @@ def asked_for(manifest: Facts, headers: list[Facts], by_run: dict[str, list[Fact
         set(wanted) <= {"environment", "procedure", "requester", "from", "to", "outcome", "risk", "run", "sample"}, "?"
     )
     words = ["opsportal", "evidence", "export", *(w for n in sorted(wanted) for w in (f"--{n}", wanted[n]))]
-    need(manifest["query"] == " ".join(words) and manifest["withheld"] == [], "another query")
+    need(manifest["query"] == " ".join(words), "another query")
     for name, rows in by_run.items():
         first, last = rows[0], rows[-1]
         said = {"environment": first["e"], "procedure": first["p"], "requester": first["q"], "run": name}
@@ -122,11 +126,12 @@ def asked_for(manifest: Facts, headers: list[Facts], by_run: dict[str, list[Fact
     return scope
 
 
-def all_bodies(members: dict[str, bytes], headers: list[Facts], scope: set[str], manifest: Facts) -> dict[str, Facts]:
+def all_bodies(members: dict[str, bytes], headers: list[Facts], scope: set[str], gone: set[str]) -> dict[str, Facts]:
     """Every body that the filter asks for, each where its leaf has it."""
     found, expected = {}, set()
     for start in range(0, len(headers), BUNDLE):
         mine = [h for h in headers[start : start + BUNDLE] if h.get("run") is None or h["run"] in scope]
+        mine = [h for h in mine if h["id"] not in gone]
         name = f"bodies/{start // BUNDLE:08d}.jsonl"
         rows = rows_of(members.get(name, b""))
         need(
@@ -174,7 +179,21 @@ def holes(bodies: dict[str, Facts], told: dict[str, list[Any]], rules: Rules) ->
     for event, body in bodies.items():
         shown = {row[1] for row in told.get(event, [])}
         lacking = len(set(body.get("sd", []))) - len(told.get(event, []))
-        need(lacking <= len(rules.forgotten[event] - shown), "a value is withheld")
+        of_purged = body.get("run") in rules.purged and "comment" in body
+        need(of_purged or lacking <= len(rules.forgotten[event] - shown), "a value is withheld")
+
+
+def purged(gone: list[Facts], by_run: dict[str, list[Facts]], bodies: dict[str, Facts], rules: Rules) -> None:
+    """What is withheld is all of some runs, but uses of break-glass; and of those that may be."""
+    need(all("run" in header for header in gone), "withheld, and of no run")
+    away = {header["id"] for header in gone}
+    for run in {header["run"] for header in gone}:
+        rows = by_run[run]
+        need(
+            {h["id"] for h in rows if h["k"] != "break_glass.used"} == away & {h["id"] for h in rows}, "a part of a run"
+        )
+        need(ENDINGS.fullmatch(rows[-1]["k"]), "a run that had not ended")
+        rules.missing(rows[0], rows[-1])
 
 
 def attested(members: dict[str, bytes], headers: list[Facts], bodies: dict[str, Facts]) -> None:

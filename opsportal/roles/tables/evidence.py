@@ -10,7 +10,7 @@ TABLES = (
         "evidence_event",
         Within.MAY_HAVE_RUN,
         web=ADD,
-        scheduler=ADD,
+        scheduler=f"{ADD} update(body)",  # of what two people purged; a trigger lets nothing else go
         sequencer=ADD,
         pool=ADD,
         issuer=ADD,
@@ -46,5 +46,5 @@ TABLES = (
     Table("evidence_runcounter", Within.COUNTED, web=COUNT, scheduler=COUNT, pool=COUNT, issuer=COUNT),
     Table("evidence_numberseries", web=COUNT, scheduler=COUNT),
     Table("evidence_erasablekey", web=COUNT, scheduler=ADD),
-    Table("evidence_disclosure", web=COUNT, scheduler=ADD),
+    Table("evidence_disclosure", web=COUNT, scheduler=f"{ADD} update(sealed erased_at)"),
 )

@@ -18,7 +18,7 @@ TABLES = (
         "procedures_run",
         Within.RUN,
         web=f"select insert update!({PRINTED} started_at answered_plan)",
-        scheduler=f"select insert update!({PRINTED} started_at answered_plan)",
+        scheduler=f"select insert update!({PRINTED.removeprefix('output ')} started_at)",  # it erases what is purged
         pool=f"select update({MOVES} {REPLANS})",
         issuer=READ,
         reader="select!(sealed_secrets output parameters)",
@@ -44,7 +44,7 @@ TABLES = (
         "procedures_approval",
         Within.OF_RUN,
         web="select insert update(carried_to_id)",
-        scheduler="select update(carried_to_id)",
+        scheduler="select update(carried_to_id comment statement signatures)",
         pool="select update(used_at)",
         issuer=READ,
         reader=READ,
@@ -53,11 +53,11 @@ TABLES = (
         "procedures_task",
         Within.OF_RUN,
         web=READ,
-        scheduler="select update(state ended_at remote message)",
+        scheduler="select update(state ended_at remote message output facts)",
         pool="select insert update(state ended_at exit_status output facts message remote)",
         issuer=READ,
     ),
-    Table("procedures_logchunk", Within.OF_RUN, web=READ, pool="select insert"),
+    Table("procedures_logchunk", Within.OF_RUN, web=READ, scheduler="select delete", pool="select insert"),
     Table(
         "procedures_leaserecord",
         Within.OF_RUN,
@@ -99,7 +99,13 @@ TABLES = (
         reader=READ,
     ),
     Table(
-        "procedures_gateanswer", Within.OF_RUN, web="select insert", scheduler=READ, pool=READ, issuer=READ, reader=READ
+        "procedures_gateanswer",
+        Within.OF_RUN,
+        web="select insert",
+        scheduler="select update(values)",
+        pool=READ,
+        issuer=READ,
+        reader=READ,
     ),
     Table("procedures_rungroup", Within.OF_RUN, web="all", scheduler="all", pool="all"),
     Table(
@@ -110,5 +116,5 @@ TABLES = (
         pool="select insert",
         issuer=READ,
     ),
-    Table("procedures_runcomment", web="select insert update(body untold)", scheduler=READ),
+    Table("procedures_runcomment", web="select insert update(body untold)", scheduler="select update(body untold)"),
 )

@@ -46,6 +46,9 @@ function sentences(found) {
     if (one.outside) rows.push(`Identity provider ${name} put people into groups ${one.outside} times; outside production alone.`);
   }
   for (const one of found.erased) rows.push(`ERASED: ${one.values} value(s) of event ${one.event}: ${one.paths.join(", ")}`);
+  for (const one of found.purged) {
+    rows.push(`PURGED: ${one.runs} run(s), ${one.bodies} bodies, after their time; two people agreed at leaf ${one.index}: ${one.basis}`);
+  }
   for (const one of found.holds) {
     const what = ["run", "procedure", "subject", "from", "until"].filter((name) => name in one).map((name) => `${name} ${one[name]}`);
     rows.push(`UNDER LEGAL HOLD: ${what.join(", ")} (${one.basis}).`);

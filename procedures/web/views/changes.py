@@ -18,7 +18,7 @@ from procedures.domain.canonical import canon
 from procedures.domain.clock import now
 from procedures.domain.errors import InvalidInput, OpsError
 from procedures.models import ControlChange, Person
-from procedures.queries import deciding, labels, pages_people
+from procedures.queries import deciding, labels, pages_people, retention
 from procedures.queries.would_allow import would_allow
 from procedures.services import control_gains, control_weight, controls, target_changes
 from procedures.services.portal import profile_in_force
@@ -85,7 +85,7 @@ def proposal(request: HttpRequest, me: Person, control: str, made: dict[str, Any
     return {
         "control": control,
         "object": canon(made).decode(),
-        "facts": sorted(made.items()),
+        "facts": _facts(control, made),
         "next": _back(request),
         "told": control_words.told(control, made, pages_people.names_of(control_words.subjects_in(made))),
         "ask": signing.ask(statement, minimum, me, older_key=control == "key"),
@@ -95,6 +95,16 @@ def proposal(request: HttpRequest, me: Person, control: str, made: dict[str, Any
             control, profile=profile_in_force(), production=production, somebody_gains=bool(gains)
         ),
     }
+
+
+def _facts(control: str, made: dict[str, Any]) -> list[tuple[str, Any]]:
+    """What is signed, name by name; the runs of a purge by their numbers, and people by their names."""
+    if control != "redaction" or "runs" not in made:
+        return sorted(made.items())
+    names = pages_people.names_of(made["behind"])
+    behind = ", ".join(sorted(names.get(one, one) for one in made["behind"]))
+    said = {"runs": retention.numbers(made["runs"]), "behind": behind}
+    return sorted((made | said).items())
 
 
 def effects(control: str, made: dict[str, Any]) -> dict[str, Any]:
@@ -142,7 +152,7 @@ def _context(me: Person, change: ControlChange) -> dict[str, Any]:
     minimum = control_weight.minimum_strength(change.control, change.object)
     return {
         "change": change,
-        "facts": sorted(change.object.items()),
+        "facts": _facts(change.control, change.object),
         "waits": waits,
         "mine": change.proposer_id == me.pk,
         "told": control_words.told(change.control, change.object, names),

@@ -39,7 +39,7 @@ def listing(request: HttpRequest) -> HttpResponse:
         "health": pages_evidence.health(now()),
         "families": FAMILIES,
         "holds": pages_evidence.holds(),
-        "floor": retention.floor_in_force(),
+        "kept": retention.overview(now()),
         "may_hold": access.decide(person_of(request), "manage_access", at=now()).allowed,
     }
     return show(request, "evidence.html", {**context, **wanted}, nav="evidence")

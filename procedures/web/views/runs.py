@@ -158,6 +158,7 @@ def _live(request: HttpRequest, run: Run) -> dict[str, Any]:
         "took": pages_runs.took_s(run, at),
         "usual": pages_runs.usual_s(run.procedure_id, run.environment_id),
         "kept_until": retention.kept_until(run),
+        "purge": retention.purge_of(run),
         "over": run.state in pages_runs.ENDED,
         "refused": refused,
         "unsafe": refused if isinstance(refused, continuing.NotSafeToGoOn) else None,

@@ -15,10 +15,10 @@ export class Authority {
     for (const set of ["production", "keyed", "carried", "erased", "gone", "agents", "paused", "spent", "goneRunners"]) this[set] = new Set();
     const maps = ["keys", "ended", "runners", "drafts", "duties", "approvals", "frozen", "members", "owners", "grants", "labels"];
     maps.push("spaces", "risks", "redacted", "closed", "providers", "campaigns", "words", "synced", "behind", "stops", "halted");
-    maps.push("standing", "ahead", "upTo", "named", "holds", "held");
+    maps.push("standing", "ahead", "upTo", "named", "holds", "held", "purged");
     for (const map of maps) this[map] = new Map();
     this.turns = new Turns();
-    for (const list of ["glass", "recovered", "asserted"]) this[list] = [];
+    for (const list of ["glass", "recovered", "asserted", "floors"]) this[list] = [];
     this.looked = [];
   }
 

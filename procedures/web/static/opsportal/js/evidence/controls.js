@@ -1,5 +1,6 @@
 // Control changes: what each lacks to stand by its signatures, and what it sets once it stands.
 import { Lacking, canon, get, has, isRow, row, sha256hex } from "./bytes.js";
+import { purge, setFloor } from "./gone.js";
 import { saidIn, statementOf } from "./said.js";
 import { SOFTWARE, STANDING, gains, holding, managers, tooLong } from "./managers.js";
 import { at as setAt, both, later, list, minus, names, rows, until, union, within } from "./sets.js";
@@ -32,12 +33,13 @@ function spentBefore(authority, body) {
 // Why a control change does not stand by itself, or an empty string. `weigh`: were it for production.
 function lacks(authority, control, thing, body, at, weigh = false) {
   const signs = rows(get(body, "sigs", []));
-  if (BY_TWO.includes(control) && new Set(signs.map((one) => one.by)).size < 2) return "needs two people, whatever the portal holds";
+  const two = BY_TWO.includes(control);
+  if (two && minus(new Set(signs.map((one) => one.by)), new Set(names(thing, "behind"))).size < 2) return "needs two people, whatever the portal holds";
   if (control === "grant" && authority.terms && Object.keys(authority.terms).length && tooLong(authority, thing)) return tooLong(authority, thing);
   if (!(touches(authority, control, thing) || weigh)) return "";
   const gaining = gains(authority, control, thing, at), wide = authority.profile === "separate";
   const alone = ALONE.has(control) || control === "standing_end";
-  let need = 1 + (alone ? 0 : wide ? 1 : gaining.size || control === "labels" ? 0 : 1);
+  let need = 1 + (alone ? 0 : wide || two ? 1 : gaining.size || control === "labels" ? 0 : 1);
   if (control === "key") need = wide ? 2 : 1;
   const have = decided(authority, { control, thing, body, at, alone, gaining });
   return have >= need ? "" : `needs ${need} signatures of managers who do not gain, carries ${Math.max(have, 0)}`;
@@ -130,7 +132,8 @@ const SETTERS = {
     if (!authority.holds.has(body.change)) authority.holds.set(body.change, thing);
   },
   legal_hold_end: (authority, thing) => authority.holds.delete(thing.hold),
-  redaction: erase,
+  redaction: (authority, thing, about) => (has(thing, "runs") ? purge : erase)(authority, thing, about),
+  retention: setFloor,
   profile: (authority, thing) => {
     authority.profile = thing.profile;
   },

@@ -86,6 +86,7 @@ function gainers(authority, control, thing, at) {
   if (control === "key") return new Set([thing.subject]);
   if (control === "workload_rule" && thing.action === "set") return new Set([thing.account]);
   if (Object.hasOwn(SOFTWARE, control)) return new Set([thing.owner]);
+  if (control === "redaction") return new Set(names(thing, "behind"));
   if (control === "stop_lift") return new Set(authority.stops.has(thing.stop) ? [authority.stops.get(thing.stop)] : []);
   if (control === "campaign_keep") {
     const kept = list(thing.grants).filter((name) => authority.grants.has(name));

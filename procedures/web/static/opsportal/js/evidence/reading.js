@@ -1,6 +1,7 @@
 // One pass over a log: what every event says is checked in its turn, and of a run that ended only its row is kept.
 import { countAhead } from "./ahead.js";
 import { byPoint, canon, Failed, Lacking, bytesOf, get, hex, parse, same, sha256hex } from "./bytes.js";
+import { Gone } from "./gone.js";
 import { SEALS } from "./seals.js";
 import { Samples } from "./samples.js";
 import { Foresight, HEADERS, Headers, Population, Scope, inHeaders } from "./scope.js";
@@ -13,6 +14,7 @@ export class Reading {
     Object.assign(this, { seen, scope, index: -1, bodies: 0, disclosed: 0, holes: [] });
     this.headers = new Headers(seen.size);
     this.story = new Story();
+    this.gone = new Gone(this.story.authority);
     this.population = new Population();
     this.samples = new Samples();
   }
@@ -51,6 +53,7 @@ export class Reading {
       if (sha256hex(data) !== header.b) {
         throw new Failed(member, "is not what the log committed to, or is withheld without a redaction event");
       }
+      if (this.gone.has(header)) throw new Failed(member, "is there, and other bodies of its run are withheld");
       body = parse(member, data);
       this.bodies++;
     }
@@ -105,7 +108,8 @@ export class Reading {
     }
     if (!wanted.size) return;
     const actor = get(body, "actor", "");
-    this.holes.push({ header: this.header, whose: get(body, "whose", actor), actor, shown: paths, values: wanted.size });
+    const about = this.header.k === "run.commented" ? get(body, "run", "") : "";
+    this.holes.push({ header: this.header, whose: get(body, "whose", actor), actor, shown: paths, values: wanted.size, about });
   }
 
   // After the last header: what only the whole log can tell.
@@ -120,16 +124,21 @@ export class Reading {
   // The holes, each of which two people made; throws Failed for one that is only withheld.
   erased() {
     const { authority } = this.story;
-    return this.holes.map(({ header, whose, actor, shown, values }) => {
+    return this.holes.map(({ header, whose, actor, shown, values, about }) => {
       const event = header.id, holds = [...(authority.held.get(event) ?? []), ...(authority.held.get(whose) ?? [])];
       if (holds.some((hold) => heldBy(hold, header, authority.named, [whose, actor]))) {
         throw new Failed(`disclosures of ${event}`, "was erased while it was under a legal hold");
       }
       if (authority.erased.has(whose)) return { event, values, paths: ["(everything about this person)"] };
+      if (authority.purged.has(about)) return { event, values, paths: ["(with its run)"] };
       const paths = [...(authority.redacted.get(event) ?? [])].filter((path) => !shown.has(path)).sort(byPoint);
       if (values > paths.length) throw new Failed(`disclosures of ${event}`, "withholds a value without a redaction event");
       return { event, values, paths };
     });
+  }
+
+  purged() {
+    return this.gone.told(heldBy);
   }
 
   tables() {
@@ -169,7 +178,7 @@ async function one(pack, reading, store, attested, line) {
   if (reading.needsBody()) {
     [member, data] = await store.body(reading.index, header);
     if (data === null && !(header.k === "run.requested" && reading.scope.needsAll)) {
-      throw new Failed(member, "is withheld without a redaction event");
+      reading.gone.withhold(member, header);
     }
   }
   if (data !== null) [place, told] = await store.disclosures(reading.index, header, data);

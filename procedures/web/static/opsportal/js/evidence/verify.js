@@ -54,11 +54,12 @@ export async function verified(file, trusted, require = "SIGNED", told = () => {
 
 async function verifyPack(file, { key, policy, turns, mldsa }, require, told) {
   const pack = await Pack.open(file, (share) => told("Reading the pack", share));
-  let manifest, reading, erased;
+  let manifest, reading, erased, purged;
   try {
     manifest = await checkFiles(pack);
     reading = await readLog(pack, manifest, (share) => told("Checking every event", share));
     erased = reading.erased();
+    purged = reading.purged();
     checkCounts(manifest, reading);
   } catch (problem) {
     if (!(problem instanceof Lacking || problem instanceof TypeError)) throw problem;
@@ -77,7 +78,7 @@ async function verifyPack(file, { key, policy, turns, mldsa }, require, told) {
   const level = key === null ? "INTACT" : witnessed ? "WITNESSED" : "SIGNED", stamps = await checkAnchors(pack);
   reached(level, require, "log/checkpoint.end");
   const signers = both.map((one) => ({ name: vkey(one).name, mark: vkey(one).mark, trusted: one === mldsa }));
-  return { ...facts(reading, erased), verdict: level, mldsa: signers, ...outside(pack, level, cosigned, trusted, stamps) };
+  return { ...facts(reading, erased, purged), verdict: level, mldsa: signers, ...outside(pack, level, cosigned, trusted, stamps) };
 }
 
 function reached(level, require, member) {
@@ -85,7 +86,7 @@ function reached(level, require, member) {
 }
 
 // What the log itself told.
-function facts(reading, erased) {
+function facts(reading, erased, purged) {
   const { authority, strengths } = reading.story;
   return {
     events: reading.headers.size,
@@ -94,6 +95,7 @@ function facts(reading, erased) {
     asserted: authority.asserted.map(([index, control, why]) => ({ index, control, why })),
     closed: [...authority.closed].map(([subject, index]) => ({ index, subject })),
     erased,
+    purged,
     holds: [...authority.holds].sort(([a], [b]) => byPoint(a, b)).map(([hold, one]) => ({ ...one, hold })),
     break_glass: { used: authority.glass.length, unreviewed: authority.glass.filter((use) => !use.reviewed).length },
     ahead: [...authority.ahead.values()].map(({ by, said, runs }) => ({ approver: by, schedule: said.schedule, runs: said.runs, used: runs.length })),
