@@ -23,11 +23,14 @@ def erase_again(rows: Sequence[Mapping[str, Any]]) -> list[Mapping[str, Any]]:
     said = ControlChange.objects.filter(control="redaction", state=ControlChange.State.CONFIRMED)
     known = {str(pk) for pk in said.values_list("pk", flat=True)}
     new = [row for row in rows if row["change"] not in known]
+    if "procedures_purge" not in connection.introspection.table_names():  # software of before purges made this backup
+        new = [row for row in new if "runs" not in row]
     if new:
         with _triggers_aside(), transaction.atomic():
             for row in new:
                 redactions.carry_out(row, now(), change=UUID(str(row["change"])))
-            purges.erase_agreed(now())
+            if any("runs" in row for row in new):
+                purges.erase_agreed(now())
     return new
 
 

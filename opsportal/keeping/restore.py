@@ -84,7 +84,8 @@ def restore(archive: Path, *, checkpoints: Sequence[Path] = (), erased: Sequence
     again = erasing.erase_again(gone)
     last = Checkpoint.objects.order_by("-size").first()
     ended = end_what_opens(now())
-    problems = [*check(), *_differs(manifest, last)]
+    purged = {str(run) for row in again for run in row.get("runs", ())}
+    problems = [*check(purged), *_differs(manifest, last)]
     size = last.size if last else 0
     problems += [
         f"{one.source} says another history: the roots at {one.size} events differ."

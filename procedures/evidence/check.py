@@ -29,15 +29,18 @@ CHUNK = 100
 MIRROR_LATE = timedelta(days=8)  # longer than the longest time between two of its rounds
 
 
-def check() -> list[str]:
-    """One sentence per problem of what the database holds by itself; empty when all of it agrees."""
-    return [one.text for one in itself()]
+def check(purged: AbstractSet[str] = frozenset()) -> list[str]:
+    """One sentence per problem of what the database holds by itself; empty when all of it agrees.
+
+    `purged` are runs that were purged by an agreement which this log has lost.
+    """
+    return [one.text for one in itself(purged)]
 
 
-def itself() -> Iterator[Finding]:
+def itself(purged: AbstractSet[str] = frozenset()) -> Iterator[Finding]:
     """Log, tiles, bodies, checkpoints, cosignatures, guards, runs and runners' sequences."""
     yield from (Finding("trigger", f"The trigger {name} is missing.") for name in missing(connection))
-    yield from _log()
+    yield from _log(erasures.purged() | purged)
     yield from _cosignatures() if "evidence_cosignature" in fixed(connection) else ()
     lost = Event.objects.filter(leaf__isnull=True, outbox__isnull=True).count()
     if lost:
@@ -89,9 +92,8 @@ def _kept(what: str, head: Head, have: int) -> Iterator[Finding]:
         yield Finding("checkpoint.behind", f"{what} {head.size} events; {said}.")
 
 
-def _log() -> Iterator[Finding]:
+def _log(purged: AbstractSet[str]) -> Iterator[Finding]:
     """Every leaf in order, and beside it the tiles and the checkpoints that it completes."""
-    purged = erasures.purged()
     frontier, tiles, told = Frontier(), Built(), check_runs.Told(purged)
     checkpoints = Checkpoint.objects.order_by("size").iterator(CHUNK)
     due = next(checkpoints, None)

@@ -12,7 +12,7 @@ from django.db.models import Q, QuerySet
 
 from procedures.domain import retention
 from procedures.domain.canonical import moment
-from procedures.models import ChainLink, PortalSetting, Purge, Run
+from procedures.models import ChainLink, ControlChange, PortalSetting, Purge, Run
 
 DATED = ("ended_at", "kept_until_at", "kept_days")
 
@@ -64,6 +64,12 @@ def past_their_date(at: datetime) -> QuerySet[Run]:
     return Run.objects.filter(Q(kept_until_at__lte=at) | undated).order_by("no")
 
 
+def still_here(at: datetime) -> QuerySet[Run]:
+    """Runs past their date of which no agreement stands here to purge them: a restored backup may have lost one."""
+    told = Purge.objects.filter(change__in=ControlChange.objects.values("pk"))
+    return past_their_date(at).exclude(pk__in=told.values("run"))
+
+
 def behind(runs: Collection[UUID]) -> set[str]:
     """Subjects of whoever asked for one of these runs, or stands behind the request."""
     asked = Run.objects.filter(pk__in=runs).order_by().values_list("requester__subject", flat=True).distinct()
@@ -73,7 +79,7 @@ def behind(runs: Collection[UUID]) -> set[str]:
 
 def overview(at: datetime) -> Overview:
     """How much is past its date, and how much is gone."""
-    due = past_their_date(at).filter(purge__isnull=True)
+    due = still_here(at)
     first = due.first()
     return Overview(
         floor_in_force(),

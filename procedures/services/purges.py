@@ -16,6 +16,7 @@ from procedures.evidence import erase
 from procedures.models import (
     Approval,
     Artifact,
+    ControlChange,
     GateAnswer,
     GlassBreak,
     LogChunk,
@@ -55,7 +56,8 @@ def _refused(runs: Collection[UUID], at: datetime) -> Iterator[tuple[UUID, str]]
     for run in runs:
         if run not in over:
             yield run, _early(dates[run]) if run in dates else "there is no such run, or it is to be kept"
-    for purge in Purge.objects.filter(run__in=runs)[:TOLD]:
+    told = Purge.objects.filter(run__in=runs, change__in=ControlChange.objects.values("pk"))
+    for purge in told[:TOLD]:
         yield purge.run_id, "was purged already"
     for held in legal_holds.held_runs().filter(pk__in=runs)[:TOLD]:
         yield held.pk, said(legal_holds.over_run(held.pk))
@@ -85,7 +87,7 @@ def proposed(*, actor: Person, procedure: str, at: datetime) -> dict[str, Any]:
 
 def due(procedure: str, at: datetime) -> dict[str, Any]:
     """What a purge of runs past their date would say: the oldest that nothing keeps, of a procedure if one is named."""
-    rows = retention.past_their_date(at).filter(purge__isnull=True).exclude(pk__in=legal_holds.held_runs().values("pk"))
+    rows = retention.still_here(at).exclude(pk__in=legal_holds.held_runs().values("pk"))
     if procedure:
         rows = rows.filter(procedure__name=procedure)
     runs = list(rows.values_list("pk", flat=True)[:MOST_RUNS])

@@ -7,7 +7,7 @@ from collections.abc import Iterator
 from typing import Any
 
 import pytest
-from django.db import DatabaseError, transaction
+from django.db import DatabaseError, connection, transaction
 from django.test import Client
 
 from procedures.answers.drift import drift
@@ -46,6 +46,9 @@ def old(log: Log, monkeypatch: pytest.MonkeyPatch) -> Log:
     run_comments.comment_run(actor=quinn, run=run.id, body="a canary in a comment", at=now())
     run.refresh_from_db()
     log.sequence()
+    if connection.vendor != "sqlite":
+        with connection.cursor() as cursor:
+            cursor.execute("SET CONSTRAINTS ALL IMMEDIATE; SET CONSTRAINTS ALL DEFERRED")
     move(monkeypatch, 31)
     log.world.manager("nathan")
     return dataclasses.replace(log, run=run)

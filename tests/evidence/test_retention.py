@@ -84,7 +84,7 @@ def test_a_declaration_below_the_floor_is_told_to_reviewers_and_on_the_page_of_t
     assert "Kept, as its author declared" in page
     assert f"until {run.kept_until_at.day} " in page
     told = client.get(f"/api/v1/runs/{run.id}/").json()["kept"]
-    assert told == {"days": 2555, "declared": 2555, "until": moment(run.kept_until_at)}
+    assert told == {"days": 2555, "declared": 2555, "until": moment(run.kept_until_at), "purged": None}
 
 
 def test_the_floor_takes_two_people_and_no_run_of_before_is_kept_for_less(db: None) -> None:
