@@ -17,7 +17,7 @@ from tests.keeping.conftest import Place
 from tests.keeping.test_witnessed_log import cosigned, environ, grow, key_of, size
 
 
-def rotate(here: Place, policy: Path, reason: str = "yearly") -> subprocess.CompletedProcess[str]:
+def rotate(here: Place, policy: Path | None, reason: str = "yearly") -> subprocess.CompletedProcess[str]:
     words = [sys.executable, "-m", "opsportal.cli.main", "evidence", "rotate-key", "--reason", reason]
     return subprocess.run(
         words, env=environ(here, policy), capture_output=True, text=True, cwd=Path(__file__).parents[2]
