@@ -2990,12 +2990,17 @@ def decided(data: BinaryIO) -> Iterator[str]:
     for name in sorted(one for one in pack.places if one.startswith("bodies/")):
         for line in pack.lines(name) if name.endswith("l") else [pack.read(name)]:
             body = json.loads(line)
-            said = json.loads(base64.b64decode(body.get("statement", "")) or b"{}") if "plan_digest" in body else {}
-            if said.get("type") == "opsportal/approval/v1":
-                digits = said["plan_digest"].partition(":")[2]
+            said = json.loads(base64.b64decode(body.get("statement", "")) or b"{}")
+            what = {
+                "opsportal/approval/v1": "%(verdict)s, run %(run)s",
+                "opsportal/break-glass/v1": "break-glass, run %(run)s",
+                "opsportal/pre-approval/v1": "%(runs)s runs of the schedule %(schedule)s ahead",
+            }.get(str(said.get("type")))
+            if what is not None:
+                digits = said.get("plan_digest", said.get("plan", "")).partition(":")[2]
                 code = " ".join(digits[at : at + 4] for at in range(0, 32, 4))
-                row = (said["verdict"], said["run"], said["approver"], body["strength"], code)
-                yield "Decided: %s, run %s, by %s (%s): plan %s" % row
+                row = (what % said, body.get("actor"), body.get("strength", "signed"), code)
+                yield "Decided: %s, by %s (%s): plan %s" % row
 
 
 def key_in(given: str) -> str:

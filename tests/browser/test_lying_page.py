@@ -6,20 +6,22 @@ import json
 import re
 from base64 import b64encode
 from collections.abc import Callable
+from datetime import timedelta
 
 import pytest
 from django.db import transaction
 from playwright.sync_api import Page, Route, expect
 
-from procedures.domain.canonical import canon, parse
+from procedures.domain.canonical import canon, moment, parse
 from procedures.domain.clock import now
 from procedures.domain.plan_words import short_code
 from procedures.issuer.judgement import judge_run
 from procedures.issuer.replay import replay
-from procedures.models import Approval, Environment, Run
-from procedures.services import approvals
+from procedures.models import Approval, Environment, GlassBreak, Run
+from procedures.services import approvals, break_glass
 from procedures.services.run_states import note
 from tests.browser.conftest import Portal
+from tests.browser.test_engine_pages import SEEN, kept
 from tests.browser.test_passkeys import enrol
 
 pytestmark = pytest.mark.once
@@ -33,14 +35,14 @@ def two(portal: Portal) -> tuple[Run, Run]:
     return portal.town.ask(environment="staging"), portal.town.ask(environment="staging", reason="mallory's own")
 
 
-def lies(page: Page, portal: Portal, run: Run, bend: Bend) -> None:
+def lies(page: Page, portal: Portal, run: Run, bend: Bend, more: str = "") -> None:
     """From now on the page of this run's approval is served bent; the portal's scripts are its own."""
 
     def answer(route: Route) -> None:
         real = route.fetch()
         route.fulfill(response=real, body=bend(real.text()))
 
-    path = f"{portal.url}/approvals/{run.id}/"
+    path = f"{portal.url}/approvals/{run.id}/{more}"
     page.route(path, lambda route: answer(route) if route.request.method == "GET" else route.continue_())
 
 
@@ -156,3 +158,31 @@ def test_what_was_signed_for_one_run_the_issuer_counts_for_no_other(portal: Port
         )
     assert judge_run(replay(), wanted, parse(bytes(wanted.plan)), at=now()) == ()
     assert judge_run(replay(), signed, parse(bytes(signed.plan)), at=now()) == (str(given.approver.subject),)
+
+
+def test_break_glass_is_held_to_the_plan_too(portal: Portal) -> None:
+    page, _ = enrol(portal, "aisha")
+    shown, wanted = two(portal)
+    aisha, more = portal.town.people["aisha"], "break-glass/?reason=on%20fire%0D%0Asince%20nine"
+    right = {"principal": f"person:{aisha.subject}", "verbs": ["break_glass"], "environments": []}
+    right |= {"not_before": moment(now()), "expires_at": moment(now() + timedelta(days=1)), "reason": "on call"}
+    portal.town.change("jonas", "grant", right)
+    value = break_glass.statement_for(actor=aisha, run=wanted, reason="on fire\r\nsince nine", at=now())
+    other = b64encode(canon(value)).decode()
+    lies(page, portal, shown, lambda text: re.sub(r'(name="statement" value=")[^"]+', rf"\g<1>{other}", text), more)
+    page.goto(f"{portal.url}/approvals/{shown.id}/{more}")
+    expect(page.locator("#plan-proof [role=alert]")).to_contain_text("What would be signed has another run")
+    page.click("button:has-text('Break the glass')")
+    page.wait_for_timeout(300)
+    assert not GlassBreak.objects.exists()
+    page.unroute_all()
+    page.goto(f"{portal.url}/approvals/{shown.id}/{more}")
+    expect(page.locator("#plan-proof .note.ok")).to_contain_text(short_code(shown.plan_digest))
+    for width, scheme in SEEN:
+        page.set_viewport_size({"width": width, "height": 900})
+        page.emulate_media(color_scheme=scheme, reduced_motion="reduce")  # type: ignore[arg-type]
+        kept(page, f"break-glass-{width}-{scheme}")
+    page.click("button:has-text('Break the glass')")
+    expect(page.locator("main")).to_contain_text(
+        "This key replaces another"
+    )  # it was signed, and the service judged it

@@ -49,6 +49,7 @@ def break_it(request: HttpRequest, run: UUID) -> HttpResponse:
     statement = break_glass.statement_for(actor=me, run=row, reason=reason, at=now())
     context = {
         "run": row,
+        "plan": pages_runs.plan_of(row),
         "reason": reason,
         "skips": statement["skips"],
         "may": break_glass.permission(me, row, now()),

@@ -2,11 +2,23 @@
 import { base64, fromBase64, parse, sha256hex, textOf } from "./bytes.js";
 import { ascii, lines, shortCode, visible } from "./plan_words.js";
 
-const REMAINS = "This script came from the portal too: whoever doubts the portal compares the code with what opsportal approve prints on another machine.";
+const REMAINS = "This script came from the portal too: whoever doubts the portal compares the code with what opsportal prints of it on another machine.";
 const form = document.querySelector("form[data-approves]");
 const place = document.querySelector("#plan-proof"), status = place?.querySelector("[role=status]");
-const run = location.pathname.split("/")[2];
+const [, where, first, second] = location.pathname.split("/");
+const about = where === "schedules" ? second : first; // the schedule or the run, by the address that the person is at
 let plan = null, digest = "";
+// Of each kind of statement: where the plan's bytes are, and what it must say of them and of the form.
+const ofRun = `/api/v1/runs/${about}/plan/`;
+const KINDS = {
+  approval: { bytes: ofRun, says: ({ verdict }) => ({ run: about, plan_digest: digest, digest: plan.digest, verdict: verdict.value }) },
+  "break-glass": { bytes: ofRun, says: ({ reason }) => ({ run: about, plan_digest: digest, digest: plan.digest, reason: reason.value }) },
+  "pre-approval": {
+    bytes: `/api/v1/schedules/${about}/ahead/`,
+    says: ({ runs, not_after: until }) => ({ schedule: decodeURIComponent(about), runs: Number(runs.value), plan: digest, not_after: until.value }),
+  },
+};
+const kind = KINDS[form?.dataset.approves];
 
 // The page, or what it hands over to be signed, says something else than the plan's bytes.
 class Apart extends Error {}
@@ -19,13 +31,13 @@ function made(tag, css, ...inside) {
 }
 
 async function fetched() {
-  const answer = await fetch(`/api/v1/runs/${run}/plan/`, { headers: { Accept: "application/json" }, cache: "no-store" });
+  const answer = await fetch(kind.bytes, { headers: { Accept: "application/json" }, cache: "no-store" });
   if (!answer.ok) throw new Error(`The plan's bytes were not to be had (${answer.status}).`);
   const said = await answer.json(), data = fromBase64(said.bytes);
   digest = `sha256:${sha256hex(data)}`;
   parse("the plan", data); // canonical: no two readers read it in two ways
   plan = JSON.parse(textOf(data));
-  if (plan.run !== run) throw new Apart("These are the bytes of another run's plan.");
+  if (kind.bytes === ofRun && plan.run !== about) throw new Apart("These are the bytes of another run's plan.");
 }
 
 function shownFits() {
@@ -42,15 +54,18 @@ function shownFits() {
   if (document.querySelector("#plan-code").textContent !== shortCode(digest)) throw new Apart(`The code of the plan's bytes is ${shortCode(digest)}.`);
 }
 
-// What would be signed is an approval of just this plan; read from the bytes that are signed.
+// Forms write the end of a line in two ways.
+const oneEnd = (value) => (typeof value === "string" ? value.replaceAll("\r\n", "\n") : value);
+
+// What would be signed is about just this plan; read from the bytes that are signed.
 function signedFits() {
-  const { statement, verdict, plan_digest: named } = form.elements;
+  const { statement, plan_digest: named } = form.elements;
   if (named.value !== digest) throw new Apart("The form names another plan.");
   if (!statement) return;
   const data = fromBase64(statement.value), said = parse("the statement", data);
-  const wanted = { type: "opsportal/approval/v1", run, plan_digest: digest, digest: plan.digest, verdict: verdict.value };
+  const wanted = { type: `opsportal/${form.dataset.approves}/v1`, ...kind.says(form.elements) };
   for (const [name, value] of Object.entries(wanted)) {
-    if (said[name] !== value) throw new Apart(`What would be signed has another ${name} than what is shown.`);
+    if (oneEnd(said[name]) !== oneEnd(value)) throw new Apart(`What would be signed has another ${name} than what is shown.`);
   }
   const command = form.querySelector("[data-copy-me]");
   if (base64(data) !== statement.value || (command && !command.textContent.includes(textOf(data)))) {
