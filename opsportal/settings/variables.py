@@ -129,6 +129,12 @@ VARIABLES = {
         Variable("OPSPORTAL_MIRROR_DAYS", "integer", "365", "Days for which nobody can delete a copy there."),
         Variable("OPSPORTAL_MIRROR_EVERY_MIN", "integer", "5", "Minutes between two rounds of copying."),
         Variable(
+            "OPSPORTAL_COLLECTOR_TOKENS",
+            "text",
+            "",
+            "Folder beside the scheduler with a file for each collector that wants a token, by the collector's name.",
+        ),
+        Variable(
             "OPSPORTAL_LOG_READERS",
             "text",
             "auditors",

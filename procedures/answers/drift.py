@@ -66,6 +66,7 @@ def drift(at: datetime) -> list[Drift]:
         _workloads,
         drift_standing.authorisations,
         drift_standing.approved_ahead,
+        drift_standing.collectors,
         _others,
     )
     return [one for check in checks for one in check(then, at)]

@@ -13,7 +13,7 @@ from procedures.answers.standing import Standing
 from procedures.domain import ahead
 from procedures.domain.standing import SCHEMAS
 from procedures.evidence.queries import facts_of_kinds
-from procedures.models import PreApproval, Purge
+from procedures.models import Collector, PreApproval, Purge
 from procedures.models import (
     Standing as StandingRow,
 )
@@ -26,6 +26,17 @@ def authorisations(then: Standing, at: datetime) -> Iterator[Drift]:
     live = {key: row for key, row in then.authority.standing.items() if row["stands"] and not row["ended"]}
     log = {f"{kind} {name}": {f: row[f] for f in SCHEMAS[kind]["required"]} for (kind, name), row in live.items()}
     yield from both("standing", table, log)
+
+
+def collectors(then: Standing, at: datetime) -> Iterator[Drift]:
+    """Collectors that no change named, or named elsewhere."""
+    facts = [fact for fact in facts_of_kinds("control.confirmed") if fact.facts["control"] == "collector"]
+    log: dict[str, str] = {}
+    for said in [fact.facts["object"] for fact in facts if fact.at <= then.at]:
+        log.pop(said["name"], None)
+        if said["action"] == "set":
+            log[said["name"]] = said["url"]
+    yield from both("collector", dict(Collector.objects.filter(ended_at__isnull=True).values_list("name", "url")), log)
 
 
 def approved_ahead(then: Standing, at: datetime) -> Iterator[Drift]:

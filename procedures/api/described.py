@@ -125,6 +125,7 @@ ANSWERS: Mapping[tuple[str, str], tuple[Sequence[int], Shape]] = {
     ("notices.Notices", "GET"): ([200], _list(OBJECT)),
     **{(name, "GET"): ([200], _list(OBJECT)) for name in ("spaces.Spaces", "evidence.Holds")},
     **{(name, "GET"): ([200], _list(OBJECT)) for name in ("saved_requests.SavedRequests", "evidence_events.Events")},
+    ("collectors.Collectors", "GET"): ([200], _list(OBJECT)),
     **{(f"saved_requests.{name}", "POST"): ([201], OBJECT) for name in ("SavedRequests", "Ask")},
     ("stops.Stops", "GET"): ([200], _list(OBJECT)),
     ("stops.Stops", "POST"): ([201], OBJECT),

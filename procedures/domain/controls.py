@@ -10,7 +10,7 @@ from dataclasses import dataclass, field
 from datetime import timedelta
 from typing import Any
 
-from procedures.domain import grants, legal_holds, retention, spaces, standing, workloads
+from procedures.domain import collectors, grants, legal_holds, retention, spaces, standing, workloads
 
 CONTROLS = (
     "grant",
@@ -30,6 +30,7 @@ CONTROLS = (
     "redaction",
     *legal_holds.CONTROLS,
     retention.CONTROL,
+    collectors.CONTROL,
     "source",
     "action",
     "identity_provider",

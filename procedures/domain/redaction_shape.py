@@ -1,10 +1,10 @@
-"""What a redaction says: parts of one event, all that is personal about one subject, or runs whose time is over."""
+"""What changes of the evidence itself say: what is erased, held, kept, and where it is streamed to."""
 
 from __future__ import annotations
 
 from typing import Any
 
-from procedures.domain import legal_holds, retention
+from procedures.domain import collectors, legal_holds, retention
 
 MOST_RUNS = 5000  # of one purge: what people sign names each
 UUID = {"type": "string", "format": "uuid"}
@@ -30,4 +30,9 @@ SCHEMA: dict[str, Any] = {
     "oneOf": [{"required": ["event", "paths"]}, {"required": ["subject"]}, {"required": ["runs", "behind"]}],
     "dependentRequired": {"event": ["paths"], "paths": ["event"], "runs": ["behind"], "behind": ["runs"]},
 }
-SCHEMAS: dict[str, Any] = {"redaction": SCHEMA, **legal_holds.SCHEMAS, retention.CONTROL: retention.SCHEMA}
+SCHEMAS: dict[str, Any] = {
+    "redaction": SCHEMA,
+    **legal_holds.SCHEMAS,
+    retention.CONTROL: retention.SCHEMA,
+    collectors.CONTROL: collectors.SCHEMA,
+}

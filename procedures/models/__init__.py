@@ -8,6 +8,7 @@ from procedures.models.artifacts import Artifact
 from procedures.models.batches import StepBatch
 from procedures.models.break_glass import GlassBreak
 from procedures.models.campaigns import Campaign, CampaignItem
+from procedures.models.collectors import Collector
 from procedures.models.connections import AgentClient, Connection, RefreshToken
 from procedures.models.deputies import DecisionAsked, Deputy
 from procedures.models.directories import DirectoryEntry, DirectoryGroup, DirectoryMember
@@ -77,6 +78,7 @@ __all__ = [
     "ChainLink",
     "Claim",
     "CodeApp",
+    "Collector",
     "Connection",
     "ControlChange",
     "CredentialBinding",

@@ -16,7 +16,7 @@ from procedures.evidence.queries import fact
 from procedures.evidence.record import disclosed
 from procedures.evidence.witnessed import Witnessed, witnessed
 from procedures.models import LegalHold, Person, Procedure, Run
-from procedures.queries import legal_holds, storage
+from procedures.queries import collectors, legal_holds, storage
 
 PAGE = 60
 LONG = 160
@@ -47,6 +47,7 @@ class Health:
     witnessed: Witnessed | None
     places: Sequence[storage.Place]
     growth: storage.Growth
+    collectors: Sequence[collectors.Streamed]
 
     @property
     def root(self) -> str:
@@ -55,7 +56,7 @@ class Health:
 
 def health(at: datetime) -> Health:
     last = Checkpoint.objects.order_by("-size").first()
-    return Health(last, pulse(at), witnessed(at), storage.looked_at(), storage.growth(at))
+    return Health(last, pulse(at), witnessed(at), storage.looked_at(), storage.growth(at), collectors.streamed(at))
 
 
 @dataclass(frozen=True, slots=True)

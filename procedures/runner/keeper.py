@@ -56,11 +56,12 @@ def _sweep_until(stop: threading.Event, child: subprocess.Popen[bytes] | None) -
 
     from procedures.runner.checking import Checking
     from procedures.runner.notifying import Notifying
+    from procedures.runner.streaming import Streaming
     from procedures.runner.watching_sources import Watching
     from procedures.services.moments import database_now
     from procedures.services.sweeping import sweep
 
-    sources, mail, checking, deaf_until = Watching(), Notifying(), Checking(), 0.0
+    sources, mail, streams, checking, deaf_until = Watching(), Notifying(), Streaming(), Checking(), 0.0
     while not stop.wait(1.0):
         if child is not None and child.poll() is not None:
             log.error("sequencer.ended", status=child.returncode)
@@ -69,6 +70,7 @@ def _sweep_until(stop: threading.Event, child: subprocess.Popen[bytes] | None) -
             sweep(at=database_now(), deaf=time.monotonic() < deaf_until)
             sources.nudge()
             mail.nudge()
+            streams.nudge()
             checking.nudge()
             alive.touch(settings.OPSPORTAL_ALIVE_FILE)
         except DatabaseError as problem:

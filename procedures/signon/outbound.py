@@ -59,7 +59,7 @@ class _Timed(httpcore.NetworkStream):
         return self.stream.get_extra_info(info)
 
 
-class _Judged(httpcore.NetworkBackend):
+class Judged(httpcore.NetworkBackend):
     """Connects to the address that was judged: own networks are fine, two managers named the host; metadata never."""
 
     def __init__(self) -> None:
@@ -113,7 +113,7 @@ def _asked(method: str, url: str, headers: Mapping[str, str], body: bytes | None
     try:
         with (
             httpcore.ConnectionPool(
-                ssl_context=ssl.create_default_context(), network_backend=_Judged(), max_connections=1
+                ssl_context=ssl.create_default_context(), network_backend=Judged(), max_connections=1
             ) as pool,
             pool.stream(method, url, headers=list(named.items()), content=body, extensions=limits) as answer,
         ):

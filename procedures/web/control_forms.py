@@ -193,6 +193,11 @@ def _service_account(posted: QueryDict) -> Object:
     return {**made, "username": known.username, "name": known.name} if known else made
 
 
+def _collector(posted: QueryDict) -> Object:
+    made = {name: posted.get(name, "").strip() for name in ("name", "url")} | {"action": posted.get("action", "set")}
+    return made | ({"start": start} if (start := posted.get("start", "")) else {})
+
+
 MAKERS: dict[str, Callable[[QueryDict], Object]] = {
     "grant": grant_forms.grant,
     "labels": grant_forms.labels,
@@ -209,6 +214,7 @@ MAKERS: dict[str, Callable[[QueryDict], Object]] = {
     "inventory": _inventory,
     "profile": _plain("profile"),
     "redaction": _redaction,
+    "collector": _collector,
     "retention": lambda posted: {"days": whole(posted, "days")},
     "legal_hold": _legal_hold,
     "legal_hold_end": _plain("hold", "reason"),

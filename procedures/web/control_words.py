@@ -150,6 +150,13 @@ def _legal_hold(made: Object, names: Names) -> str:
     return f"Nothing is erased of {', '.join(filter(None, named))}: {made['basis']}"
 
 
+def _streamed(made: Object) -> str:
+    if made["action"] == "end":
+        return f"at {made['url']} gets no more events"
+    begins = {"beginning": " from the first on", "now": " from now on"}.get(made.get("start", ""), "")
+    return f"gets every event of the log{begins}: {made['url']}"
+
+
 SENTENCES: Mapping[str, Callable[[Object, Names], str]] = {
     "grant": _grant,
     "grant_end": lambda _made, _names: "An access ends at once",
@@ -184,6 +191,7 @@ SENTENCES: Mapping[str, Callable[[Object, Names], str]] = {
     "runner": lambda made, _: runner_forms.told(made),
     "runner_end": lambda made, _: runner_forms.told_end(made),
     "redaction": _redaction,
+    "collector": lambda made, _: f"The collector {made['name']} {_streamed(made)}",
     "retention": lambda made, _: f"Runs asked for from now on are kept for {made['days']:,} days at least",
     "legal_hold": _legal_hold,
     "legal_hold_end": lambda made, _: f"A legal hold ends, and what it kept may be erased again: {made['reason']}",

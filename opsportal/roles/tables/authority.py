@@ -69,5 +69,10 @@ TABLES = (
     Table("procedures_space", web="select insert update", scheduler="select lock", pool=READ, issuer=READ),
     Table("procedures_purge", web="select insert", scheduler="select update(done_at)", reader=READ),
     Table("procedures_legalhold", web="select insert update(ended_at ended_by_id)", scheduler=READ, reader=READ),
+    Table(
+        "procedures_collector",
+        web="select insert update",
+        scheduler="select update(sent sent_at failures problem problem_at next_at)",
+    ),
     Table("procedures_stop", web="select insert update", scheduler=READ, pool=READ, issuer=READ, reader=READ),
 )

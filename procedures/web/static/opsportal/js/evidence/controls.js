@@ -10,7 +10,8 @@ const ALONE = new Set([...ENDS, "campaign_keep", "legal_hold"]);
 const BY_TWO = ["redaction", "legal_hold_end", "retention"];
 const PORTAL_WIDE = new Set(["membership", "duty", "profile", "key", "runner", "redaction", "source", "action", "identity_provider"]);
 for (const one of ["local_sign_in", "policy", "agent", "service_account", "labels", "terms", "space"]) PORTAL_WIDE.add(one);
-for (const one of ["trusted_issuer", "workload_rule", "legal_hold", "legal_hold_end", "retention"]) PORTAL_WIDE.add(one);
+for (const one of ["trusted_issuer", "workload_rule", "legal_hold", "legal_hold_end"]) PORTAL_WIDE.add(one);
+for (const one of ["retention", "collector"]) PORTAL_WIDE.add(one);
 const equal = (a, b) => canon(a) === canon(b);
 
 export function settle(authority, index, body, at) {
