@@ -16,7 +16,7 @@ def emergency() -> None:
 
 
 @emergency.command()
-@click.option("-o", "output", required=True, type=click.Path(dir_okay=False, path_type=Path), help="A .zip that is free.")
+@click.option("-o", "output", required=True, type=click.Path(dir_okay=False, path_type=Path), help="A .zip.")
 @click.option("--environment", "environments", multiple=True, help="This one alone; may repeat. Else every one.")
 @click.option("--seal", "seals", multiple=True, metavar="ENVIRONMENT=FILE", help="A credential that two people open.")
 @click.option("--new-key", "keys", multiple=True, metavar="ENVIRONMENT", help="Seal a new SSH key, made for this pack.")
@@ -31,7 +31,7 @@ def pack(
     """
     if output.exists():
         raise click.UsageError(f"{output} exists.")
-    wanted = {name: b"" for name in keys}
+    wanted = dict.fromkeys(keys, b"")
     for one in seals:
         name, equals, file = one.partition("=")
         if not equals or not Path(file).is_file():
@@ -39,38 +39,45 @@ def pack(
         wanted[name] = Path(file).read_bytes()
         if not wanted[name]:
             raise click.UsageError(f"{file} is empty.")
-    if backup is None:
-        data = _made(environments, wanted, recorded=True)
-    else:
-        data = _from(backup, environments, wanted)
+    data = _made(environments, wanted, recorded=True) if backup is None else _from(backup, environments, wanted)
     descriptor = os.open(output, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600)
-    with os.fdopen(descriptor, "wb") as file:
-        file.write(data)
+    with os.fdopen(descriptor, "wb") as made:
+        made.write(data)
     click.echo(f"{output}: {len(data):,} bytes. Print ENVIRONMENT/steps.pdf, and keep it where the portal is not.")
     if wanted:
         click.echo(f"Sealed for {', '.join(sorted(wanted))}. A new key counts once its key.pub is on the hosts.")
 
 
 def _made(environments: tuple[str, ...], wanted: dict[str, bytes], *, recorded: bool) -> bytes:
-    os.environ.setdefault("DJANGO_SETTINGS_MODULE", "opsportal.settings")
-    import django
-
-    django.setup()
+    _django()
     from opsportal.keeping.emergency import make
     from procedures.domain.clock import now
 
     return make(at=now(), environments=environments, seals=wanted, recorded=recorded)
 
 
-def _from(backup: Path, environments: tuple[str, ...], wanted: dict[str, bytes]) -> bytes:
+def _from(archive: Path, environments: tuple[str, ...], wanted: dict[str, bytes]) -> bytes:
     """From a backup in SQLite, in a copy that is thrown away. One of PostgreSQL is restored first."""
     import tempfile
 
-    from opsportal.keeping.unpacking import database_of
+    with tempfile.TemporaryDirectory(prefix="opsportal-emergency-") as name:
+        folder = Path(name, "unpacked")
+        folder.mkdir()
+        os.environ["DATABASE_URL"] = f"sqlite:///{folder}/database.sqlite3"
+        _django()
+        from opsportal.keeping import backup
 
-    with tempfile.TemporaryDirectory(prefix="opsportal-emergency-") as folder:
-        os.environ["DATABASE_URL"] = f"sqlite:///{database_of(backup, Path(folder))}"
+        backup.read(archive, folder)
+        if not (folder / "database.sqlite3").exists():
+            raise click.ClickException("This backup is PostgreSQL's: `opsportal restore` it first.")
         return _made(environments, wanted, recorded=False)
+
+
+def _django() -> None:
+    os.environ.setdefault("DJANGO_SETTINGS_MODULE", "opsportal.settings")
+    import django
+
+    django.setup()
 
 
 @emergency.command()

@@ -8,7 +8,7 @@ from urllib.parse import urlencode
 
 import click
 
-from opsportal.cli import evidence_requests, purging, receipts
+from opsportal.cli import evidence_requests, purging, receipts, registers
 from opsportal.cli.portal import FAILED, ask, download, run_id, show
 from opsportal.cli.terminal import told_json
 
@@ -273,8 +273,10 @@ def check(as_json: bool, keep: bool) -> None:
     raise SystemExit(checked(as_json=as_json, keep=keep, say=click.echo))
 
 
+evidence.add_command(registers.register)
 evidence.add_command(evidence_requests.request)
 evidence.add_command(evidence_requests.events)
+evidence.add_command(evidence_requests.record_outage)
 evidence.add_command(receipts.receipt)
 evidence.add_command(receipts.verify_receipt)
 evidence.add_command(purging.retention)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
 from urllib.parse import urlencode
@@ -92,6 +93,53 @@ def events(as_json: bool, **wanted: str | None) -> None:
     rows = [f"{one['at'][:19]}  {one['kind']:<24} {one['who']:<12} {one['about']}" for one in found["results"]]
     more = [f"Go on: --before {found['next']}"] if found["next"] else []
     show(found, as_json=as_json, rows=[*rows, *more] or ["No event fits."])
+
+
+@click.command("record-outage")
+@click.option("--environment", required=True)
+@click.option("--from", "first", required=True, help="Since when it could not be used, in UTC: 2026-11-26T10:00.")
+@click.option("--to", "last", required=True, help="Until when, in UTC.")
+@click.option("--cause", required=True, help="Why. It stands in the log for ever.")
+@click.option("--could-not", multiple=True, help="What could not run; may repeat.")
+@click.option("--act", "acts", multiple=True, nargs=4, metavar="TIME PERSON WHERE WHAT", help="By hand; may repeat.")
+@click.option("--key", help="SSH key file to sign with; a .pub asks the agent.")
+def record_outage(
+    environment: str,
+    first: str,
+    last: str,
+    cause: str,
+    could_not: tuple[str, ...],
+    acts: tuple[tuple[str, str, str, str], ...],
+    key: str | None,
+) -> None:
+    """Record what could not run and what was done by hand. You sign; somebody else who operates there accepts.
+
+    `opsportal control confirm CHANGE` accepts it. It is then in the register `outages`, and in every pack.
+    """
+    from opsportal.cli.access import propose_change, told
+
+    people = {one["username"]: one["subject"] for one in ask("GET", "/api/v1/people/")["results"]} if acts else {}
+    thing = {
+        "environment": environment,
+        "from": _utc(first),
+        "to": _utc(last),
+        "cause": cause,
+        "could_not": list(could_not),
+        "acts": [
+            {"at": _utc(at), "by": people.get(who, who), "on": where, "did": what} for at, who, where, what in acts
+        ],
+    }
+    click.echo("\n".join(told(propose_change("outage", thing, key))))
+
+
+def _utc(text: str) -> str:
+    """A moment as statements write it; one without a zone is UTC."""
+    try:
+        found = datetime.fromisoformat(text)
+    except ValueError as problem:
+        raise click.UsageError(f"{text!r} is no moment such as 2026-11-26T10:00.") from problem
+    found = found.astimezone(UTC) if found.tzinfo else found.replace(tzinfo=UTC)
+    return found.strftime("%Y-%m-%dT%H:%M:%S.%fZ")
 
 
 def _line(row: dict[str, Any]) -> str:

@@ -53,7 +53,7 @@ def result(
         click.echo(f"{name} was erased, unread.", err=True)
         return
     if save is not None:
-        _write(save, ask("POST", f"{where}fetch/"))
+        write_private(save, ask("POST", f"{where}fetch/"))
         click.echo(f"{save} is encrypted; open it with `age -d -i KEY {save}`.", err=True)
         return
     _opened(row, where, identity or Path.home() / ".ssh" / "id_ed25519", output)
@@ -85,19 +85,19 @@ def _opened(row: dict[str, Any], where: str, identity: Path, output: Path | None
     from procedures.domain import age
     from procedures.domain.errors import OpsError
 
-    key = _private(identity)
+    key = private_key(identity)
     _require_recipient(row, key)
     if output is not None and output.exists():
         raise click.ClickException(f"{output} is there already.")
     file = kept().parent / f"{row['id']}.age"
-    _write(file, ask("POST", f"{where}fetch/"))
+    write_private(file, ask("POST", f"{where}fetch/"))
     try:
         value = age.decrypt(file.read_bytes(), key)
     except OpsError as problem:
         click.echo(f"{problem.message} It lies encrypted in {file}.", err=True)
         raise SystemExit(FAILED) from problem
     if output is not None:
-        _write(output, value)
+        write_private(output, value)
         click.echo(f"{row['name']} lies in {output}.", err=True)
     elif sys.stdout.isatty():  # whoever made it may have put in what a terminal obeys: that is written out
         click.echo(value.decode(errors="replace"))
@@ -106,7 +106,7 @@ def _opened(row: dict[str, Any], where: str, identity: Path, output: Path | None
     file.unlink()
 
 
-def _private(identity: Path) -> Ed25519PrivateKey:
+def private_key(identity: Path) -> Ed25519PrivateKey:
     """The key of that file; its passphrase is asked for where it has one."""
     from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
     from cryptography.hazmat.primitives.serialization import load_ssh_private_key
@@ -138,7 +138,7 @@ def _require_recipient(row: dict[str, Any], key: Ed25519PrivateKey) -> None:
         raise SystemExit(FAILED)
 
 
-def _write(path: Path, data: bytes) -> None:
+def write_private(path: Path, data: bytes) -> None:
     """A new file that its owner alone reads."""
     try:
         fd = os.open(path, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600)

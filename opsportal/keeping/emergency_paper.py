@@ -28,7 +28,9 @@ def of(row: Environment, then: Standing, opens: Mapping[str, str], at: datetime)
         Section("Hosts", [_hosts(row)]),
         *(Section(version.procedure.title or version.procedure.name, _procedure(version)) for version in versions),
     ]
-    return Paper(f"By hand in {row.title or row.name}", f"As of {at:%Y-%m-%d %H:%M} UTC, from the portal's database.", sections)
+    return Paper(
+        f"By hand in {row.title or row.name}", f"As of {at:%Y-%m-%d %H:%M} UTC, from the portal's database.", sections
+    )
 
 
 def known_hosts(row: Environment) -> str:

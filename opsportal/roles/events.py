@@ -88,6 +88,7 @@ KINDS_OF: dict[str, str] = {
     "lease": "issuer",
     "lease.revoked": "issuer scheduler",
     "export": "web",
+    "emergency": OWNER,
     "use": "web",
     "population": "web",
     "sample": "web",

@@ -87,6 +87,31 @@ def stops(at: datetime) -> list[Finding]:
     return _listed(at, STOPS, lambda _, fact: _stop(fact, frozen))
 
 
+def outages(at: datetime) -> list[Finding]:
+    """When the portal was out of use, what could not run, what was done by hand by whom, and who signed that."""
+    return _listed(at, ("control.confirmed", "emergency.packed"), _outage)
+
+
+def _outage(then: Standing, fact: Fact) -> str:
+    said = fact.facts
+    if fact.kind == "emergency.packed":
+        sealed = [
+            f"{one['environment']} to {', '.join(sorted(map(then.name, one['holders'])))}" for one in said["sealed"]
+        ]
+        return f"emergency pack by {said['by']}; sealed: {'; '.join(sealed) or 'nothing'}"
+    if said["control"] != "outage":
+        return ""
+    thing = said["object"]
+    acts = [f"{one['at'][:16]} {then.name(one['by'])} on {one['on']}: {one['did']}" for one in thing["acts"]]
+    signers = {str(row["by"]) for row in fact.signatures}
+    alone = " (both of them did some of it)" if acts and signers <= {one["by"] for one in thing["acts"]} else ""
+    return (
+        f"{thing['environment']} from {thing['from'][:16]} to {thing['to'][:16]}: {thing['cause']}; could not run: "
+        f"{'; '.join(thing['could_not']) or 'nothing'}; by hand: {'; '.join(acts) or 'nothing'}; "
+        f"signed by {', '.join(sorted(map(then.name, signers))) or 'nobody'}{alone}"
+    )
+
+
 def erasures(at: datetime) -> list[Finding]:
     """What was erased or held, by whom and on what basis; paths and never values."""
     return _listed(at, ERASED, _erasure)
@@ -156,4 +181,5 @@ REGISTERS: Mapping[str, Callable[[datetime], list[Finding]]] = {
     "changes": changes,
     "stops": stops,
     "erasures": erasures,
+    "outages": outages,
 }

@@ -5,14 +5,16 @@ from __future__ import annotations
 from dataclasses import asdict
 from datetime import datetime
 
+from django.http import HttpResponse
 from rest_framework.request import Request
 from rest_framework.response import Response
 
-from procedures.answers import asked, drift, registers, separation, who
-from procedures.api.door import Door
+from procedures.answers import asked, drift, files, registers, separation, who
+from procedures.api.door import Door, attached
 from procedures.domain.clock import now
 from procedures.domain.errors import NotFound
 from procedures.models import VERBS
+from procedures.services import readings
 
 
 class Answers(Door):
@@ -54,13 +56,18 @@ class Differences(Answers):
 
 
 class Registers(Answers):
-    """`?as_of=`: the exceptions, or a register: reads, changes, stops, erasures."""
+    """`?as_of=`: the exceptions, or a register: reads, changes, stops, erasures, outages; `?as=csv` or `pdf`."""
 
-    def get(self, request: Request, name: str) -> Response:
+    def get(self, request: Request, name: str) -> Response | HttpResponse:
         asked.require_reader(self.actor, now())
         if name not in registers.REGISTERS:
             raise NotFound("There is no such register.")
-        rows = registers.REGISTERS[name](self.moment(request))
+        at = self.moment(request)
+        rows = registers.REGISTERS[name](at)
+        if form := request.GET.get("as", ""):
+            data, media = files.file_of(form, name, rows, at=at, by=self.actor.username)
+            readings.note_read(actor=self.actor, what=f"{name} as {form}", at=now())
+            return attached(HttpResponse(data, content_type=media), f"{name}.{form}")
         return Response({"results": [asdict(row) for row in rows], "next": None})
 
 

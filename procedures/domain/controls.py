@@ -10,7 +10,7 @@ from dataclasses import dataclass, field
 from datetime import timedelta
 from typing import Any
 
-from procedures.domain import collectors, grants, legal_holds, retention, spaces, standing, workloads
+from procedures.domain import collectors, grants, legal_holds, outages, retention, spaces, standing, workloads
 
 CONTROLS = (
     "grant",
@@ -31,6 +31,7 @@ CONTROLS = (
     *legal_holds.CONTROLS,
     retention.CONTROL,
     collectors.CONTROL,
+    outages.CONTROL,
     "source",
     "action",
     "identity_provider",
@@ -49,9 +50,19 @@ CONTROLS = (
 )
 ENDS = frozenset({"grant_end", "key_end", "runner_end", "campaign"})  # taking authority away needs one manager, at once
 ALONE = ENDS | {"campaign_keep", legal_holds.PLACED}  # so does leaving it as it was given, or keeping evidence
-BY_TWO = {"redaction", legal_holds.ENDED, retention.CONTROL}  # whatever the portal holds
+BY_TWO = {"redaction", legal_holds.ENDED, retention.CONTROL, outages.CONTROL}  # whatever the portal holds
 REPLACED_COUNTS_AFTER = timedelta(hours=24)
-IN_ONE_PLACE = {"grant", "environment", "binding", "target", "inventory", "secret", "stop_lift", *standing.CONTROLS}
+IN_ONE_PLACE = {
+    "grant",
+    "environment",
+    "binding",
+    "target",
+    "inventory",
+    "secret",
+    "stop_lift",
+    "outage",
+    *standing.CONTROLS,
+}
 PORTAL_WIDE = frozenset(CONTROLS) - IN_ONE_PLACE - ENDS
 
 

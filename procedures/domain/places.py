@@ -12,9 +12,9 @@ from typing import Any, Protocol
 from procedures.domain import grants, standing
 
 OPERATED = frozenset(
-    {"binding", "target", "inventory", "secret", "runner", "runner_end", "stop_lift", *standing.CONTROLS}
+    {"binding", "target", "inventory", "secret", "runner", "runner_end", "stop_lift", "outage", *standing.CONTROLS}
 )
-IN_ONE_ENVIRONMENT = frozenset({"binding", "target", "inventory", "secret"})
+IN_ONE_ENVIRONMENT = frozenset({"binding", "target", "inventory", "secret", "outage"})
 
 
 @dataclass(frozen=True, slots=True)

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import Any
 
-from procedures.domain import collectors, legal_holds, retention
+from procedures.domain import collectors, legal_holds, outages, retention
 
 MOST_RUNS = 5000  # of one purge: what people sign names each
 UUID = {"type": "string", "format": "uuid"}
@@ -35,4 +35,5 @@ SCHEMAS: dict[str, Any] = {
     **legal_holds.SCHEMAS,
     retention.CONTROL: retention.SCHEMA,
     collectors.CONTROL: collectors.SCHEMA,
+    outages.CONTROL: outages.SCHEMA,
 }

@@ -1,6 +1,7 @@
-"""A secret that any two of several people open together, and one alone learns nothing of (Shamir, threshold 2, GF(2^8)).
+"""A secret that any two of several people open together, and one alone learns nothing of.
 
-A share is as long as the secret and one byte more: the point, then the line's value there for each byte.
+Shamir's, threshold 2, over GF(2^8). A share is a byte longer than the secret: the point, then the line's value there
+for each byte.
 """
 
 from __future__ import annotations

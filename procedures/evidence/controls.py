@@ -219,6 +219,7 @@ ROW_OF: dict[str, str] = {
     "artifact.read": "audit",
     "artifact.erased": "retention",
     "break_glass": "approval",
+    "emergency": "access",
     "export": "audit",
     "population": "audit",
     "sample": "audit",

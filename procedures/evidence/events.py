@@ -151,6 +151,7 @@ KINDS: Mapping[str, tuple[str, ...]] = {
     "identity.keys_shown": ("environment", "issuer", "keys"),
     "host.certified": ("environment", "target", "host_key", "authority", "serial", "key_id", "expires_at"),
     "lease.refused": ("step", "target", "credential", "why"),
+    "emergency.packed": ("environments", "sealed", "by"),
     "export.made": ("manifest", "range", "exporter", "filter", "software"),
     "population.fixed": ("population", "size", "root", "filter", "runs"),
     "sample.drawn": ("sample", "population", "nonce", "count", "runs"),

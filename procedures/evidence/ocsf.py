@@ -114,6 +114,7 @@ TOLD: dict[str, As] = {
     "result.picked_up": As(API, 2),
     "result.erased": As(API, 4),
     "evidence": As(API, 2),
+    "emergency": As(API, OTHER, severity=HIGH),
     "export": As(API, 2),
     "population": As(API, 2),
     "sample": As(API, 2),

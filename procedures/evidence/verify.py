@@ -905,7 +905,7 @@ def note_line(member: str, line: str) -> tuple[str, str, bytes]:
 
 ENDS = {"grant_end", "key_end", "runner_end", "campaign"}
 ALONE = ENDS | {"campaign_keep", "legal_hold"}
-BY_TWO = {"redaction", "legal_hold_end", "retention"}
+BY_TWO = {"redaction", "legal_hold_end", "retention", "outage"}
 PORTAL_WIDE = {"membership", "duty", "profile", "key", "runner", "redaction", "source", "action"}
 PORTAL_WIDE |= {"identity_provider", "local_sign_in", "policy", "agent", "service_account", "labels", "terms", "space"}
 PORTAL_WIDE |= {"legal_hold", "legal_hold_end", "retention", "collector"}
@@ -914,7 +914,7 @@ PORTAL_WIDE |= {"trusted_issuer", "workload_rule"}
 STANDING = {"schedule", "hook", "standing_end"}
 FLOOR_DAYS = 365  # how long a run is kept at least, until a change says otherwise
 UNPURGED = {"break_glass.used"}  # what is kept of a run that is purged: its register counts on
-OPERATED = {"binding", "target", "inventory", "secret", "runner", "runner_end", "stop_lift"} | STANDING
+OPERATED = {"binding", "target", "inventory", "secret", "runner", "runner_end", "stop_lift", "outage"} | STANDING
 
 
 class Authority:
@@ -929,6 +929,7 @@ class Authority:
         self.known_at, self.signed_at = "", ""
         self.glass: list[Row] = []
         self.recovered: list[Row] = []
+        self.outages: list[Row] = []
         self.turns = Turns()
         self.runners: dict[str, str] = {}
         self.gone_runners: set[str] = set()
@@ -983,7 +984,7 @@ class Authority:
         """Who could decide it at that moment: by living grants over all that it weighs on, and never software."""
         grant = self.grants.get(thing["grant"], {}) if control == "grant_end" else thing if control == "grant" else {}
         procedure, where = grant.get("procedure"), grant.get("environments") or []
-        if control in ("binding", "target", "inventory", "secret", "stop_lift") and "environment" in thing:
+        if control in ("binding", "target", "inventory", "secret", "stop_lift", "outage") and "environment" in thing:
             where = [thing["environment"]]
         if control in STANDING:
             procedure, where = thing["procedure"], [thing["environment"]]
@@ -1251,6 +1252,8 @@ class Authority:
             self.end_keys(index, {thing["fingerprint"]})
         elif control == "legal_hold":
             self.holds.setdefault(body["change"], dict(thing))
+        elif control == "outage":
+            self.outages.append(_outage(index, thing))
         elif control in STANDING:
             self.stand(control, thing, body)
         elif control == "redaction" and "runs" in thing:
@@ -1455,6 +1458,11 @@ class Authority:
         except (ValueError, AttributeError):
             have = 0
         return "" if have >= need else "needs %d signatures of managers who do not gain, carries %d" % (need, have)
+
+
+def _outage(index: int, thing: Row) -> Row:
+    said = {name: thing[name] for name in ("environment", "from", "to")}
+    return {**said, "index": index, "acts": len(thing["acts"])}
 
 
 def mark_of(row: Row, statement: bytes) -> str:
@@ -2902,6 +2910,7 @@ def verify(
             for g in authority.ahead.values()
         ],
         "recovered": authority.recovered,
+        "outages": authority.outages,
         "turned": [{"index": size, "former": was, "key": now} for _, size, was, now, _ in authority.turns.rows],
         "decisions": counted(tables["reports/strengths.csv"]),
         "providers": authority.synced,
@@ -2941,6 +2950,8 @@ def told(found: Row) -> str:
         lost = "an unknown number of" if row["lost"] is None else row["lost"]
         said = "LOG OPENED ANEW: leaf %d, after %s went back to %d events; %s published events are not in it."
         rows.append(said % (row["index"], row["former"].split("+")[0], row["restored"]["size"], lost))
+    word = "OUT OF USE: leaf %(index)d, %(environment)s from %(from)s to %(to)s; %(acts)d acts by hand."
+    rows += [word % row for row in found["outages"]]
     word = "Key turned: leaf %(index)d; trees beyond it are signed by %(key)s, up to it by %(former)s."
     rows += [word % row for row in found["turned"]]
     word = "APPROVED AHEAD: %(used)d of %(runs)d runs of the schedule %(schedule)s, by %(approver)s"

@@ -25,6 +25,8 @@ def holders(
         not_before_at__lte=at,
         ends_at__gt=at,
     )
+    if verb == "audit":
+        rights = rights.filter(grant__period__isnull=True)
     if environment is not None:
         rights = rights.filter(Q(environment__isnull=True) | Q(environment=environment))
     elif whole or verb in EVERYWHERE:

@@ -17,7 +17,7 @@ from procedures.domain.sshkeys import fingerprint
 from procedures.models import Person
 from procedures.queries import pages_environments, pages_people
 from procedures.services import purges
-from procedures.web import grant_forms, identity_forms, runner_forms, standing_forms, workload_forms
+from procedures.web import grant_forms, identity_forms, outage_forms, runner_forms, standing_forms, workload_forms
 from procedures.web.form_texts import json_object, until, whole, words
 
 Object = dict[str, Any]
@@ -215,6 +215,7 @@ MAKERS: dict[str, Callable[[QueryDict], Object]] = {
     "profile": _plain("profile"),
     "redaction": _redaction,
     "collector": _collector,
+    "outage": outage_forms.outage,
     "retention": lambda posted: {"days": whole(posted, "days")},
     "legal_hold": _legal_hold,
     "legal_hold_end": _plain("hold", "reason"),

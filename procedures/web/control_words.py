@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable, Mapping
 from typing import Any
 
-from procedures.web import identity_forms, runner_forms, standing_forms, workload_forms
+from procedures.web import identity_forms, outage_forms, runner_forms, standing_forms, workload_forms
 
 Object = dict[str, Any]
 Names = Mapping[str, str]
@@ -28,6 +28,7 @@ def subjects_in(made: Object) -> list[str]:
         str(made.get("principal", "")).removeprefix("person:"),
         *(str(lead).removeprefix("person:") for lead in made.get("leads", [])),
         *map(str, made.get("behind", [])),
+        *(act["by"] for act in made.get("acts", [])),
     ]
     return [text for text in named if len(text) == 36]
 
@@ -192,6 +193,7 @@ SENTENCES: Mapping[str, Callable[[Object, Names], str]] = {
     "runner_end": lambda made, _: runner_forms.told_end(made),
     "redaction": _redaction,
     "collector": lambda made, _: f"The collector {made['name']} {_streamed(made)}",
+    "outage": outage_forms.told,
     "retention": lambda made, _: f"Runs asked for from now on are kept for {made['days']:,} days at least",
     "legal_hold": _legal_hold,
     "legal_hold_end": lambda made, _: f"A legal hold ends, and what it kept may be erased again: {made['reason']}",

@@ -43,7 +43,9 @@ def _act(line: str, number: int) -> dict[str, str]:
     typed["acts"] = parts[0].removesuffix("Z")
     at, person = until(typed, "acts"), Person.objects.filter(username=parts[1]).first()
     if at is None or person is None:
-        raise InvalidInput([(f"/object/acts/{number}", f"there is nobody called {parts[1]!r}" if at else "says no time")])
+        raise InvalidInput(
+            [(f"/object/acts/{number}", f"there is nobody called {parts[1]!r}" if at else "says no time")]
+        )
     return {"at": moment(at), "by": str(person.subject), "on": parts[2], "did": parts[3]}
 
 

@@ -38,6 +38,7 @@ function sentences(found) {
     rows.push(`LOG OPENED ANEW: leaf ${one.index}, after ${one.former.split("+")[0]} went back to ${one.restored.size} events; ${lost} published events are not in it.`);
   }
   for (const one of found.turned) rows.push(`Key turned: leaf ${one.index}; trees beyond it are signed by ${one.key}, up to it by ${one.former}.`);
+  for (const one of found.outages) rows.push(`OUT OF USE: leaf ${one.index}, ${one.environment} from ${one.from} to ${one.to}; ${one.acts} acts by hand.`);
   for (const one of found.ahead) rows.push(`APPROVED AHEAD: ${one.used} of ${one.runs} runs of the schedule ${one.schedule}, by ${one.approver}`);
   for (const one of found.asserted) rows.push(`ASSERTED BY PLATFORM: leaf ${one.index}, ${one.control}: ${one.why}`);
   for (const one of found.closed) rows.push(`ASSERTED BY PLATFORM: leaf ${one.index}, person.closed: nobody signs it; it only takes from ${one.subject}, for good`);

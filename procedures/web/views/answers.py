@@ -3,32 +3,20 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
-from dataclasses import asdict
 from datetime import datetime
 from typing import Any
 
 from django.http import HttpRequest, HttpResponse
 from django.views.decorators.http import require_safe
 
-from procedures.answers import asked, drift, registers, separation, who
+from procedures.answers import asked, drift, files, registers, separation, who
 from procedures.domain.clock import now
 from procedures.domain.errors import NotFound
-from procedures.evidence.verify import table
 from procedures.models import VERBS, Environment, Person, Procedure
+from procedures.services import readings
 from procedures.web.doors import page, person_of, show
 
 Rows = Sequence[Any]
-KINDS = {
-    "who": "Who can",
-    "person": "What a person can do",
-    "drift": "Tables against evidence",
-    "separation": "Separation of duties",
-    "exceptions": "Exceptions",
-    "reads": "Exports and reads",
-    "changes": "Changes of access",
-    "stops": "Stops and freezes",
-    "erasures": "Erasures and holds",
-}
 
 
 def _who(request: HttpRequest, at: datetime) -> Rows:
@@ -75,12 +63,17 @@ def one(request: HttpRequest, kind: str) -> HttpResponse:
         asked.require_reader(me, now())
     at = asked.moment_of(request.GET.get("as_of", ""), now(), pointer="/as_of")
     rows = ROWS[kind](request, at)
-    if request.GET.get("as") == "csv":
-        return _file(kind, rows)
+    if form := request.GET.get("as", ""):
+        data, media = files.file_of(form, kind, rows, at=at, by=me.username)
+        if reads:
+            readings.note_read(actor=me, what=f"{kind} as {form}", at=now())
+        answer = HttpResponse(data, content_type=media)
+        answer["Content-Disposition"] = f'attachment; filename="{kind}.{form}"'
+        return answer
     context: dict[str, Any] = {
         "kind": kind,
         "told": kind == "separation" or kind in registers.REGISTERS,
-        "kinds": KINDS.items() if reads else [("person", KINDS["person"])],
+        "kinds": files.TITLES.items() if reads else [("person", files.TITLES["person"])],
         "rows": rows[:1000],
         "count": len(rows),
         "as_of": request.GET.get("as_of", ""),
@@ -96,15 +89,3 @@ def one(request: HttpRequest, kind: str) -> HttpResponse:
             "people": Person.objects.exclude(kind=Person.Kind.SYSTEM).order_by("name")[:1000],
         }
     return show(request, "answers.html", context, nav="access")
-
-
-def _file(kind: str, rows: Rows) -> HttpResponse:
-    told = [{name: _cell(value) for name, value in asdict(row).items()} for row in rows]
-    heads = list(told[0]) if told else ["nothing"]
-    answer = HttpResponse(table([heads, *(list(row.values()) for row in told)]), content_type="text/csv; charset=utf-8")
-    answer["Content-Disposition"] = f'attachment; filename="{kind}.csv"'
-    return answer
-
-
-def _cell(value: Any) -> str:
-    return ", ".join(map(str, value)) if isinstance(value, tuple) else str(value)

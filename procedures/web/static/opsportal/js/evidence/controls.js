@@ -7,7 +7,7 @@ import { at as setAt, both, later, list, minus, names, rows, until, union, withi
 
 const ENDS = ["grant_end", "key_end", "runner_end", "campaign"];
 const ALONE = new Set([...ENDS, "campaign_keep", "legal_hold"]);
-const BY_TWO = ["redaction", "legal_hold_end", "retention"];
+const BY_TWO = ["redaction", "legal_hold_end", "retention", "outage"];
 const PORTAL_WIDE = new Set(["membership", "duty", "profile", "key", "runner", "redaction", "source", "action", "identity_provider"]);
 for (const one of ["local_sign_in", "policy", "agent", "service_account", "labels", "terms", "space"]) PORTAL_WIDE.add(one);
 for (const one of ["trusted_issuer", "workload_rule", "legal_hold", "legal_hold_end"]) PORTAL_WIDE.add(one);
@@ -133,6 +133,10 @@ const SETTERS = {
     if (!authority.holds.has(body.change)) authority.holds.set(body.change, thing);
   },
   legal_hold_end: (authority, thing) => authority.holds.delete(thing.hold),
+  outage: (authority, thing, { index }) => {
+    const { environment, from, to, acts } = thing;
+    authority.outages.push({ environment, from, to, index, acts: list(acts).length });
+  },
   redaction: (authority, thing, about) => (has(thing, "runs") ? purge : erase)(authority, thing, about),
   retention: setFloor,
   profile: (authority, thing) => {

@@ -4,8 +4,8 @@ import { RISKS, before, list, minus, names, riskOf, until, union, within, within
 
 export const SOFTWARE = { agent: "agent", service_account: "account" };
 export const STANDING = ["schedule", "hook", "standing_end"];
-const OPERATED = new Set(["binding", "target", "inventory", "secret", "runner", "runner_end", "stop_lift", ...STANDING]);
-const PLACED = ["binding", "target", "inventory", "secret", "stop_lift"];
+const OPERATED = new Set(["binding", "target", "inventory", "secret", "runner", "runner_end", "stop_lift", "outage", ...STANDING]);
+const PLACED = ["binding", "target", "inventory", "secret", "stop_lift", "outage"];
 const NOTHING = {};
 
 export function managers(authority, control, thing, at) {

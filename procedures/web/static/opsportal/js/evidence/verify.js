@@ -100,6 +100,7 @@ function facts(reading, erased, purged) {
     break_glass: { used: authority.glass.length, unreviewed: authority.glass.filter((use) => !use.reviewed).length },
     ahead: [...authority.ahead.values()].map(({ by, said, runs }) => ({ approver: by, schedule: said.schedule, runs: said.runs, used: runs.length })),
     recovered: authority.recovered,
+    outages: authority.outages,
     decisions: { session: strengths.session, totp: strengths.totp, signed: strengths.signed },
     providers: Object.fromEntries(authority.synced),
     turned: authority.turns.rows.map(({ size, former, key }) => ({ index: size, former, key })),

@@ -10,7 +10,7 @@ import procedures.domain.ids
 
 class Migration(migrations.Migration):
     dependencies = [
-        ("procedures", "0056_periods_of_engagements"),
+        ("procedures", "0057_purges"),
     ]
 
     operations = [
