@@ -100,6 +100,7 @@ COMMANDS = {
     MACHINE: {
         *("config", "doctor", "issuer", "runner", "scheduler", "sequencer", "roles", "up"),
         *("web", "keys", "install", "alive", "backup", "restore", "recover", "runner card", "runner software"),
+        "emergency pack",
         *("witness", "witness init", "witness show", "evidence check", "evidence rotate-key"),
     },
     LOCAL: {
