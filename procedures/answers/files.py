@@ -23,11 +23,11 @@ TITLES: Mapping[str, str] = {
     "drift": "Tables against evidence",
     "separation": "Separation of duties",
     "exceptions": "Exceptions",
-    "reads": "Exports and reads",
+    "reads": "Reads",
     "changes": "Changes of access",
     "stops": "Stops and freezes",
     "erasures": "Erasures and holds",
-    "outages": "Outages and emergency packs",
+    "outages": "Outages",
 }
 FORMS: Mapping[str, str] = {"csv": "text/csv; charset=utf-8", "pdf": "application/pdf"}
 

@@ -1250,16 +1250,21 @@ class Authority:
             self.keyed.add(thing["subject"])  # above: nobody takes over another's key
         elif control == "key_end":
             self.end_keys(index, {thing["fingerprint"]})
-        elif control == "legal_hold":
+        elif control in STANDING:
+            self.stand(control, thing, body)
+        elif control in ("legal_hold", "outage") or (control == "redaction" and "runs" in thing):
+            self.of_evidence(index, control, thing, body)
+        else:
+            self.setting(control, thing, add)
+
+    def of_evidence(self, index: int, control: str, thing: Row, body: Row) -> None:
+        """What a change says of the evidence itself: what is held, was purged, or was done without the portal."""
+        if control == "legal_hold":
             self.holds.setdefault(body["change"], dict(thing))
         elif control == "outage":
             self.outages.append(_outage(index, thing))
-        elif control in STANDING:
-            self.stand(control, thing, body)
-        elif control == "redaction" and "runs" in thing:
-            self.purge(index, thing, body)
         else:
-            self.setting(control, thing, add)
+            self.purge(index, thing, body)
 
     def spent_before(self, body: Row) -> str:
         """What people signed changes something once: the same words again bring nothing back that had ended."""

@@ -132,7 +132,7 @@ def failed(collector: UUID, *, why: str, at: datetime) -> None:
         return
     Collector.objects.filter(pk=collector).update(
         failures=F("failures") + 1,
-        problem=why[:300],
+        problem=why[:300].rstrip("."),
         problem_at=row.problem_at or at,
         next_at=at + collectors.wait_after(row.failures + 1),
     )
