@@ -34,7 +34,7 @@ from procedures.services.legal_holds import said
 
 ERASED = "(erased)"
 TOLD = 20
-AT_ONCE = 100
+AT_ONCE = 50
 REACHED = {Approval, Artifact, GateAnswer, LogChunk, Purge, RunComment, Task}
 
 Problem = tuple[str, str]

@@ -181,11 +181,12 @@ class History:
         return base64.b64encode(private.public_key().public_bytes_raw()).decode()
 
     def change(self, control: str, object: Mapping[str, Any], *by: Person) -> str:
-        """A control change, confirmed with signatures."""
+        """A control change, confirmed with signatures. Gives its id."""
         statement = {"type": "opsportal/control/v1", "control": control, "object": dict(object), "change": self.uuid()}
         facts = {"control": control, "change": statement["change"], "object": dict(object), "gains": []}
         facts |= {"production": True, "profile": "team"}
-        return self.event("control.confirmed", facts, statement=statement, by=by or [self.mira])
+        self.event("control.confirmed", facts, statement=statement, by=by or [self.mira])
+        return str(statement["change"])
 
     def accept(self) -> None:
         """A version that Quinn wrote and Mira reviewed."""

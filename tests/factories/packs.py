@@ -38,7 +38,7 @@ def packed(history: History, *, sampled: Sequence[str] = (), witnessed: bool = T
                 "disclosures": reading.disclosed,
             },
             "sample": list(sampled),
-            "withheld": [],
+            "withheld": sorted(reading.withheld),
             "files": staging.digests(),
             "software": "opsportal 0.0.0",
             "exporter": EXPORTER,

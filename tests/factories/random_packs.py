@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import random
 from collections.abc import Callable
+from datetime import timedelta
 from functools import partial
 
 import pytest
@@ -36,6 +37,8 @@ def random_pack(seed: int) -> tuple[History, bytes]:
             patch.setattr(verify.Story, "take", lambda *_: None)
             patch.setattr(verify.Samples, "check", lambda *_: None)
             patch.setattr(verify.Reading, "erased", lambda _: [])
+            patch.setattr(verify.Reading, "gone", lambda _: [])
+            patch.setattr(verify.Reading, "withhold", lambda self, _: self.withheld.append(self.header["id"]))
             patch.setattr(verify.Reading, "_seal", lambda *_: None)
             patch.setattr(verify.Headers, "end", lambda _: None)
             members = packs.packed(made, sampled=sampled, witnessed=witnessed, **wanted)
@@ -168,7 +171,47 @@ def cheat_hole(made: History, chance: random.Random) -> None:
     made.written[place] = type(one)(one.header, one.body)
 
 
-CHEATS = [cheat_approval, cheat_claim, cheat_runner, cheat_sample, cheat_review, cheat_seal, cheat_hole]
+def whole(made: History, chance: random.Random) -> Open:
+    """A run from its request to its end."""
+    place = chance.choice(["development", "production"])
+    run = made.ask(place, reason=chance.choice(["", "because"]))
+    if place == "production":
+        made.approve(run, made.otto)
+    made.claim(run)
+    made.work(run)
+    made.finish(run)
+    return run
+
+
+def cheat_purge(made: History, chance: random.Random) -> None:
+    """A run is gone: in time or not, agreed on by two, by one, or by one who stands behind it, under a hold or none.
+
+    Now and then one of its bodies is still there, or another one is gone with it.
+    """
+    made.change("retention", {"days": 30}, made.mira, made.otto)
+    made.at += timedelta(hours=1)
+    run, other = whole(made, chance), whole(made, chance)
+    made.at += timedelta(days=chance.choice([29, 31, 31, 31]))
+    asks = {"basis": "a case", "requested_by": "1"}
+    if chance.random() < 0.3:
+        held = chance.choice([{"run": run.id}, {"run": other.id}, {"procedure": "hello"}])
+        hold = made.change("legal_hold", asks | held, made.mira)
+        if chance.random() < 0.5:
+            made.change("legal_hold_end", {"hold": hold, "reason": "over"}, made.mira, made.otto)
+    behind = [made.quinn.subject, *([made.otto.subject] if chance.random() < 0.2 else [])]
+    thing = {"runs": [run.id], "behind": sorted(behind), **asks}
+    if agree := [made.mira, made.otto][: chance.choice([0, 1, 2, 2, 2])]:
+        made.change("redaction", thing, *agree)
+    places = [n for n, one in enumerate(made.written) if json.loads(one.header).get("run") == run.id]
+    if chance.random() < 0.2:
+        places.remove(chance.choice(places))
+    if chance.random() < 0.2:
+        places.append(chance.randrange(len(made.written)))
+    for place in places:
+        made.written[place] = type(made.written[place])(made.written[place].header, b"")
+
+
+CHEATS = [cheat_approval, cheat_claim, cheat_runner, cheat_sample, cheat_review, cheat_seal, cheat_hole, cheat_purge]
 
 
 def mutated(data: bytes, chance: random.Random) -> bytes:
