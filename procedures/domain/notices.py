@@ -90,14 +90,14 @@ KINDS: Mapping[str, Kind] = {
             "Half of the time for my approval is over",
             "Run {no} of {procedure} in {environment} still waits for an approval",
             "Run {no} of {procedure} in {environment}, asked for by {actor}, still waits. It ends undecided at "
-            "{until}.",
+            "{until}.\nCode of its plan: {code}.",
         ),
         Kind(
             "approval.late",
             "The time for an approval is nearly over",
             "Run {no} of {procedure} in {environment} ends undecided soon",
             "Nobody has decided on run {no} of {procedure} in {environment}, asked for by {actor}. It ends undecided "
-            "at {until}. Everybody who may decide on it is told.",
+            "at {until}. Everybody who may decide on it is told.\nCode of its plan: {code}.",
             security=True,
         ),
         Kind(

@@ -44,20 +44,16 @@ BADLY = {
 
 
 def approval_waits(run: Run, *, until: datetime, at: datetime) -> None:
-    """Whoever could decide on this run, or on the gate that it stands at."""
+    """Whoever could decide on this run, or on the gate that it stands at; with the code of its plan (H21)."""
+    more = {"risk": run.risk, "until": until, "code": short_code(run.digest_now)}
     tell(
         "approval.waits",
         eligible.approvers(run, at),
         key=f"approval:{run.id}:{run.plan_digest[7:23]}:{run.waiting_gate}",
         path=f"/approvals/{run.id}/",
         at=at,
-        facts={**_of(run), "actor": asker(run.requester), "risk": run.risk, "until": until, "code": code(run)},
+        facts={**_of(run), "actor": asker(run.requester), **more},
     )
-
-
-def code(run: Run) -> str:
-    """The code of a run's plan, to be compared with what page and command line show (H21)."""
-    return short_code(run.digest_now)
 
 
 def answer_waits(run: Run, *, until: datetime, at: datetime) -> None:

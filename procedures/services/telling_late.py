@@ -10,6 +10,7 @@ from datetime import datetime
 from uuid import UUID
 
 from procedures.domain.places import Place
+from procedures.domain.plan_words import short_code
 from procedures.models import AccessRequest, Campaign, ControlChange, GlassBreak, Person, Run, Version
 from procedures.queries import access_requests, deciding, deputies, eligible
 from procedures.queries.agents import asker
@@ -21,7 +22,7 @@ MOST = 200
 
 def approval(run: Run, about: UUID, *, until: datetime, at: datetime) -> Tell:
     def told(kind: str) -> None:
-        facts = {**_of(run), "actor": asker(run.requester), "until": until}
+        facts = {**_of(run), "actor": asker(run.requester), "until": until, "code": short_code(run.digest_now)}
         people, path = eligible.approvers(run, at), f"/approvals/{run.id}/"
         tell(kind, people, key=f"{kind}:{about}", path=path, at=at, facts=facts)
         if kind == "approval.late" or not people:

@@ -8,6 +8,7 @@ import pytest
 
 from procedures.domain.clock import now
 from procedures.domain.decide_by import REVIEW_WITHIN, point
+from procedures.domain.plan_words import short_code
 from procedures.models import Approval, Notice, NoticeOff, Person, Run, Version
 from procedures.queries import pages_shell
 from procedures.services import approvals, deciding_late, sweeping
@@ -40,6 +41,8 @@ def test_approvers_are_reminded_at_half_and_at_three_quarters_of_the_time_once_e
     assert told("approval.late") == {"mira", "olga"}
     assert Notice.objects.filter(kind__startswith="approval.", person__username="olga").count() == 3
     assert "quinn" not in told("approval.reminder") | told("approval.late")
+    rows = Notice.objects.filter(kind__startswith="approval.", person__username="olga")
+    assert {row.facts["code"] for row in rows} == {short_code(run.plan_digest)}  # the one that page and commands show
 
 
 def test_who_has_decided_is_not_reminded(world: World) -> None:
