@@ -38,3 +38,9 @@ def test_a_kept_pack_has_both_signatures_and_follows_a_changed_key() -> None:
         "mldsa.zip": (1, 0),
         "mldsa-and-a-turned-key.zip": (1, 1),
     }
+
+
+def test_a_kept_pack_tells_of_a_run_that_was_purged() -> None:
+    [(_, data, said)] = kept("form-2-purged")
+    [hole] = verify.verify(data, said["log_key"])["purged"]
+    assert (hole["runs"], hole["bodies"], len(hole["by"]), hole["basis"]) == (1, 7, 2, "its time is over")

@@ -139,6 +139,7 @@ def test_its_page_and_its_answers_say_so(old: Log) -> None:
         assert "This run was purged" in page
         assert f"/changes/{change.pk}/" in page
         assert 'id="proof-check"' not in page
+        assert "Run again" not in page
     said = client.get(f"/api/v1/runs/{old.run.pk}/").json()
     assert said["kept"]["purged"] == str(change.pk)
     events = client.get(f"/api/v1/runs/{old.run.pk}/events/").json()["results"]
