@@ -167,9 +167,9 @@ When the portal is down. As of {at}.
 
 1. Two people. Open ENVIRONMENT/steps.html or steps.pdf; procedures/ holds every accepted script, with its README.
 2. Write down from now on, in UTC: when, who, on which host, which command, why. It is entered and signed afterwards.
-3. The credential, if there is one, opens for two people together:
+3. The credential, if there is one, opens for two people together, in a folder that nobody else reads (umask 077):
      age -d -i ~/.ssh/id_ed25519 ENVIRONMENT/credential/NAME.age > NAME       (each for themselves)
-     python3 open_together.py ONE TWO > credential ; chmod 600 credential
+     python3 open_together.py ONE TWO > credential
    Without age: opsportal emergency share NAME.age --identity ~/.ssh/id_ed25519 -o NAME
 {sealed}4. Check hosts against ENVIRONMENT/known_hosts:  ssh -o UserKnownHostsFile=ENVIRONMENT/known_hosts …
 5. Stops and freezes in steps.html hold for hands too.

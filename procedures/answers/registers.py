@@ -88,28 +88,30 @@ def stops(at: datetime) -> list[Finding]:
 
 
 def outages(at: datetime) -> list[Finding]:
-    """When the portal was out of use, what could not run, what was done by hand by whom, and who signed that."""
-    return _listed(at, ("control.confirmed", "emergency.packed"), _outage)
+    """Emergency packs, and outages: the record, then a row for each thing that could not run and each act by hand."""
+    then = standing(at)
+    facts = [fact for fact in facts_of_kinds("control.confirmed", "emergency.packed") if fact.at <= then.at]
+    return [row for fact in reversed(facts) for row in _outage(then, fact)]
 
 
-def _outage(then: Standing, fact: Fact) -> str:
+def _outage(then: Standing, fact: Fact) -> Iterator[Finding]:
     said = fact.facts
     if fact.kind == "emergency.packed":
-        sealed = [
-            f"{one['environment']} to {', '.join(sorted(map(then.name, one['holders'])))}" for one in said["sealed"]
-        ]
-        return f"emergency pack by {said['by']}; sealed: {'; '.join(sealed) or 'nothing'}"
-    if said["control"] != "outage":
-        return ""
+        seals = [(one["environment"], ", ".join(sorted(map(then.name, one["holders"])))) for one in said["sealed"]]
+        sealed = "; ".join(f"{where} to {holders}" for where, holders in seals) or "nothing"
+        yield Finding("emergency pack", said["by"], f"sealed: {sealed}", fact.at, fact.id)
+    if said.get("control") != "outage":
+        return
     thing = said["object"]
-    acts = [f"{one['at'][:16]} {then.name(one['by'])} on {one['on']}: {one['did']}" for one in thing["acts"]]
-    signers = {str(row["by"]) for row in fact.signatures}
-    alone = " (both of them did some of it)" if acts and signers <= {one["by"] for one in thing["acts"]} else ""
-    return (
-        f"{thing['environment']} from {thing['from'][:16]} to {thing['to'][:16]}: {thing['cause']}; could not run: "
-        f"{'; '.join(thing['could_not']) or 'nothing'}; by hand: {'; '.join(acts) or 'nothing'}; "
-        f"signed by {', '.join(sorted(map(then.name, signers))) or 'nobody'}{alone}"
-    )
+    acts, signers = thing["acts"], {str(row["by"]) for row in fact.signatures}
+    alone = "; both of them did some of it" if acts and signers <= {one["by"] for one in acts} else ""
+    signed = f"signed by {', '.join(sorted(map(then.name, signers))) or 'nobody'}{alone}"
+    when = f"{thing['environment']} from {thing['from'][:16]} to {thing['to'][:16]}: {thing['cause']}"
+    yield Finding("outage", then.name(fact.actor), f"{when}; {signed}", thing["from"], fact.id)
+    for what in thing["could_not"]:
+        yield Finding("could not run", "", what, thing["from"], fact.id)
+    for one in acts:
+        yield Finding("by hand", then.name(one["by"]), f"on {one['on']}: {one['did']}", one["at"], fact.id)
 
 
 def erasures(at: datetime) -> list[Finding]:

@@ -21,7 +21,7 @@ ACT = {
         "at": MOMENT,
         "by": {"type": "string", "format": "uuid"},
         "on": {"type": "string", "minLength": 1, "maxLength": 200},
-        "did": {"type": "string", "minLength": 1, "maxLength": 1000},
+        "did": {"type": "string", "minLength": 1, "maxLength": 500},
     },
 }
 SCHEMA: dict[str, Any] = {

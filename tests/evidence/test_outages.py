@@ -84,16 +84,19 @@ def test_auditors_read_it_in_the_register_and_hear_where_both_took_part(log: Log
     otto, olga = hands
     both = record_of(otto)
     both["acts"].append(both["acts"][0] | {"by": str(olga.subject), "did": "read along"})
-    for record, words in ((record_of(otto), ""), (both, "(both of them did some of it)")):
+    for record, both_did in ((record_of(otto), False), (both, True)):
         confirm(log, log.world.propose("outage", record, by=otto), olga)
-        [row, *_] = registers.outages(now())
+        row, could_not, *rest = registers.outages(now())
         assert CAUSE in row.what
-        assert "otto on web-1: restarted nginx" in row.what
         assert "signed by olga, otto" in row.what
-        assert row.what.endswith(words) if words else "took part" not in row.what
+        assert row.what.endswith("both of them did some of it") == both_did
+        assert (could_not.kind, could_not.what) == ("could not run", "hello in production, asked for by phone")
+        acts = [(one.who, one.what) for one in rest if one.kind == "by hand" and one.event == row.event]
+        assert acts == [("otto", "on web-1: restarted nginx"), ("olga", "on web-1: read along")][: len(record["acts"])]
     web = client(log.world.mira)
     assert CAUSE in web.get("/access/answers/outages/").content.decode()
-    assert len(web.get("/api/v1/evidence/registers/outages/").json()["results"]) == 2
+    kinds = [row["kind"] for row in web.get("/api/v1/evidence/registers/outages/").json()["results"]]
+    assert (kinds.count("outage"), kinds.count("by hand")) == (2, 3)
     assert client(Person.objects.get(username="quinn")).get("/access/answers/outages/").status_code == 403
 
 

@@ -44,6 +44,8 @@ def test_counts_are_those_of_the_period_and_of_the_file(town: Town) -> None:
     rows = list(csv.DictReader(io.StringIO(data)))
     assert {row["control"] for row in rows} == set(controls.controls("soc2"))
     assert {row["events"] for row in rows if row["recorded fact"] == version.says} == {str(version.count)}
+    [read] = Event.objects.filter(kind="evidence.read")
+    assert b"controls of soc2 as csv" in bytes(read.body)
 
 
 def test_an_empty_period_is_silent_and_a_turned_one_is_refused() -> None:

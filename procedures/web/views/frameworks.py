@@ -13,6 +13,7 @@ from procedures.domain.errors import InvalidInput
 from procedures.evidence import controls
 from procedures.evidence.verify import table
 from procedures.queries import controls_shown
+from procedures.services import readings
 from procedures.web.doors import page, person_of, show
 
 
@@ -27,6 +28,7 @@ def one(request: HttpRequest, framework: str) -> HttpResponse:
     until = _day(request, "to", at, after=True)
     found = controls_shown.operated(framework, since=since, until=until)
     if request.GET.get("as") == "csv":
+        readings.note_read(actor=person_of(request), what=f"controls of {framework} as csv", at=at)
         data = table(controls_shown.as_rows(found, since=since, until=until))
         answer = HttpResponse(data, content_type="text/csv; charset=utf-8")
         answer["Content-Disposition"] = f'attachment; filename="{framework}.csv"'
