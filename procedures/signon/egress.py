@@ -24,7 +24,7 @@ from procedures.domain.providers import EgressAway, EgressRefused, ProviderUnrea
 
 HELLO_BYTES, NONCE_BYTES = 32, 12
 MOST_ASKED, MOST_TOLD = 1 << 17, 1 << 22
-PATIENCE_S, GREETS_S = 45.0, 1.0
+PATIENCE_S, GREETS_S, QUICK_S = 45.0, 5.0, 1.0
 SHORTEST_KEY = 32
 Way = Literal["asked", "told"]
 KINDS = {kind.code: kind for kind in (SignInRefused, ProviderUnreachable, EgressRefused)}
@@ -97,7 +97,7 @@ def in_directory(provider: str, *, username: str, password: str, secret: str) ->
 def answers() -> bool:
     """Whether the egress process can be asked from here. Never raises for what the world does."""
     with suppress(EgressAway):
-        return "alive" in _told({"ask": "alive"}, within_s=GREETS_S)
+        return "alive" in _told({"ask": "alive"}, within_s=QUICK_S)
     return False
 
 
@@ -129,11 +129,11 @@ def bound_to(hello: bytes, asked: bytes) -> bytes:
 
 
 def _told(question: Mapping[str, Any], *, within_s: float = PATIENCE_S) -> dict[str, Any]:
-    """What the egress process answers. Raises what it refuses with, and EgressAway."""
+    """What the egress process answers. Raises what it refuses with, and EgressAway, soon where nobody greets."""
     where, key = place()
     seal, until = Seal(key), time.monotonic() + within_s
     try:
-        with _connected(place_of(where), within_s) as link:
+        with _connected(place_of(where), min(GREETS_S, within_s)) as link:
             hello = link.recv(HELLO_BYTES, socket.MSG_WAITALL)
             asked = seal.closed("asked", question, hello)
             link.sendall(asked)

@@ -5,6 +5,7 @@ from __future__ import annotations
 import os
 import socket
 import threading
+import time
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
@@ -118,6 +119,21 @@ def test_what_is_no_question_ends_its_own_connection_and_nothing_else(
             said = b""
     assert said == b"" or b"egress.refused" in said
     assert egress.get(f"{named.url}/jwks") == {"keys": []}
+
+
+def test_one_that_hangs_keeps_nobody_waiting_long(
+    world: World, named: Server, settings: Any, socket_place: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(egress, "GREETS_S", 0.3)
+    with socket.socket(socket.AF_UNIX) as hangs, socket.create_server(("127.0.0.1", 0)) as far:
+        hangs.bind(socket_place)
+        hangs.listen()
+        for where, key in ((socket_place, ""), (f"127.0.0.1:{far.getsockname()[1]}", KEY)):
+            settings.OPSPORTAL_EGRESS, settings.OPSPORTAL_EGRESS_KEY = where, key
+            begun = time.monotonic()
+            with pytest.raises(EgressAway):
+                egress.get(f"{named.url}/jwks")
+            assert time.monotonic() - begun < 3
 
 
 def test_while_the_way_out_is_away_sign_on_says_so_and_the_rest_goes_on(
