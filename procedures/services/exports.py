@@ -13,6 +13,7 @@ from django.conf import settings
 from procedures import access
 from procedures.access.managing import Reach
 from procedures.domain.errors import InvalidInput, NotFound, OpsError
+from procedures.evidence import verify
 from procedures.evidence.export import export_pack
 from procedures.evidence.sampling import draw_sample, fix_population, fixed
 from procedures.models import Person
@@ -20,6 +21,10 @@ from procedures.queries import auditing
 from procedures.queries.populations import in_headers
 from procedures.queries.separation import separation
 from procedures.services.unit import note_denial
+
+BY_BODY = ("digest", "door")  # filters that bodies decide, and not headers
+UNDETERMINED = 3
+PURGED = "; their runs were purged: narrow it by a period, a procedure or an environment"
 
 
 def log_key() -> str:
@@ -45,8 +50,12 @@ def export(*, actor: Person, wanted: Mapping[str, str], at: datetime) -> tuple[B
         told = export_pack(
             file, wanted=filters, exporter=actor.subject, log_key=log_key(), at=at, separation=separation().told
         )
-    except BaseException:
+    except BaseException as problem:
         file.close()
+        if isinstance(problem, verify.Failed) and problem.code == UNDETERMINED:
+            raise InvalidInput(
+                [(f"/{name}", problem.reason + PURGED) for name in filters if name in BY_BODY]
+            ) from problem
         raise
     file.seek(0)
     return file, told

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import dataclasses
 from collections.abc import Iterator
+from pathlib import Path
 from typing import Any
 
 import pytest
@@ -18,7 +19,7 @@ from procedures.evidence.models import Disclosure, Event
 from procedures.models import ControlChange, LogChunk, Person, Purge, Run
 from procedures.queries import retention
 from procedures.runner.drive import drive
-from procedures.services import controls, purges, reruns, run_comments
+from procedures.services import controls, exports, purges, reruns, run_comments
 from procedures.services.unit import SecondPersonRequired
 from tests.evidence.conftest import Log
 from tests.fixtures.later import move
@@ -157,6 +158,15 @@ def test_its_page_and_its_answers_say_so(old: Log) -> None:
         "agreed": 0,
         "purged": 1,
     }
+
+
+def test_a_filter_on_what_bodies_say_is_refused_in_words(old: Log, settings: Any, tmp_path: Path) -> None:
+    purged(old)
+    old.sequence()
+    settings.OPSPORTAL_PUBLIC_DIR = tmp_path
+    (tmp_path / "evidence.pub").write_text(old.key)
+    with pytest.raises(InvalidInput, match=r"1 requests: whether they belong .* their runs were purged: narrow it"):
+        exports.export(actor=old.world.mira, wanted={"door": "api"}, at=now())
 
 
 def test_the_page_of_a_purge_names_runs_by_number_and_people_by_name(old: Log) -> None:
