@@ -6,10 +6,13 @@ from collections.abc import Mapping
 from datetime import datetime
 
 from procedures.answers.standing import Standing
-from procedures.evidence.paper import Block, Facts, Paper, Section, Table
+from procedures.domain.canonical import canon
+from procedures.domain.plan import plain
+from procedures.evidence.paper import Block, Exact, Facts, Paper, Section, Table
 from procedures.models import Environment, Stop, Target, Version
 from procedures.queries.holders import holders
 
+UNPRINTED = ("procedure.yaml", ".zip", ".gz", ".png", ".jpg", ".pdf")  # the table of steps says it, or no text
 CALLED = {
     "break_glass": "may break the glass",
     "operate": "operates it",
@@ -112,7 +115,17 @@ def _procedure(version: Version) -> list[Block]:
         ("Says", str(said.get("description") or "–")),
     ]
     steps = [
-        [str(number), str(step.get("id", "")), str(step.get("action", "")), str(step.get("title", ""))]
+        [
+            str(number),
+            str(step.get("id", "")),
+            str(step.get("action", "")),
+            canon(plain(step.get("input") or {})).decode(),
+        ]
         for number, step in enumerate(said.get("steps") or [], 1)
     ]
-    return [Facts(facts), Table(("No", "Step", "Does", "Title"), steps, "It has no step.")]
+    texts = [
+        Exact(bytes(file.content).decode(errors="replace"), of=file.path)
+        for file in version.files.order_by("path")
+        if not file.path.lower().endswith(UNPRINTED) and not file.path.startswith("tests/")
+    ]
+    return [Facts(facts), Table(("No", "Step", "Does", "With"), steps, "It has no step."), *texts]

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import html
 import io
 import subprocess
 import sys
@@ -181,6 +182,8 @@ def test_it_says_whom_to_call_what_stands_still_which_hosts_and_every_script(cre
     assert b"name: hello" in found["procedures/hello/procedure.yaml"]
     page = found["development/steps.html"].decode()
     assert "procedures/hello/" in page
-    assert "local:" in page, "the steps of the procedure"
+    script = next(data for name, data in found.items() if name.endswith(".sh")).decode()
+    for words in ("local:script", '"script":', script.splitlines()[-1]):
+        assert html.escape(words) in page, "what a step does, with what, and the script itself"
     with pytest.raises(InvalidInput, match="no environment 'moon'"):
         emergency.make(at=now(), environments=["moon"])
