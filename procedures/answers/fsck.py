@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 from collections.abc import Iterable, Iterator, Mapping
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from datetime import datetime
 from itertools import islice
 from typing import Any
@@ -19,7 +19,8 @@ from procedures.evidence import check
 from procedures.evidence.events import SEALS
 from procedures.evidence.findings import Finding
 from procedures.evidence.models import Event
-from procedures.models import Approval, LeaseRecord, Run, Version
+from procedures.evidence.transcripts import Commitments
+from procedures.models import Approval, LeaseRecord, LogChunk, Run, Task, Version
 
 CHUNK = 500
 ENDED = sorted(state.value for state in TERMINAL_RUN_STATES)
@@ -36,6 +37,7 @@ def findings(at: datetime) -> Iterator[Finding]:
         yield from _versions()
         yield from _leases()
         yield from _approvals()
+        yield from _outputs()
         yield from (Finding(f"live.{one.kind}", f"{one.kind} {one.what} {one.says}.") for one in drift(at))
 
 
@@ -111,6 +113,32 @@ def _approvals() -> Iterator[Finding]:
     said = Event.objects.filter(kind__in=DECIDED, run=OuterRef("run"), actor=OuterRef("approver__subject"))
     for row in Approval.objects.filter(~Exists(said)).order_by("id").iterator(CHUNK):
         yield Finding("live.approval", f"Approval {row.pk} of run {row.run_id} stands in the table without its event.")
+
+
+def _outputs() -> Iterator[Finding]:
+    """What is kept of each task's output against what its runner signed of it."""
+    events = Event.objects.filter(kind="task.finished").order_by("id").values_list("run", "body")
+    for chunk in _chunks(events.iterator(CHUNK)):
+        told = [(run, _facts(body)) for run, body in chunk]
+        signed = {str(facts.get("task")): (run, facts["transcript"]) for run, facts in told if _has_seed(facts)}
+        tasks = Task.objects.filter(pk__in=signed, transcript_seed__isnull=False)
+        kept = {id: Commitments(bytes(seed)) for id, seed in tasks.values_list("id", "transcript_seed")}
+        lines = LogChunk.objects.filter(task__in=kept).order_by("task", "seq").values_list("task", "stream", "text")
+        for id, stream, text in lines.iterator(CHUNK):
+            kept[id].add(stream, text)
+        found = {str(id): one.facts() for id, one in kept.items()}
+        for id, (run, said) in signed.items():
+            if found.get(id) != {name: said.get(name) for name in ("root", "chunks", "seed")}:
+                yield Finding("output", f"The output of task {id} of run {run} is not what its runner signed.")
+
+
+def _has_seed(facts: Mapping[str, Any]) -> bool:
+    """Not so where nobody can work out again what was signed: of output from before there were seeds."""
+    if not isinstance(facts.get("transcript"), dict) or "seed" not in facts["transcript"]:
+        return False
+    with suppress(ValueError):
+        return bool(UUID(str(facts.get("task"))))
+    return False
 
 
 def _named(fact: str, *kinds: str, runs: Iterable[UUID] | None = None) -> set[str]:

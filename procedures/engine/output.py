@@ -22,6 +22,7 @@ from procedures.domain.readable import Readable
 from procedures.domain.secrets import Secret
 from procedures.engine.spool import Spool
 from procedures.engine.transcript import Tail, Transcript
+from procedures.evidence.transcripts import Commitments
 from procedures.services.steady import steadily
 from procedures.services.tasks import Line
 
@@ -61,7 +62,8 @@ class RunOutput:
         self._limit = limit
         self.total_bytes = before
 
-    def add(self, line: Line) -> None:
+    def add(self, line: Line, signed: Commitments | None = None) -> None:
+        """`signed` is what the line's task will sign: it takes in what is kept."""
         with self._lock:
             full = self.total_bytes > self._limit
             self.total_bytes += len(line.text.encode())
@@ -70,7 +72,7 @@ class RunOutput:
                 if full:
                     return
                 line = Line(line.step, line.target, "system", line.at, FULL, line.task)
-            self._spool.add(line)
+            self._keep(line, signed)
             self._pending += len(line.text)
             moment = time.monotonic()
             due = moment >= self._due_at or (self._pending >= FLUSH_BYTES and moment > self._due_at - FLUSH_EVERY_S)
@@ -82,7 +84,7 @@ class RunOutput:
         with self._lock:
             self._counts += more
 
-    def ended(self, task: UUID) -> int:
+    def ended(self, task: UUID, signed: Commitments | None = None) -> int:
         """Keep the end of what a task printed beyond the limit; how many bytes before that end are lost."""
         with self._lock:
             tail = self._tails.pop(task, None)
@@ -92,11 +94,16 @@ class RunOutput:
             self._room -= tail.held
             if tail.left_out:
                 place = tail.lines[-1] if tail.lines else Line("", "", "system", now(), "", task)
-                self._spool.add(Line(place.step, place.target, "system", now(), LEFT_OUT.format(tail.left_out), task))
+                told = LEFT_OUT.format(tail.left_out)
+                self._keep(Line(place.step, place.target, "system", now(), told, task), signed)
             for line in tail.lines:
-                self._spool.add(line)
+                self._keep(line, signed)
             self._counts += Readable(cut=tail.left_out)
             return tail.left_out
+
+    def _keep(self, line: Line, signed: Commitments | None) -> None:
+        if self._spool.add(line) and signed is not None:
+            signed.add(line.stream, line.text)
 
     def flush(self) -> None:
         """Write what waits; returns when it is stored, or raises what the database said to the last try in time."""
@@ -185,7 +192,7 @@ class TaskIO(ActionIO):
             for stream in list(self._decoders):
                 self._emit(stream, self._output.masker.flush(self._key(stream)), final=True)  # type: ignore[arg-type]
                 masked += self._output.masker.forget(self._key(stream))
-            self.readable += Readable(masked=masked, cut=self._output.ended(self._task))
+            self.readable += Readable(masked=masked, cut=self._output.ended(self._task, self.transcript.kept))
 
     def register_secret(self, secret: Secret) -> None:
         self._output.masker.register(secret, f"{self._step}")
@@ -229,9 +236,10 @@ class TaskIO(ActionIO):
     def _emit(self, stream: Stream, masked: bytes, *, final: bool) -> None:
         decoder = self._decoders.setdefault(stream, codecs.getincrementaldecoder("utf-8")(errors="replace"))
         text = decoder.decode(masked, final=final).replace("\x00", "\u2400")
-        self.transcript.add(masked)
+        self.transcript.count(masked)
         if text:
-            self._output.add(Line(self._step, self._target, stream, now(), text, self._task))
+            line = Line(self._step, self._target, stream, now(), text, self._task)
+            self._output.add(line, self.transcript.kept)
 
 
 def masked(masker: Masker, value: Any) -> Any:

@@ -32,13 +32,14 @@ class Spool:
     def __bool__(self) -> bool:
         return bool(self._lines) or self._read < self._written
 
-    def add(self, line: Line) -> None:
+    def add(self, line: Line) -> bool:
+        """Whether there was room for it."""
         size = len(line.text)
         if self._read == self._written and self._held + size <= self._memory:
             self._lines.append(line)
             self._held += size
-            return
-        self._spill(line)
+            return True
+        return self._spill(line)
 
     def take(self) -> list[Line]:
         """The oldest lines, not more than 500; `put_back` returns them if they could not be stored."""
@@ -56,12 +57,12 @@ class Spool:
         if self._file is not None:
             self._file.close()
 
-    def _spill(self, line: Line) -> None:
+    def _spill(self, line: Line) -> bool:
         row = [line.step, line.target, line.stream, line.at.isoformat(), line.text, line.task and str(line.task)]
         data = json.dumps(row).encode() + b"\n"
         if self._written - self._read + len(data) > self._disk:
             self.dropped += len(line.text)
-            return
+            return False
         try:
             if self._file is None:
                 self._file = tempfile.TemporaryFile(dir=PLACE)  # noqa: SIM115 - lives as long as the run
@@ -71,6 +72,8 @@ class Spool:
             self._written += len(data)
         except OSError:  # this disk is full too
             self.dropped += len(line.text)
+            return False
+        return True
 
     def _reload(self) -> None:
         if self._file is None or self._read == self._written:

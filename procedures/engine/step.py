@@ -223,6 +223,7 @@ def _finish(tools: Tools, task: Task, result: ActionResult, io: TaskIO, step: St
             facts=masked(masker, facts),
         ),
         transcript=io.transcript.facts(io.readable),
+        seed=io.transcript.kept.seed,
         artifacts=files,
         made=made,
         signer=tools.signer,

@@ -3,47 +3,34 @@
 from __future__ import annotations
 
 import hashlib
-import os
 from collections import deque
 from dataclasses import dataclass, field, replace
 from typing import Any
 
 from procedures.domain.readable import Readable
-from procedures.evidence.tree import root_of
+from procedures.evidence.transcripts import Commitments, new_seed
 from procedures.services.tasks import Line
 
-CHUNK = 65_536
 TAIL = 65_536
 
 
 @dataclass(slots=True)
 class Transcript:
-    """Commitments over chunks of at most 64 KiB of masked output: SHA-256(salt || chunk), and their Merkle root."""
+    """What is signed of a task's masked output: commitments to the lines that are kept, and how much there was."""
 
-    commitments: list[bytes] = field(default_factory=list)
-    buffer: bytearray = field(default_factory=bytearray)
+    kept: Commitments = field(default_factory=lambda: Commitments(new_seed()))
     total: int = 0
     whole: Any = field(default_factory=hashlib.sha256)
 
-    def add(self, data: bytes) -> None:
-        self.buffer += data
+    def count(self, data: bytes) -> None:
+        """Masked output, whether it is kept or not."""
         self.total += len(data)
         self.whole.update(data)
-        while len(self.buffer) >= CHUNK:
-            self._commit(bytes(self.buffer[:CHUNK]))
-            del self.buffer[:CHUNK]
-
-    def _commit(self, chunk: bytes) -> None:
-        self.commitments.append(hashlib.sha256(os.urandom(16) + chunk).digest())
 
     def facts(self, readable: Readable) -> dict[str, Any]:
         """What the runner signs. The digest of everything is there where not everything is kept."""
-        if self.buffer:
-            self._commit(bytes(self.buffer))
-            self.buffer.clear()
         return {
-            "root": root_of(self.commitments).hex(),
-            "chunks": len(self.commitments),
+            **self.kept.facts(),
             "bytes": self.total,
             "readable": readable.facts(),
             **({"sha256": self.whole.hexdigest()} if readable.cut else {}),

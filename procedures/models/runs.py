@@ -217,6 +217,7 @@ class Task(models.Model):
     message = models.TextField(blank=True)
     remote = models.CharField(max_length=8, blank=True)
     carried = models.ForeignKey(Run, on_delete=models.PROTECT, null=True, related_name="+")  # where it was done
+    transcript_seed = models.BinaryField(max_length=32, null=True)  # opens what was signed of its output
 
     class Meta:
         ordering = ("position", "batch", "target", "attempt")

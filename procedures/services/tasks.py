@@ -127,13 +127,14 @@ def finish(
     task: Task,
     result: ActionResult,
     transcript: Mapping[str, Any],
+    seed: bytes,
     signer: Signer,
     at: datetime,
     artifacts: Sequence[Kept] = (),
     made: Sequence[Made] = (),
 ) -> None:
-    """Write how a task ended, signed by the runner in its own sequence."""
-    steadily(lambda: _finish(run, token, task, result, transcript, signer, at, artifacts, made))
+    """Write how a task ended, signed by the runner in its own sequence. `seed` opens what `transcript` commits to."""
+    steadily(lambda: _finish(run, token, task, result, transcript, seed, signer, at, artifacts, made))
 
 
 def _finish(
@@ -142,6 +143,7 @@ def _finish(
     task: Task,
     result: ActionResult,
     transcript: Mapping[str, Any],
+    seed: bytes,
     signer: Signer,
     at: datetime,
     artifacts: Sequence[Kept],
@@ -163,6 +165,7 @@ def _finish(
             facts=dict(result.facts),
             message=result.message,
             remote=result.remote or "",
+            transcript_seed=seed,
         )
         facts = {
             "task": str(task.id),

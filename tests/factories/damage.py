@@ -132,6 +132,26 @@ def statement(log: Log) -> None:
     raw("UPDATE evidence_event SET body = %s WHERE id = %s", json.dumps(said).encode(), uuid_of(row.pk))
 
 
+def output(log: Log) -> None:
+    raw("UPDATE procedures_logchunk SET text = text || 'x' WHERE id = (SELECT min(id) FROM procedures_logchunk)")
+
+
+def output_of_another_stream(log: Log) -> None:
+    raw("UPDATE procedures_logchunk SET stream = 'stderr' WHERE id = (SELECT min(id) FROM procedures_logchunk)")
+
+
+def gone_output(log: Log) -> None:
+    raw("DELETE FROM procedures_logchunk")
+
+
+def gone_seed(log: Log) -> None:
+    raw("UPDATE procedures_task SET transcript_seed = NULL")
+
+
+def another_seed(log: Log) -> None:
+    raw("UPDATE procedures_task SET transcript_seed = %s", b"s" * 32)
+
+
 def run_without_event(log: Log) -> None:
     copied(Run.objects.get(pk=log.run.pk), no=900, state="queued", ended_at=None)
 
@@ -255,6 +275,7 @@ DAMAGE: list[tuple[Callable[[Log], None], set[str]]] = [
     (number, {"leaf", "run.number", "seal"}),
     (series, {"run.number"}),
     (statement, {"body", "runner.sequence"}),
+    *((damage, {"output"}) for damage in (output, output_of_another_stream, gone_output, gone_seed, another_seed)),
     (run_without_event, {"live.run"}),
     (run_without_end, {"live.run"}),
     (state, {"live.run"}),
