@@ -122,14 +122,14 @@ def _outputs() -> Iterator[Finding]:
         told = [(run, _facts(body)) for run, body in chunk]
         signed = {str(facts.get("task")): (run, facts["transcript"]) for run, facts in told if _has_seed(facts)}
         tasks = Task.objects.filter(pk__in=signed, transcript_seed__isnull=False)
-        kept = {id: Commitments(bytes(seed)) for id, seed in tasks.values_list("id", "transcript_seed")}
+        kept = {id: Commitments(bytes(seed or b"")) for id, seed in tasks.values_list("id", "transcript_seed")}
         lines = LogChunk.objects.filter(task__in=kept).order_by("task", "seq").values_list("task", "stream", "text")
         for id, stream, text in lines.iterator(CHUNK):
             kept[id].add(stream, text)
         found = {str(id): one.facts() for id, one in kept.items()}
-        for id, (run, said) in signed.items():
-            if found.get(id) != {name: said.get(name) for name in ("root", "chunks", "seed")}:
-                yield Finding("output", f"The output of task {id} of run {run} is not what its runner signed.")
+        for task, (run, said) in signed.items():
+            if found.get(task) != {name: said.get(name) for name in ("root", "chunks", "seed")}:
+                yield Finding("output", f"The output of task {task} of run {run} is not what its runner signed.")
 
 
 def _has_seed(facts: Mapping[str, Any]) -> bool:

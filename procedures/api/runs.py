@@ -193,9 +193,14 @@ class Continue(RunDoor):
 
 
 class Tasks(RunDoor):
+    """Who may read the output gets the seeds too, which open what the runners signed of it."""
+
     def get(self, request: Request, pk: str) -> Response:
-        rows = self.run(pk).tasks.all()
-        return Response({"results": [shapes.task(row) for row in rows], "next": None})
+        run = self.run(pk)
+        opened = pages_runs.may_read_output(self.actor, run, now())
+        rows = [(shapes.task(row), row.transcript_seed if opened else None) for row in run.tasks.all()]
+        told = [shape | ({"seed": bytes(seed).hex()} if seed else {}) for shape, seed in rows]
+        return Response({"results": told, "next": None})
 
 
 class Artifacts(RunDoor):
@@ -233,6 +238,7 @@ class Log(RunDoor):
                 lambda c: {
                     "seq": c.seq,
                     "at": shapes.at(c.at),
+                    "task": c.task_id and str(c.task_id),
                     "step": c.step,
                     "target": c.target,
                     "stream": c.stream,

@@ -1,9 +1,9 @@
 """What a runner signs of a task's output: the root over commitments to its lines, which anybody can work out again.
 
-A line is `[stream, text]` in canonical JSON and a newline, as it is kept; a chunk is 64 KiB of lines, one after another.
-A commitment is SHA-256(salt || chunk), and the salt of chunk i the first 16 bytes of SHA-256(seed || i in 8 bytes). The
-seed is the task's own and lies with its output, and its digest is signed too: where it was destroyed, commitments tell
-nothing of what they held, and it can be replaced by no other.
+A line is `[stream, text]` in canonical JSON and a newline, as it is kept; a chunk is 64 KiB of lines, one after
+another. A commitment is SHA-256(salt || chunk), and the salt of chunk i the first 16 bytes of SHA-256(seed || i in 8
+bytes). The seed is the task's own and lies with its output, and its digest is signed too: where it was destroyed,
+commitments tell nothing of what they held, and it can be replaced by no other.
 """
 
 from __future__ import annotations
@@ -16,6 +16,7 @@ from typing import Any
 from procedures.domain.canonical import canon
 from procedures.evidence.tree import root_of
 
+TYPE = "opsportal/output/v1"  # a file of them: what they are of, then `task line` for each
 CHUNK = 65_536
 SEED = 32
 

@@ -6,6 +6,7 @@
                       [--json | --codes]
     python3 verify.py event.tlog-proof --log-key …      the same for the proof of one event, or for a .receipt
     python3 verify.py pack.zip … --receipt FILE …       and what people were handed must stand in it
+    python3 verify.py pack.zip … --output FILE …        and a run's output must be what its runners signed
 
 INTACT: hashes and proofs hold. SIGNED: by the log's key. WITNESSED: a quorum of the witnesses whose keys you give (all
 of them unless --quorum says fewer, or as a tlog-policy file says) saw this very log grow, without a rewrite.
@@ -46,6 +47,8 @@ Jacobian = tuple[int, int, int]
 LEVELS = ("INTACT", "SIGNED", "WITNESSED", "TIMESTAMPED")
 PROOF = "c2sp.org/tlog-proof@v1"
 RECEIPT = "opsportal/receipt/v1"
+OUTPUT = "opsportal/output/v1"
+OUTPUT_CHUNK = 65_536
 MERGE_DELAY = dt.timedelta(minutes=1)  # within which the log has what was promised, whatever a promise says
 LATEST = 253402300799  # the last second that a calendar has
 NAMESPACE = b"opsportal-approval"
@@ -2569,6 +2572,81 @@ def verify_receipt(
     return {**found, "body": parse(member, said["body"].encode())}
 
 
+class Output:
+    """What is kept of one task's output, as its runner must have signed it."""
+
+    def __init__(self, seed: bytes) -> None:
+        self.seed, self.rest, self.count = seed, b"", 0
+        self.tree = Tree()
+
+    def add(self, line: bytes) -> None:
+        self.rest += line + b"\n"
+        while len(self.rest) >= OUTPUT_CHUNK:
+            self._commit(self.rest[:OUTPUT_CHUNK])
+            self.rest = self.rest[OUTPUT_CHUNK:]
+
+    def end(self) -> Row:
+        if self.rest:
+            self._commit(self.rest)
+        return {"root": self.tree.root().hex(), "chunks": self.count, "seed": sha256(self.seed)}
+
+    def _commit(self, chunk: bytes) -> None:
+        salt = hashlib.sha256(self.seed + self.count.to_bytes(8, "big")).digest()[:16]
+        self.tree.add(hashlib.sha256(salt + chunk).digest())
+        self.count += 1
+
+
+def read_output(member: str, lines: Iterable[bytes]) -> tuple[str, dict[str, Row]]:
+    """(run, what its runners must have signed by task) of a file of output: `task line` a row, below what it is of."""
+    run, names, tasks = "", list[str](), list[Output]()
+    try:
+        for number, row in enumerate(lines):
+            row = row.rstrip(b"\n")
+            if number == 0:
+                said = parse(member, row)
+                if said["type"] != OUTPUT:
+                    raise Failed(member, "is no file of output", 2)
+                run = said["run"]
+                names = [one[0] for one in said["tasks"]]
+                tasks = [Output(bytes.fromhex(one[1])) for one in said["tasks"]]
+                continue
+            place, _, line = row.partition(b" ")
+            if not place.isdigit():
+                raise Failed(member, "has a line that names no task", 2)
+            tasks[int(place)].add(line)
+    except (KeyError, TypeError, IndexError, ValueError, AttributeError) as problem:
+        raise Failed(member, "is malformed in %s" % problem, 2)
+    if not run or len(set(names)) != len(names):
+        raise Failed(member, "names no run, or a task twice", 2)
+    return run, {name: one.end() for name, one in zip(names, tasks)}
+
+
+def check_outputs(pack: Pack, given: Mapping[str, Iterable[bytes]]) -> int:
+    """Each file of output is what the runners signed of that run's tasks, and nothing is missing; how many tasks.
+
+    Call it once bodies and signatures were checked.
+    """
+    wanted = {name: read_output(name, lines) for name, lines in given.items()}
+    signed: dict[str, dict[str, Row]] = {run: {} for run, _ in wanted.values()}
+    for member in sorted(name for name in pack.places if name.startswith("bodies/")):
+        for line in pack.lines(member):
+            if b'"transcript":{' not in line or b'"dsse":{' not in line:
+                continue
+            body = parse(member, line)
+            run = parse(member, base64.b64decode(body["dsse"]["payload"]))["predicate"]["facts"].get("run")
+            if run in signed and "seed" in body["transcript"]:
+                signed[run][body["task"]] = {name: body["transcript"][name] for name in ("root", "chunks", "seed")}
+    for name, (run, tasks) in sorted(wanted.items()):
+        if not signed[run]:
+            raise Failed(name, "is of a run of which this pack holds no signed output", 3)
+        for task, said in sorted(signed[run].items()):
+            if tasks.get(task) != said:
+                raise Failed(name, "is not what the runner signed of the output of task %s" % task)
+        if set(tasks) - set(signed[run]):
+            raise Failed(name, "tells of a task whose output no runner signed")
+    return sum(len(tasks) for _, tasks in wanted.values())
+
+
 def check_receipts(pack: Pack, manifest: Row, given: Mapping[str, bytes]) -> list[str]:
     """Each receipt that falls into the range of a pack stands in it, in its place where the receipt knows it.
 
@@ -2860,10 +2938,12 @@ def verify(
     turns: Turns | None = None,
     receipts: Mapping[str, bytes] | None = None,
     mldsa: str | None = None,
+    outputs: Mapping[str, Iterable[bytes]] | None = None,
 ) -> Row:
     """Check a whole pack, given as bytes or as a seekable file. `policy` says which witnesses the reader trusts,
     `roots` is a file with the certificates that time stamps must lead to, `turns` are changes of the log's key that
-    the reader knows from elsewhere, `receipts` is what people were handed, `mldsa` the log's ML-DSA-44 key.
+    the reader knows from elsewhere, `receipts` is what people were handed, `mldsa` the log's ML-DSA-44 key, `outputs`
+    are lines of files of output.
 
     Returns a dict of what was found; raises Failed.
     """
@@ -2895,9 +2975,11 @@ def verify(
     if LEVELS.index(level) < LEVELS.index(require):
         raise Failed("log/checkpoint.end", "reaches %s, and %s is asked for" % (level, require), 3)
     beyond = check_receipts(pack, manifest, receipts) if receipts else []
+    printed = check_outputs(pack, outputs) if outputs else 0
     return {
         "verdict": level,
         **({"receipts": {"held": len(receipts) - len(beyond), "later": beyond}} if receipts else {}),
+        **({"outputs": {"runs": len(outputs), "tasks": printed}} if outputs else {}),
         "events": reading.headers.size,
         "runs": reading.population.count,
         "bodies": reading.bodies,
@@ -2990,6 +3072,8 @@ def told(found: Row) -> str:
                 len(found["receipts"]["later"]),
             )
         )
+    if "outputs" in found:
+        rows.append("Output: of %(tasks)d tasks in %(runs)d runs, as their runners signed it." % found["outputs"])
     if found["samples"]:
         rows.append("%(samples)d samples were drawn, each by its nonce: reports/samples.csv lists all." % found)
     rows.append("Not checked, since derived: " + ", ".join(found["unread"]) + ".")
@@ -3069,6 +3153,7 @@ def main(argv: list[str]) -> int:
     parser.add_argument("--turns", help="file with changes of the log's key, as the portal publishes it")
     parser.add_argument("--require", choices=LEVELS, default="SIGNED")
     parser.add_argument("--receipt", action="append", default=[], help="a receipt to hold the pack to; may repeat")
+    parser.add_argument("--output", action="append", default=[], help="a run's output (`opsportal logs --signed`)")
     parser.add_argument("--json", action="store_true")
     parser.add_argument(
         "--codes",
@@ -3086,6 +3171,7 @@ def main(argv: list[str]) -> int:
         for name in given.receipt:
             with open(name, "rb") as file:
                 receipts[name] = file.read()
+        outputs = {name: open(name, "rb") for name in given.output}  # noqa: SIM115 (the end of the program closes them)
         pack = open(given.pack, "rb")  # noqa: SIM115 (closed below)
     except (OSError, SystemExit, ValueError, IndexError) as problem:
         if isinstance(problem, SystemExit) and problem.code == 0:
@@ -3101,7 +3187,7 @@ def main(argv: list[str]) -> int:
                 one = verify_receipt if begins.startswith(b"{") else verify_entry
                 found = one(pack.read(), key, given.require, policy, turns)
             else:
-                found = verify(pack, key, given.require, policy, given.tsa_roots, turns, receipts, mldsa)
+                found = verify(pack, key, given.require, policy, given.tsa_roots, turns, receipts, mldsa, outputs)
                 for line in decided(pack) if given.codes and not given.json else ():
                     print(line)
     except Failed as problem:

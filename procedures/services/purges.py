@@ -132,7 +132,7 @@ def erase_one(purge: Purge, at: datetime) -> int:
         return 0
     erase_of(run, at=at)
     LogChunk.objects.filter(run=run).delete()
-    Task.objects.filter(run=run).update(output={}, facts={}, message="")
+    Task.objects.filter(run=run).update(output={}, facts={}, message="", transcript_seed=None)
     Approval.objects.filter(run=run).update(comment="", statement=b"", signatures=[])
     GateAnswer.objects.filter(run=run).update(values={})
     if RunComment.objects.filter(run=run).update(body=ERASED, untold=[]):

@@ -185,6 +185,8 @@ def test_production_waits_for_an_approval_and_says_so(office: Office, accepted: 
     assert (shown.returncode, "greet in production" in shown.stdout) == (DONE, True), said(shown)
     followed = office.type("quinn", "logs", run, "--follow")
     assert (followed.returncode, "hello Ada" in followed.stdout) == (DONE, True), said(followed)
+    kept = office.type("quinn", "logs", run, "--signed", str(office.folder / "greeted"))
+    assert b'\n0 ["stdout","hello Ada ' in (office.folder / "greeted").read_bytes(), said(kept)
     refused = greet(office, "--who", "Bea", "--reason", "CHG-2", environment="production")
     number_two = number(said(refused))
     done = office.type("petra", "reject", number_two, "--reason", "not today", "--yes", "--key", office.key("petra"))
@@ -200,8 +202,7 @@ def test_cancel_stops_a_run_and_runs_lists_it(office: Office, accepted: str) -> 
     assert (ended.returncode, "canceled" in ended.stderr) == (FAILED, True), said(ended)
     listed = office.type("quinn", "runs")
     assert re.search(rf"^#{run} +canceled +development +greet ", listed.stdout, re.MULTILINE), listed.stdout
-    rows = json.loads(office.type("quinn", "runs", "--json").stdout)["results"]
-    assert rows[0]["procedure"] == "greet"
+    assert json.loads(office.type("quinn", "runs", "--json").stdout)["results"][0]["procedure"] == "greet"
     assert office.type("quinn", "logs", "999999").returncode == FAILED
 
 

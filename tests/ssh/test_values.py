@@ -126,6 +126,7 @@ def test_every_string_arrives_as_itself_by_every_way(send: Callable[[str], None]
 
 
 @pytest.mark.figures
+@pytest.mark.timeout(1800)
 @settings(max_examples=300, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
 @given(TEXT)
 def test_three_hundred_strings_arrive_as_themselves_by_every_way(send: Callable[[str], None], value: str) -> None:

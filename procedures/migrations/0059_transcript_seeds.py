@@ -6,7 +6,7 @@ from django.db import migrations, models
 class Migration(migrations.Migration):
 
     dependencies = [
-        ('procedures', '0055_kept_until'),
+        ('procedures', '0058_collectors'),
     ]
 
     operations = [
