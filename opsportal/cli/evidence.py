@@ -102,13 +102,14 @@ def dossier(run: str, output: Path) -> None:
 
 
 def _cosigners(pack: Path) -> list[str]:
-    """Whose lines stand under the pack's checkpoint beside the log's own; whether they hold is for the verifier."""
+    """Whose lines stand under the pack's checkpoint beside the log's own two; whether they hold is for the verifier."""
     from procedures.evidence.notes import split_note
     from procedures.evidence.verify import Pack
 
     with pack.open("rb") as file:
         note = Pack(file).read("log/checkpoint.end").decode()
-    return [line.name for line in split_note(note)[1][1:]]
+    _, (own, *others) = split_note(note)
+    return [line.name for line in others if line.name != own.name]
 
 
 @evidence.command()
