@@ -143,7 +143,7 @@ def sequencing(environ: Mapping[str, str], folder: Path) -> Iterator[subprocess.
             process.wait(20)
 
 
-def until(what: Callable[[], Any], seconds: float = 30.0) -> Any:
+def until(what: Callable[[], Any], seconds: float = 90.0) -> Any:
     """What `what` gives as soon as that is true."""
     end = time.monotonic() + seconds
     while not (found := what()):
