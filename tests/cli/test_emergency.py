@@ -34,7 +34,7 @@ def test_the_pack_comes_from_the_database_and_from_a_backup_and_two_people_open_
         done = office.type("mira", *given, "--key", office.key("mira"))
         assert done.returncode == DONE, said(done)
         confirmed(office, done.stdout)
-    pack = office.folder / "pack.zip"
+    pack = office.folder / "emergency.zip"
     done = beside(office, "emergency", "pack", "-o", str(pack), "--new-key", "production")
     assert done.returncode == DONE, said(done)
     assert oct(pack.stat().st_mode & 0o777) == "0o600"
@@ -54,11 +54,11 @@ def test_the_pack_comes_from_the_database_and_from_a_backup_and_two_people_open_
     assert "olga, sven" in office.type("ines", "evidence", "register", "outages").stdout
     backup = office.folder / "day.backup"
     assert beside(office, "backup", str(backup)).returncode == DONE
-    done = beside(office, "emergency", "pack", "-o", str(office.folder / "from.zip"), "--backup", str(backup))
+    done = beside(office, "emergency", "pack", "-o", str(office.folder / "emergency-2.zip"), "--backup", str(backup))
     assert done.returncode == DONE, said(done)
-    assert "production/steps.pdf" in zipfile.ZipFile(office.folder / "from.zip").namelist()
+    assert "production/steps.pdf" in zipfile.ZipFile(office.folder / "emergency-2.zip").namelist()
     words = ["--backup", str(backup), "--new-key", "production"]
-    assert "seals nothing" in said(beside(office, "emergency", "pack", "-o", str(office.folder / "no.zip"), *words))
+    assert "seals nothing" in said(beside(office, "emergency", "pack", "-o", str(office.folder / "emergency-3.zip"), *words))
 
 
 def test_what_was_done_by_hand_is_recorded_by_two_and_read_by_the_auditor(office: Office) -> None:
