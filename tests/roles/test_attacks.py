@@ -229,7 +229,7 @@ def test_evidence_is_changed_by_nobody_and_made_leaves_of_by_the_sequencer_alone
     checkpoint = insert("evidence_checkpoint", size=1_000_000, root="'x'", note="'x'", at="now()")
     for part in ("web", "scheduler", "sequencer", "runner_staging", "issuer_staging", "disposable", "reader"):
         for statement in (
-            "UPDATE evidence_event SET body = 'x'",
+            f"UPDATE evidence_event SET {'header' if part == 'scheduler' else 'body'} = 'x'",
             "DELETE FROM evidence_event",
             "TRUNCATE evidence_event CASCADE",
             "UPDATE evidence_leaf SET leaf_hash = 'x'",
@@ -238,6 +238,7 @@ def test_evidence_is_changed_by_nobody_and_made_leaves_of_by_the_sequencer_alone
             *((leaf, checkpoint) if part != "sequencer" else ()),
         ):
             assert DENIED in walled.refusal(part, statement), f"{part}: {statement}"
+    assert walled.link("scheduler").execute(b"UPDATE evidence_event SET body = ''").rowcount == 0, "of no purged run"
     assert walled.link("sequencer").execute(leaf.encode()).rowcount == 1
 
 
