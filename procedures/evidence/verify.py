@@ -2633,9 +2633,13 @@ def check_outputs(pack: Pack, given: Mapping[str, Iterable[bytes]]) -> int:
             if b'"transcript":{' not in line or b'"dsse":{' not in line:
                 continue
             body = parse(member, line)
-            run = parse(member, base64.b64decode(body["dsse"]["payload"]))["predicate"]["facts"].get("run")
-            if run in signed and "seed" in body["transcript"]:
-                signed[run][body["task"]] = {name: body["transcript"][name] for name in ("root", "chunks", "seed")}
+            try:
+                run = parse(member, base64.b64decode(body["dsse"]["payload"]))["predicate"]["facts"]["run"]
+                said = {name: body["transcript"][name] for name in ("root", "chunks", "seed")}
+            except (KeyError, TypeError, ValueError):  # no task that was finished, or none that signed a seed
+                continue
+            if run in signed:
+                signed[run][body["task"]] = said
     for name, (run, tasks) in sorted(wanted.items()):
         if not signed[run]:
             raise Failed(name, "is of a run of which this pack holds no signed output", 3)
