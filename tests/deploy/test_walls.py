@@ -179,8 +179,8 @@ def _pack(installed: Installed, company: Company) -> Any:
 def test_every_part_came_by_its_own_login_and_none_was_refused_anything(installed: Installed, company: Company) -> None:
     with psycopg.connect(host=str(installed.engine.binds[0]), user="opsportal", dbname="opsportal") as link:
         rows = link.execute("SELECT DISTINCT usename FROM pg_stat_activity WHERE datname = 'opsportal'").fetchall()
-    parts = {Names("opsportal").of(*name.split("-")) for name in WORKERS} - {"opsportal_web"}
-    assert parts <= {name for (name,) in rows}, "web's connections end with its requests"
+    parts = {Names("opsportal").of(*name.split("-")) for name in WORKERS} - {"opsportal_web", "opsportal_egress"}
+    assert parts <= {name for (name,) in rows}, "the connections of those two end with what they are asked"
     for name in WORKERS:
         said = installed.engine.log(name).read_text()
         assert "permission denied" not in said, name
