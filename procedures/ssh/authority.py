@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import os
+import secrets
 from collections.abc import Mapping, Sequence
+from contextlib import suppress
 from dataclasses import dataclass
 from datetime import datetime
 from pathlib import Path
@@ -37,16 +39,29 @@ class Issued:
 def load_ca(path: Path) -> Ed25519PrivateKey:
     """The CA key in `path` (OpenSSH form, 0600), made on first use with its `.pub` beside it."""
     if not path.exists():
-        key = Ed25519PrivateKey.generate()
-        fd = os.open(path, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600)
-        with os.fdopen(fd, "wb") as file:
-            file.write(key.private_bytes(Encoding.PEM, PrivateFormat.OpenSSH, NoEncryption()))
-        public = key.public_key().public_bytes(Encoding.OpenSSH, PublicFormat.OpenSSH)
-        path.with_name(path.name + ".pub").write_bytes(public + b" opsportal-ca\n")
+        _make(path)
     loaded = load_ssh_private_key(path.read_bytes(), None)
     if not isinstance(loaded, Ed25519PrivateKey):
         raise TypeError(f"{path} is not an Ed25519 key")
+    public = path.with_name(path.name + ".pub")
+    if not public.exists():
+        told = loaded.public_key().public_bytes(Encoding.OpenSSH, PublicFormat.OpenSSH)
+        public.write_bytes(told + b" opsportal-ca\n")
     return loaded
+
+
+def _make(path: Path) -> None:
+    """Nobody reads half a key, and of many that are made at once one stands."""
+    key = Ed25519PrivateKey.generate().private_bytes(Encoding.PEM, PrivateFormat.OpenSSH, NoEncryption())
+    temporary = path.with_name(f".{path.name}.{secrets.token_hex(8)}")
+    fd = os.open(temporary, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600)
+    try:
+        with os.fdopen(fd, "wb") as file:
+            file.write(key)
+        with suppress(FileExistsError):
+            os.link(temporary, path)
+    finally:
+        temporary.unlink()
 
 
 def in_file(path: Path) -> KeyAuthority:

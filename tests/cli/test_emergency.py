@@ -57,8 +57,8 @@ def test_the_pack_comes_from_the_database_and_from_a_backup_and_two_people_open_
     done = beside(office, "emergency", "pack", "-o", str(office.folder / "emergency-2.zip"), "--backup", str(backup))
     assert done.returncode == DONE, said(done)
     assert "production/steps.pdf" in zipfile.ZipFile(office.folder / "emergency-2.zip").namelist()
-    words = ["--backup", str(backup), "--new-key", "production"]
-    assert "seals nothing" in said(beside(office, "emergency", "pack", "-o", str(office.folder / "emergency-3.zip"), *words))
+    words = ["-o", str(office.folder / "emergency-3.zip"), "--backup", str(backup), "--new-key", "production"]
+    assert "seals nothing" in said(beside(office, "emergency", "pack", *words))
 
 
 def test_what_was_done_by_hand_is_recorded_by_two_and_read_by_the_auditor(office: Office) -> None:
