@@ -20,6 +20,7 @@ from django.db import DatabaseError, connections
 from procedures.domain.clock import now
 from procedures.domain.collectors import MOST_EVENTS
 from procedures.domain.providers import ProviderUnreachable
+from procedures.issuer.replay import replay
 from procedures.services import collectors
 from procedures.services.collectors import Batch
 from procedures.signon.outbound import Judged
@@ -74,6 +75,7 @@ def _catch_up(collector: UUID) -> int:
             batch = collectors.batch(collector, most=most)
             if batch is None:
                 break
+            _judge(batch)
             send(batch)
         except collectors.NotAsSigned as problem:
             log.warning(problem.code, problem=problem.message)
@@ -90,6 +92,12 @@ def _catch_up(collector: UUID) -> int:
             break
         sent += len(batch.lines)
     return sent
+
+
+def _judge(batch: Batch) -> None:
+    """An event that SQL wrote names no address: signatures are replayed. Raises NotAsSigned."""
+    if why := replay().asserted.get(str(batch.event)):
+        raise collectors.NotAsSigned(f"What names {batch.name} is only asserted by the platform: {why}.")
 
 
 def send(batch: Batch) -> None:

@@ -25,6 +25,7 @@ class Batch:
     """Events as lines of JSON: those of the leaves from `first` until before `next`."""
 
     collector: UUID
+    event: UUID  # that named it
     name: str
     url: str
     first: int
@@ -99,7 +100,7 @@ def batch(collector: UUID, *, most: int = collectors.MOST_EVENTS) -> Batch | Non
         if leaf.index != row.sent + len(lines) or (lines and taken > collectors.MOST_BYTES):
             break
         lines.append(line)
-    return Batch(row.pk, row.name, row.url, row.sent, row.sent + len(lines), lines) if lines else None
+    return Batch(row.pk, row.event, row.name, row.url, row.sent, row.sent + len(lines), lines) if lines else None
 
 
 def _as_signed(row: Collector) -> bool:

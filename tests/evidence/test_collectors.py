@@ -15,6 +15,7 @@ from procedures.domain import collectors as rules
 from procedures.domain.canonical import parse_moment
 from procedures.domain.clock import now
 from procedures.domain.errors import InvalidInput, NotAllowed
+from procedures.domain.ids import uuid7
 from procedures.evidence import ocsf, verify
 from procedures.evidence.models import Checkpoint, Event
 from procedures.models import Collector, ControlChange, Person
@@ -22,6 +23,7 @@ from procedures.queries.collectors import streamed
 from procedures.runner import streaming
 from procedures.services import collectors, controls, exports
 from tests.evidence.conftest import Log
+from tests.evidence.test_asserted import written
 from tests.evidence.test_populations import client
 from tests.evidence.test_standards import fits
 from tests.factories.transitions import unevidenced
@@ -224,6 +226,21 @@ def test_its_token_comes_from_a_file_and_stands_nowhere_else(
     assert "canary" not in json.dumps(siem.kept) + str(Collector.objects.values())
 
 
+def test_an_event_that_nobody_signed_names_no_collector(log: Log, siem: Listening) -> None:
+    """A process that is taken over writes both, the event and the row."""
+    said = {"name": "siem", "url": siem.url + PATH, "start": "beginning", "action": "set"}
+    written("collector", said)
+    log.sequence()
+    event = Event.objects.filter(kind="control.confirmed").latest("at").pk
+    with unevidenced():
+        times = {"since_at": now(), "next_at": now()}
+        row = Collector.objects.create(name="siem", url=said["url"], first=0, sent=0, event=event, **times)
+    assert streaming.stream() == 0
+    assert siem.asked == []
+    row.refresh_from_db()
+    assert "only asserted by the platform" in row.problem
+
+
 def test_a_row_that_somebody_wrote_over_sends_nothing_and_is_drift(log: Log, siem: Listening) -> None:
     row = named(log, siem)
     assert drift(now()) == []
@@ -267,7 +284,7 @@ def test_two_people_agree_on_it_and_nobody_else_proposes(log: Log, siem: Listeni
 
 def test_an_address_of_the_cloud_that_hands_out_credentials_is_never_reached(log: Log) -> None:
     """DNS or a signed mistake may lead there: it is judged when it is reached."""
-    batch = collectors.Batch(Collector().pk, "siem", "https://169.254.169.254/x", 0, 1, [b"{}\n"])
+    batch = collectors.Batch(Collector().pk, uuid7(), "siem", "https://169.254.169.254/x", 0, 1, [b"{}\n"])
     with pytest.raises(streaming.NotTaken, match="never reached"):
         streaming.send(batch)
 
