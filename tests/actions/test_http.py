@@ -70,7 +70,7 @@ ANSWERS = {
 def server() -> Iterator[Seen]:
     running = ThreadingHTTPServer(("127.0.0.1", 0), Answers)
     seen = running.seen = Seen(running.server_address[1])  # type: ignore[attr-defined]
-    threading.Thread(target=running.serve_forever, daemon=True).start()
+    threading.Thread(target=running.serve_forever, kwargs={"poll_interval": 0.02}, daemon=True).start()
     yield seen
     running.shutdown()
     running.server_close()

@@ -90,7 +90,7 @@ def a_cloud() -> Iterator[Cloud]:
 
     with make_server("127.0.0.1", 0, recorded, handler_class=Quiet) as server:
         made.url = f"http://127.0.0.1:{server.server_port}"
-        threading.Thread(target=server.serve_forever, daemon=True).start()
+        threading.Thread(target=server.serve_forever, kwargs={"poll_interval": 0.02}, daemon=True).start()
         made.iam().create_role(RoleName="deployer", AssumeRolePolicyDocument="{}")
         made.asked.clear()
         yield made

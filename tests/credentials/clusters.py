@@ -208,7 +208,7 @@ def a_cluster(folder: Path) -> Iterator[Cluster]:
     tls = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
     tls.load_cert_chain(folder / "both.pem")
     http.socket = tls.wrap_socket(http.socket, server_side=True, do_handshake_on_connect=False)
-    threading.Thread(target=http.serve_forever, daemon=True).start()
+    threading.Thread(target=http.serve_forever, kwargs={"poll_interval": 0.02}, daemon=True).start()
     server.url = f"https://127.0.0.1:{http.server_address[1]}"
     try:
         yield Cluster(server, folder / "ca.pem")

@@ -140,7 +140,7 @@ def fake_vault() -> Iterator[FakeVault]:
             return
 
     server = ThreadingHTTPServer(("127.0.0.1", 0), Handler)
-    threading.Thread(target=server.serve_forever, daemon=True).start()
+    threading.Thread(target=server.serve_forever, kwargs={"poll_interval": 0.02}, daemon=True).start()
     vault.url = f"http://127.0.0.1:{server.server_address[1]}"
     try:
         yield vault

@@ -79,7 +79,7 @@ def monitor() -> Iterator[Monitor]:
 
     server = ThreadingHTTPServer(("127.0.0.1", 0), Answers)
     made.url = f"http://127.0.0.1:{server.server_port}"
-    threading.Thread(target=server.serve_forever, daemon=True).start()
+    threading.Thread(target=server.serve_forever, kwargs={"poll_interval": 0.02}, daemon=True).start()
     yield made
     server.shutdown()
     server.server_close()

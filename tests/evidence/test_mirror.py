@@ -35,7 +35,7 @@ def store() -> Iterator[Callable[[str], Any]]:
 
     get_backend("s3").reset()
     with make_server("127.0.0.1", 0, DomainDispatcherApplication(create_backend_app), handler_class=Quiet) as server:
-        threading.Thread(target=server.serve_forever, daemon=True).start()
+        threading.Thread(target=server.serve_forever, kwargs={"poll_interval": 0.02}, daemon=True).start()
         url = f"http://127.0.0.1:{server.server_port}"
 
         def made(name: str, *, locks: bool = True) -> Any:

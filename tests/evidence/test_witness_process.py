@@ -88,7 +88,7 @@ def test_whoever_holds_a_connection_for_long_is_hung_up_on(
     logs = {book.key.name: [read_verifier(book.key.verifier, kind=ED25519)]}
     one = Witness(witness_home.load(tmp_path / "w"), Memory(tmp_path / "w"), logs)
     server = witness_server.Server(("127.0.0.1", 0), one)
-    threading.Thread(target=server.serve_forever, daemon=True).start()
+    threading.Thread(target=server.serve_forever, kwargs={"poll_interval": 0.02}, daemon=True).start()
     try:
         held = [socket.create_connection(server.server_address[:2], timeout=10) for _ in range(4)]
         for link in held:

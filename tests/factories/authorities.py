@@ -88,7 +88,7 @@ def serving(found: TimeAuthority) -> Iterator[TimeAuthority]:
             pass
 
     server = ThreadingHTTPServer(("127.0.0.1", free_port()), Handler)
-    threading.Thread(target=server.serve_forever, daemon=True).start()
+    threading.Thread(target=server.serve_forever, kwargs={"poll_interval": 0.02}, daemon=True).start()
     found.url = f"http://127.0.0.1:{server.server_port}/tsa"
     try:
         yield found

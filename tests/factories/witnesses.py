@@ -182,7 +182,7 @@ def lying(say: Say, port: int = 0) -> Iterator[str]:
     server = ThreadingHTTPServer(("127.0.0.1", port), Liar)
     server.say = say  # type: ignore[attr-defined]
     server.daemon_threads = True
-    thread = threading.Thread(target=server.serve_forever, daemon=True)
+    thread = threading.Thread(target=server.serve_forever, kwargs={"poll_interval": 0.02}, daemon=True)
     thread.start()
     try:
         yield f"http://127.0.0.1:{server.server_address[1]}"

@@ -94,7 +94,7 @@ def liar(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> Iterator[Liar]:
             """Silent."""
 
     with ThreadingHTTPServer(("127.0.0.1", 0), Answers) as server:
-        threading.Thread(target=server.serve_forever, daemon=True).start()
+        threading.Thread(target=server.serve_forever, kwargs={"poll_interval": 0.02}, daemon=True).start()
         monkeypatch.setenv("OPSPORTAL_URL", f"http://127.0.0.1:{server.server_address[1]}")
         monkeypatch.setenv("OPSPORTAL_CONFIG_DIR", str(tmp_path / "config"))
         yield told

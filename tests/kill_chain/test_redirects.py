@@ -70,7 +70,7 @@ def trap(request: pytest.FixtureRequest) -> Iterator[Trap]:
 
 def _serve(stack: ExitStack, kind: type[BaseHTTPRequestHandler]) -> str:
     server = stack.enter_context(ThreadingHTTPServer(("127.0.0.1", 0), kind))
-    threading.Thread(target=server.serve_forever, daemon=True).start()
+    threading.Thread(target=server.serve_forever, kwargs={"poll_interval": 0.02}, daemon=True).start()
     stack.callback(server.shutdown)
     return f"http://localhost:{server.server_address[1]}"
 

@@ -39,7 +39,7 @@ def source() -> Iterator[tuple[str, dict[str, tuple[int, bytes]]]]:
             return
 
     server = ThreadingHTTPServer(("127.0.0.1", 0), Answers)
-    threading.Thread(target=server.serve_forever, daemon=True).start()
+    threading.Thread(target=server.serve_forever, kwargs={"poll_interval": 0.02}, daemon=True).start()
     yield f"http://127.0.0.1:{server.server_port}", answers
     server.shutdown()
     server.server_close()

@@ -60,7 +60,7 @@ def corp() -> Iterator[Corp]:
             """Silent."""
 
     server = HTTPServer(("127.0.0.1", port), Answers)
-    thread = threading.Thread(target=server.serve_forever, daemon=True)
+    thread = threading.Thread(target=server.serve_forever, kwargs={"poll_interval": 0.02}, daemon=True)
     thread.start()
     yield told
     server.shutdown()
