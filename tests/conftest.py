@@ -44,5 +44,9 @@ def figure() -> Callable[[str, Any], None]:
 
 @pytest.fixture(scope="session")
 def host_number() -> int:
-    """A number for practice hosts of this worker alone: their users' processes are ended by user id."""
-    return 30 * int(os.environ.get("PYTEST_XDIST_WORKER", "gw0").removeprefix("gw"))
+    """A number for practice hosts of this worker alone: their users' processes are ended by user id.
+
+    Workers of another session may run beside it (tests/gate.py).
+    """
+    worker = int(os.environ.get("PYTEST_XDIST_WORKER", "gw0").removeprefix("gw"))
+    return 30 * (worker + int(os.environ.get("OPSPORTAL_WORKERS_BEFORE", "0")))

@@ -113,7 +113,7 @@ def company(host_number: int, sized: int) -> Iterator[Company]:
         hosts = []
         for number in range(sized):
             address = f"127.{20 + host_number % 200}.0.{number + 1}"
-            hosts.append(PlainHost(f"web-{number + 1:02}", folder / f"h{number}", host_number * 40 + number, address))
+            hosts.append(PlainHost(f"web-{number + 1:02}", folder / f"h{number}", 2 * host_number + number, address))
             hosts[-1].lay(deploy=deploy, root=root)
         for who in ("mira", "jonas"):
             key_at(homes / who / ".ssh" / "id_ed25519")

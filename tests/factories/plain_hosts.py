@@ -15,7 +15,7 @@ from pathlib import Path
 
 from opsportal.demo.hosts import _pids_of, find_sshd
 
-FIRST_UID = 64_400
+FIRST_UID = 64_600
 CONFIG = """\
 Include /etc/ssh/sshd_config.d/*.conf
 Port {port}

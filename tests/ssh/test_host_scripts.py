@@ -75,7 +75,7 @@ def known(folder: Path, host_number: int, config: str) -> Iterator[Known]:
     for name in ("deploy", "root", "signed"):
         subprocess.run(["ssh-keygen", "-q", "-t", "ed25519", "-N", "", "-f", str(folder / name)], check=True)
     load_ca(folder / "ca")
-    host = PlainHost("web-01", folder / "host", 39 + host_number * 40, f"127.{20 + host_number % 200}.9.1")
+    host = PlainHost("web-01", folder / "host", 39 + 2 * host_number, f"127.{20 + host_number % 200}.9.1")
     host.lay(deploy=(folder / "deploy.pub").read_text(), root=(folder / "root.pub").read_text(), config=config)
     host.start()
     host.wait()
