@@ -32,6 +32,7 @@ def retention(run: str | None, floor: int | None, key: str | None, *, as_json: b
         f"Runs are kept for {found['floor_days']:,} days at least after their end.",
         f"{found['due']:,} are past their date{since}; nothing goes by itself.",
         f"{found['purged']:,} were purged, {found['agreed']:,} are agreed on and about to go.",
+        f"The evidence of {found['cold']:,} lies in cold storage, whole.",
     ]
     show(found, as_json=as_json, rows=rows)
 

@@ -59,6 +59,9 @@ def _open(table: Table, names: Names) -> Iterator[Policy]:
         prunes = tuple(names.of(part) for part in parts if "update" in _acts(table, part))
         purged = f"EXISTS (SELECT 1 FROM procedures_purge above WHERE above.run_id = {table.name}.run)"  # noqa: S608
         yield Policy(table.name, "opsportal_prunes", "UPDATE", prunes, purged, f"{purged} AND length(body) = 0")
+        bundle = f"EXISTS (SELECT 1 FROM evidence_coldbundle cold WHERE cold.run = {table.name}.run)"  # noqa: S608
+        place = "substring(body FROM 1 FOR 10) = convert_to('[\"cold/1\",', 'UTF8')"  # what it says, a trigger judges
+        yield Policy(table.name, "opsportal_cools", "UPDATE", prunes, bundle, f"{bundle} AND {place}")
     elif plain:
         yield Policy(table.name, "opsportal_open", "ALL", plain, "true", "true")
     for part in parts:

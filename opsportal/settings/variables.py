@@ -129,6 +129,13 @@ VARIABLES = {
         Variable("OPSPORTAL_MIRROR_DAYS", "integer", "365", "Days for which nobody can delete a copy there."),
         Variable("OPSPORTAL_MIRROR_EVERY_MIN", "integer", "5", "Minutes between two rounds of copying."),
         Variable(
+            "OPSPORTAL_COLD_DAYS",
+            "integer",
+            "90",
+            "Days after its end for which a run's evidence lies ready; then its bodies go to cold storage, where they "
+            "are read as before, a little slower. 0: never.",
+        ),
+        Variable(
             "OPSPORTAL_COLLECTOR_TOKENS",
             "text",
             "",

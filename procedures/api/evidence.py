@@ -90,7 +90,7 @@ class Holds(Door):
 
 
 class Retention(Door):
-    """How long runs are kept at least, how many are past their date, how many two people purged.
+    """How long runs are kept at least, how many are past their date, how many two people purged, how many lie cold.
 
     `?due=1` adds what a purge of those past their date would say, of one `?procedure=` if it is named: for a control
     change `redaction`, with a basis and who asked for it.
@@ -101,7 +101,7 @@ class Retention(Door):
     def get(self, request: Request) -> Response:
         found = purges.overview(actor=self.actor, at=now())
         said: dict[str, Any] = {"floor_days": found.floor, "due": found.due, "since": shapes.at(found.since)}
-        said |= {"agreed": found.agreed, "purged": found.purged}
+        said |= {"agreed": found.agreed, "purged": found.purged, "cold": found.cold}
         if request.GET.get("due") == "1":
             said["purge"] = purges.proposed(actor=self.actor, procedure=request.GET.get("procedure", ""), at=now())
         return Response(said)

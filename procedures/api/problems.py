@@ -11,6 +11,7 @@ from rest_framework.response import Response
 from procedures.api.door import TooLarge
 from procedures.domain.errors import IllegalState, InvalidInput, NotAllowed, NotFound, OpsError
 from procedures.domain.statements import BadSignature, StatementMismatch, TooWeak
+from procedures.evidence.cold import ColdMissing
 from procedures.services.access_requests import TooManyAccessRequests
 from procedures.services.agents import BudgetSpent
 from procedures.services.idempotency import SameKeyOtherBody
@@ -31,6 +32,7 @@ STATUS: tuple[tuple[type[OpsError], int], ...] = (
     (SameKeyOtherBody, 422),
     (TooLarge, 413),
     (IllegalState, 409),
+    (ColdMissing, 500),
 )
 
 

@@ -13,7 +13,8 @@ from pathlib import Path
 from django.conf import settings
 from django.db import connection
 
-from procedures.evidence import check_runs, erasures
+from procedures.evidence import check_cold, check_runs, erasures
+from procedures.evidence.cold import is_place
 from procedures.evidence.cosignatures import NEWEST, holds
 from procedures.evidence.findings import Finding
 from procedures.evidence.mirrored import Mirrored, mirrored
@@ -47,6 +48,7 @@ def itself(purged: AbstractSet[str] = frozenset()) -> Iterator[Finding]:
         waiting = Outbox.objects.count()
         yield Finding("event.lost", f"{lost} events are neither in the log nor on their way ({waiting} are).")
     yield from check_runs.runs()
+    yield from check_cold.bundles()
 
 
 def kept_outside() -> list[tuple[str, Head]]:
@@ -177,6 +179,8 @@ def _leaf(leaf: check_runs.Stored, purged: AbstractSet[str]) -> Iterator[Finding
         pass  # two people agreed
     elif not body:
         yield Finding("body.missing", f"The body of leaf {leaf.index} is missing.")
+    elif is_place(body):
+        yield Finding("body.cold", f"The body of leaf {leaf.index} is not in cold storage, where it should be.")
     elif told[1] != hashlib.sha256(body).hexdigest():
         yield Finding("body", f"The body of leaf {leaf.index} was changed.")
     if told != (leaf.kind, told[1], str(leaf.run) if leaf.run else None, leaf.n) or id != str(leaf.event):

@@ -6,6 +6,7 @@ from collections.abc import Sequence
 from datetime import datetime
 from uuid import UUID
 
+from procedures.evidence import cooling
 from procedures.evidence.models import Disclosure, ErasableKey, Event
 from procedures.evidence.record import key_of
 from procedures.evidence.verify import UNPURGED
@@ -27,6 +28,7 @@ def erase_run(run: UUID, *, at: datetime) -> None:
     of_run = Event.objects.filter(run=run).exclude(kind__in=UNPURGED)
     Disclosure.objects.filter(event__in=of_run, sealed__isnull=False).update(sealed=None, erased_at=at)
     of_run.update(body=b"")
+    cooling.forget(run)  # after it, so that no bundle which somebody writes meanwhile is left
 
 
 def erase_comments(run: UUID, *, procedure: UUID, at: datetime) -> None:

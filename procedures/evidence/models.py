@@ -6,6 +6,7 @@ from django.db import models
 
 from procedures.domain.clock import now
 from procedures.domain.ids import uuid7
+from procedures.evidence.cold import BodyField
 
 
 class Event(models.Model):
@@ -19,7 +20,7 @@ class Event(models.Model):
     actor = models.UUIDField(null=True)
     at = models.DateTimeField()
     header = models.BinaryField()
-    body = models.BinaryField()
+    body = BodyField()
     xid = models.BigIntegerField(null=True)
 
     class Meta:
@@ -29,6 +30,14 @@ class Event(models.Model):
             models.Index(fields=["xid"], name="event_xid"),
         ]
         constraints = [models.UniqueConstraint(fields=["run", "n"], name="event_once_in_run")]
+
+
+class ColdBundle(models.Model):
+    """Bodies of one run, one after another; columns of its events say where each begins and how long it is."""
+
+    id = models.UUIDField(primary_key=True, default=uuid7, editable=False)
+    run = models.UUIDField(db_index=True)
+    data = models.BinaryField()
 
 
 class Outbox(models.Model):

@@ -87,6 +87,7 @@ class Run(models.Model):
     kept_days = models.PositiveIntegerField(default=FLOOR_DAYS, db_default=FLOOR_DAYS)  # at least, after its end
     declared_days = models.PositiveIntegerField(default=0, db_default=0)  # of them, what its author asks for
     kept_until_at = models.DateTimeField(null=True)  # written with the seal, and never sooner again
+    cold_at = models.DateTimeField(null=True)  # since when the bodies of its events lie in cold storage
 
     class Meta:
         indexes = [
@@ -105,6 +106,9 @@ class Run(models.Model):
             models.Index(fields=["requester", "-id"], name="run_requester_newest"),
             models.Index(fields=["grant"], name="run_grant"),
             models.Index(fields=["kept_until_at"], condition=Q(kept_until_at__isnull=False), name="run_kept_until"),
+            models.Index(
+                fields=["ended_at"], condition=Q(cold_at__isnull=True, ended_at__isnull=False), name="run_still_warm"
+            ),
             models.Index(
                 fields=["secrets_until_at"], condition=Q(secrets_until_at__isnull=False), name="run_secrets_left"
             ),

@@ -44,6 +44,7 @@ KEPT = {
     "evidence_disclosure": ("OLD.sealed IS NOT NULL AND (NEW.sealed IS NULL OR NEW.sealed <> OLD.sealed)", OF_VALUE),
     "evidence_erasablekey": ("NEW.secret <> OLD.secret", f"({BARE} OR {OF_PERSON})"),
     "evidence_event": ("NEW.body <> OLD.body", OF_EVENT_OF_RUN),
+    "evidence_coldbundle": ("NEW.data <> OLD.data", OF_EVENT_OF_RUN),
     "procedures_artifact": ("OLD.content IS NOT NULL AND (NEW.content IS NULL OR NEW.content <> OLD.content)", OF_RUN),
     "procedures_secretresult": ("NEW.state IN ('expired', 'erased') AND NEW.state <> OLD.state", OF_RUN),
     "procedures_logchunk": ("NEW.text <> OLD.text", OF_RUN),

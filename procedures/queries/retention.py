@@ -29,13 +29,17 @@ class Kept:
 
 @dataclass(frozen=True, slots=True)
 class Overview:
-    """`due` runs are past their date and still here, the first since `since`; of the others two people agreed."""
+    """`due` runs are past their date and still here, the first since `since`; of the others two people agreed.
+
+    Bodies of `cold` runs lie in cold storage.
+    """
 
     floor: int
     due: int
     since: datetime | None
     agreed: int
     purged: int
+    cold: int
 
 
 def floor_in_force() -> int:
@@ -87,6 +91,7 @@ def overview(at: datetime) -> Overview:
         kept_until(first) if first else None,
         Purge.objects.filter(done_at__isnull=True).count(),
         Purge.objects.filter(done_at__isnull=False).count(),
+        Run.objects.filter(cold_at__isnull=False, purge__isnull=True).count(),
     )
 
 

@@ -13,7 +13,7 @@ from django.db.models import QuerySet
 from procedures.domain.canonical import canon, parse
 from procedures.domain.states import TERMINAL_RUN_STATES
 from procedures.evidence import erase
-from procedures.evidence.models import Disclosure, ErasableKey, Event
+from procedures.evidence.models import ColdBundle, Disclosure, ErasableKey, Event
 from procedures.evidence.queries import one_fact
 from procedures.models import (
     AccessRequest,
@@ -33,7 +33,7 @@ from procedures.services.legal_holds import said
 
 ERASED = "(erased)"
 REACHED = {Person, ApiToken, DirectoryMember, DirectoryEntry, ReviewComment, RunComment, AccessRequest, Run, Notice}
-REACHED |= {Disclosure, ErasableKey, Event} | purges.REACHED
+REACHED |= {ColdBundle, Disclosure, ErasableKey, Event} | purges.REACHED
 ENDED = [state.value for state in TERMINAL_RUN_STATES]
 
 

@@ -7,7 +7,7 @@ from datetime import datetime, timedelta
 from procedures.domain.states import RunState
 from procedures.models import Environment, Run
 from procedures.queries import queue
-from procedures.services import dispatch, purges
+from procedures.services import cold, dispatch, purges
 from procedures.services.access_answers import lapse_requests
 from procedures.services.artifacts import erase_expired
 from procedures.services.campaign_ends import end_campaigns
@@ -55,6 +55,7 @@ def sweep(*, at: datetime, deaf: bool = False) -> dict[str, int]:
         "sent_again": send_again(at=at),
         "artifacts": erase_expired(at=at),
         "purged": purges.sweep(at=at),
+        "cold": cold.sweep(at=at),
         "results": expire_results(at=at),
         "trials": sweep_trials(at=at),
         "deputies": end_deputies(at=at),

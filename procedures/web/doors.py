@@ -16,6 +16,7 @@ from procedures import access
 from procedures.domain.clock import now
 from procedures.domain.errors import IllegalState, InvalidInput, NotAllowed, NotFound, OpsError
 from procedures.domain.statements import TooWeak, nonce
+from procedures.evidence.cold import ColdMissing
 from procedures.models import Person
 from procedures.queries.pages_shell import shell_for
 from procedures.queries.separation import separation
@@ -34,6 +35,7 @@ STATUSES: tuple[tuple[type[OpsError], int], ...] = (
     (TooWeak, 403),
     (IllegalState, 409),
     (InvalidInput, 422),
+    (ColdMissing, 500),
 )
 THEMES = ("light", "dark")
 STEP_UP = "step_up"

@@ -157,6 +157,7 @@ def test_its_page_and_its_answers_say_so(old: Log) -> None:
         "since": None,
         "agreed": 0,
         "purged": 1,
+        "cold": 0,
     }
 
 

@@ -10,11 +10,21 @@ TABLES = (
         "evidence_event",
         Within.MAY_HAVE_RUN,
         web=ADD,
-        scheduler=f"{ADD} update(body)",  # of what two people purged; a trigger lets nothing else go
+        scheduler=f"{ADD} update(body)",  # purged by two people, or moved as it is; a trigger lets nothing else go
         sequencer=ADD,
         pool=ADD,
         issuer=ADD,
         egress=ADD,
+        reader=READ,
+    ),
+    Table(
+        "evidence_coldbundle",
+        Within.COUNTED,
+        web=READ,
+        scheduler=f"{ADD} delete",  # of what two people purged; a trigger lets nothing else go
+        sequencer=READ,
+        pool=READ,
+        issuer=READ,
         reader=READ,
     ),
     Table(

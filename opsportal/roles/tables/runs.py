@@ -17,7 +17,7 @@ TABLES = (
     Table(
         "procedures_run",
         Within.RUN,
-        web=f"select insert update!({PRINTED} started_at answered_plan)",
+        web=f"select insert update!({PRINTED} started_at answered_plan cold_at)",
         scheduler=f"select insert update!({PRINTED.removeprefix('output ')} started_at)",  # it erases what is purged
         pool=f"select update({MOVES} {REPLANS})",
         issuer=READ,
