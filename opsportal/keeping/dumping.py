@@ -16,6 +16,7 @@ from django.db import connection, transaction
 from procedures.domain.errors import OpsError
 
 DEBIAN = Path("/usr/lib/postgresql")
+PLAIN = ("--no-owner", "--no-privileges", "--no-tablespaces")  # another server has neither these roles nor these disks
 Answer = TypeVar("Answer")
 OF_ROLES = re.compile(
     r"^\d+; \d+ \d+ (POLICY|ROW SECURITY|COMMENT \S+ POLICY) "
@@ -49,9 +50,7 @@ def dump(target: Path, look: Callable[[], Answer]) -> Answer:
             cursor.execute("SELECT pg_export_snapshot()")
             snapshot = cursor.fetchone()[0]
         found = look()
-        _call(
-            "pg_dump", "--format=custom", "--no-owner", "--no-privileges", f"--snapshot={snapshot}", f"--file={target}"
-        )
+        _call("pg_dump", *PLAIN, "--format=custom", f"--snapshot={snapshot}", f"--file={target}")
     return found
 
 
@@ -70,7 +69,7 @@ def load(source: Path) -> None:
         return
     connection.close()
     name = str(connection.settings_dict["NAME"])
-    switches = ("--single-transaction", "--exit-on-error", "--no-owner", "--no-privileges", f"--dbname={name}")
+    switches = (*PLAIN, "--single-transaction", "--exit-on-error", f"--dbname={name}")
     with tempfile.NamedTemporaryFile("w", prefix="opsportal-restore-") as wanted:
         wanted.writelines(f"{line}\n" for line in _listed(source) if not OF_ROLES.search(line))
         wanted.flush()

@@ -31,13 +31,15 @@ print(json.dumps({"status": status, "peak_mb": round(used / 1024, 1), "took_s": 
 """
 
 
-def ran(folder: Path, *words: str) -> dict[str, Any]:
-    """What a program of its own used; its last line says it."""
+def ran(folder: Path, *words: str, database: str = "") -> dict[str, Any]:
+    """What a program of its own used; its last lines say it."""
     environ = {name: value for name, value in os.environ.items() if not name.startswith("PYTEST")}
-    environ |= {"OPSPORTAL_DATA_DIR": str(folder), "DATABASE_URL": f"sqlite:///{folder}/log.sqlite3"}
+    environ |= {"OPSPORTAL_DATA_DIR": str(folder), "DATABASE_URL": database or f"sqlite:///{folder}/log.sqlite3"}
     done = subprocess.run([sys.executable, *words], cwd=ROOT, env=environ, capture_output=True, text=True, check=False)
     assert done.returncode == 0, done.stderr[-3000:]
-    found: dict[str, Any] = json.loads(done.stdout.splitlines()[-1])
+    found: dict[str, Any] = {}
+    for line in done.stdout.splitlines():
+        found |= json.loads(line) if line.startswith("{") else {}
     return found
 
 

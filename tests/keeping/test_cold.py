@@ -5,9 +5,10 @@ from __future__ import annotations
 import threading
 from collections.abc import Callable
 from datetime import timedelta
+from uuid import uuid4
 
 import pytest
-from django.db import DatabaseError, connections, transaction
+from django.db import DatabaseError, connection, connections, transaction
 
 from opsportal.keeping import backup
 from opsportal.keeping.restore import restore
@@ -17,7 +18,7 @@ from procedures.evidence.models import ColdBundle, Event
 from procedures.models import Purge, Run
 from procedures.services import cold as service
 from procedures.services import purges
-from tests.fixtures import parts
+from tests.fixtures import databases, parts
 from tests.keeping.conftest import Kept
 from tests.keeping.test_erased import erase as agree
 from tests.keeping.test_purged import old
@@ -58,6 +59,26 @@ def test_a_cold_run_that_was_purged_after_the_backup_stays_gone(kept: Kept, old:
     parts.give()
     assert set(bodies(old)) == {b""}
     assert not ColdBundle.objects.exists()
+
+
+@pytest.mark.postgresql
+def test_it_may_lie_on_a_disk_of_its_own_which_another_server_has_not(kept: Kept, old: Run) -> None:
+    slow = f"slow_{uuid4().hex[:8]}"
+    with connection.cursor() as cursor:
+        cursor.execute("SET allow_in_place_tablespaces = on")
+        cursor.execute(f"CREATE TABLESPACE {slow} LOCATION ''")
+        cursor.execute(f"ALTER TABLE evidence_coldbundle SET TABLESPACE {slow}")
+    try:
+        assert service.sweep(at=now() + timedelta(days=91)) == 1
+        before, file = bodies(old), kept.folder / "slow.tar"
+        backup.make(file, at=now())
+    finally:
+        kept.empty()
+        databases._administer(f"DROP TABLESPACE {slow}")
+    restore(file)
+    parts.give()
+    cold._bundle.cache_clear()
+    assert bodies(old) == before
 
 
 def agreed_on(kept: Kept, run: Run) -> None:
