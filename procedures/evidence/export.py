@@ -76,7 +76,7 @@ def export_pack(
         checkpoint = _up_to_now(policy)
         with Staging() as staging:
             try:
-                reading = take(Log(checkpoint.size), wanted, sampled, staging)
+                reading = take(Log(checkpoint.size), wanted, sampled, staging, end=checkpoint.note)
             except verify.Failed:
                 if attempt < 2:  # a value was erased meanwhile: a later checkpoint holds that it was
                     continue
@@ -115,7 +115,7 @@ def _made(manifest: Mapping[str, Any], exporter: UUID, at: datetime) -> Event:
 
 def _turned_since(checkpoint: Checkpoint) -> bool:
     """Whether the log's key was changed beyond what a pack that ends here holds."""
-    return any(size >= checkpoint.size for _, size, *_ in turning.turns().rows)
+    return any(size >= checkpoint.size for _, size, *_ in turning.told())
 
 
 def _level(stamped: bool, policy: Policy | None, notes: Sequence[str]) -> str:

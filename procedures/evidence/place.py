@@ -43,7 +43,7 @@ def log_sequencer() -> Sequencer:
     public.mkdir(mode=0o700, parents=True, exist_ok=True)
     sequencer = Sequencer(key, path.with_suffix(".published"), public / "checkpoint")
     sequencer.compare(last)
-    turning.publish()
+    turning.publish(key.verifier)
     for verifier in (path.with_suffix(".pub"), public / "evidence.pub"):
         known.publish(verifier, key.verifier + "\n")
     return sequencer

@@ -30,8 +30,13 @@ class Source(Protocol):
     def events(self) -> Iterator[Kept]: ...
 
 
-def take(source: Source, wanted: Mapping[str, str], sampled: Sequence[str], into: Staging) -> verify.Reading:
-    """Write every member that comes from the log. Raises verify.Failed where the log itself does not hold."""
+def take(
+    source: Source, wanted: Mapping[str, str], sampled: Sequence[str], into: Staging, *, end: str
+) -> verify.Reading:
+    """Write every member that comes from the log, which ends with the checkpoint `end`.
+
+    Raises verify.Failed where the log itself does not hold.
+    """
     scope = verify.Scope(wanted, sampled)
     reading = verify.Reading(verify.Foresight(source.headers(), scope), scope)
     standards = Standards(into)
@@ -47,6 +52,7 @@ def take(source: Source, wanted: Mapping[str, str], sampled: Sequence[str], into
         if body is not None and "dsse" in body and header["k"] in verify.SEALS:
             _attest(header, body, attested)
     reading.end()
+    reading.story.authority.settle_turns(end)
     reading.samples.check(source.headers)
     reading.erased()
     reading.gone()

@@ -22,7 +22,7 @@ from procedures.evidence.models import Event
 from procedures.evidence.notes import LogKey, load_key
 from procedures.evidence.record import record
 from procedures.evidence.sequence import Sequencer
-from procedures.evidence.verify import Turns
+from procedures.evidence.verify import Turned, Turns
 
 KIND = "log.key_turned"
 PUBLIC = "turns"
@@ -110,7 +110,7 @@ def settle(path: Path, name: str) -> None:
         public = Path(settings.OPSPORTAL_PUBLIC_DIR)
         for there in (public / "evidence.pub", path.with_suffix(".pub")):
             known.publish(there.with_suffix(f".turned-{facts['size']}.pub"), facts["former"] + "\n")
-        publish()
+        publish(load_key(coming, name).verifier)
         long = path.with_suffix(COMING + retained.SUFFIX)
         if long.exists():
             known.publish(public / f"mldsa.turned-{facts['size']}.pub", retained.published() + "\n")
@@ -120,22 +120,34 @@ def settle(path: Path, name: str) -> None:
         path.with_suffix(ORDER).unlink(missing_ok=True)
 
 
-def turns() -> Turns:
-    """Every change of this log's key that both keys signed, as its events say."""
-    found = Turns()
+def told() -> list[Turned]:
+    """Every change of a key that the events say and that both of its keys signed, whosever those are."""
+    found = []
     rows = Event.objects.filter(kind=KIND, leaf__isnull=False).order_by("leaf__index")
     for index, body in rows.values_list("leaf__index", "body"):
         with suppress(verify.Failed, ValueError, AttributeError):
-            found.add(f"leaf {index}", str(json.loads(bytes(body)).get("note")), index)
+            found.append(verify.turned(f"leaf {index}", str(json.loads(bytes(body)).get("note")), index))
     return found
 
 
-def publish() -> None:
-    """Show the changes to everybody; no file where there was none."""
-    if found := notes():
-        known.publish(Path(settings.OPSPORTAL_PUBLIC_DIR) / PUBLIC, json.dumps(found, indent=1) + "\n")
+def publish(key: str) -> None:
+    """Show everybody the changes that led to this key, beside those of other logs that are shown already."""
+    name = key.partition("+")[0]
+    rows = [row for row in turns().rows if row[0] != name] + Turns.around(key, told()).rows
+    if rows:
+        text = json.dumps([note for *_, note in rows], indent=1) + "\n"
+        known.publish(Path(settings.OPSPORTAL_PUBLIC_DIR) / PUBLIC, text)
+
+
+def turns() -> Turns:
+    """The changes as they are published, by whoever has the key: the database alone could lead anywhere.
+
+    Raises ValueError where the file cannot be read as changes.
+    """
+    file = Path(settings.OPSPORTAL_PUBLIC_DIR) / PUBLIC
+    return Turns.read(file.read_bytes()) if file.exists() else Turns()
 
 
 def notes() -> list[str]:
-    """The changes as notes that both keys signed, the first one first."""
+    """The published changes as notes that both keys signed, the first one first. Raises ValueError."""
     return [note for *_, note in turns().rows]

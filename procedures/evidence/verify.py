@@ -821,6 +821,7 @@ def long_signed(name: str, public: bytes, signature: bytes, head: tuple[str, int
 
 
 TURN = "opsportal key turned v1"
+Turned = tuple[str, int, str, str, str]  # log, size, former key, next key, note
 
 
 class Turns:
@@ -830,7 +831,7 @@ class Turns:
     """
 
     def __init__(self) -> None:
-        self.rows: list[tuple[str, int, str, str, str]] = []
+        self.rows: list[Turned] = []
 
     @classmethod
     def read(cls, data: bytes) -> Turns:
@@ -845,24 +846,36 @@ class Turns:
                 raise ValueError(str(problem))
         return found
 
-    def add(self, member: str, note: str, at: int | None = None) -> None:
+    @classmethod
+    def around(cls, key: str, told: Iterable[Turned]) -> Turns:
+        """Of all that is told, the changes that lead to this key and on from it. A key is changed once, as told first,
+        and to none that was in a change before.
+
+        Anybody can sign a change between two keys of their own. It leads to no key that signed this log, so it is none.
+        """
+        found, firsts = cls(), dict[str, Turned]()
+        for row in told:
+            if not any(had[1] < row[1] and row[3] in had[2:4] for had in firsts.values()):
+                firsts.setdefault(row[2], row)
+        rows, chain, keys = list(firsts.values()), found.rows, [key]
+        while True:
+            for row in rows:
+                _, size, former, new, _ = row
+                if former == keys[-1] and new not in keys and (not chain or size > chain[-1][1]):
+                    chain.append(row)
+                    keys.append(new)
+                    break
+                if new == keys[0] and former not in keys and (not chain or size < chain[0][1]):
+                    chain.insert(0, row)
+                    keys.insert(0, former)
+                    break
+            else:
+                return found
+
+    def add(self, member: str, note: str) -> None:
         """Believe a change that both keys signed and that goes on from the one before; raises Failed."""
-        text, _, tail = note.rpartition("\n\n")
-        rows, lines = text.split("\n"), tail.split("\n")
-        try:
-            name, size, former, key = rows[0], int(rows[2]), rows[3], rows[4]
-            one, two = vkey(former), vkey(key)
-            sound = rows == [name, TURN, str(size), former, key] and (one[0], one[2], two[0], two[2]) == (name, 1) * 2
-            sound = sound and len(lines) == 3 and not lines[2] and one[3] != two[3]
-        except (ValueError, IndexError):
-            sound = False
-        if not sound or (at is not None and at != size):
-            raise Failed(member, "is no change of the log's key at this place")
-        for line, by in zip(lines, (one, two)):
-            who, mark, signature = note_line(member, line)
-            if (who, mark) != by[:2] or not ed25519(by[3], (text + "\n").encode(), signature):
-                raise Failed(member, "the change of the log's key is not signed by both keys")
-        row = (name, size, former, key, note)
+        row = turned(member, note)
+        name, size, former, key, _ = row
         before = [had for had in self.rows if had[0] == name]
         if row in before:
             return
@@ -889,6 +902,40 @@ class Turns:
         said = note.split("\n", 2)[1:2]
         size = int(said[0]) if said and re.fullmatch("[0-9]{1,19}", said[0]) else 0
         return open_note(member, note, self.at(key, size), witnesses)
+
+
+def turned(member: str, note: str, at: int | None = None) -> Turned:
+    """A change of a log's key (at this leaf) that both keys signed, the former one first; raises Failed."""
+    text, _, tail = note.rpartition("\n\n")
+    rows, lines = text.split("\n"), tail.split("\n")
+    try:
+        name, size, former, key = rows[0], int(rows[2]), rows[3], rows[4]
+        one, two = vkey(former), vkey(key)
+        sound = rows == [name, TURN, str(size), former, key] and (one[0], one[2], two[0], two[2]) == (name, 1) * 2
+        sound = sound and len(lines) == 3 and not lines[2] and one[3] != two[3]
+    except (ValueError, IndexError):
+        sound = False
+    if not sound or (at is not None and at != size):
+        raise Failed(member, "is no change of the log's key at this place")
+    if not all(signs(key, text, line) for key, line in zip((former, key), lines)):
+        raise Failed(member, "the change of the log's key is not signed by both keys")
+    return name, size, former, key, note
+
+
+def signer_of(note: str, keys: Iterable[str]) -> str:
+    """Which of these Ed25519 keys signed the first line below a note; empty if none did."""
+    text, _, tail = note.rpartition("\n\n")
+    return next((one for one in keys if signs(one, text, tail.split("\n")[0])), "")
+
+
+def signs(key: str, text: str, line: str) -> bool:
+    """Whether a line below a note is the signature of this Ed25519 key."""
+    name, mark, kind, public = vkey(key)
+    try:
+        who, by, signature = note_line("", line)
+    except Failed:
+        return False
+    return kind == 1 and (who, by) == (name, mark) and ed25519(public, (text + "\n").encode(), signature)
 
 
 def note_line(member: str, line: str) -> tuple[str, str, bytes]:
@@ -933,6 +980,7 @@ class Authority:
         self.glass: list[Row] = []
         self.recovered: list[Row] = []
         self.outages: list[Row] = []
+        self.changes: list[Turned] = []
         self.turns = Turns()
         self.runners: dict[str, str] = {}
         self.gone_runners: set[str] = set()
@@ -1115,6 +1163,14 @@ class Authority:
             for grant in row["set"] - row["kept"]:
                 self.grants.pop(grant, None)
 
+    def settle_turns(self, end: str) -> None:
+        """Of all changes of a key that were told, those count that lead to the one that signed the log's `end`."""
+        self.turns = Turns.around(signer_of(end, [key for row in self.changes for key in row[2:4]]), self.changes)
+        for row in self.changes:
+            if row not in self.turns.rows:
+                place = sum(index < row[1] for index, *_ in self.asserted)
+                self.asserted.insert(place, (row[1], "log key", "the change leads to no key that signed this log"))
+
     def take(self, index: int, kind: str, body: Row, at: str) -> None:
         self.lapse()
         if kind == "genesis" and index == 0:
@@ -1140,7 +1196,7 @@ class Authority:
             self.recovered.append(dict(row, index=index, lost=body.get("lost")))
         elif kind == "log.key_turned":
             try:
-                self.turns.add("leaf %d" % index, str(body.get("note")), index)
+                self.changes.append(turned("leaf %d" % index, str(body.get("note")), index))
             except Failed as problem:
                 self.asserted.append((index, "log key", problem.reason))
         elif kind in ("standing.paused", "standing.resumed"):
@@ -1265,7 +1321,7 @@ class Authority:
         if control == "legal_hold":
             self.holds.setdefault(body["change"], dict(thing))
         elif control == "outage":
-            self.outages.append(_outage(index, thing))
+            self.outages.append({**_outage(thing), "index": index})
         else:
             self.purge(index, thing, body)
 
@@ -1427,10 +1483,23 @@ class Authority:
             return "its schedule was paused"
         return str(given["over"] or ("its approver had left" if given["by"] in self.gone else ""))
 
+    def is_about(self, control: str, thing: Row, body: Row) -> bool:
+        """Whether what was signed is over this very object, and no signature of elsewhere."""
+        try:
+            statement = json.loads(base64.b64decode(body.get("statement", "")))
+        except ValueError:
+            return False
+        said = statement if isinstance(statement, dict) else {}
+        return bool(said.get("control") == control and said.get("object") == thing)
+
     def lacks(self, control: str, thing: Row, body: Row, at: str, *, weigh: bool = False) -> str:
         """Why a control change does not stand by itself, or an empty string. `weigh`: were it for production."""
         named = thing.get("environments") or []
-        if control in BY_TWO and len({row["by"] for row in body.get("sigs", [])} - set(thing.get("behind", ()))) < 2:
+        if control == "outage":
+            _outage(thing)  # of another form, it is malformed
+        about = self.is_about(control, thing, body)
+        named_by = {row["by"] for row in body.get("sigs", [])} if about else set()
+        if control in BY_TWO and len(named_by - set(thing.get("behind", ()))) < 2:
             return "needs two people, whatever the portal holds"
         if control == "grant" and self.terms and self.too_long(thing):
             return self.too_long(thing)
@@ -1452,25 +1521,24 @@ class Authority:
         else:
             need = 1 + (0 if alone else 1 if wide or control in BY_TWO else 0 if gains or control == "labels" else 1)
         have = 0
-        try:
-            statement = json.loads(base64.b64decode(body.get("statement", "")))
-            if statement.get("control") == control and statement.get("object") == thing:
-                signers = self.signed_by(body, self.signed_at)
-                if control == "key" and thing["subject"] in signers:
-                    return ""  # by an older key of the same person
-                deciders = self.managers(control, thing, at)
-                asking: set[str] = set()
-                if control in STANDING:
-                    asking = self.holding("run", thing["procedure"], thing["environment"], at) - set(self.owners)
-                have = len((signers & (deciders | asking)) - gains) if alone or signers & deciders or not asking else 0
-        except (ValueError, AttributeError):
-            have = 0
+        if about:
+            signers = self.signed_by(body, self.signed_at)
+            if control == "key" and thing["subject"] in signers:
+                return ""  # by an older key of the same person
+            deciders = self.managers(control, thing, at)
+            asking: set[str] = set()
+            if control in STANDING:
+                asking = self.holding("run", thing["procedure"], thing["environment"], at) - set(self.owners)
+            have = len((signers & (deciders | asking)) - gains) if alone or signers & deciders or not asking else 0
         return "" if have >= need else "needs %d signatures of managers who do not gain, carries %d" % (need, have)
 
 
-def _outage(index: int, thing: Row) -> Row:
+def _outage(thing: Row) -> Row:
+    """What a record of an outage says, in short. Raises TypeError, KeyError where it says something else."""
     said = {name: thing[name] for name in ("environment", "from", "to")}
-    return {**said, "index": index, "acts": len(thing["acts"])}
+    if not all(isinstance(one, str) for one in said.values()) or not isinstance(thing["acts"], list):
+        raise TypeError("where, from when to when, or the acts")
+    return {**said, "acts": len(thing["acts"])}
 
 
 def mark_of(row: Row, statement: bytes) -> str:
@@ -2775,13 +2843,6 @@ def check_end(
     return cosigned
 
 
-def told_turns(authority: Authority, known: Turns) -> Turns:
-    """What the reader knows of changes of the log's key, and after it what the log itself says; raises Failed."""
-    for _, size, _, _, note in authority.turns.rows:
-        known.add("leaf %d" % size, note, size)
-    return known
-
-
 def named_witnesses(manifest: Row) -> list[str]:
     """Keys of witnesses that the pack itself names: their lines must hold, and they count for nothing."""
     named = manifest.get("witnesses", [])
@@ -2831,6 +2892,7 @@ def read_log(pack: Pack, manifest: Row) -> Reading:
         if body is not None and header["k"] in SEALS:
             attested.discard(check_attestation(pack, header, body))
     reading.end()
+    reading.story.authority.settle_turns(pack.read("log/checkpoint.end").decode("utf-8", "replace"))
     store.end()
     for name in attested:
         raise Failed(name, "is not the statement of the run's seal")
@@ -2965,7 +3027,9 @@ def verify(
     trusted = list(policy.witnesses.values())
     long = {*named_mldsa(manifest), *([mldsa] if mldsa else [])}
     known = sorted({*trusted, *named_witnesses(manifest), *long})
-    turns = told_turns(authority, turns or Turns())
+    if key is not None:  # what the reader knows counts before what the log says
+        turns = Turns.around(key, [*(turns or Turns()).rows, *authority.turns.rows])
+    turns = turns or Turns()
     cosigned = check_end(pack, manifest, reading.headers.tree.root(), key, known, turns)
     later = check_proof(pack, manifest, key, known, turns)
     level = "INTACT" if key is None else "WITNESSED" if policy.met(cosigned) and policy.met(later) else "SIGNED"

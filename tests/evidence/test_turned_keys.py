@@ -171,6 +171,27 @@ def test_a_change_that_the_database_claims_is_asserted_and_counts_for_nothing(tu
     assert len(turning.turns().rows) == 1
 
 
+def test_strangers_who_can_write_events_lead_neither_readers_nor_the_portal_astray(
+    log: Log, tmp_path: Path, settings: Any
+) -> None:
+    """A change between two keys of their own, in its place and before the true one: it led to the log's key nowhere."""
+    settings.OPSPORTAL_PUBLIC_DIR = tmp_path
+    log.sequence()
+    one, two = (load_key(tmp_path / name, log.sequencer.key.name) for name in ("one", "two"))
+    size = Checkpoint.objects.order_by("-size").first().size  # type: ignore[union-attr]
+    facts = {"size": size, "former": one.verifier, "verifier": two.verifier, "note": turning.both(one, two, size)}
+    with transaction.atomic():
+        record("log.key_turned", actor=None, at=now(), facts={**facts, "reason": "", "by": ""})
+    before = log.pack()
+    assert verify.verify(before, log.key)["turned"] == []
+    assert turning.notes() == []
+    done = turn(log, tmp_path / "log.key")
+    published(done.new, settings)
+    assert [row[2:4] for row in turning.turns().rows] == [(done.old.verifier, done.new.verifier)]
+    row = forged(done)
+    assert not reigns.Reigns.published().hold(row.note), "the old key counts for no tree beyond the true change"
+
+
 @pytest.mark.parametrize("stops_at", ["replace", "publish", "commit"])
 def test_a_change_cut_short_is_brought_to_its_end(
     log: Log, tmp_path: Path, settings: Any, monkeypatch: pytest.MonkeyPatch, stops_at: str

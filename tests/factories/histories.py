@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import base64
 import hashlib
+import json
 import random
 import struct
 from collections.abc import Iterator, Mapping, Sequence
@@ -98,6 +99,10 @@ class History:
         self.tree = Frontier()
         self.no = 0
         self.runner, self.runner_key = self.uuid(), key("runner")
+        self.keys: list[LogKey] = []  # those that signed the log, once it was changed
+        self.notes: list[str] = []  # changes of the log's key that both keys signed
+        self.reader = ""  # the log's key that a reader has, if it is another one than the last
+        self.brought: list[str] = []  # changes that the reader knows from elsewhere
         self.said = (0, "")  # the runner's last sequence number, and the digest of that statement
 
     def uuid(self) -> str:
@@ -151,6 +156,20 @@ class History:
         self.keep(Written(line, data, secrets))
         return str(head["id"])
 
+    def again(self) -> None:
+        """Somebody writes the words of the last event once more, with all that was signed."""
+        body = json.loads(self.written[-1].body)
+        kind = json.loads(self.written[-1].header)["k"]
+        self.event(kind, {name: value for name, value in body.items() if name != "salt"})
+
+    def trusted(self) -> str:
+        """The log's key that a reader of its packs has."""
+        return self.reader or self.log.verifier
+
+    def turns(self) -> str:
+        """The file of changes that the reader has; empty if they have none."""
+        return json.dumps(self.brought) if self.brought else ""
+
     # --- what happens in a company -----------------------------------------------------------------------------------
 
     def found(self, *, profile: str = "team", passkeys: bool = False) -> None:
@@ -180,9 +199,12 @@ class History:
     def public(self, private: Ed25519PrivateKey) -> str:
         return base64.b64encode(private.public_key().public_bytes_raw()).decode()
 
-    def change(self, control: str, object: Mapping[str, Any], *by: Person) -> str:
-        """A control change, confirmed with signatures. Gives its id."""
-        statement = {"type": "opsportal/control/v1", "control": control, "object": dict(object), "change": self.uuid()}
+    def change(
+        self, control: str, object: Mapping[str, Any], *by: Person, said: Mapping[str, Any] | None = None
+    ) -> str:
+        """A control change, confirmed with signatures; over `said` instead, if somebody cheats. Gives its id."""
+        statement = {"type": "opsportal/control/v1", "control": control, "change": self.uuid()}
+        statement["object"] = dict(object if said is None else said)
         facts = {"control": control, "change": statement["change"], "object": dict(object), "gains": []}
         facts |= {"production": True, "profile": "team"}
         self.event("control.confirmed", facts, statement=statement, by=by or [self.mira])

@@ -23,8 +23,9 @@ EXPORTER = "5f0c7c1e-6f0e-4a57-9d2b-3c4b5a697887"
 def packed(history: History, *, sampled: Sequence[str] = (), witnessed: bool = True, **wanted: str) -> dict[str, bytes]:
     """The members of a pack of all that the history holds."""
     with Staging() as staging:
-        reading = take(history, wanted, sampled, staging)
-        staging.put("log/checkpoint.end", [note(history, witnessed=witnessed).encode()])
+        end = note(history, witnessed=witnessed)
+        reading = take(history, wanted, sampled, staging, end=end)
+        staging.put("log/checkpoint.end", [end.encode()])
         staging.put("README.txt", [b"A pack.\n"])
         manifest = {
             "v": 2,
@@ -58,6 +59,12 @@ def packed(history: History, *, sampled: Sequence[str] = (), witnessed: bool = T
 def policy(history: History) -> verify.Policy:
     keys = [one.verifier.text for one in history.witnesses]
     return verify.Policy.of_keys(keys, len(keys))
+
+
+def turns(history: History) -> verify.Turns | None:
+    """The changes of the log's key that the reader knows from elsewhere."""
+    text = history.turns()
+    return verify.Turns.read(text.encode()) if text else None
 
 
 def note(history: History, more: Sequence[bytes] = (), *, witnessed: bool = True) -> str:
@@ -108,6 +115,6 @@ def relogged(
 def verdict(data: bytes, history: History, require: str = "WITNESSED") -> str:
     """The level reached, or the exit status, the place and the reason."""
     try:
-        return str(verify.verify(data, history.log.verifier, require, policy(history))["verdict"])
+        return str(verify.verify(data, history.trusted(), require, policy(history), turns=turns(history))["verdict"])
     except verify.Failed as problem:
         return f"{problem.code} {problem}"

@@ -11,7 +11,7 @@ from functools import partial
 import pytest
 
 from procedures.evidence import verify
-from tests.factories import packs
+from tests.factories import packs, random_changes
 from tests.factories.histories import History, Open, Person, key
 
 Members = dict[str, bytes]
@@ -26,14 +26,25 @@ def random_pack(seed: int) -> tuple[History, bytes]:
     cheat = chance.choice(CHEATS) if chance.random() < 0.35 else None
     for _ in range(chance.randrange(4)):
         play(made, chance)
+        between(made, chance)
     if cheat is not None:
         cheat(made, chance)
+    between(made, chance)
+    random_changes.reader(made, chance)
     wanted, sampled = filters(made, chance)
     witnessed = chance.random() < 0.95
+    members = carelessly(made, sampled, witnessed, wanted)
+    members["verify.py"] = b"pass\n"
+    data = packs.relogged(made, members, witnessed=chance.random() < 0.97)
+    return made, chance.choice(TAMPERINGS)(made, members, chance) if chance.random() < 0.4 else data
+
+
+def carelessly(made: History, sampled: list[str], witnessed: bool, wanted: dict[str, str]) -> Members:
+    """The members of a pack, by an exporter who looks away from what does not hold."""
     try:
-        members = packs.packed(made, sampled=sampled, witnessed=witnessed, **wanted)
+        return packs.packed(made, sampled=sampled, witnessed=witnessed, **wanted)
     except verify.Failed:
-        with pytest.MonkeyPatch.context() as patch:  # the exporter looks away
+        with pytest.MonkeyPatch.context() as patch:
             patch.setattr(verify.Story, "take", lambda *_: None)
             patch.setattr(verify.Samples, "check", lambda *_: None)
             patch.setattr(verify.Reading, "erased", lambda _: [])
@@ -41,10 +52,15 @@ def random_pack(seed: int) -> tuple[History, bytes]:
             patch.setattr(verify.Reading, "withhold", lambda self, _: self.withheld.append(self.header["id"]))
             patch.setattr(verify.Reading, "_seal", lambda *_: None)
             patch.setattr(verify.Headers, "end", lambda _: None)
-            members = packs.packed(made, sampled=sampled, witnessed=witnessed, **wanted)
-    members["verify.py"] = b"pass\n"
-    data = packs.relogged(made, members, witnessed=chance.random() < 0.97)
-    return made, chance.choice(TAMPERINGS)(made, members, chance) if chance.random() < 0.45 else data
+            return packs.packed(made, sampled=sampled, witnessed=witnessed, **wanted)
+
+
+def between(made: History, chance: random.Random) -> None:
+    """Now and then an outage is recorded, or the log's key is changed; or somebody says so."""
+    if chance.random() < 0.25:
+        random_changes.turn(made, chance)
+    if chance.random() < 0.25:
+        random_changes.outage(made, chance)
 
 
 def play(made: History, chance: random.Random) -> None:

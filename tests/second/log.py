@@ -5,6 +5,7 @@ from __future__ import annotations
 import base64
 import hashlib
 import re
+from collections.abc import Callable
 from functools import cache
 from typing import Any
 
@@ -88,8 +89,10 @@ def key_of(text: str) -> tuple[str, bytes, int, bytes]:
     return name, bytes.fromhex(mark), raw[0], raw[1:]
 
 
-def opened(note: bytes, log_key: str, witnesses: list[str]) -> tuple[int, bytes, set[str]]:
-    """(size, root, who cosigned) of a checkpoint: the log's line first, then lines of known witnesses, each once."""
+def opened(note: bytes, key_at: Callable[[int], str], witnesses: list[str]) -> tuple[int, bytes, set[str]]:
+    """(size, root, who cosigned) of a checkpoint: first the line of the log's key of that size, then lines of known
+    witnesses, each once.
+    """
     try:
         found = NOTE.fullmatch(note.decode())
     except UnicodeDecodeError as problem:
@@ -97,7 +100,7 @@ def opened(note: bytes, log_key: str, witnesses: list[str]) -> tuple[int, bytes,
     need(found, "no checkpoint")
     assert found is not None
     text, origin, size, hash, tail = found.groups()
-    name, mark, _, public = key_of(log_key)
+    name, mark, _, public = key_of(key_at(int(size)))
     first, *others = [LINE.fullmatch(row) for row in tail.split("\n")[:-1]]
     need(first and all(others), "a line that is no signature")
     assert first is not None
@@ -137,7 +140,9 @@ def long_signed(key: tuple[str, bytes, int, bytes], data: bytes, origin: str, si
     return int.from_bytes(data[:8], "big") <= LAST_SECOND
 
 
-def logged(proof: bytes, manifest: dict[str, Any], digest: str, log_key: str, witnesses: list[str]) -> set[str]:
+def logged(
+    proof: bytes, manifest: dict[str, Any], digest: str, key_at: Callable[[int], str], witnesses: list[str]
+) -> set[str]:
     """Who cosigned that the log holds this export, and holds what the manifest says of it."""
     head, blank, note = proof.partition(b"\n\n")
     rows = head.decode("utf-8", "replace").split("\n")
@@ -150,7 +155,7 @@ def logged(proof: bytes, manifest: dict[str, Any], digest: str, log_key: str, wi
     need(event["k"] == "export.made" and event["b"] == sha(body).hex() and facts["manifest"] == digest, "not this one")
     same = all(facts[name] == manifest[name] for name in ("range", "filter", "exporter", "software"))
     need(same and event["at"] == manifest["made_at"], "the log says something else of this export")
-    size, top, cosigned = opened(note, log_key, witnesses)
+    size, top, cosigned = opened(note, key_at, witnesses)
     path = [exact(row) for row in rows[3:]]
     index = int(rows[2][6:])
     need(index < size and climbed(leaf(header), index, size, path) == top, "not in the log")

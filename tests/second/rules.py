@@ -77,7 +77,7 @@ class Rules:
     def on_control_confirmed(self, header: Facts, body: Facts) -> None:
         what, control = body["object"], body["control"]
         statement = base64.b64decode(body["statement"])
-        signers = {row["by"] for row in body["sigs"] if self._signed(row, statement)}
+        signers = {row["by"] for row in body["sigs"] if self.signed(row, statement)}
         said = json.loads(statement)
         enough = 2 if control in {"redaction", "retention", "legal_hold_end"} else 1
         deciders = signers & self.managers - set(what.get("behind", ()))
@@ -124,7 +124,7 @@ class Rules:
             same = same and hold.get("from", first["at"]) <= first["at"] <= hold.get("until", first["at"])
             need(not same, "purged under a hold")
 
-    def _signed(self, row: Facts, statement: bytes) -> bool:
+    def signed(self, row: Facts, statement: bytes) -> bool:
         """Whether a signature row is by a key that its person has now."""
         if row["method"] == "passkey":
             known = self.keys.get(row["key"])
@@ -137,7 +137,7 @@ class Rules:
         statement = base64.b64decode(body["statement"])
         if body["strength"] == "signed":
             own = [row for row in body["sigs"] if row["by"] == body["actor"]]
-            need(any(self._signed(row, statement) for row in own), "a decision that its person did not sign")
+            need(any(self.signed(row, statement) for row in own), "a decision that its person did not sign")
         found: Facts = json.loads(statement)
         return found
 

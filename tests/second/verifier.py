@@ -1,7 +1,7 @@
 """A second verifier, written from the description of the pack and on other libraries: it must agree with `verify.py`.
 
-It reads whole packs into memory, and of control changes only those that enrol and end keys, make managers and erase;
-what the other reports say beside the population is for `verify.py` alone.
+It reads whole packs into memory, and of control changes only those that enrol and end keys, make managers and
+operators, erase, and record outages; what the other reports say beside the population is for `verify.py` alone.
 """
 
 from __future__ import annotations
@@ -17,7 +17,9 @@ from typing import Any
 
 from tests.second import log
 from tests.second.container import Refused, listed, members_of, need, rows_of, value_of
+from tests.second.outages import Outages
 from tests.second.rules import Rules
+from tests.second.turns import Chain, Turn, read, signer_of, turn_of
 
 ENDINGS = re.compile(r"run\.(finished|canceled|denied|rejected|expired|interrupted)")
 BUNDLE = 1024
@@ -27,17 +29,25 @@ READ_BY_OTHERS |= {"reports/report.html", "reports/report.pdf"}
 Facts = dict[str, Any]
 
 
-def verdict(data: bytes, log_key: str, witnesses: Collection[str]) -> str:
+def verdict(data: bytes, log_key: str, witnesses: Collection[str], turns: str = "") -> str:
     """WITNESSED by all of these witnesses, `undetermined` if they did not all sign, or `refused`."""
+    return str(found(data, log_key, witnesses, turns)["verdict"])
+
+
+def found(data: bytes, log_key: str, witnesses: Collection[str], turns: str = "") -> Facts:
+    """The verdict; and of a pack that holds, changes of the log's key, outages, and which of both nobody signed as due.
+
+    `turns` is the text of a file of changes that the reader has.
+    """
     try:
-        return judged(data, log_key, list(witnesses))
+        return judged(data, log_key, list(witnesses), read(turns) if turns else [])
     except Refused as problem:
-        return "undetermined" if problem.undetermined else "refused"
+        return {"verdict": "undetermined" if problem.undetermined else "refused"}
     except (KeyError, TypeError, ValueError, AttributeError, IndexError, StopIteration, RecursionError):
-        return "refused"
+        return {"verdict": "refused"}
 
 
-def judged(data: bytes, log_key: str, witnesses: list[str]) -> str:
+def judged(data: bytes, log_key: str, witnesses: list[str], given: list[Turn]) -> Facts:
     members = members_of(data)
     manifest = listed(members)
     for name in members:
@@ -60,8 +70,10 @@ def judged(data: bytes, log_key: str, witnesses: list[str]) -> str:
     rules = Rules()
     samples(headers, lines, bodies, manifest)
     latest = list(itertools.accumulate((header["at"] for header in reversed(headers)), min))[::-1]
-    for header, rules.at in zip(headers, latest, strict=True):
+    outages = Outages(rules)
+    for index, (header, rules.at) in enumerate(zip(headers, latest, strict=True)):
         if header["id"] in bodies:
+            outages.told(index, header, bodies[header["id"]])
             rules.told(header, bodies[header["id"]])
     holes(bodies, told, rules)
     purged([h for h in headers if h["id"] in gone], by_run, bodies, rules)
@@ -80,13 +92,36 @@ def judged(data: bytes, log_key: str, witnesses: list[str]) -> str:
     long = [manifest["mldsa"]] if "mldsa" in manifest else []
     need(all(log.key_of(one)[2] == 6 for one in long), "no ML-DSA-44 key")
     known += long
-    size, top, first = log.opened(members["log/checkpoint.end"], log_key, known)
+    rows, strange = turned(headers, bodies, members["log/checkpoint.end"])
+    chain = Chain(log_key).joined([*given, *rows])
+    size, top, first = log.opened(members["log/checkpoint.end"], chain.at, known)
     need(size == len(lines) and top == log.root([log.leaf(line) for line in lines]), "another root")
     digest = hashlib.sha256(members["manifest.json"]).hexdigest()
-    second = log.logged(members["export.tlog-proof"], manifest, digest, log_key, known)
+    second = log.logged(members["export.tlog-proof"], manifest, digest, chain.at, known)
     if not set(witnesses) <= first & second:
         raise Refused("fewer witnesses", undetermined=True)
-    return "WITNESSED"
+    return {
+        "verdict": "WITNESSED",
+        "turned": [{"index": row.size, "former": row.former, "key": row.coming} for row in rows],
+        "outages": outages.found,
+        "asserted": sorted([*outages.asserted, *((index, "log key") for index in strange)]),
+    }
+
+
+def turned(headers: list[Facts], bodies: dict[str, Facts], end: bytes) -> tuple[list[Turn], list[int]]:
+    """The changes that lead to the key that signed the end of the log, and the leaves of all that claim to be one."""
+    told: dict[int, Turn | None] = {}
+    for index, header in enumerate(headers):
+        if header["k"] == "log.key_turned":
+            try:
+                turn = turn_of(bodies[header["id"]]["note"])
+                told[index] = turn if turn.size == index else None
+            except (Refused, KeyError, TypeError):
+                told[index] = None
+    sound = [turn for turn in told.values() if turn is not None]
+    signer = signer_of(end, [key for turn in sound for key in (turn.former, turn.coming)])
+    rows = Chain(signer).joined(sound).rows
+    return rows, [index for index, turn in told.items() if turn not in rows]
 
 
 def ordered(headers: list[Facts]) -> dict[str, list[Facts]]:

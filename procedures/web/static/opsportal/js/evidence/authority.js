@@ -18,7 +18,7 @@ export class Authority {
     maps.push("standing", "ahead", "upTo", "named", "holds", "held", "purged");
     for (const map of maps) this[map] = new Map();
     this.turns = new Turns();
-    for (const list of ["glass", "recovered", "outages", "asserted", "floors"]) this[list] = [];
+    for (const list of ["glass", "recovered", "outages", "asserted", "floors", "changes"]) this[list] = [];
     this.looked = [];
   }
 

@@ -16,6 +16,7 @@ const equal = (a, b) => canon(a) === canon(b);
 
 export function settle(authority, index, body, at) {
   const { control, object: thing } = body;
+  if (control === "outage") outageOf(thing);
   const why = lacks(authority, control, thing, body, at) || spentBefore(authority, body);
   if (why) return authority.assert(index, control, why);
   const add = ["add", "set"].includes(get(thing, "action", "add"));
@@ -34,15 +35,15 @@ function spentBefore(authority, body) {
 // Why a control change does not stand by itself, or an empty string. `weigh`: were it for production.
 function lacks(authority, control, thing, body, at, weigh = false) {
   const signs = rows(get(body, "sigs", []));
-  const two = BY_TWO.includes(control);
-  if (two && minus(new Set(signs.map((one) => one.by)), new Set(names(thing, "behind"))).size < 2) return "needs two people, whatever the portal holds";
+  const two = BY_TWO.includes(control), about = isAbout(control, thing, body);
+  if (two && minus(new Set(about ? signs.map((one) => one.by) : []), new Set(names(thing, "behind"))).size < 2) return "needs two people, whatever the portal holds";
   if (control === "grant" && authority.terms && Object.keys(authority.terms).length && tooLong(authority, thing)) return tooLong(authority, thing);
   if (!(touches(authority, control, thing) || weigh)) return "";
   const gaining = gains(authority, control, thing, at), wide = authority.profile === "separate";
   const alone = ALONE.has(control) || control === "standing_end";
   let need = 1 + (alone ? 0 : wide || two ? 1 : gaining.size || control === "labels" ? 0 : 1);
   if (control === "key") need = wide ? 2 : 1;
-  const have = decided(authority, { control, thing, body, at, alone, gaining });
+  const have = about ? decided(authority, { control, thing, at, alone, gaining }) : 0;
   return have >= need ? "" : `needs ${need} signatures of managers who do not gain, carries ${Math.max(have, 0)}`;
 }
 
@@ -57,17 +58,21 @@ function touches(authority, control, thing) {
   return production.has(get(thing, "environment"));
 }
 
-// How many signatures count; more than can be needed for a key that an older one of the same person signed.
-function decided(authority, { control, thing, body, at, alone, gaining }) {
+// Whether what was signed is over this very object, and no signature of elsewhere.
+function isAbout(control, thing, body) {
   let said;
   try {
     said = saidIn(body);
-    if (!statementOf(body).length || !isRow(said)) return 0;
+    if (!statementOf(body).length || !isRow(said)) return false;
   } catch (problem) {
-    if (problem instanceof Lacking || problem instanceof TypeError || problem instanceof SyntaxError) return 0;
+    if (problem instanceof Lacking || problem instanceof TypeError || problem instanceof SyntaxError) return false;
     throw problem;
   }
-  if (get(said, "control") !== control || !equal(get(said, "object"), thing)) return 0;
+  return get(said, "control") === control && equal(get(said, "object"), thing);
+}
+
+// How many signatures count; more than can be needed for a key that an older one of the same person signed.
+function decided(authority, { control, thing, at, alone, gaining }) {
   const signers = authority.signedBy(authority.signedAt);
   if (control === "key" && signers.has(thing.subject)) return Infinity;
   const deciders = managers(authority, control, thing, at);
@@ -133,10 +138,7 @@ const SETTERS = {
     if (!authority.holds.has(body.change)) authority.holds.set(body.change, thing);
   },
   legal_hold_end: (authority, thing) => authority.holds.delete(thing.hold),
-  outage: (authority, thing, { index }) => {
-    const { environment, from, to, acts } = thing;
-    authority.outages.push({ environment, from, to, index, acts: list(acts).length });
-  },
+  outage: (authority, thing, { index }) => authority.outages.push({ ...outageOf(thing), index }),
   redaction: (authority, thing, about) => (has(thing, "runs") ? purge : erase)(authority, thing, about),
   retention: setFloor,
   profile: (authority, thing) => {
@@ -144,6 +146,12 @@ const SETTERS = {
   },
   key_end: (authority, thing, { index }) => authority.endKeys(index, [thing.fingerprint]),
 };
+
+// What a record of an outage says, in short.
+function outageOf({ environment, from, to, acts }) {
+  if ([environment, from, to].some((one) => typeof one !== "string")) throw new Lacking("where, or from when to when");
+  return { environment, from, to, acts: list(acts).length };
+}
 
 // A schedule or hook was set or ended: who stands behind what it asks for. Its name stays with its place.
 function stand(authority, thing, { control, body }) {

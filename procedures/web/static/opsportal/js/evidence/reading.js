@@ -1,6 +1,6 @@
 // One pass over a log: what every event says is checked in its turn, and of a run that ended only its row is kept.
 import { countAhead } from "./ahead.js";
-import { byPoint, canon, Failed, Lacking, bytesOf, get, hex, parse, same, sha256hex } from "./bytes.js";
+import { byPoint, canon, Failed, Lacking, bytesOf, get, hex, looseText, parse, same, sha256hex } from "./bytes.js";
 import { Gone } from "./gone.js";
 import { SEALS } from "./seals.js";
 import { Samples } from "./samples.js";
@@ -166,6 +166,7 @@ export async function readLog(pack, manifest, told) {
     told(reading.index / seen.size);
   }
   reading.end();
+  await reading.story.settleTurns(looseText(await pack.read("log/checkpoint.end")));
   store.end();
   for (const name of attested) throw new Failed(name, "is not the statement of the run's seal");
   await reading.samples.check(pack);

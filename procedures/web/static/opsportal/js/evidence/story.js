@@ -7,6 +7,7 @@ import { SEALS } from "./seals.js";
 import { lackingApproval, proven, runEvent } from "./run_events.js";
 import { DUTIES, RISKS, at as setAt, before, count, later, latest, list, riskOf } from "./sets.js";
 import { reports } from "./tables.js";
+import { Turns, signerOf, turned } from "./turns.js";
 
 const REFUSALS = ["access.denied", "lease.refused", "run.denied"];
 const AS_SIGNED = ["step", "target", "attempt", "outcome", "exit", "transcript"];
@@ -37,10 +38,20 @@ export class Story {
   async turn(index, body) {
     const note = get(body, "note"), { authority } = this;
     try {
-      await authority.turns.add(`leaf ${index}`, typeof note === "string" ? note : "", index);
+      authority.changes.push(await turned(`leaf ${index}`, typeof note === "string" ? note : "", index));
     } catch (problem) {
       if (!(problem instanceof Failed)) throw problem;
       authority.assert(index, "log key", problem.reason);
+    }
+  }
+
+  // Of all changes of a key that were told, those count that lead to the one that signed the log's `end`.
+  async settleTurns(end) {
+    const { authority } = this, { changes, asserted } = authority;
+    authority.turns = Turns.around(await signerOf(end, changes.flatMap(({ former, key }) => [former, key])), changes);
+    for (const row of changes.filter((one) => !authority.turns.rows.includes(one))) {
+      const place = asserted.filter(([index]) => index < row.size).length;
+      asserted.splice(place, 0, [row.size, "log key", "the change leads to no key that signed this log"]);
     }
   }
 

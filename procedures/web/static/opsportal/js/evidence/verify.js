@@ -68,9 +68,10 @@ async function verifyPack(file, { key, policy, turns, mldsa }, require, told) {
   checkReports(pack, reading);
   const trusted = [...policy.witnesses.values()], long = [...new Set([...namedMldsa(manifest), ...(mldsa ? [mldsa] : [])])];
   const known = [...new Set([...trusted, ...namedWitnesses(manifest), ...long])];
-  for (const row of reading.story.authority.turns.rows) await turns.add(`leaf ${row.size}`, row.note, row.size);
-  const cosigned = await checkEnd(pack, manifest, reading.headers.tree.root(), key, known, turns);
-  const later = await checkProof(pack, manifest, key, known, turns);
+  const changes = [...turns.rows, ...reading.story.authority.turns.rows]; // what the reader knows counts before what the log says
+  const reigns = key === null ? turns : Turns.around(key, changes);
+  const cosigned = await checkEnd(pack, manifest, reading.headers.tree.root(), key, known, reigns);
+  const later = await checkProof(pack, manifest, key, known, reigns);
   const both = long.filter((one) => cosigned.has(one) && later.has(one)).sort(byPoint);
   if (mldsa && key !== null && !both.includes(mldsa)) throw new Failed("log/checkpoint.end", "carries no ML-DSA-44 signature by the key that you gave", 3);
   for (const one of long) cosigned.delete(one);
