@@ -12,16 +12,22 @@ from typing import Any
 import pytest
 
 from procedures.evidence import verify
-from tests.factories import packs
+from tests.factories import packs, random_changes
 from tests.factories.histories import History
 
 LEVELS = ("container", "checksums", "logged")
+OF = ("everything", "changes")
 Members = dict[str, bytes]
 
 
-@pytest.fixture(scope="module")
-def history() -> History:
-    """A bit of everything: two places, approvals by SSH and passkey, values kept apart, runs that fail or go on."""
+@pytest.fixture(scope="module", params=OF)
+def history(request: pytest.FixtureRequest) -> History:
+    """A bit of everything; or a log whose key was changed, with outages, each beside what only claims to be one."""
+    return of_everything() if request.param == "everything" else of_changes()
+
+
+def of_everything() -> History:
+    """Two places, approvals by SSH and passkey, values kept apart, runs that fail or go on."""
     made = History()
     made.found(passkeys=True)
     for number, (environment, status) in enumerate([("development", 0), ("production", 0), ("production", 3)]):
@@ -32,6 +38,18 @@ def history() -> History:
         made.work(run, status=status)
         made.finish(run, "failed" if status else "succeeded")
     made.ask("development")
+    return made
+
+
+def of_changes() -> History:
+    """Verified by whoever has the first of the log's three keys, and no more."""
+    made, chance = History(2), random.Random(2)
+    made.found()
+    first = made.log.verifier
+    for how, of in [("strangers", "managers"), ("true", "operators"), ("of before", "one"), ("true", "replayed")]:
+        random_changes.turn(made, chance, how)
+        random_changes.outage(made, chance, of, "production")
+    made.reader = first
     return made
 
 
@@ -106,14 +124,15 @@ def test_every_byte_changed_is_found(
 ) -> None:
     every = list(altered(members, level))
     found = survivors(history, members, level, every)
-    figure(f"mutations_{level}", {"changed": len(every), "survivors": len(found)})
+    name = f"mutations_of_changes_{level}" if history.keys else f"mutations_{level}"
+    figure(name, {"changed": len(every), "survivors": len(found)})
     assert found == []
 
 
 def test_what_no_verifier_recomputes_is_named_as_unread(history: History, members: Members) -> None:
     for name in verify.DERIVED:
         data = packs.relogged(history, members | {name: b"a nicer story"})
-        found = verify.verify(data, history.log.verifier, "WITNESSED", packs.policy(history))
+        found = verify.verify(data, history.trusted(), "WITNESSED", packs.policy(history))
         assert name in found["unread"], "an exporter may write what it likes there, and the reader is told so"
         assert name in verify.told(found)
 
