@@ -6,6 +6,9 @@ import pytest
 
 from procedures.evidence import verify
 from tests.golden.keep import found, kept, releases
+from tests.second import verifier
+
+BEYOND_THE_SECOND = {"approved-ahead.zip", "break-glass-reviewed.zip"}  # it knows approvals of one run alone
 
 
 @pytest.mark.parametrize("release", releases())
@@ -44,3 +47,29 @@ def test_a_kept_pack_tells_of_a_run_that_was_purged() -> None:
     [(_, data, said)] = kept("form-2-purged")
     [hole] = verify.verify(data, said["log_key"])["purged"]
     assert (hole["runs"], hole["bodies"], len(hole["by"]), hole["basis"]) == (1, 7, 2, "its time is over")
+
+
+def test_kept_packs_tell_of_outages_and_changed_keys_and_of_what_only_claims_to_be_one() -> None:
+    told = {}
+    for name, data, said in kept("form-2-changes"):
+        found = verify.verify(data, said["log_key"])
+        asserted = [row["control"] for row in found["asserted"]]
+        told[name] = (len(found["turned"]), len(found["outages"]), asserted.count("log key"), asserted.count("outage"))
+        for row in found["turned"]:
+            assert verify.verify(data, row["key"])["turned"] == found["turned"], "with any of its keys"
+    assert told == {
+        "claims-of-changes-and-outages.zip": (2, 3, 2, 2),
+        "outage.zip": (0, 1, 0, 0),
+        "strangers-before-a-turned-key.zip": (1, 0, 1, 0),
+        "turned-twice.zip": (2, 0, 0, 0),
+    }
+
+
+@pytest.mark.parametrize("release", [one for one in releases() if one != "form-1"])
+def test_a_second_verifier_says_the_same_of_kept_packs(release: str) -> None:
+    for name, data, said in kept(release):
+        if name in BEYOND_THE_SECOND:
+            continue
+        first, second = verify.verify(data, said["log_key"]), verifier.found(data, said["log_key"], [])
+        assert second["verdict"] == "WITNESSED", name
+        assert (second["turned"], second["outages"]) == (first["turned"], first["outages"]), name

@@ -15,6 +15,7 @@ from procedures.evidence import verify
 from procedures.evidence.transcripts import TYPE, line
 from procedures.models import LogChunk, Task
 from tests.evidence.conftest import Log
+from tests.second import outputs
 
 
 def file_of(log: Log) -> list[bytes]:
@@ -117,3 +118,6 @@ def test_anything_else_is_not(log: Log, damage: Callable[[list[bytes]], list[byt
     with pytest.raises(verify.Failed) as failed:
         verify.verify(pack, log.key, outputs={"run.output": damage(rows)})
     assert (failed.value.code, failed.value.member) == (code, "run.output")
+    assert outputs.verdict(pack, b"".join(rows)) == "held", "a second verifier, on other arithmetic, says the same"
+    words = {1: "refused", 2: "malformed", 3: "undetermined"}
+    assert outputs.verdict(pack, b"".join(damage(rows))) == words[code]

@@ -188,6 +188,13 @@ def test_strangers_who_can_write_events_lead_neither_readers_nor_the_portal_astr
     done = turn(log, tmp_path / "log.key")
     published(done.new, settings)
     assert [row[2:4] for row in turning.turns().rows] == [(done.old.verifier, done.new.verifier)]
+    after = log.pack()
+    for key in (done.old, done.new):
+        found = verify.verify(after, key.verifier)
+        assert [row["key"] for row in found["turned"]] == [done.new.verifier]
+        assert [(row["index"], row["control"]) for row in found["asserted"]] == [(size, "log key")]
+    with pytest.raises(Failed, match="another name or key"):
+        verify.verify(after, two.verifier)
     row = forged(done)
     assert not reigns.Reigns.published().hold(row.note), "the old key counts for no tree beyond the true change"
 

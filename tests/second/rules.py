@@ -145,7 +145,8 @@ class Rules:
 
     def on_version_submitted(self, header: Facts, body: Facts) -> None:
         self.authors[body["version"]] = {*body["authors"], body["submitter"]}
-        self.named[body["procedure"]] = header["p"]
+        if "p" in header:  # older packs do not say it
+            self.named[body["procedure"]] = header["p"]
 
     def on_review_made(self, header: Facts, body: Facts) -> None:
         said = self._statement(body)
