@@ -26,6 +26,8 @@ from procedures.evidence.witness_memory import Memory
 from tests.api.test_served_log import HERE
 from tests.evidence.conftest import Log
 from tests.factories.witnesses import Logbook, logbook
+from tests.second import turns as second
+from tests.second.container import Refused
 
 
 @dataclass(slots=True)
@@ -271,4 +273,7 @@ def test_turns_that_no_two_keys_signed_are_refused(tmp_path: Path) -> None:
     ):
         with pytest.raises(ValueError, match=r"turns|key"):
             Turns.read(json.dumps(bad).encode())
+        with pytest.raises(Refused):
+            second.read(json.dumps(bad))
     assert Turns.read(json.dumps([good, good]).encode()).at(one.verifier, 5) == two.verifier
+    assert second.Chain(one.verifier).joined(second.read(json.dumps([good, good]))).at(5) == two.verifier

@@ -27,7 +27,7 @@ def turn(made: History, chance: random.Random, how: str = "") -> None:
     made.keys = made.keys or [former]
     note: Any = turning.both(former, new, size)
     if how in ("true", "signed on"):  # the second: the old key signs on, though both signed that it ended
-        made.notes.append(note)
+        made.notes = [*(one for one in made.notes if one.split("\n")[3] != former.verifier), note]
         made.keys.append(new)
         made.log = new if how == "true" else former
     else:

@@ -15,7 +15,7 @@ Facts = dict[str, Any]
 
 
 def verdict(pack: bytes, file: bytes) -> str:
-    """`held`; or `malformed`, `undetermined` where the pack holds none of that run, `refused`. The pack was verified."""
+    """`held`, `refused`, `malformed`, or `undetermined` where the pack, which was verified, holds none of that run."""
     try:
         run, found = _committed(file)
     except (Refused, ValueError, KeyError, TypeError, IndexError):

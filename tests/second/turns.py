@@ -40,13 +40,20 @@ def turn_of(note: str) -> Turn:
 
 
 def read(text: str) -> list[Turn]:
-    """The changes of a file `turns`; one that is none spoils it. Raises Refused."""
+    """The changes of a file `turns`; one that is none, or contradicts another, spoils it. Raises Refused."""
     try:
         notes = json.loads(text)
     except ValueError as problem:
         raise Refused("no changes") from problem
     need(isinstance(notes, list) and all(isinstance(note, str) for note in notes), "no changes")
-    return [turn_of(note) for note in notes]
+    chains: dict[str, list[Turn]] = {}
+    for turn in dict.fromkeys(map(turn_of, notes)):
+        chain = chains.setdefault(key_of(turn.former)[0], [])
+        had = {key for one in chain for key in (one.former, one.coming)}
+        goes_on = not chain or (chain[-1].coming == turn.former and chain[-1].size < turn.size)
+        need(goes_on and turn.coming not in had, "changes that contradict each other")
+        chain.append(turn)
+    return [turn for chain in chains.values() for turn in chain]
 
 
 @dataclass
