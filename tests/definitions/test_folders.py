@@ -64,9 +64,41 @@ def test_shellcheck_s_rows_become_warnings(tmp_path: Path, monkeypatch: pytest.M
     assert [(f.code, f.severity, f.line, f.column) for f in found] == [("shellcheck-SC2086", "warning", 4, 6)]
 
 
+def test_a_checker_is_asked_once_about_the_same_bytes_and_anew_when_they_or_it_changed(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    fake, asked = tmp_path / "shellcheck", tmp_path / "asked"
+
+    def installed(code: str) -> None:
+        fake.with_name("new").write_text(f"#!/bin/sh\necho >>{asked}\necho '0.sh:2:1: note: Odd [x] [{code}]'\n")
+        fake.with_name("new").chmod(0o755)
+        fake.with_name("new").replace(fake)
+
+    def told(script: str) -> tuple[list[str], int]:
+        found = lint(bundle(one__sh=SCRIPT + script), tools=TOOLS)
+        return [f.code for f in found], len(asked.read_text())
+
+    monkeypatch.setenv("PATH", f"{tmp_path}:{os.environ['PATH']}")
+    installed("SC1001")
+    assert [told("echo a\n"), told("echo a\n"), told("echo b\n")] == [
+        (["shellcheck-SC1001"], 1),
+        (["shellcheck-SC1001"], 1),
+        (["shellcheck-SC1001"], 2),
+    ]
+    installed("SC1002")
+    assert told("echo a\n") == (["shellcheck-SC1002"], 3)
+    fake.write_text(fake.read_text().replace("echo >>", f"[ -e {tmp_path}/slow ] && exec sleep 9; echo >>"))
+    (tmp_path / "slow").touch()
+    with pytest.MonkeyPatch.context() as impatient:
+        impatient.setattr(tools, "SECONDS", 0.2)
+        assert told("echo c\n") == ([], 3)
+    (tmp_path / "slow").unlink()
+    assert told("echo c\n") == (["shellcheck-SC1002"], 4), "no answer is none to remember"
+
+
 def test_a_checker_that_hangs_is_left_behind(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(tools, "SECONDS", 0.2)
-    assert not tools.said(["/bin/sleep", "5"], tmp_path)
+    assert tools.said(["/bin/sleep", "5"], tmp_path) is None
 
 
 def test_the_command_ends_as_compilers_do(tmp_path: Path) -> None:

@@ -1,14 +1,21 @@
-"""What shellcheck and yamllint say, as warnings, where they are installed: one call of each for a whole bundle."""
+"""What shellcheck and yamllint say, as warnings, where they are installed: one call of each for a whole bundle.
+
+The same bundle is looked at again and again: in the editor, at submission, for a review, at each look at a source. What
+a checker said about the same bytes is remembered for as long as the program that said it is the same file.
+"""
 
 from __future__ import annotations
 
+import hashlib
 import re
 import shutil
 import subprocess
 import sys
 import tempfile
+from collections import OrderedDict
 from collections.abc import Collection
 from pathlib import Path
+from threading import Lock
 
 from procedures.definitions.codes import TOOLS
 from procedures.definitions.lint.notes import Notes
@@ -24,6 +31,9 @@ ARGUMENTS = {"shellcheck": ["--norc", "-f", "gcc"], "yamllint": ["-f", "parsable
 SECONDS = 20
 LARGEST = 256 * 1024
 MOST_FILES = 100
+MOST_KNOWN, LONGEST_KNOWN = 256, 64 * 1024
+_known: OrderedDict[str, str] = OrderedDict()
+_lock = Lock()
 
 
 def lint(notes: Notes, asked: Collection[str]) -> None:
@@ -57,20 +67,48 @@ def _paths(notes: Notes, tool: str) -> dict[str, str]:
 
 def _say(notes: Notes, tool: str, found: str, paths: dict[str, str]) -> None:
     by_number = {name.partition(".")[0]: path for name, path in paths.items()}
-    with tempfile.TemporaryDirectory(prefix="opsportal-lint-") as folder:
-        for name, path in paths.items():
-            (Path(folder) / name).write_bytes(notes.files[path])
-        told = said([found, *ARGUMENTS[tool], *paths], Path(folder))
+    told = _told(tool, found, {name: notes.files[path] for name, path in paths.items()})
     for row in told.splitlines():
         if match := ROW.match(row):
             notes.at(by_number[match[1]], int(match[2]), int(match[3]), f"{tool}-{match[5]}", match[4])
 
 
-def said(argv: list[str], folder: Path) -> str:
-    """What a checker prints about the files of a folder; nothing if it takes too long."""
+def _told(tool: str, found: str, contents: dict[str, bytes]) -> str:
+    """What a checker prints about these files, from memory if the same program was asked about the same ones."""
+    mark = _mark(tool, found, contents)
+    with _lock:
+        if (known := _known.get(mark)) is not None:
+            _known.move_to_end(mark)
+            return known
+    with tempfile.TemporaryDirectory(prefix="opsportal-lint-") as folder:
+        for name, content in contents.items():
+            (Path(folder) / name).write_bytes(content)
+        told = said([found, *ARGUMENTS[tool], *contents], Path(folder))
+    if told is None:
+        return ""
+    if len(told) <= LONGEST_KNOWN:
+        with _lock:
+            _known[mark] = told
+            while len(_known) > MOST_KNOWN:
+                _known.popitem(last=False)
+    return told
+
+
+def _mark(tool: str, found: str, contents: dict[str, bytes]) -> str:
+    """A digest over the program as it lies there, and over each file's name, length and bytes in turn."""
+    stat = Path(found).stat()
+    digest = hashlib.sha256(f"{tool}\0{found}\0{stat.st_ino}\0{stat.st_size}\0{stat.st_mtime_ns}".encode())
+    for name, content in contents.items():
+        digest.update(f"\0{name}\0{len(content)}\0".encode())
+        digest.update(content)
+    return digest.hexdigest()
+
+
+def said(argv: list[str], folder: Path) -> str | None:
+    """What a checker prints about the files of a folder; None if it takes too long."""
     environ = {"PATH": "/usr/bin:/bin", "LANG": "C.UTF-8", "HOME": str(folder)}
     try:
         done = subprocess.run(argv, cwd=folder, capture_output=True, timeout=SECONDS, check=False, env=environ)
     except subprocess.TimeoutExpired:
-        return ""
+        return None
     return done.stdout.decode(errors="replace")
