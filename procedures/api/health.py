@@ -13,6 +13,7 @@ from procedures.evidence.pulse import pulse
 from procedures.evidence.witnessed import Witnessed, witnessed
 from procedures.models import Environment, Run, Runner
 from procedures.queries import storage, way_out
+from procedures.queries.collectors import streamed
 from procedures.services.moments import SKEW, database_now
 from procedures.signon import egress
 
@@ -80,7 +81,7 @@ def metrics(request: HttpRequest) -> HttpResponse:
         for row in Runner.objects.filter(skew_s__isnull=False, ended_at__isnull=True)
     ]
     lines += ["# TYPE opsportal_outbox gauge", f"opsportal_outbox {Outbox.objects.count()}", *_of_the_log()]
-    lines += [*_of_witnesses(), *_of_storage(), ""]
+    lines += [*_of_witnesses(), *_of_collectors(), *_of_storage(), ""]
     return HttpResponse("\n".join(lines), content_type="text/plain; version=0.0.4")
 
 
@@ -110,6 +111,21 @@ def _of_witnesses() -> list[str]:
         f"opsportal_log_witnessed_size {found.size}",
         "# TYPE opsportal_witness_silent_seconds gauge",
         *(f"opsportal_witness_silent_seconds{{witness={json.dumps(name)}}} {late_s:.0f}" for name, late_s in owed),
+    ]
+
+
+def _of_collectors() -> list[str]:
+    """How many events wait for each collector, and for how long it has acknowledged none of them."""
+    at = database_now()
+    rows = [(json.dumps(one.row.name), one.behind, one.silent_since) for one in streamed(at)]
+    return [
+        "# TYPE opsportal_collector_behind gauge",
+        *(f"opsportal_collector_behind{{collector={name}}} {behind}" for name, behind, _ in rows),
+        "# TYPE opsportal_collector_silent_seconds gauge",
+        *(
+            f"opsportal_collector_silent_seconds{{collector={name}}} {(at - since).total_seconds() if since else 0:.0f}"
+            for name, _, since in rows
+        ),
     ]
 
 

@@ -40,6 +40,15 @@ WITNESSES = (
         security=True,
     ),
     Kind(
+        "collector.silent",
+        "A collector takes nothing of the log",
+        "A collector takes nothing of the log",
+        "The collector {collector} has acknowledged nothing since {since}, and {count} events wait for it: {why}.\n"
+        "Nothing is skipped: it gets them once it answers. Until then whoever watches there does not see them. The "
+        "page Evidence and `opsportal collector list` say how it stands.",
+        security=True,
+    ),
+    Kind(
         "storage.filling",
         "A place of evidence fills up",
         "A place of evidence fills up",

@@ -19,6 +19,13 @@ class Streamed:
     waiting_since: datetime | None
     gap: bool
 
+    @property
+    def silent_since(self) -> datetime | None:
+        """Since when it has acknowledged nothing although something waits for it; None where nothing does."""
+        if self.waiting_since is None:
+            return None
+        return max(self.waiting_since, self.row.since_at, self.row.sent_at or self.row.since_at)
+
 
 def streamed(at: datetime) -> list[Streamed]:
     """Every live collector, by name."""

@@ -11,6 +11,7 @@ from procedures.services import cold, dispatch, purges
 from procedures.services.access_answers import lapse_requests
 from procedures.services.artifacts import erase_expired
 from procedures.services.campaign_ends import end_campaigns
+from procedures.services.collector_alarms import alarm as collector_alarm
 from procedures.services.connection_keys import forget as forget_clients
 from procedures.services.continuing import go_on_by_itself
 from procedures.services.deliveries import forget_bodies
@@ -66,6 +67,7 @@ def sweep(*, at: datetime, deaf: bool = False) -> dict[str, int]:
         "notices": forget(at=at),
         "clients": forget_clients(at=at),
         "witnesses": alarm(at=at),
+        "collectors": collector_alarm(at=at),
         "storage": storage_alarm(at=at),
     }
 
