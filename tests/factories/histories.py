@@ -156,11 +156,11 @@ class History:
         self.keep(Written(line, data, secrets))
         return str(head["id"])
 
-    def again(self) -> None:
-        """Somebody writes the words of the last event once more, with all that was signed."""
+    def again(self, without: Sequence[str] = ()) -> None:
+        """Somebody writes the words of the last event once more, with all that was signed, or without."""
         body = json.loads(self.written[-1].body)
         kind = json.loads(self.written[-1].header)["k"]
-        self.event(kind, {name: value for name, value in body.items() if name != "salt"})
+        self.event(kind, {name: value for name, value in body.items() if name not in {"salt", *without}})
 
     def trusted(self) -> str:
         """The log's key that a reader of its packs has."""

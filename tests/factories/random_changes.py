@@ -102,13 +102,24 @@ def outage(made: History, chance: random.Random, how: str = "", place: str = "")
     made.change("outage", record, *signers, said=record | {"cause": "else"} if how == "another statement" else None)
     if how == "replayed":
         made.again()
+    if how == "nothing signed":
+        made.again(without=chance.choice([["statement", "sigs"], ["sigs"], ["statement"]]))
 
 
 SIGNED_OTHERWISE = ["one", "twice the same", "one of both", "nobody known", "elsewhere", "one procedure", "by labels"]
 SIGNED_OTHERWISE += ["over", "not yet", "another verb", "ended grant", "ended key", "closed", "unsigned grant"]
-SIGNED_OTHERWISE += ["left", "said to have left", "replayed", "malformed", "lacking", "another statement", "software"]
+SIGNED_OTHERWISE += [
+    "left",
+    "said to have left",
+    "replayed",
+    "malformed",
+    "lacking",
+    "another statement",
+    "nothing signed",
+    "software",
+]
 IN_A_GROUP = ("group", "left", "said to have left")
-BY_MANAGERS = {"managers", "replayed", "malformed", "lacking", "another statement"}
+BY_MANAGERS = {"managers", "replayed", "malformed", "lacking", "another statement", "nothing signed"}
 
 
 def record_of(made: History, chance: random.Random, who: Person, place: str) -> dict[str, Any]:

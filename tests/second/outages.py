@@ -7,8 +7,6 @@ groups of directories are for `verify.py` alone.
 
 from __future__ import annotations
 
-import base64
-import json
 from collections import defaultdict
 from typing import Any
 
@@ -69,20 +67,10 @@ class Outages:
         elif control == "grant_end" and self._stands(what, body):
             self.grants.pop(what["grant"], None)
 
-    def _signers(self, what: Facts, body: Facts) -> tuple[set[str], set[str]]:
-        """(whom the rows name, who of them did sign); nobody where the statement is about another thing."""
-        statement = base64.b64decode(body["statement"])
-        said = json.loads(statement)
-        about = (said.get("type"), said.get("control"), said.get("object"))
-        if about != ("opsportal/control/v1", body["control"], what):
-            return set(), set()
-        rows = body["sigs"]
-        return {row["by"] for row in rows}, {row["by"] for row in rows if self.rules.signed(row, statement)}
-
     def _outage(self, index: int, what: Facts, body: Facts) -> None:
         told = {name: what[name] for name in ("environment", "from", "to")}
         need(all(isinstance(one, str) for one in told.values()) and isinstance(what["acts"], list), "no outage")
-        named, signed = self._signers(what, body)
+        named, signed = self.rules.signers(body)
         place = what["environment"]
         enough = len(named) > 1
         if place in self.production:
@@ -96,7 +84,7 @@ class Outages:
         """Whether a change of who may what is signed by one who does not gain; by two if nobody gains or in `separate`;
         taking away needs one.
         """
-        _, signed = self._signers(what, body)
+        _, signed = self.rules.signers(body)
         places = what.get("environments") or [None]
         gains: set[str] = set()
         if body["control"] == "grant":
@@ -112,8 +100,9 @@ class Outages:
 
     def _once(self, body: Facts) -> bool:
         """What people signed counts once."""
-        again = body["statement"] in self.spent
-        self.spent.add(body["statement"])
+        said = body.get("statement", "")
+        again = said in self.spent
+        self.spent |= {said} - {""}
         return not again
 
     def behind(self, principal: str) -> set[str]:

@@ -76,12 +76,10 @@ class Rules:
 
     def on_control_confirmed(self, header: Facts, body: Facts) -> None:
         what, control = body["object"], body["control"]
-        statement = base64.b64decode(body["statement"])
-        signers = {row["by"] for row in body["sigs"] if self.signed(row, statement)}
-        said = json.loads(statement)
+        _, signers = self.signers(body)
         enough = 2 if control in {"redaction", "retention", "legal_hold_end"} else 1
         deciders = signers & self.managers - set(what.get("behind", ()))
-        if said["object"] != what or said["control"] != control or len(deciders) < enough:
+        if len(deciders) < enough:
             return
         if control == "key":
             self.keys.setdefault(what["fingerprint"], what)
@@ -123,6 +121,21 @@ class Rules:
             same = same and ("procedure" not in hold or self.named.get(hold["procedure"]) == first["p"])
             same = same and hold.get("from", first["at"]) <= first["at"] <= hold.get("until", first["at"])
             need(not same, "purged under a hold")
+
+    def signers(self, body: Facts) -> tuple[set[str], set[str]]:
+        """(whom the rows of a control change name, who of them did sign); nobody where the statement is about another
+        thing, or there is none.
+        """
+        try:
+            statement = base64.b64decode(body.get("statement", ""))
+            said = json.loads(statement)
+        except ValueError:
+            return set(), set()
+        about = {"type": "opsportal/control/v1", "control": body["control"], "object": body["object"]}
+        if not isinstance(said, dict) or {name: said.get(name) for name in about} != about:
+            return set(), set()
+        rows = body.get("sigs", [])
+        return {row["by"] for row in rows}, {row["by"] for row in rows if self.signed(row, statement)}
 
     def signed(self, row: Facts, statement: bytes) -> bool:
         """Whether a signature row is by a key that its person has now."""
