@@ -6,9 +6,12 @@ import json
 from collections.abc import Callable
 from dataclasses import asdict
 
+from django.db import connection
+
 from procedures.answers.fsck import findings
 from procedures.domain.clock import now
 from procedures.evidence.findings import Finding
+from procedures.evidence.models import Event
 from procedures.evidence.witnessed import Witnessed, witnessed
 from procedures.services.log_checks import KEPT, Found
 from procedures.services.log_checks import keep as kept
@@ -18,7 +21,10 @@ MOST_SAID = 1_000
 
 
 def checked(*, as_json: bool, keep: bool, say: Callable[[str], None]) -> int:
-    """0: everything fits. 1: something does not. 3: something could not be checked."""
+    """0: everything fits. 1: something does not. 3: something could not be checked, or there is no database here."""
+    if Event not in connection.introspection.installed_models(connection.introspection.table_names()):
+        say("There is no portal's database here: run this on the portal's machine, with its settings.")
+        return UNSURE
     began, first, counts = now(), [], {True: 0, False: 0}
     for one in findings(began):
         counts[one.sure] += 1

@@ -44,7 +44,8 @@ def keep(run: str) -> Path | None:
     status, data = _got(f"/api/v1/runs/{run}/receipt/")
     name = _name_of(data, run) if status == 200 else ""
     if not name:
-        click.echo(f"The portal gave no receipt for this; ask again: opsportal evidence receipt {run}.", err=True)
+        click.echo("The portal gave no receipt: whoever asked for this run or decided on it gets one.", err=True)
+        click.echo(f"If that was you, ask again: opsportal evidence receipt {run}.", err=True)
         return None
     return _written(folder() / name, data)
 

@@ -6,6 +6,7 @@ import gc
 import json
 import os
 import subprocess
+import sys
 import threading
 import tracemalloc
 from collections.abc import Callable, Iterator
@@ -29,6 +30,8 @@ from procedures.runner.checking import PROGRAM, Checking
 from procedures.services import log_checks
 from tests.evidence.conftest import Log, ended
 from tests.factories.damage import DAMAGE
+
+ROOT = Path(__file__).resolve().parents[2]
 
 
 def kinds() -> set[str]:
@@ -164,3 +167,12 @@ def test_a_check_is_due_once_a_day_and_runs_as_a_process_that_gives_way(
     log_checks.keep(log_checks.Found(0, 0, []), began_at=now(), at=now())
     assert not log_checks.due(at=now())
     assert log_checks.due(at=now() + timedelta(hours=24))
+
+
+def test_where_there_is_no_database_the_check_says_so_and_does_not_break_down(tmp_path: Path) -> None:
+    """An auditor types what the handbook says, on a machine of their own."""
+    environ = {"PATH": os.environ["PATH"], "HOME": str(tmp_path), "OPSPORTAL_DATA_DIR": str(tmp_path / "data")}
+    argv = [sys.executable, "-m", "opsportal.cli.main", "evidence", "check"]
+    done = subprocess.run(argv, env=environ, cwd=ROOT, capture_output=True, text=True, check=False)
+    assert (done.returncode, done.stderr) == (fsck.UNSURE, "")
+    assert "There is no portal's database here" in done.stdout
