@@ -1,4 +1,7 @@
-"""Looks at git sources beside the sweeper, one after another in a thread: a slow remote holds nothing else up."""
+"""Looks at git sources beside the sweeper, one after another in a thread: a slow remote holds nothing else up.
+
+The web process speaks to no stranger, and has nobody spoken to by a row either: people signed for each address.
+"""
 
 from __future__ import annotations
 
@@ -9,9 +12,17 @@ from django.db import DatabaseError, connections
 
 from procedures.domain.clock import now
 from procedures.domain.errors import OpsError
+from procedures.issuer.sources import why_not
 from procedures.services import sources
 
 log = structlog.get_logger(__name__)
+
+
+class NotAsSigned(OpsError):
+    """A source that its row alone names so."""
+
+    code = "source.not-as-signed"
+    next_step = "Look at `opsportal access drift`, and propose the source again, on the page Sources."
 
 
 class Watching:
@@ -30,16 +41,22 @@ class Watching:
 
     @staticmethod
     def _round(wanted: list[str]) -> None:
-        """One source that fails keeps no other from its turn."""
         try:
-            for name in wanted:
-                try:
-                    made = sources.look(name=name, at=now())
-                    log.info("source.looked", source=name, versions=[str(version.id) for version in made])
-                except (OpsError, OSError) as problem:
-                    log.warning("source.failed", source=name, problem=str(problem))
-                    sources.note_failure(name=name, problem=str(problem), at=now())
+            look_at(wanted)
         except DatabaseError as problem:
             log.warning("source.failed", problem=str(problem))
         finally:
             connections.close_all()
+
+
+def look_at(wanted: list[str]) -> None:
+    """One look at each of these sources; one that fails keeps no other from its turn."""
+    for name in wanted:
+        try:
+            if why := why_not(name):
+                raise NotAsSigned(f"Nothing is fetched for {name}: {why}.")
+            made = sources.look(name=name, at=now())
+            log.info("source.looked", source=name, versions=[str(version.id) for version in made])
+        except (OpsError, OSError) as problem:
+            log.warning("source.failed", source=name, problem=str(problem))
+            sources.note_failure(name=name, problem=str(problem), at=now())
