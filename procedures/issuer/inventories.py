@@ -1,4 +1,4 @@
-"""The static secret with which a confirmed inventory reads its source: opened for that inventory alone."""
+"""What a confirmed inventory reads, and with which static secret: opened for that inventory alone."""
 
 from __future__ import annotations
 
@@ -11,6 +11,21 @@ from procedures.issuer.replay import replay
 from procedures.issuer.runners import Prove, judge_runner
 from procedures.issuer.sealed import sealed_secret
 from procedures.issuer.stock import Stock
+from procedures.models import Inventory
+
+NAMES = ("kind", "settings")
+
+
+def why_not(row: Inventory) -> str:
+    """Why the log does not bear an inventory out as its row names it, or an empty string.
+
+    Its settings name a program, or an address that a secret is used at.
+    """
+    fact = replay().inventories.get(row.name)
+    if fact is None or not fact["stands"] or fact["action"] != "set":
+        return "it is asserted by the platform alone" if fact else "no change named it"
+    same = fact["environment"] == row.environment_id and all(fact[name] == getattr(row, name) for name in NAMES)
+    return "" if same else "its row says something else than the change that people signed"
 
 
 def secret_of(stock: Stock, prove: Prove, asked: Fetch) -> Secret:

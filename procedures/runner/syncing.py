@@ -18,6 +18,7 @@ from procedures.domain.inventory_sources import SourceFailed
 from procedures.domain.lending import Fetch
 from procedures.domain.ports import ActionCall, ActionIO
 from procedures.domain.secrets import Secret
+from procedures.issuer.inventories import why_not
 from procedures.models import Entity, Inventory
 from procedures.runner.drive import identity, issuer
 from procedures.services import inventory_readings as readings
@@ -29,11 +30,15 @@ MOST_ENTITIES = 20_000
 
 
 def sync(name: str) -> None:
-    """Read one inventory and tell what it says; the scheduler compares it. One that fails says why on its page."""
+    """Read one inventory and tell what it says; the scheduler compares it. One that fails says why on its page.
+
+    One that its row alone names so is not read.
+    """
     row = Inventory.objects.filter(name=name, ended_at__isnull=True).first()
     if row is None:
         return
     try:
+        _require_signed(row)
         read = registry.inventory_source(row.kind).read(row.settings, Surroundings(row))
         readings.bring(inventory=name, read=read, at=now())
     except OpsError as problem:
@@ -42,6 +47,12 @@ def sync(name: str) -> None:
         log.exception("inventory.defect", inventory=name)
         told = f"The source {row.kind} broke: {type(problem).__name__}."
         readings.bring_failure(inventory=name, problem=told, at=now())
+
+
+def _require_signed(row: Inventory) -> None:
+    """Raises SourceFailed."""
+    if why := why_not(row):
+        raise SourceFailed(f"Nothing is read: {why}.")
 
 
 class Surroundings:
