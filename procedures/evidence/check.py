@@ -24,7 +24,6 @@ from procedures.evidence.reigns import Reigns
 from procedures.evidence.tiles import HASH, WIDTH
 from procedures.evidence.tree import Frontier, leaf_hash
 from procedures.evidence.triggers import fixed, missing
-from procedures.evidence.verify import UNPURGED
 
 CHUNK = 100
 MIRROR_LATE = timedelta(days=8)  # longer than the longest time between two of its rounds
@@ -175,7 +174,7 @@ def _leaf(leaf: check_runs.Stored, purged: AbstractSet[str]) -> Iterator[Finding
         told, id = (said["k"], said["b"], said.get("run"), said.get("n")), said["id"]
     except (ValueError, KeyError, TypeError, AttributeError):
         return
-    if not body and str(leaf.run) in purged and leaf.kind not in UNPURGED:
+    if not body and str(leaf.run) in purged:
         pass  # two people agreed
     elif not body:
         yield Finding("body.missing", f"The body of leaf {leaf.index} is missing.")

@@ -11,7 +11,6 @@ from django.db.models import BinaryField, ExpressionWrapper, F
 from procedures.domain.ids import uuid7
 from procedures.evidence.cold import is_place, place
 from procedures.evidence.models import ColdBundle, Event
-from procedures.evidence.verify import UNPURGED
 
 MOST_BYTES = 256 * 1024  # of a bundle, unless one body alone is larger
 STORED = ExpressionWrapper(F("body"), output_field=BinaryField())  # the column as it lies, a place where it is one
@@ -28,8 +27,8 @@ def cool(run: UUID) -> int:
 
 
 def _next(run: UUID) -> Sequence[tuple[UUID, bytes]]:
-    """(event, body) of one bundle more, in the order of the run. What a purge leaves alone stays where it is."""
-    rows = Event.objects.filter(run=run).exclude(kind__in=UNPURGED).order_by("n").values_list("pk", STORED)
+    """(event, body) of one bundle more, in the order of the run."""
+    rows = Event.objects.filter(run=run).order_by("n").values_list("pk", STORED)
     found: list[tuple[UUID, bytes]] = []
     size = 0
     for pk, stored in rows.iterator(100):

@@ -9,7 +9,6 @@ from uuid import UUID
 from procedures.evidence import cooling
 from procedures.evidence.models import Disclosure, ErasableKey, Event
 from procedures.evidence.record import key_of
-from procedures.evidence.verify import UNPURGED
 
 
 def standing_paths(event: UUID) -> set[str]:
@@ -24,8 +23,11 @@ def erase_values(event: UUID, paths: Sequence[str], *, at: datetime) -> None:
 
 
 def erase_run(run: UUID, *, at: datetime) -> None:
-    """Forget the bodies of a run's events and what they keep apart; headers, leaves and uses of break-glass stay."""
-    of_run = Event.objects.filter(run=run).exclude(kind__in=UNPURGED)
+    """Forget the bodies of a run's events and what they keep apart; headers and leaves stay.
+
+    The use of break-glass is no event of a run: its register counts on.
+    """
+    of_run = Event.objects.filter(run=run)
     Disclosure.objects.filter(event__in=of_run, sealed__isnull=False).update(sealed=None, erased_at=at)
     of_run.update(body=b"")
     cooling.forget(run)  # after it, so that no bundle which somebody writes meanwhile is left

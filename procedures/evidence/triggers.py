@@ -31,7 +31,7 @@ def fixed(connection: BaseDatabaseWrapper) -> list[str]:
 
 
 SAME = ("id", "kind", "run", "n", "procedure", "actor", "at", "header", "xid")
-PURGED = "length(NEW.body) = 0 AND OLD.kind <> 'break_glass.used' AND EXISTS (SELECT 1 FROM procedures_purge p "
+PURGED = "length(NEW.body) = 0 AND EXISTS (SELECT 1 FROM procedures_purge p "
 PURGED += "WHERE p.run_id = OLD.run)"
 
 
@@ -70,7 +70,7 @@ DECLARE same boolean; said jsonb; BEGIN
     same := (NEW.id, NEW.kind, NEW.run, NEW.n, NEW.procedure, NEW.actor, NEW.at, NEW.header, NEW.xid)
       IS NOT DISTINCT FROM
       (OLD.id, OLD.kind, OLD.run, OLD.n, OLD.procedure, OLD.actor, OLD.at, OLD.header, OLD.xid);
-    IF same AND length(NEW.body) = 0 AND OLD.kind <> 'break_glass.used'
+    IF same AND length(NEW.body) = 0
        AND EXISTS (SELECT 1 FROM procedures_purge p WHERE p.run_id = OLD.run) THEN
       RETURN NEW; END IF;{cooled} END IF;
   RAISE EXCEPTION 'evidence is append-only' USING ERRCODE = 'integrity_constraint_violation'; END $$;

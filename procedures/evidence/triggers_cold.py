@@ -13,12 +13,12 @@ _BEGINS = '["cold/1",'
 _TEXT = "CAST(NEW.body AS TEXT)"
 _START, _LENGTH = (f"json_extract({_TEXT}, '$[{index}]')" for index in (2, 3))
 COOLED_SQLITE = f"""CASE WHEN substr(NEW.body, 1, 10) = CAST('{_BEGINS}' AS BLOB) AND json_valid({_TEXT})
- AND substr(OLD.body, 1, 1) <> X'5B' AND OLD.kind <> 'break_glass.used' THEN EXISTS (SELECT 1 FROM {TABLE} c
+ AND substr(OLD.body, 1, 1) <> X'5B' THEN EXISTS (SELECT 1 FROM {TABLE} c
  WHERE c.run = OLD.run AND {_TEXT} = printf('["cold/1","%s",%d,%d]', c.id, {_START}, {_LENGTH})
  AND length(OLD.body) > 0 AND substr(c.data, {_START} + 1, {_LENGTH}) = OLD.body) ELSE 0 END""".replace("\n", "")  # noqa: S608 - our own words
 _LEFT = (
     "NOT EXISTS (SELECT 1 FROM procedures_purge p WHERE p.run_id = OLD.run) OR EXISTS (SELECT 1 FROM evidence_event e "
-    "WHERE e.run = OLD.run AND e.kind <> 'break_glass.used' AND length(e.body) > 0)"
+    "WHERE e.run = OLD.run AND length(e.body) > 0)"
 )
 SQLITE = {
     f"{TABLE}_update": f"CREATE TRIGGER {TABLE}_update BEFORE UPDATE ON {TABLE} "
@@ -30,7 +30,7 @@ SQLITE = {
 }
 
 COOLED_POSTGRES = """
-    IF same AND OLD.kind <> 'break_glass.used' AND length(OLD.body) > 0 AND get_byte(OLD.body, 0) <> 91
+    IF same AND length(OLD.body) > 0 AND get_byte(OLD.body, 0) <> 91
        AND substring(NEW.body FROM 1 FOR 10) = convert_to('["cold/1",', 'UTF8') THEN
       said := convert_from(NEW.body, 'UTF8')::jsonb;
       IF EXISTS (SELECT 1 FROM evidence_coldbundle c WHERE c.run = OLD.run

@@ -963,7 +963,6 @@ SOFTWARE = {"agent": "agent", "service_account": "account"}
 PORTAL_WIDE |= {"trusted_issuer", "workload_rule"}
 STANDING = {"schedule", "hook", "standing_end"}
 FLOOR_DAYS = 365  # how long a run is kept at least, until a change says otherwise
-UNPURGED = {"break_glass.used"}  # what is kept of a run that is purged: its register counts on
 OPERATED = {"binding", "target", "inventory", "secret", "runner", "runner_end", "stop_lift", "outage"} | STANDING
 
 
@@ -1914,7 +1913,7 @@ class Reading:
         header, run = self.header, self.header.get("run", "")
         if header["k"] == "run.requested":
             self.purged[run] = {"header": header, "bodies": 0, "kept": "~"}
-        if run not in self.purged or header["k"] in UNPURGED:
+        if run not in self.purged:
             raise Failed(member, "is withheld without a redaction event")
         self.withheld.append(header["id"])
         known = self.purged[run]
@@ -1929,7 +1928,7 @@ class Reading:
         if data is not None:
             if sha256(data) != header["b"]:
                 raise Failed(member, "is not what the log committed to, or is withheld without a redaction event")
-            if header.get("run") in self.purged and header["k"] not in UNPURGED:
+            if header.get("run") in self.purged:
                 raise Failed(member, "is there, and other bodies of its run are withheld")
             body = parse(member, data)
             self.bodies += 1

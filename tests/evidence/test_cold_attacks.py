@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import json
 from collections.abc import Callable
-from datetime import timedelta
 from uuid import UUID, uuid4
 
 import pytest
@@ -17,11 +16,10 @@ from procedures.evidence.cooling import STORED
 from procedures.evidence.models import ColdBundle, Event
 from procedures.evidence.triggers_cold import NO_PLACE
 from procedures.models import Run
-from procedures.services import cold as service
 from tests.evidence.conftest import Log
 from tests.evidence.test_cold import cooled, read, signed_in, stored
 from tests.evidence.test_purges import confirmed, object_of, old
-from tests.factories.damage import raw, unguarded, uuid_of
+from tests.factories.damage import raw, unguarded
 from tests.fixtures.parts import as_owner
 
 __all__ = ["old"]
@@ -77,16 +75,6 @@ def test_a_body_gives_way_to_nothing_but_the_place_of_its_own_bytes(log: Log) ->
     for again in (place, cold.place(chained, 0, len(place)), body, b""):
         with pytest.raises(DatabaseError, match=APPEND_ONLY):
             write(event, again)
-
-
-def test_the_use_of_break_glass_stays_where_it_is_since_it_outlives_its_run(log: Log) -> None:
-    event = first(log.run)
-    raw("UPDATE evidence_event SET kind = 'break_glass.used' WHERE id = %s", uuid_of(event.pk))
-    held = bundle(log.run.pk, bytes(event.body))
-    with pytest.raises(DatabaseError, match=APPEND_ONLY):
-        write(event, cold.place(held, 0, len(event.body)))
-    cooled_all_but = service.sweep(at=now() + timedelta(days=91))
-    assert cooled_all_but == 0 or not cold.is_place(stored(log.run)[0])
 
 
 def test_no_event_begins_as_a_place_so_none_reads_what_another_run_said(log: Log) -> None:

@@ -4,7 +4,6 @@ import { SEALS } from "./seals.js";
 import { before, count, latest, later, list, rows, until, words } from "./sets.js";
 
 const FLOOR_DAYS = 365; // how long a run is kept at least, until a change says otherwise
-const UNPURGED = new Set(["break_glass.used"]); // what is kept of a run that is purged: its register counts on
 
 // Two people agreed to erase runs; whether their time was over is judged where they are missing.
 export function purge(authority, thing, { index, body }) {
@@ -31,7 +30,7 @@ export class Gone {
 
   // Whether a body must be missing, since others of its run are.
   has(header) {
-    return this.runs.has(get(header, "run")) && !UNPURGED.has(header.k);
+    return this.runs.has(get(header, "run"));
   }
 
   // The body that the filter asks for is not there: then it is of a run of which all bodies were purged, or fails.
