@@ -1,4 +1,4 @@
-"""Deputies and changes of what decides authority: no second person beside the one away, and both named."""
+"""Who decides no change, since they gain from it or stand in for somebody: no second person beside the one away."""
 
 from __future__ import annotations
 
@@ -10,8 +10,22 @@ from procedures.queries import deciding, deputies
 from procedures.services.unit import SecondPersonRequired
 
 
-def for_nobody_who_gains(actor: Person, gains: Collection[str], at: datetime) -> None:
-    """Whoever stands in for somebody gives them nothing. Raises SecondPersonRequired."""
+class BehindTheRuns(SecondPersonRequired):
+    """Whoever has a run erased neither asked for it nor stands behind the request."""
+
+    code = "purge.behind-the-runs"
+    next_step = (
+        "Two other people who manage access agree to it. Where there are no two others, make somebody an access "
+        "manager for as long as it takes: an auditor, say."
+    )
+
+
+def for_nobody_who_gains(actor: Person, control: str, gains: Collection[str], at: datetime) -> None:
+    """Nobody gives to themselves; whoever stands in for somebody gives them nothing. Raises SecondPersonRequired."""
+    if str(actor.subject) in gains and control == "redaction":
+        raise BehindTheRuns("You asked for one of these runs, or stand behind it, so you do not have it erased.")
+    if str(actor.subject) in gains:
+        raise SecondPersonRequired("Nobody grants to themselves: you would gain from this change.")
     if any(str(one.subject) in gains for one in deputies.stood_in_for(actor, "manage_access", at)):
         raise SecondPersonRequired("You stand in for somebody who would gain from this: another must decide it.")
 

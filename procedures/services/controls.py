@@ -93,7 +93,7 @@ def put_forward(
             raise NotAllowed("A key is enrolled by the person whose key it is.")
     else:
         deciding.require(actor, control, object, at=at, proposes=True)
-        _not_oneself(actor, gains, at)
+        control_deputies.for_nobody_who_gains(actor, control, gains, at)
     expected = statement_for(actor=actor, control=control, object=object)
     minimum = "session" if control == "key" else minimum_strength(control, object)
     production = production_names()
@@ -149,7 +149,7 @@ def confirm(
     deciding.require(actor, row.control, row.object, at=at)
     if actor.pk == row.proposer_id or any(s["by"] == str(actor.subject) for s in row.signatures):
         raise SecondPersonRequired("You proposed or confirmed this change already: another person must confirm it.")
-    _not_oneself(actor, gains, at)
+    control_deputies.for_nobody_who_gains(actor, row.control, gains, at)
     control_deputies.beside_nobody_behind(actor, row, at)
     _still_stands_behind(row, gains, at)
     decision = _decision(actor, row, signature, at=at, bearer=bearer)
@@ -253,12 +253,6 @@ def _still_stands_behind(row: ControlChange, gains: Collection[str], at: datetim
         if str(one.subject) in gains:
             raise SecondPersonRequired(f"{one.username} signed this and would gain from it by now: propose it anew.")
         deciding.require(one, row.control, row.object, at=at, proposes=one.pk == row.proposer_id)
-
-
-def _not_oneself(actor: Person, gains: Collection[str], at: datetime) -> None:
-    if str(actor.subject) in gains:
-        raise SecondPersonRequired("Nobody grants to themselves: you would gain from this change.")
-    control_deputies.for_nobody_who_gains(actor, gains, at)
 
 
 def _needed(change: ControlChange, gains: Collection[str], at: datetime) -> int:
