@@ -33,6 +33,7 @@ def retention(run: str | None, floor: int | None, key: str | None, *, as_json: b
         f"{found['due']:,} are past their date{since}; nothing goes by itself.",
         f"{found['purged']:,} were purged, {found['agreed']:,} are agreed on and about to go.",
         f"The evidence of {found['cold']:,} lies in cold storage, whole.",
+        *(f"{one['runs']:,} stay, whatever the change {one['change']} says: {one['why']}." for one in found["refused"]),
     ]
     show(found, as_json=as_json, rows=rows)
 
@@ -55,7 +56,8 @@ def purge(procedure: str, basis: str, requested_by: str, key: str | None) -> Non
 
     found = ask("GET", "/api/v1/evidence/retention/", params={"due": "1", "procedure": procedure})["purge"]
     if not found["runs"]:
-        raise click.ClickException("No run is past its date, or all that are must be kept.")
+        why = "No run is past its date, all that are must be kept, or no two people are left to agree."
+        raise click.ClickException(why)
     thing = {**found, "basis": basis, "requested_by": requested_by}
     click.echo(f"{len(found['runs']):,} runs of {visible(procedure) or 'every procedure'}:")
     click.echo("\n".join(told(propose_change("redaction", thing, key))))

@@ -23,15 +23,24 @@ def erase_again(rows: Sequence[Mapping[str, Any]]) -> list[Mapping[str, Any]]:
     said = ControlChange.objects.filter(control="redaction", state=ControlChange.State.CONFIRMED)
     known = {str(pk) for pk in said.values_list("pk", flat=True)}
     new = [row for row in rows if row["change"] not in known]
-    if "procedures_purge" not in connection.introspection.table_names():  # software of before purges made this backup
+    if not _knows_purges():
         new = [row for row in new if "runs" not in row]
     if new:
         with _triggers_aside(), transaction.atomic():
             for row in new:
                 redactions.carry_out(row, now(), change=UUID(str(row["change"])))
-            if any("runs" in row for row in new):
-                purges.erase_agreed(now())
+            if runs := [UUID(str(run)) for row in new for run in row.get("runs", ())]:
+                purges.erase_agreed(runs, now())
     return new
+
+
+def _knows_purges() -> bool:
+    """Whether the software that made the backup had purges as they are now; else two people say them anew."""
+    if "procedures_purge" not in connection.introspection.table_names():
+        return False
+    with connection.cursor() as cursor:
+        columns = connection.introspection.get_table_description(cursor, "procedures_purge")
+    return "problem" in {column.name for column in columns}
 
 
 @contextmanager

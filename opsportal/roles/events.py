@@ -80,6 +80,7 @@ KINDS_OF: dict[str, str] = {
     "task.interrupted": f"scheduler {DRIVEN}",
     "artifact.read": "web",
     "artifact.erased": "scheduler",
+    "purge.refused": "scheduler",
     "result": DRIVEN,
     "result.picked_up": "web",
     "result.read": "web",

@@ -65,6 +65,7 @@ OPSPORTAL_ALIVE_FILE = env.text("OPSPORTAL_ALIVE_FILE")
 OPSPORTAL_ROOT_OK = env.yes("OPSPORTAL_ROOT_OK")
 OPSPORTAL_VERSION = "0.1.0"
 OPSPORTAL_DISPATCH = "procedures.runner.dispatch.send_run"
+OPSPORTAL_UNSIGNED = "procedures.issuer.erasing.unsigned"  # what judges changes for the log, which knows no issuer
 OPSPORTAL_BATCH_DISPATCH = "procedures.runner.dispatch.send_batch"
 OPSPORTAL_DRAFT_DISPATCH = "procedures.runner.dispatch.send_draft"
 OPSPORTAL_OPTIONS_DISPATCH = "procedures.runner.dispatch.send_options"

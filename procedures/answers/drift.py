@@ -67,6 +67,7 @@ def drift(at: datetime) -> list[Drift]:
         drift_standing.authorisations,
         drift_standing.approved_ahead,
         drift_standing.collectors,
+        drift_standing.purges,
         _others,
     )
     return [one for check in checks for one in check(then, at)]

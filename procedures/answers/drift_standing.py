@@ -1,4 +1,4 @@
-"""Schedules, hooks and approvals given ahead: where the tables say something else than the evidence."""
+"""Schedules, hooks, collectors, purges, approvals given ahead: where tables say something else than the evidence."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ from procedures.answers.differing import Drift, both
 from procedures.answers.standing import Standing
 from procedures.domain import ahead
 from procedures.domain.standing import SCHEMAS
-from procedures.evidence.queries import facts_of_kinds
+from procedures.evidence.queries import facts_naming, facts_of_kinds
 from procedures.models import Collector, PreApproval, Purge
 from procedures.models import (
     Standing as StandingRow,
@@ -37,6 +37,16 @@ def collectors(then: Standing, at: datetime) -> Iterator[Drift]:
         if said["action"] == "set":
             log[said["name"]] = said["url"]
     yield from both("collector", dict(Collector.objects.filter(ended_at__isnull=True).values_list("name", "url")), log)
+
+
+def purges(then: Standing, at: datetime) -> Iterator[Drift]:
+    """Purges that no signed change agreed on; one of a log that was lost stands there until it is said anew."""
+    facts = [one for one in facts_naming('"control":"redaction"', "control.confirmed") if one.at <= then.at]
+    objects = [one.facts["object"] for one in facts if one.id not in then.authority.asserted]
+    signed = {run for object in objects for run in object.get("runs", ())}
+    for run in Purge.objects.order_by("run_id").values_list("run_id", flat=True).iterator():
+        if str(run) not in signed:
+            yield Drift("purge", str(run), "stands in the table, and no signed change agreed on it")
 
 
 def approved_ahead(then: Standing, at: datetime) -> Iterator[Drift]:

@@ -92,6 +92,7 @@ class Holds(Door):
 class Retention(Door):
     """How long runs are kept at least, how many are past their date, how many two people purged, how many lie cold.
 
+    `refused` are agreements that the log does not bear out: the sweeper leaves those runs alone.
     `?due=1` adds what a purge of those past their date would say, of one `?procedure=` if it is named: for a control
     change `redaction`, with a basis and who asked for it.
     """
@@ -102,6 +103,7 @@ class Retention(Door):
         found = purges.overview(actor=self.actor, at=now())
         said: dict[str, Any] = {"floor_days": found.floor, "due": found.due, "since": shapes.at(found.since)}
         said |= {"agreed": found.agreed, "purged": found.purged, "cold": found.cold}
+        said["refused"] = [{"change": str(one.change), "why": one.why, "runs": one.runs} for one in found.refused]
         if request.GET.get("due") == "1":
             said["purge"] = purges.proposed(actor=self.actor, procedure=request.GET.get("procedure", ""), at=now())
         return Response(said)

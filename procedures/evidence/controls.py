@@ -218,6 +218,7 @@ ROW_OF: dict[str, str] = {
     "result.expired": "retention",
     "artifact.read": "audit",
     "artifact.erased": "retention",
+    "purge": "retention",
     "break_glass": "approval",
     "emergency": "access",
     "export": "audit",

@@ -1,5 +1,6 @@
 """What two people had erased, kept outside the database and signed by the log: a restored backup must not tell it.
 
+What does not carry their signatures is not in it: whoever writes events has nothing erased by a restore.
 A list of ids and paths, never of values. The sequencer writes it before the redaction has its place in the log; whoever
 restores a backup of before has it carried out once more.
 """
@@ -10,6 +11,10 @@ import json
 from collections.abc import Iterable, Mapping, Sequence
 from pathlib import Path
 from typing import Any
+from uuid import UUID
+
+from django.conf import settings
+from django.utils.module_loading import import_string
 
 from procedures.domain.canonical import canon
 from procedures.domain.errors import OpsError
@@ -19,7 +24,7 @@ from procedures.evidence.notes import LogKey, NoteRefused, open_note
 
 NAME = "erased"
 FIRST = "opsportal/erased/v1"
-CONFIRMED = "control.confirmed"
+CONFIRMED, REDACTION = "control.confirmed", b'"control":"redaction"'
 NAMES = ("subject", "event", "paths", "runs")
 
 
@@ -31,11 +36,13 @@ class ErasuresUnreadable(OpsError):
 
 
 def of_events(events: Iterable[Event]) -> list[dict[str, Any]]:
-    """The redactions among confirmed changes: `change`, and `subject`, or `event` with `paths`, or `runs`."""
+    """The redactions that carry their signatures: `change`, and `subject`, or `event` with `paths`, or `runs`."""
+    bodies = {e.pk: bytes(e.body) for e in events if e.kind == CONFIRMED and REDACTION in bytes(e.body)}
+    unsigned: set[UUID] = import_string(settings.OPSPORTAL_UNSIGNED)(list(bodies)) if bodies else set()
     found = []
-    for event in events:
-        if event.kind == CONFIRMED and b'"control":"redaction"' in bytes(event.body):
-            body = json.loads(bytes(event.body))
+    for pk, data in bodies.items():
+        body = json.loads(data)
+        if pk not in unsigned and body["control"] == "redaction":
             said = {name: body["object"][name] for name in NAMES if name in body["object"]}
             found.append({"change": body["change"], **said})
     return found

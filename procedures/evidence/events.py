@@ -130,6 +130,7 @@ KINDS: Mapping[str, tuple[str, ...]] = {
     "clock.off": ("event", "at", "seen", "off_s"),
     "artifact.read": ("artifact", "run", "name", "sha256"),
     "artifact.erased": ("artifact", "run", "name", "sha256", "why"),
+    "purge.refused": ("change", "run", "count", "why"),
     "result.kept": ("result", "task", "name", "deliver", "recipients", "sha256", "expires_at"),
     "result.sending": ("result", "task", "name", "deliver", "where"),
     "result.delivered": ("result", "task", "name", "deliver", "where"),

@@ -110,6 +110,7 @@ TOLD: dict[str, As] = {
     "log.recovered": As(API, OTHER, severity=HIGH),
     "artifact.read": As(API, 2),
     "artifact.erased": As(API, 4),
+    "purge.refused": As(API, 4, FAILED, HIGH),
     "result.read": As(API, 2),
     "result.picked_up": As(API, 2),
     "result.erased": As(API, 4),

@@ -1,6 +1,7 @@
 """How long a run is kept is written down when it is asked for, and its date when it ends: neither is ever shortened.
 
-No purge of a run stands before its date, and none is taken back or told anew.
+No purge of a run stands before its date, and none is taken back. One that the log did not bear out may name the change
+of people who agree by and by.
 """
 
 # ruff: noqa: S608 - our own words
@@ -22,8 +23,8 @@ SQLITE = {
         BEGIN SELECT RAISE(ABORT, '{EARLY}'); END""",
     "opsportal_purge_fixed": f"""
         CREATE TRIGGER opsportal_purge_fixed BEFORE UPDATE ON procedures_purge
-        WHEN NEW.run_id <> OLD.run_id OR NEW.change <> OLD.change OR NEW.agreed_at <> OLD.agreed_at
-          OR OLD.done_at IS NOT NULL
+        WHEN NEW.run_id <> OLD.run_id OR OLD.done_at IS NOT NULL
+          OR (OLD.problem = '' AND (NEW.change <> OLD.change OR NEW.agreed_at <> OLD.agreed_at))
         BEGIN SELECT RAISE(ABORT, '{FIXED}'); END""",
     "opsportal_purge_kept": f"""
         CREATE TRIGGER opsportal_purge_kept BEFORE DELETE ON procedures_purge
@@ -47,8 +48,8 @@ DROP TRIGGER IF EXISTS opsportal_purge_early ON procedures_purge;
 CREATE TRIGGER opsportal_purge_early BEFORE INSERT ON procedures_purge
   FOR EACH ROW EXECUTE FUNCTION opsportal_purge_early();
 CREATE OR REPLACE FUNCTION opsportal_purge_fixed() RETURNS trigger LANGUAGE plpgsql AS $$ BEGIN
-  IF TG_OP = 'DELETE' OR OLD.done_at IS NOT NULL OR (NEW.run_id, NEW.change, NEW.agreed_at)
-       IS DISTINCT FROM (OLD.run_id, OLD.change, OLD.agreed_at) THEN
+  IF TG_OP = 'DELETE' OR OLD.done_at IS NOT NULL OR NEW.run_id IS DISTINCT FROM OLD.run_id
+     OR (OLD.problem = '' AND (NEW.change, NEW.agreed_at) IS DISTINCT FROM (OLD.change, OLD.agreed_at)) THEN
     RAISE EXCEPTION '{FIXED}' USING ERRCODE = 'integrity_constraint_violation'; END IF;
   RETURN NEW; END $$;
 DROP TRIGGER IF EXISTS opsportal_purge_fixed ON procedures_purge;

@@ -2,18 +2,19 @@
 
 from __future__ import annotations
 
-from collections.abc import Collection, Mapping
+from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 from typing import Any
 from uuid import UUID
 
-from django.db.models import Q, QuerySet
+from django.db.models import Count, Q, QuerySet
 
 from procedures.domain import retention
 from procedures.domain.canonical import moment
 from procedures.models import ChainLink, ControlChange, PortalSetting, Purge, Run
 
+TOLD = 20
 DATED = ("ended_at", "kept_until_at", "kept_days")
 
 
@@ -28,10 +29,20 @@ class Kept:
 
 
 @dataclass(frozen=True, slots=True)
+class Refused:
+    """`runs` that the sweeper leaves alone, since the log does not bear out the `change` that is to purge them."""
+
+    change: UUID
+    why: str
+    runs: int
+
+
+@dataclass(frozen=True, slots=True)
 class Overview:
     """`due` runs are past their date and still here, the first since `since`; of the others two people agreed.
 
     Bodies of `cold` runs lie in cold storage.
+    `refused` are the first agreements that the log does not bear out.
     """
 
     floor: int
@@ -40,6 +51,7 @@ class Overview:
     agreed: int
     purged: int
     cold: int
+    refused: Sequence[Refused]
 
 
 def floor_in_force() -> int:
@@ -70,7 +82,7 @@ def past_their_date(at: datetime) -> QuerySet[Run]:
 
 def still_here(at: datetime) -> QuerySet[Run]:
     """Runs past their date of which no agreement stands here to purge them: a restored backup may have lost one."""
-    told = Purge.objects.filter(change__in=ControlChange.objects.values("pk"))
+    told = Purge.objects.filter(change__in=ControlChange.objects.values("pk"), problem="")
     return past_their_date(at).exclude(pk__in=told.values("run"))
 
 
@@ -81,6 +93,15 @@ def behind(runs: Collection[UUID]) -> set[str]:
     return {str(subject) for subject in (*asked, *links)}
 
 
+def behind_each(runs: Collection[UUID]) -> dict[UUID, set[str]]:
+    """Of each run: subjects of whoever asked for it, or stands behind the request."""
+    asked = Run.objects.filter(pk__in=runs).order_by().values_list("pk", "requester__subject")
+    found = {pk: {str(subject)} for pk, subject in asked}
+    for pk, subject in ChainLink.objects.filter(run__in=runs).order_by().values_list("run_id", "person__subject"):
+        found[pk].add(str(subject))
+    return found
+
+
 def overview(at: datetime) -> Overview:
     """How much is past its date, and how much is gone."""
     due = still_here(at)
@@ -89,10 +110,16 @@ def overview(at: datetime) -> Overview:
         floor_in_force(),
         due.count(),
         kept_until(first) if first else None,
-        Purge.objects.filter(done_at__isnull=True).count(),
+        Purge.objects.filter(done_at__isnull=True, problem="").count(),
         Purge.objects.filter(done_at__isnull=False).count(),
         Run.objects.filter(cold_at__isnull=False, purge__isnull=True).count(),
+        _refused(),
     )
+
+
+def _refused() -> list[Refused]:
+    rows = Purge.objects.filter(done_at__isnull=True).exclude(problem="").values_list("change", "problem")
+    return [Refused(*row) for row in rows.annotate(runs=Count("pk")).order_by("change", "problem")[:TOLD]]
 
 
 def kept(run: Run) -> dict[str, Any]:

@@ -55,6 +55,7 @@ def _sweep_until(stop: threading.Event, child: subprocess.Popen[bytes] | None) -
     from django.db import DatabaseError, connections
 
     from procedures.runner.checking import Checking
+    from procedures.runner.erasing import Erasing
     from procedures.runner.notifying import Notifying
     from procedures.runner.streaming import Streaming
     from procedures.runner.watching_sources import Watching
@@ -62,12 +63,14 @@ def _sweep_until(stop: threading.Event, child: subprocess.Popen[bytes] | None) -
     from procedures.services.sweeping import sweep
 
     sources, mail, streams, checking, deaf_until = Watching(), Notifying(), Streaming(), Checking(), 0.0
+    erasing = Erasing()
     while not stop.wait(1.0):
         if child is not None and child.poll() is not None:
             log.error("sequencer.ended", status=child.returncode)
             sys.exit(1)
         try:
             sweep(at=database_now(), deaf=time.monotonic() < deaf_until)
+            erasing.round(at=database_now())
             sources.nudge()
             mail.nudge()
             streams.nudge()

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 from typing import Any
@@ -108,11 +108,16 @@ def erase_of(run: Run, *, at: datetime) -> None:
         record("artifact.erased", actor=None, at=at, procedure=run.procedure_id, facts=facts)
 
 
-def erase_expired(*, at: datetime) -> int:
-    """Erase the bytes whose retention is over and that no legal hold keeps; their hash stays. Returns how many."""
+def erase_expired(*, at: datetime, keeps: Callable[[UUID], bool]) -> int:
+    """Erase the bytes whose retention is over and that no legal hold keeps; their hash stays. Returns how many.
+
+    `keeps`: whether the log says that a hold lives over this run, whatever the table of holds says.
+    """
     done = 0
     due = Artifact.objects.filter(expires_at__lte=at, erased_at__isnull=True).exclude(run__in=held_runs())
-    for pk in list(due.values_list("pk", flat=True)[:AT_ONCE]):
+    for pk, run in list(due.values_list("pk", "run_id")[:AT_ONCE]):
+        if keeps(run):
+            continue
         with transaction.atomic(durable=True):
             row = Artifact.objects.select_related("run").get(pk=pk)
             if not Artifact.objects.filter(pk=pk, erased_at__isnull=True).update(content=None, erased_at=at):

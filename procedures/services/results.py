@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from datetime import datetime
 from typing import Any
 from uuid import UUID
@@ -71,11 +72,16 @@ def erase_result(*, actor: Person, run: UUID, result: UUID, reason: str, at: dat
     return row
 
 
-def expire_results(*, at: datetime) -> int:
-    """Erase what waited for too long. Returns how many; safe to repeat and to run beside another sweeper."""
+def expire_results(*, at: datetime, keeps: Callable[[UUID], bool]) -> int:
+    """Erase what waited for too long. Returns how many; safe to repeat and to run beside another sweeper.
+
+    `keeps`: whether the log says that a hold lives over this run, whatever the table of holds says.
+    """
     done = 0
     due = SecretResult.objects.filter(state=results.KEPT, expires_at__lte=at).exclude(run__in=held_runs())
-    for pk in list(due.values_list("pk", flat=True)[:AT_ONCE]):
+    for pk, run in list(due.values_list("pk", "run_id")[:AT_ONCE]):
+        if keeps(run):
+            continue
         with transaction.atomic(durable=True):
             row = SecretResult.objects.select_related("run").get(pk=pk)
             if _ended(row, results.EXPIRED, at):

@@ -1,4 +1,7 @@
-"""What the scheduler does every second: send again, expire, interrupt the lost, count refusals."""
+"""What the scheduler does every second: send again, expire, interrupt the lost, count refusals.
+
+What it erases it erases by the log's word and not by a row's: `runner/erasing.py`.
+"""
 
 from __future__ import annotations
 
@@ -7,9 +10,8 @@ from datetime import datetime, timedelta
 from procedures.domain.states import RunState
 from procedures.models import Environment, Run
 from procedures.queries import queue
-from procedures.services import cold, dispatch, purges
+from procedures.services import cold, dispatch
 from procedures.services.access_answers import lapse_requests
-from procedures.services.artifacts import erase_expired
 from procedures.services.campaign_ends import end_campaigns
 from procedures.services.collector_alarms import alarm as collector_alarm
 from procedures.services.connection_keys import forget as forget_clients
@@ -26,7 +28,6 @@ from procedures.services.life import expire_acceptances
 from procedures.services.notices import forget
 from procedures.services.reminding import remind
 from procedures.services.remotes import end_overdue
-from procedures.services.results import expire_results
 from procedures.services.storage_alarms import alarm as storage_alarm
 from procedures.services.trial_claims import sweep_trials
 from procedures.services.unit import coalesced_denials
@@ -54,10 +55,7 @@ def sweep(*, at: datetime, deaf: bool = False) -> dict[str, int]:
         "inventories": send_due(at=at),
         "access_requests": lapse_requests(at=at),
         "sent_again": send_again(at=at),
-        "artifacts": erase_expired(at=at),
-        "purged": purges.sweep(at=at),
         "cold": cold.sweep(at=at),
-        "results": expire_results(at=at),
         "trials": sweep_trials(at=at),
         "deputies": end_deputies(at=at),
         "rights": sweep_rights(at=at),

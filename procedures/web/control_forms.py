@@ -144,7 +144,8 @@ def _redaction(posted: QueryDict) -> Object:
     if "purge" in posted:
         found = purges.due(posted.get("procedure", "").strip(), now())
         if not found["runs"]:
-            raise InvalidInput([("/object/runs", "name none: no run is past its date, or all must be kept")])
+            why = "name none: no run is past its date, all must be kept, or no two people are left to agree"
+            raise InvalidInput([("/object/runs", why)])
         return made | found
     if subject := posted.get("subject", "").strip():
         return made | {"subject": subject}

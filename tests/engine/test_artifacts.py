@@ -18,7 +18,8 @@ from procedures.domain.clock import now
 from procedures.domain.errors import NotAllowed, NotFound
 from procedures.evidence.models import Event
 from procedures.models import Artifact, Person, Run
-from procedures.services import artifacts, sweeping
+from procedures.runner.erasing import Erasing
+from procedures.services import artifacts
 from tests.engine.test_runs import PROCEDURE, procedure, run_it, steps
 from tests.factories.portal import World
 
@@ -163,8 +164,8 @@ def test_the_page_lists_them_and_links_only_for_readers(world: World) -> None:
 
 def test_when_its_time_is_over_the_bytes_go_and_the_hash_stays(world: World) -> None:
     quinn, run = made(world)
-    assert sweeping.sweep(at=now())["artifacts"] == 0
-    assert sweeping.sweep(at=now() + timedelta(days=31))["artifacts"] == 1
+    assert Erasing().round(at=now())["artifacts"] == 0
+    assert Erasing().round(at=now() + timedelta(days=31))["artifacts"] == 1
     row = run.artifacts.get(name="report.txt")
     assert (row.content, bool(row.content_sha256), row.erased_at is not None) == (None, True, True)
     with pytest.raises(artifacts.ArtifactGone):

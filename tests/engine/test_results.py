@@ -17,7 +17,8 @@ from procedures.domain.errors import NotAllowed, NotFound
 from procedures.engine import withheld
 from procedures.evidence.models import Event
 from procedures.models import Person, Run, SecretResult
-from procedures.services import results, sweeping
+from procedures.runner.erasing import Erasing
+from procedures.services import results
 from procedures.services.recipients import NoKeyForResult
 from tests.engine.test_plain_key import everything_stored
 from tests.engine.test_runs import procedure, run_it, text
@@ -209,8 +210,8 @@ def test_what_nobody_picks_up_is_gone_after_a_day(world: World) -> None:
     late = now() + timedelta(hours=25)
     with pytest.raises(results.ResultGone, match="expired"):
         results.fetch_result(actor=quinn, run=run.id, result=row.id, at=late)
-    assert sweeping.sweep(at=now())["results"] == 0
-    assert sweeping.sweep(at=late)["results"] == 1
+    assert Erasing().round(at=now())["results"] == 0
+    assert Erasing().round(at=late)["results"] == 1
     row.refresh_from_db()
     assert (row.state, row.content, bool(row.content_sha256)) == ("expired", None, True)
     assert Event.objects.filter(kind="result.expired").count() == 1

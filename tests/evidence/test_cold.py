@@ -17,8 +17,8 @@ from procedures.evidence import check, cold, cooling, verify
 from procedures.evidence.models import ColdBundle, Event, Leaf
 from procedures.models import Person, Purge, Run
 from procedures.runner.drive import drive
+from procedures.runner.erasing import Erasing
 from procedures.services import cold as service
-from procedures.services import purges
 from procedures.services.sweeping import sweep
 from tests.evidence.conftest import Log
 from tests.evidence.test_legal_holds import held
@@ -158,5 +158,5 @@ def test_a_hold_keeps_a_run_where_it_is_and_a_cold_one_from_being_purged(old: Lo
     held(old, run=str(old.run.pk))
     with pytest.raises(InvalidInput, match="under a legal hold"):
         old.world.propose("redaction", object_of(old.run))
-    assert purges.sweep(at=now()) == 0
+    assert Erasing().round(at=now())["purged"] == 0
     assert read(old.run)

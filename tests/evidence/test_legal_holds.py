@@ -20,6 +20,7 @@ from procedures.evidence.verify import Failed
 from procedures.issuer.replay import replay
 from procedures.models import Artifact, ControlChange, LegalHold, LogChunk, Run
 from procedures.queries import legal_holds as queries
+from procedures.runner.erasing import Erasing
 from procedures.services import artifacts, controls, leavers, legal_holds, redactions
 from procedures.services.unit import SecondPersonRequired
 from tests.evidence.conftest import Log
@@ -106,11 +107,11 @@ def test_a_pack_shows_the_holds_that_live(log: Log) -> None:
 
 def test_the_sweeper_leaves_an_artifact_that_is_held_and_takes_it_afterwards(log: Log) -> None:
     row, hold = _artifact(log), held(log, run=str(log.run.pk))
-    assert artifacts.erase_expired(at=now()) == 0
+    assert Erasing().round(at=now())["artifacts"] == 0
     row.refresh_from_db()
     assert bytes(row.content or b"") == b"what was seen"
     _ended(log, hold, second(log))
-    assert artifacts.erase_expired(at=now()) == 1
+    assert Erasing().round(at=now())["artifacts"] == 1
 
 
 def _artifact(log: Log) -> Artifact:

@@ -97,8 +97,8 @@ def test_an_agreement_under_a_hold_fails_the_pack(old: Log, page: Engine) -> Non
     assert all_say(page, old, old.pack(careless=True)) == "refused"
 
 
-def signed(log: Log, object: dict[str, Any], who: tuple[str, str] = ("mira", "nathan")) -> None:
-    """The control event that the portal would not write, with two signatures that hold."""
+def signed(log: Log, object: dict[str, Any], who: tuple[str, str] = ("mira", "nathan")) -> str:
+    """The control event that the portal would not write, with two signatures that hold; its change's id."""
     for name in who:
         if name not in log.world.keys:
             log.world.keys[name] = log.world.keys["mira"]
@@ -110,7 +110,7 @@ def signed(log: Log, object: dict[str, Any], who: tuple[str, str] = ("mira", "na
         | {"sig": log.world.signed(by.username, statement)["signature"]}
         for by, role in ((one, "proposer"), (other, "confirmer"))
     )
-    written("redaction", object, statement, rows)
+    return written("redaction", object, statement, rows)
 
 
 def test_a_pack_that_hides_one_body_of_a_purged_run_or_another_run_beside_it_is_refused(old: Log, page: Engine) -> None:

@@ -16,10 +16,12 @@ from procedures.domain.clock import now
 from procedures.domain.errors import InvalidInput
 from procedures.evidence import check, verify
 from procedures.evidence.models import Disclosure, Event
-from procedures.models import ControlChange, LogChunk, Person, Purge, Run
+from procedures.models import ChainLink, ControlChange, LogChunk, Person, Purge, Run
 from procedures.queries import retention
 from procedures.runner.drive import drive
+from procedures.runner.erasing import Erasing
 from procedures.services import controls, exports, purges, reruns, run_comments
+from procedures.services.control_deputies import BehindTheRuns
 from procedures.services.unit import SecondPersonRequired
 from tests.evidence.conftest import Log
 from tests.fixtures.later import move
@@ -69,7 +71,7 @@ def confirmed(log: Log, change: ControlChange, name: str = "nathan") -> ControlC
 
 def purged(log: Log) -> ControlChange:
     change = confirmed(log, log.world.propose("redaction", object_of(log.run)))
-    assert purges.sweep(at=now()) == 1
+    assert Erasing().round(at=now())["purged"] == 1
     return change
 
 
@@ -88,11 +90,11 @@ def test_a_run_whose_time_is_over_goes_once_two_people_agree_and_the_pack_tells_
     assert purges.due("", now())["runs"] == [str(old.run.pk)]
     events = Event.objects.filter(run=old.run.pk)
     headers = list(events.order_by("n").values_list("header", flat=True))
-    assert purges.sweep(at=now()) == 0, "nothing goes by itself"
+    assert Erasing().round(at=now())["purged"] == 0, "nothing goes by itself"
     change = old.world.propose("redaction", object_of(old.run))
-    assert (change.state, purges.sweep(at=now())) == (ControlChange.State.PROPOSED, 0)
+    assert (change.state, Erasing().round(at=now())["purged"]) == (ControlChange.State.PROPOSED, 0)
     confirmed(old, change)
-    assert purges.sweep(at=now()) == 1
+    assert Erasing().round(at=now())["purged"] == 1
     data = old.pack()
     found = verify.verify(data, old.key)
     [hole] = found["purged"]
@@ -158,6 +160,7 @@ def test_its_page_and_its_answers_say_so(old: Log) -> None:
         "agreed": 0,
         "purged": 1,
         "cold": 0,
+        "refused": [],
     }
 
 
@@ -205,6 +208,43 @@ def test_nobody_purges_a_run_that_they_stand_behind(old: Log) -> None:
         old.world.propose("redaction", object_of(old.run, behind=[]))
 
 
+def test_in_a_company_of_two_a_third_person_is_needed_and_each_door_says_so(old: Log) -> None:
+    """What one of two managers asked for waits for somebody who is made one for as long as it takes."""
+    mira, nathan = old.world.mira, Person.objects.get(username="nathan")
+    ChainLink.objects.create(run=old.run, person=nathan, role="narrowed")
+    assert purges.due("", now())["runs"] == []
+    with pytest.raises(InvalidInput, match="make somebody else an access manager for as long as it takes"):
+        old.world.propose("redaction", object_of(old.run))
+    client = Client(HTTP_HOST="localhost")
+    client.force_login(mira, backend="procedures.access.backend.PasswordBackend")
+    page = client.post("/changes/redaction/new/", {**BASIS, "purge": "1"}).content.decode()
+    assert "no two people are left to agree" in page
+    old.world.manager("nadia")
+    with pytest.raises(BehindTheRuns) as refusal:
+        controls.propose(actor=nathan, control="redaction", object=object_of(old.run), signature=None, at=now())
+    assert "an auditor, say" in refusal.value.next_step
+    assert purges.due("", now())["runs"] == [str(old.run.pk)]
+    confirmed(old, old.world.propose("redaction", object_of(old.run)), "nadia")
+    assert Erasing().round(at=now())["purged"] == 1
+
+
+def test_what_is_proposed_leaves_two_people_to_agree(log: Log, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Of three managers two stand behind one run each: one run now, the other by others."""
+    log.world.confirmed("retention", {"days": 30})
+    first, second = (log.world.ask(Person.objects.get(username="quinn")) for _ in range(2))
+    for run in (first, second):
+        drive(run.pk)
+    log.sequence()
+    move(monkeypatch, 31)
+    for name, run in (("nathan", first), ("nadia", second)):
+        ChainLink.objects.create(run=run, person=log.world.manager(name), role="narrowed")
+    assert purges.due("", now())["runs"] == [str(first.pk)]
+    confirmed(log, log.world.propose("redaction", object_of(first)), "nadia")
+    assert purges.due("", now())["runs"] == [str(second.pk)]
+    confirmed(log, log.world.propose("redaction", object_of(second)), "nathan")
+    assert Erasing().round(at=now())["purged"] == 2
+
+
 def test_a_legal_hold_refuses_it_and_keeps_what_was_agreed_on(old: Log) -> None:
     waits = old.world.propose("redaction", object_of(old.run))
     hold = old.world.propose("legal_hold", {"procedure": "hello", "basis": "Lawsuit 7", "requested_by": "case 7"})
@@ -214,7 +254,7 @@ def test_a_legal_hold_refuses_it_and_keeps_what_was_agreed_on(old: Log) -> None:
     confirmed(old, ends)
     confirmed(old, waits)
     old.world.propose("legal_hold", {"run": str(old.run.pk), "basis": "Lawsuit 8", "requested_by": "case 8"})
-    assert purges.sweep(at=now()) == 0
+    assert Erasing().round(at=now())["purged"] == 0
     purge = Purge.objects.select_related("run").get()
     with pytest.raises(DatabaseError, match="under a legal hold"), transaction.atomic():
         purges.erase_one(purge, now())

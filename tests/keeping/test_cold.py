@@ -16,6 +16,7 @@ from procedures.domain.clock import now
 from procedures.evidence import check, cold, cooling, erase, verify
 from procedures.evidence.models import ColdBundle, Event
 from procedures.models import Purge, Run
+from procedures.runner.erasing import Erasing
 from procedures.services import cold as service
 from procedures.services import purges
 from tests.fixtures import databases, parts
@@ -53,7 +54,7 @@ def test_a_cold_run_that_was_purged_after_the_backup_stays_gone(kept: Kept, old:
     file = kept.folder / "older.tar"
     backup.make(file, at=now())
     agree(kept, **purges.due("", now()))
-    assert purges.sweep(at=now()) == 1
+    assert Erasing().round(at=now())["purged"] == 1
     kept.empty()
     restore(file)
     parts.give()

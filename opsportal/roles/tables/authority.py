@@ -67,7 +67,12 @@ TABLES = (
     ),
     Table("procedures_policy", web="select insert update(ended_at)", scheduler=READ, pool=READ, issuer=READ),
     Table("procedures_space", web="select insert update", scheduler="select lock", pool=READ, issuer=READ),
-    Table("procedures_purge", web="select insert", scheduler="select update(done_at)", reader=READ),
+    Table(
+        "procedures_purge",
+        web="select insert update(change agreed_at problem looked_at)",  # of one that the log did not bear out
+        scheduler="select update(done_at problem looked_at)",
+        reader=READ,
+    ),
     Table("procedures_legalhold", web="select insert update(ended_at ended_by_id)", scheduler=READ, reader=READ),
     Table(
         "procedures_collector",
