@@ -3,20 +3,21 @@
 from __future__ import annotations
 
 import random
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from typing import Any
 
 import pytest
 
 from procedures.evidence import turning, verify
 from procedures.evidence.notes import LogKey
-from tests.evidence.test_second_verifier import first_of
+from tests.evidence.test_second_verifier import compared, first_of
 from tests.factories import random_changes
 from tests.factories.histories import History, key
-from tests.factories.random_packs import carelessly
+from tests.factories.random_packs import carelessly, random_pack
 from tests.fixtures.offline_verifier import Engine, apart, engine
 from tests.second import verifier
 
+SEEDS = range(50_000, 51_500)
 STAND = {"managers", "operators", "group", "said to have left"}  # in production; elsewhere any two names are enough
 ONCE_MORE = {"replayed", "nothing signed"}  # after a true one
 BROKEN = {"malformed", "lacking"}
@@ -132,3 +133,14 @@ def test_a_record_of_another_form_is_judged_alike(page: Engine, how: str) -> Non
         made, chance = company(seed)
         random_changes.outage(made, chance, how)
         alike(page, made)
+
+
+@pytest.mark.figures
+@pytest.mark.timeout(7200)
+def test_all_three_agree_on_packs_at_random_with_changes_and_outages(
+    page: Engine, figure: Callable[[str, Any], None]
+) -> None:
+    said, differ = compared(SEEDS)
+    differ += [f"seed {seed}: {told}" for seed in SEEDS if (told := apart(page, *random_pack(seed)))]
+    figure("three_verifiers_over_changes", {"packs": len(SEEDS), "said": dict(said), "apart": len(differ)})
+    assert differ == []
