@@ -4,7 +4,7 @@
 set -eu
 umask 077
 folder="${1:-$(dirname "$0")/secrets}"
-mkdir -p "$folder/identity-providers" "$folder/certificates"
+mkdir -p "$folder/identity-providers" "$folder/collectors" "$folder/certificates"
 random() { od -An -N"$1" -tx1 /dev/urandom | tr -d ' \n'; }
 empty() { [ -e "$folder/$1" ] || : > "$folder/$1"; }
 keep() { [ -s "$folder/$1" ] || printf '%s\n' "$2" > "$folder/$1"; }
@@ -42,5 +42,5 @@ done
 keep broker-users "$users"
 # The folder keeps others of this host out; a container sees the single file that it is given, as a user of its own.
 find "$folder" -type f -exec chmod 0444 {} +
-chmod 0755 "$folder/identity-providers" "$folder/certificates"
+chmod 0755 "$folder/identity-providers" "$folder/collectors" "$folder/certificates"
 printf 'Secrets are in %s.\n' "$folder"

@@ -35,6 +35,7 @@ EVERYTHING: dict[str, Any] = {
         "identityProviders": {"name": "providers"},
         "logToken": {"name": "follows", "key": "token"},
         "aws": {"name": "store", "key": "credentials"},
+        "collectorTokens": {"name": "collectors"},
     },
     "settings": {"OPSPORTAL_TSA_URL": "https://tsa.example/tsr", "OPSPORTAL_MIRROR_DAYS": 3650},
     "certificates": {"configMap": "authorities"},
@@ -196,12 +197,21 @@ def test_only_the_issuer_of_an_environment_mounts_its_keys_and_only_web_the_sess
         "providers": {"web"},
         "follows token": {"web"},
         "store credentials": {"sequencer"},
+        "collectors": {"scheduler"},
         "claim ops-log-key": {"sequencer"},
         "claim ops-log-public": {"sequencer", "web"},
         "claim ops-witness": {"witness"},
     }
     mounted = {row["name"]: row for row in pods()["web"]["containers"][0]["volumeMounts"]}
     assert mounted["public"]["readOnly"] is True
+
+
+def test_tokens_of_collectors_lie_where_the_scheduler_looks_for_them() -> None:
+    for everything, there in ((False, False), (True, True)):
+        [scheduler] = pods(everything=everything)["scheduler"]["containers"]
+        mounts = {row["mountPath"] for row in scheduler["volumeMounts"]}
+        told = {row["name"]: row["value"] for row in scheduler["env"]}
+        assert (told.get("OPSPORTAL_COLLECTOR_TOKENS") in mounts) is there
 
 
 def test_a_runner_and_its_issuer_share_the_folder_of_their_socket_and_no_other() -> None:

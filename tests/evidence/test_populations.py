@@ -8,6 +8,7 @@ import io
 import shlex
 from collections.abc import Iterator
 from datetime import timedelta
+from pathlib import Path
 from typing import Any
 
 import pytest
@@ -23,7 +24,8 @@ from procedures.queries import populations
 from procedures.queries.populations import population
 from procedures.runner.drive import drive
 from procedures.services import exports
-from tests.evidence.conftest import Log
+from tests.evidence.conftest import Log, ended
+from tests.fixtures.settled import Settled
 
 LIST = "/api/v1/evidence/populations/"
 BACKEND = "procedures.access.backend.PasswordBackend"
@@ -37,13 +39,19 @@ def _nothing_kept() -> Iterator[None]:
 
 
 @pytest.fixture
-def four(log: Log) -> Log:
+def four(db: None, settled: Settled, tmp_path: Path) -> Log:
+    log: Log = settled(four_runs, tmp_path)
+    log.sequence()
+    return log
+
+
+def four_runs(tmp_path: Path) -> Log:
     """Three runs in development that ended well, one in staging that never began."""
+    log = ended(tmp_path)
     quinn = Person.objects.get(username="quinn")
     for _ in range(2):
         drive(log.world.ask(quinn).pk)
     log.world.ask(quinn, environment="staging")
-    log.sequence()
     return log
 
 

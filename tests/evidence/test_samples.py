@@ -5,6 +5,7 @@ from __future__ import annotations
 import csv
 import io
 import json
+from pathlib import Path
 from typing import Any
 
 import pytest
@@ -16,21 +17,28 @@ from procedures.evidence.models import Event
 from procedures.models import Person, Run
 from procedures.runner.drive import drive
 from procedures.services import exports
-from tests.evidence.conftest import Log
+from tests.evidence.conftest import Log, ended
 from tests.factories import packs
 from tests.factories.histories import History
+from tests.fixtures.settled import Settled
 
 NONCE = "said-after-the-root"
 
 
 @pytest.fixture
-def five(log: Log) -> Log:
+def five(db: None, settled: Settled, tmp_path: Path) -> Log:
+    log: Log = settled(five_runs, tmp_path)
+    log.sequence()
+    return log
+
+
+def five_runs(tmp_path: Path) -> Log:
     """Five runs that ended well, one that waits for nothing and never began."""
+    log = ended(tmp_path)
     quinn = Person.objects.get(username="quinn")
     for _ in range(4):
         drive(log.world.ask(quinn).pk)
     log.world.ask(quinn)
-    log.sequence()
     return log
 
 
