@@ -79,9 +79,15 @@ def members_of(data: bytes) -> dict[str, bytes]:
         want = (b"PK\x03\x04", 20, 0x800, 0, 0, 0x21, row.CRC, row.file_size, row.file_size, len(row.filename), 0)
         need(fields == want, "a local header differs from the directory")
         place += 30 + len(row.filename) + row.file_size
-    need(len(data) == place + sum(46 + len(name) for name in names) + 22, "bytes that belong to nothing")
+    need(data[place:-22] == b"".join(map(directory_of, rows)), "a directory of another form, or bytes of nothing")
     need(data[-22:] == end_of(len(rows), len(data) - place - 22, place), "the end of the directory")
     return found
+
+
+def directory_of(row: zipfile.ZipInfo) -> bytes:
+    """The one entry of the directory that a member can have: `zipfile` reads more, such as a name cut short."""
+    made = (20, 20, 0x800, 0, 0, 0x21, row.CRC, row.file_size, row.file_size, len(row.filename), 0, 0, 0, 0, 0)
+    return struct.pack("<4sHHHHHHIIIHHHHHII", b"PK\x01\x02", *made, row.header_offset) + row.filename.encode()
 
 
 def end_of(count: int, size: int, place: int) -> bytes:
