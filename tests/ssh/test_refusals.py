@@ -122,7 +122,15 @@ def test_cancel_kills_daemons_on_the_host_and_says_so(place: Place) -> None:
     action = SshCommand()
     asked = call(input={"argv": ["sh", "-c", script]}, target=place.target)
     io = Collected()
-    threading.Timer(1.0, io.cancelled.set).start()
+
+    def cancel() -> None:
+        """As soon as all of them run, however slow the machine is."""
+        end = time.monotonic() + 12
+        while len(processes(f"sleep\0{mark}")) < 4 and time.monotonic() < end:
+            time.sleep(0.05)
+        io.cancelled.set()
+
+    threading.Thread(target=cancel, daemon=True).start()
     result = action.run(replace(asked, lease=place.lease(action, asked)), io)
     assert (result.outcome, result.remote) == ("canceled", "dead")
     assert processes(mark) == []
