@@ -16,6 +16,7 @@ from uuid import UUID
 from django.conf import settings
 from django.utils.module_loading import import_string
 
+from procedures.domain import formed
 from procedures.domain.canonical import canon
 from procedures.domain.errors import OpsError
 from procedures.evidence import known
@@ -41,8 +42,10 @@ def of_events(events: Iterable[Event]) -> list[dict[str, Any]]:
     unsigned: set[UUID] = import_string(settings.OPSPORTAL_UNSIGNED)(list(bodies)) if bodies else set()
     found = []
     for pk, data in bodies.items():
+        if pk in unsigned:
+            continue
         body = json.loads(data)
-        if pk not in unsigned and body["control"] == "redaction":
+        if body["control"] == "redaction" and formed.fits("redaction", body["object"]):
             said = {name: body["object"][name] for name in NAMES if name in body["object"]}
             found.append({"change": body["change"], **said})
     return found

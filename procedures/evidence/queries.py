@@ -13,6 +13,7 @@ from uuid import UUID
 
 from django.db.models import QuerySet
 
+from procedures.domain.canonical import moment
 from procedures.evidence.events import SEALS
 from procedures.evidence.models import Event
 
@@ -51,6 +52,18 @@ def fact(event: Event) -> Fact:
     return Fact(str(event.id), event.kind, actor, body, statement, sigs, event.run, at, index, outcome)
 
 
+UNREADABLE = (ValueError, KeyError, TypeError, AttributeError, RecursionError)
+
+
+def readable(event: Event) -> Fact:
+    """The same; one that says nothing where an event has not the form of one, as anybody who writes rows may add."""
+    try:
+        return fact(event)
+    except UNREADABLE:
+        index = event.leaf.index if hasattr(event, "leaf") else None
+        return Fact(str(event.id), event.kind, "", {}, None, [], event.run, moment(event.at), index)
+
+
 def _facts(events: QuerySet[Event]) -> list[Fact]:
     return [fact(event) for event in events.exclude(body=b"").select_related("leaf")]
 
@@ -69,7 +82,7 @@ def authority_facts(*, before: str = "") -> list[Fact]:
     if before:
         end = _place(Event.objects.select_related("leaf").get(pk=before))
         rows = [event for event in rows if _place(event) < end]
-    return [fact(event) for event in rows]
+    return [readable(event) for event in rows]
 
 
 def authority_events() -> list[Event]:

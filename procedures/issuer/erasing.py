@@ -12,12 +12,13 @@ from functools import cached_property
 from typing import Any
 from uuid import UUID
 
-from procedures.domain import legal_holds, retention
+from procedures.domain import formed, legal_holds, retention
 from procedures.domain.controls import Authority
 from procedures.evidence import verify
 from procedures.evidence.events import SEALS
 from procedures.evidence.models import Event
-from procedures.evidence.queries import Fact, authority_events, fact
+from procedures.evidence.queries import Fact, authority_events, fact, readable
+from procedures.issuer.formless import WHY
 from procedures.issuer.replay import by_now, replay
 
 Row = Mapping[str, Any]
@@ -58,7 +59,7 @@ class Word:
         bodies = [row for row in authority_events() if any(mark in bytes(row.body) for mark in MARKS)]
         authority = replay(at=self._at)  # read after them: it has judged each of them
         told = Told()
-        for one in (fact(row) for row in bodies):
+        for one in map(readable, bodies):
             if one.facts.get("control") in CONTROLS:
                 _fold(told, one, authority)
         return told
@@ -110,9 +111,9 @@ def _requested(run: UUID) -> Fact | None:
 
 
 def _fold(told: Told, one: Fact, authority: Authority) -> None:
-    control, object, change = one.facts["control"], one.facts["object"], str(one.facts.get("change", ""))
-    if one.id in authority.asserted:
-        told.unsigned[change] = authority.asserted[one.id]
+    control, object, change = one.facts["control"], one.facts.get("object", {}), str(one.facts.get("change", ""))
+    if one.id in authority.asserted or not formed.fits(control, object):
+        told.unsigned[change] = authority.asserted.get(one.id, WHY)
     elif control == legal_holds.PLACED:
         told.holds[change] = {name: object[name] for name in legal_holds.NAMES if name in object}
     elif control == legal_holds.ENDED:

@@ -7,6 +7,8 @@ from copy import deepcopy
 from datetime import datetime
 from typing import Any
 
+import structlog
+
 from procedures.domain import campaigns, providers, standing, stops
 from procedures.domain.canonical import NotCanonical, moment, parse, sha256_hex
 from procedures.domain.clock import now
@@ -16,8 +18,10 @@ from procedures.domain.gains import gains_from
 from procedures.domain.managers import deciders, managers
 from procedures.domain.signatures import signer
 from procedures.domain.statements import BadSignature
-from procedures.evidence.queries import OWNED, Fact, authority_events, mark_of
-from procedures.evidence.queries import fact as fact_of
+from procedures.evidence.queries import OWNED, UNREADABLE, Fact, authority_events, mark_of, readable
+from procedures.issuer.formless import WHY, of_no_form
+
+log = structlog.get_logger(__name__)
 
 
 def replay(facts: Sequence[Fact] | None = None, *, at: datetime | None = None) -> Authority:
@@ -25,32 +29,65 @@ def replay(facts: Sequence[Fact] | None = None, *, at: datetime | None = None) -
 
     What a campaign's date ends has ended `at` that moment, which is now unless said.
     """
-    authority = _known.of_today() if facts is None else _folded(Authority(), facts)
+    authority = _known.of_today() if facts is None else folded(Authority(), facts)
     campaigns.lapse_due(authority, moment(at or now()))
     return authority
 
 
-def _folded(authority: Authority, facts: Sequence[Fact]) -> Authority:
-    for fact in facts:
-        authority.latest = max(authority.latest, fact.at)
-        campaigns.lapse_due(authority, by_now(fact.at))
-        if fact.kind == "genesis":
-            _genesis(authority, fact.facts)
-        elif fact.kind == "bootstrap.granted":
-            _bootstrap(authority, fact)
-        elif fact.kind == "control.confirmed":
-            _control(authority, fact)
-        elif fact.kind == "membership.synced":
-            providers.fold(authority, fact.facts)
-        elif fact.kind == "version.accepted":
-            authority.risks[str(fact.facts.get("procedure"))] = str(fact.facts["risk"])
-        elif fact.kind == "person.closed":
-            close(authority, fact.facts["subject"], id=fact.id, index=fact.index)
-        elif fact.kind in OWNED and fact.facts.get("owner"):
-            own(authority, fact.facts["subject"], fact.facts["owner"])
-        else:
-            _further(authority, fact)
+def folded(authority: Authority, facts: Sequence[Fact]) -> Authority:
+    """Fold these events into what stands before them; the former object is used up. One of no form is asserted."""
+    if not facts:
+        return authority
+    before = deepcopy(authority)
+    try:
+        for fact in facts:
+            _fold(authority, fact)
+    except UNREADABLE:
+        return _one_by_one(before, facts)
     return authority
+
+
+def _one_by_one(authority: Authority, facts: Sequence[Fact]) -> Authority:
+    for fact in facts:
+        before = deepcopy(authority)
+        try:
+            _fold(authority, fact)
+        except UNREADABLE as problem:
+            if not of_no_form(fact, signed=_signed(before, fact)):
+                raise
+            log.warning("replay.of-no-form", id=fact.id, kind=fact.kind, problem=repr(problem))
+            authority = before
+            authority.asserted[fact.id] = WHY
+    return authority
+
+
+def _signed(authority: Authority, fact: Fact) -> bool:
+    """Whether anybody signed just what a change says."""
+    try:
+        return any(row.valid for row in _signatures(authority, fact))
+    except UNREADABLE:
+        return False
+
+
+def _fold(authority: Authority, fact: Fact) -> None:
+    authority.latest = max(authority.latest, fact.at)
+    campaigns.lapse_due(authority, by_now(fact.at))
+    if fact.kind == "genesis":
+        _genesis(authority, fact.facts)
+    elif fact.kind == "bootstrap.granted":
+        _bootstrap(authority, fact)
+    elif fact.kind == "control.confirmed":
+        _control(authority, fact)
+    elif fact.kind == "membership.synced":
+        providers.fold(authority, fact.facts)
+    elif fact.kind == "version.accepted":
+        authority.risks[str(fact.facts.get("procedure"))] = str(fact.facts["risk"])
+    elif fact.kind == "person.closed":
+        close(authority, fact.facts["subject"], id=fact.id, index=fact.index)
+    elif fact.kind in OWNED and fact.facts.get("owner"):
+        own(authority, fact.facts["subject"], fact.facts["owner"])
+    else:
+        _further(authority, fact)
 
 
 class _Known:
@@ -70,13 +107,13 @@ class _Known:
         if marks[: len(done)] != done:
             done, authority = [], Authority()
         authority = deepcopy(authority)
-        new = [fact_of(event) for event in events[len(done) :]]
+        new = [readable(event) for event in events[len(done) :]]
         today = moment(now())
         ahead = next((place for place, fact in enumerate(new) if fact.at > today), len(new))
         if ahead:
-            _folded(authority, new[:ahead])
+            authority = folded(authority, new[:ahead])
             self._kept = (marks[: len(done) + ahead], deepcopy(authority))
-        return _folded(authority, new[ahead:])
+        return folded(authority, new[ahead:])
 
 
 _known = _Known()

@@ -221,9 +221,23 @@ def test_bodies_that_went_by_an_agreement_that_nobody_signed_are_told_by_the_che
     assert any("is missing" in text for text in check.check())
 
 
-def test_what_cannot_be_read_erases_nothing_and_stops_nobody(old: Log) -> None:
-    confirmed(old, old.world.propose("redaction", object_of(old.run)))
+def test_an_event_that_cannot_be_read_erases_nothing_and_stops_nobody(old: Log) -> None:
     with acting_as("web"), transaction.atomic():
+        change = written("redaction", {"runs": 5})
         event_written("control.confirmed", {"control": "redaction", "change": str(uuid7())})
+        rows(old.run, change)
+    assert Erasing().round(at=now())["purged"] == 0
+    assert bodies(old.run) > 0
+    confirmed(old, old.world.propose("redaction", object_of(old.run)))
+    assert Erasing().round(at=now())["purged"] == 1
+
+
+def test_where_the_log_cannot_be_judged_nothing_is_erased(old: Log, monkeypatch: pytest.MonkeyPatch) -> None:
+    confirmed(old, old.world.propose("redaction", object_of(old.run)))
+    monkeypatch.setattr("procedures.issuer.erasing.replay", _defect)
     assert Erasing().round(at=now()) == {}
     assert bodies(old.run) > 0
+
+
+def _defect(**_: object) -> None:
+    raise KeyError("a defect of ours")

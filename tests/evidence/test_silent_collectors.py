@@ -13,7 +13,9 @@ from procedures.services.collector_alarms import alarm
 from tests.evidence.conftest import Log
 from tests.evidence.test_collectors import named, siem, size
 from tests.evidence.test_populations import client
+from tests.evidence.test_standards import fits
 from tests.fixtures.collector import Listening
+from tests.issuer.test_formless import added, formless_bodies
 
 __all__ = ["siem"]
 
@@ -35,3 +37,15 @@ def test_security_hears_once_of_a_collector_that_takes_nothing(log: Log, siem: L
     assert alarm(at=late + timedelta(minutes=14)) == 0
     streaming.stream()
     assert alarm(at=late + timedelta(days=1)) == 0
+
+
+def test_an_event_of_no_form_is_no_hole_and_stops_no_stream(log: Log, siem: Listening) -> None:
+    named(log, siem)
+    ids = [added(kind, body) for kind, body in formless_bodies()]
+    ids += [added("run.queued", b"{}", header=header) for header in (b"{}", b"not JSON", b"[]", b'{"k":5,"at":"then"}')]
+    log.sequence()
+    streaming.stream()
+    assert siem.places == list(range(size()))
+    assert {row["metadata"]["uid"] for row in siem.kept} >= set(ids)
+    for row in siem.kept:
+        fits(row)
