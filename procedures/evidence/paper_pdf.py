@@ -17,7 +17,11 @@ FONTS = (
     ("/usr/share/fonts/TTF/DejaVuSans.ttf", "/usr/share/fonts/TTF/DejaVuSans-Bold.ttf"),
     ("Vera.ttf", "VeraBd.ttf"),  # reportlab's own: Latin letters alone
 )
-CELL = 600  # characters of one cell; more would not fit on a page
+CELL = 600  # characters of one cell
+ROOM = 22  # lines that a cell's text would fill if no line broke early; twice as many fit on a page, on its side too
+WIDEST = 260  # points that a column asks for at most
+BESIDE = 120  # points that a heading needs below it on its page; a table that follows may go on overleaf
+UPRIGHT = 8  # columns; a page with more lies on its side
 LINE = 110  # characters of an exact line; longer ones go on below
 LINES = 55  # exact lines of one block, which must fit on a page
 
@@ -37,20 +41,22 @@ def _font() -> Any:
 
 def as_pdf(paper: Paper) -> bytes:
     """A4. What the font has no letter for is written as its code point: nothing is left out."""
-    from reportlab.lib.pagesizes import A4
-    from reportlab.platypus import SimpleDocTemplate
+    from reportlab.lib.pagesizes import A4, landscape
+    from reportlab.platypus import CondPageBreak, SimpleDocTemplate
 
     _font()
     raw = io.BytesIO()
+    columns = [len(one.head) for section in paper.sections for one in section.blocks if isinstance(one, Table)]
+    size = landscape(A4) if max(columns, default=0) > UPRIGHT else A4
     doc = SimpleDocTemplate(
-        raw, pagesize=A4, title=one_line(paper.title)[:200], author="OpsPortal", lang="en", invariant=1,
+        raw, pagesize=size, title=one_line(paper.title)[:200], author="OpsPortal", lang="en", invariant=1,
         leftMargin=50, rightMargin=50, topMargin=50, bottomMargin=55,
     )  # fmt: skip
     story = [_text(paper.title, "title"), _text(paper.under, "text")]
     for number, section in enumerate(paper.sections):
-        story.append(_heading(section.title, f"s{number}"))
+        story += [CondPageBreak(BESIDE), _heading(section.title, f"s{number}")]
         for block in section.blocks:
-            story += _flow(block)
+            story += _flow(block, size[0] - 100)
     doc.build(story, onFirstPage=_foot, onLaterPages=_foot, canvasmaker=_numbered())
     return raw.getvalue()
 
@@ -73,7 +79,7 @@ def _numbered() -> Any:
             for page in self._pages:
                 self.__dict__.update(page)
                 self.setFont("text", 8)
-                self.drawRightString(545, 30, f"Page {self._pageNumber} of {len(self._pages)}")
+                self.drawRightString(self._pagesize[0] - 50, 30, f"Page {self._pageNumber} of {len(self._pages)}")
                 super().showPage()
             super().save()
 
@@ -98,9 +104,8 @@ def _styles(name: str) -> Any:
     size, leading, after = sizes[name]
     font = "bold" if name in ("title", "head") else "text"
     before = 14 if name == "head" else 0
-    wrap = {"splitLongWords": 1, "keepWithNext": name == "head"}
     return ParagraphStyle(
-        name, fontName=font, fontSize=size, leading=leading, spaceAfter=after, spaceBefore=before, **wrap
+        name, fontName=font, fontSize=size, leading=leading, spaceAfter=after, spaceBefore=before, splitLongWords=1
     )
 
 
@@ -130,30 +135,63 @@ def _heading(title: str, key: str) -> Any:
     return found
 
 
-def _flow(block: Block) -> list[Any]:
+def _flow(block: Block, room: float) -> list[Any]:
     if isinstance(block, str):
         return [_text(block, "text")]
     if isinstance(block, Facts):
-        return [_grid([[name, said] for name, said in block.rows], [120, 375])] if block.rows else []
+        return [_grid([[name, said] for name, said in block.rows], [120, room - 120])] if block.rows else []
     if isinstance(block, Exact):
         return [*([_text(block.of, "text")] if block.of else []), *_exact(block)]
-    return _table(block)
+    return _table(block, room)
 
 
-def _table(table: Table) -> list[Any]:
+def _table(table: Table, room: float) -> list[Any]:
     if not table.rows:
         return [_text(table.none, "text")]
     rows, more = shown_rows(table)
-    width = 495 / len(table.head)
-    grid = _grid([list(table.head), *[list(row) for row in rows]], [width] * len(table.head), head=True)
+    grid = _grid([list(table.head), *[list(row) for row in rows]], _widths(table, room), head=True)
     return [grid, *([_text(more, "text")] if more else [])]
+
+
+def _widths(table: Table, room: float) -> list[float]:
+    """Columns by what stands in them: no word is broken that is not long, and long texts share what is left."""
+    words = [{*head.split(), *_short_words(table, at)} for at, head in enumerate(table.head)]
+    least = [max(map(_long, found), default=0) + 8 for found in words]
+    asked = [
+        min(max((_long(row[at][:CELL]) for row in table.rows[:200]), default=0), WIDEST)
+        for at in range(len(table.head))
+    ]
+    more = [max(ask - low, 1) for ask, low in zip(asked, least, strict=True)]
+    spare = room - sum(least)
+    if spare < 0:
+        return [room / len(least)] * len(least)
+    return [low + spare * ask / sum(more) for low, ask in zip(least, more, strict=True)]
+
+
+def _short_words(table: Table, at: int) -> set[str]:
+    return {word for row in table.rows[:200] for word in row[at][:CELL].split() if len(word) <= len("installation")}
+
+
+def _long(text: str) -> float:
+    """How many points a text takes in one line of a cell."""
+    from reportlab.pdfbase.pdfmetrics import stringWidth
+
+    return float(stringWidth(_letters(one_line(text)), "text", _styles("cell").fontSize))
+
+
+def _fitting(text: str, width: float) -> str:
+    """What of a cell's text fits: a cell goes on one page, however narrow its column is."""
+    shown = one_line(text)[:CELL]
+    while _long(shown) > ROOM * width:
+        shown = shown[: len(shown) * 4 // 5]
+    return shown if len(shown) == len(one_line(text)) else f"{shown}…"
 
 
 def _grid(rows: list[list[str]], widths: list[float], *, head: bool = False) -> Any:
     from reportlab.lib.colors import Color
     from reportlab.platypus import LongTable
 
-    cells = [[_text(cell, "cell", most=CELL) for cell in row] for row in rows]
+    cells = [[_text(_fitting(cell, width), "cell") for cell, width in zip(row, widths, strict=True)] for row in rows]
     grid = LongTable(cells, colWidths=widths, repeatRows=1 if head else 0, spaceAfter=6, hAlign="LEFT")
     line = Color(0.75, 0.75, 0.75)
     style: list[tuple[Any, ...]] = [("VALIGN", (0, 0), (-1, -1), "TOP"), ("LEFTPADDING", (0, 0), (-1, -1), 0)]

@@ -42,6 +42,8 @@ def _facts(one: Fact | None, *names: str) -> list[tuple[str, str]]:
 
 
 def _cell(value: object) -> str:
+    if value in ([], {}, None):
+        return "none"
     return value if isinstance(value, str) else json.dumps(value, ensure_ascii=False, sort_keys=True)
 
 

@@ -119,6 +119,24 @@ def test_a_pdf_is_made_of_whatever_stands_in_it(text: str) -> None:
     assert paper_pdf.as_pdf(ugly(text)) == made, "the same document gives the same bytes"
 
 
+@pytest.mark.parametrize("text", [UGLY, "because " * 90, "漢" * 900, "\U000f0000" * 700])
+@pytest.mark.parametrize("columns", [1, 5, 16])
+def test_a_table_of_many_columns_and_long_cells_fits_its_pages(columns: int, text: str) -> None:
+    head = [f"column {number}" for number in range(columns)]
+    row = [text if number % 5 == 0 else "2026-11-26" for number in range(columns)]
+    made = paper_pdf.as_pdf(Paper("Wide", "", [Section("Rows", [Table(head, [row] * 3, "none")])]))
+    sideways = re.search(rb"/MediaBox \[ 0 0 841\.\d+ 595\.\d+ \]", made)
+    assert bool(sideways) == (columns > paper_pdf.UPRIGHT)
+
+
+def test_no_word_of_a_head_is_broken_and_long_texts_get_the_room() -> None:
+    table = Table(["environments", "reason"], [["production", "because " * 40]], "none")
+    paper_pdf._font()
+    narrow, wide = paper_pdf._widths(table, 495)
+    assert paper_pdf._long("environments") < narrow < wide
+    assert round(narrow + wide) == 495
+
+
 def test_what_the_font_lacks_is_written_as_its_code_point() -> None:
     assert paper_pdf._letters("a\U000f0000") == "aU+F0000"
 
