@@ -8,6 +8,8 @@ from datetime import datetime, timedelta
 from procedures.answers.separation import EXCEPTION, VIOLATION, Finding, separation_report
 from procedures.answers.standing import Standing, standing
 from procedures.domain import legal_holds
+from procedures.domain.plan_words import plainly
+from procedures.domain.text import amount
 from procedures.evidence.models import Event
 from procedures.evidence.queries import Fact, facts_of_kinds
 from procedures.evidence.queries import fact as fact_of
@@ -132,10 +134,11 @@ def _read(then: Standing, fact: Fact) -> str:
     said = fact.facts
     if fact.kind == "sample.drawn":
         strata = f", by {said['strata']}" if "strata" in said else ""
-        return f"drew {len(said['runs'])} runs of population {said['population']} by the nonce {said['nonce']}{strata}"
+        drew = f"drew {amount(len(said['runs']), 'run')} of population {said['population']}"
+        return f"{drew} by the nonce {said['nonce']}{strata}"
     if fact.kind in {"export.made", "population.fixed"}:
         size = said["range"]["end"] if fact.kind == "export.made" else said["size"]
-        return f"over {size} events, by {_pairs(said['filter']) or 'no filter'}"
+        return f"over {amount(size, 'event')}, by {_pairs(said['filter']) or 'no filter'}"
     return str(said.get("what") or f"{said.get('name', '')} of run {said.get('run', '')}")
 
 
@@ -173,7 +176,11 @@ def _erasure(then: Standing, fact: Fact) -> str:
 
 
 def _pairs(said: Mapping[str, object]) -> str:
-    return ", ".join(f"{name} {value}" for name, value in sorted(said.items()) if value not in (None, "", [], {}))
+    return ", ".join(
+        f"{name.replace('_', ' ')} {plainly(value)}"
+        for name, value in sorted(said.items())
+        if value not in (None, "", [], {})
+    )
 
 
 HELD = frozenset({"redaction", *legal_holds.CONTROLS})

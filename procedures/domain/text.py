@@ -15,6 +15,11 @@ _HIDDEN = {"Cc", "Cf", "Co", "Cn", "Cs", "Zl", "Zp"}
 _BLANK = re.compile("[\u034f\u115f\u1160\u17b4\u17b5\u180b-\u180f\u2800\u3164\uffa0\ufe00-\ufe0d\U000e0100-\U000e01ef]")
 
 
+def amount(count: int, noun: str) -> str:
+    """How many of something: `1 run`, `1,204 runs`."""
+    return f"{count:,} {noun}" if count == 1 else f"{count:,} {noun}s"
+
+
 def visible(text: str, *, colours: bool = False, code: bool = False) -> str:
     """`text` with every control, format and invisible character written out as an escape.
 

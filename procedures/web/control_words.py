@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable, Mapping
 from typing import Any
 
+from procedures.domain.text import amount
 from procedures.web import identity_forms, outage_forms, runner_forms, standing_forms, workload_forms
 
 Object = dict[str, Any]
@@ -133,7 +134,8 @@ def _stop_lift(made: Object, _: Names) -> str:
 
 def _redaction(made: Object, names: Names) -> str:
     if "runs" in made:
-        return f"{len(made['runs']):,} runs whose time is over are erased for good"
+        one = len(made["runs"]) == 1
+        return f"{amount(len(made['runs']), 'run')} whose time is over {'is' if one else 'are'} erased for good"
     if "subject" in made:
         return f"Everything personal about {names.get(made['subject'], 'somebody')} is erased for good"
     paths = made["paths"]

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from datetime import timedelta
 from pathlib import Path
 
@@ -13,6 +14,7 @@ from procedures.domain.clock import now
 from procedures.evidence.models import Event
 from procedures.models import Person, Run
 from procedures.services import exports, readings
+from procedures.web.views import answers
 from tests.evidence.conftest import Log, ended
 from tests.fixtures.settled import Settled
 
@@ -53,6 +55,20 @@ def test_whoever_asked_for_a_run_leaves_no_read_and_sees_none(log: Log) -> None:
     web.force_login(log.run.requester, backend=BACKEND)
     assert "Read by auditors" not in web.get(f"/runs/{log.run.pk}/").content.decode()
     assert Event.objects.filter(kind="evidence.read").count() == 1
+
+
+def test_a_register_speaks_in_words_and_says_where_it_stops(log: Log, monkeypatch: pytest.MonkeyPatch) -> None:
+    log.sequence()
+    web = client(log)
+    said = " ".join(one.what for one in registers.changes(now()))
+    assert "expires at 20" in said
+    assert not re.search(r"expires_at|\[|\{", said)
+    path = "/access/answers/changes/"
+    assert "CSV and PDF hold all of them" not in web.get(path).content.decode()
+    monkeypatch.setattr(answers, "SHOWN", 1)
+    page = web.get(path).content.decode()
+    assert f"The first 1 of {len(registers.changes(now()))}. CSV and PDF hold all of them." in page
+    assert "When, UTC" in page
 
 
 def test_each_register_names_its_events_up_to_a_moment(log: Log) -> None:

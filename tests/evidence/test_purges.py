@@ -152,7 +152,7 @@ def test_its_page_and_its_answers_say_so(old: Log) -> None:
     assert client.get(f"/api/v1/runs/{old.run.pk}/dossier/").status_code == 200
     assert verify.verify_entry(client.get(f"/api/v1/runs/{old.run.pk}/proof/").content, old.key)["body"] is None
     page = client.get("/evidence/").content.decode()
-    assert "1 purged" in page
+    assert "1 run purged so far" in page
     assert client.get("/api/v1/evidence/retention/").json() | {"since": None} == {
         "floor_days": 30,
         "due": 0,
@@ -178,7 +178,7 @@ def test_the_page_of_a_purge_names_runs_by_number_and_people_by_name(old: Log) -
     client.force_login(old.world.mira, backend="procedures.access.backend.PasswordBackend")
     assert "Look at the purge" in client.get("/evidence/").content.decode()
     page = client.post("/changes/redaction/new/", {**BASIS, "purge": "1"}).content.decode()
-    assert "1 runs whose time is over are erased for good" in page
+    assert "1 run whose time is over is erased for good" in page
     assert f"1: #{old.run.no}" in page
     assert "Quinn" in page
 

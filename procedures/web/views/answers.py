@@ -17,6 +17,7 @@ from procedures.services import readings
 from procedures.web.doors import page, person_of, show
 
 Rows = Sequence[Any]
+SHOWN = 1000  # rows of a page; the files hold all of them
 
 
 def _who(request: HttpRequest, at: datetime) -> Rows:
@@ -74,7 +75,7 @@ def one(request: HttpRequest, kind: str) -> HttpResponse:
         "kind": kind,
         "told": kind == "separation" or kind in registers.REGISTERS,
         "kinds": files.TITLES.items() if reads else [("person", files.TITLES["person"])],
-        "rows": rows[:1000],
+        "rows": rows[:SHOWN],
         "count": len(rows),
         "as_of": request.GET.get("as_of", ""),
         "then": at,
