@@ -144,7 +144,7 @@ def _redaction(posted: QueryDict) -> Object:
     if "purge" in posted:
         found = purges.due(posted.get("procedure", "").strip(), now())
         if not found["runs"]:
-            why = "name none: no run is past its date, all must be kept, or no two people are left to agree"
+            why = "nothing to purge: no run is past its date, all must be kept, or no two people are left to agree"
             raise InvalidInput([("/object/runs", why)])
         return made | found
     if subject := posted.get("subject", "").strip():
@@ -165,7 +165,7 @@ def _legal_hold(posted: QueryDict) -> Object:
             raise InvalidInput([("/object/person", "is nobody's user name")])
         made["subject"] = str(row.subject)
     if not any(made[name] for name in legal_holds.NAMES):
-        raise InvalidInput([("/object", "names no run, procedure, person or period")])
+        raise InvalidInput([("/object/procedure", "is empty, and so are person, from and until: name at least one")])
     return {name: value for name, value in made.items() if value}
 
 

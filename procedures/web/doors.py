@@ -10,6 +10,7 @@ from django.contrib.auth.decorators import login_required
 from django.http import HttpRequest, HttpResponse
 from django.http.response import HttpResponseBase
 from django.shortcuts import render
+from django.utils.http import url_has_allowed_host_and_scheme
 from django.views.decorators.cache import never_cache
 
 from procedures import access
@@ -171,4 +172,14 @@ def theme_of(request: HttpRequest) -> str:
 
 
 def show_problem(request: HttpRequest, problem: OpsError) -> HttpResponse:
-    return show(request, "problem.html", {"problem": problem}, status=status_of(problem))
+    return show(request, "problem.html", {"problem": problem, "back": came_from(request)}, status=status_of(problem))
+
+
+def came_from(request: HttpRequest) -> str:
+    """The page of ours on which this was asked for; empty where that is not known, or is this one."""
+    there = request.headers.get("referer", "")
+    known = url_has_allowed_host_and_scheme(
+        there, allowed_hosts={request.get_host()}, require_https=request.is_secure()
+    )
+    here = request.method == "GET" and there == request.build_absolute_uri()
+    return there if known and there.startswith("http") and not here else ""

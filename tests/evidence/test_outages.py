@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import html
 import json
 from datetime import timedelta
 from typing import Any
@@ -158,6 +159,42 @@ def test_the_form_makes_what_is_signed_and_the_page_says_it_in_full(log: Log, ha
             outage_forms.outage(bad)
     web = client(hands[0])
     assert "Record an outage" in web.get(reverse("web:stops")).content.decode()
+
+
+def test_a_record_with_wrong_lines_comes_back_as_it_was_typed_and_every_line_is_named(
+    log: Log, hands: tuple[Person, Person]
+) -> None:
+    web, path = client(hands[0]), reverse("web:new-change", args=["outage"])
+    right = "2026-11-26T10:03 | otto | web-1 | restarted nginx"
+    typed = {"environment": "production", "from": "2026-11-26T10:00", "to": "2026-11-26T11:30", "cause": CAUSE}
+    typed |= {"acts": f"{right}\nyesterday | otto | web-1 | looked\nrestarted\n{right.replace('otto', 'nobody')}"}
+    answer = web.post(path, typed)
+    page = html.unescape(answer.content.decode())
+    assert answer.status_code == 422
+    for said in (
+        "Acts 2: 'yesterday' is no day and hour of UTC such as 2026-11-26T10:03",
+        "Acts 3: a line is when | user name | where | what, such as 2026-11-26T10:03 | quinn",
+        "Acts 4: there is nobody called 'nobody'",
+    ):
+        assert said in page
+    assert typed["acts"] in page
+    assert f'value="{CAUSE}"' in page
+    assert "<details open>" in page
+    ahead = moment(now() + HOUR)[:16]
+    answer = web.post(path, typed | {"acts": right, "to": ahead})
+    assert answer.status_code == 422, "what could never be recorded is refused before anybody signs it"
+    assert "statement" not in answer.content.decode()
+    page = web.post(path, typed | {"acts": right}).content.decode()
+    assert f"2026-11-26T10:03 {hands[0]} on web-1: restarted nginx" in page
+    assert "by: " not in page
+    assert web.post(path, typed | {"acts": ""}).status_code == 200
+
+
+def test_what_is_long_is_told_in_full_below_a_short_heading() -> None:
+    made = {"environment": "production", "from": "2026-11-26T10:00", "to": "2026-11-26T11:30", "cause": "x" * 300 + "."}
+    said = control_words.told("outage", made | {"could_not": [], "acts": []}, {})
+    assert "x. Nothing was done by hand." in said
+    assert "x.." not in said
 
 
 def test_registers_are_files_with_what_to_judge_them_by(log: Log) -> None:

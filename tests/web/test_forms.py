@@ -17,6 +17,7 @@ from procedures.models import Person, Run
 from procedures.services import versions
 from procedures.web import form_hints, schema_form
 from tests.factories.portal import World, new_world
+from tests.web.town import Town
 
 pytestmark = pytest.mark.ordinary
 
@@ -264,3 +265,11 @@ def test_rows_end_somewhere() -> None:
     schema = {"properties": {"r": KINDS["rows"]}}
     form, _ = schema_form.grown([schema], QueryDict("p.r.999.a=x"))
     assert len(form[0].fields[0].rows) == 50
+
+
+def test_a_refusal_leads_back_to_the_page_it_came_from_and_to_no_other_place(town: Town) -> None:
+    client, ours = town.client("aisha"), "http://localhost/access/answers/who/"
+    for referer, back in ((ours, True), ("", False), ("https://evil.example/", False), (f"{ours}?as_of=x", False)):
+        page = client.get("/access/answers/who/?as_of=x", headers={"referer": referer}).content.decode()
+        assert (f'href="{referer}">Back</a>' in page) == back, referer
+    assert "evil.example" not in page

@@ -45,6 +45,7 @@ def test_templates_hold_no_inline_style_script_or_handler(template: Path) -> Non
         ("/object/window_from: is no time", "Window from: is no time"),
         ("/reviewers: 'x' is nobody; /days: is 1 to 365", "Reviewers: 'x' is nobody; Days: is 1 to 365"),
         ("/parameters/net/port: is 1/2: no", "Net port: is 1/2: no"),
+        ("/object/acts/0: says no time", "Acts 1: says no time"),
         ("Nobody: see /access/ for it", "Nobody: see /access/ for it"),
         ("/: is empty", "/: is empty"),
     ],

@@ -88,8 +88,15 @@ def sentence(text: str) -> str:
 
 @register.filter
 def fields_named(message: str) -> str:
-    """A refusal with its fields as a form calls them: `/object/verbs: is empty` reads `Verbs: is empty`."""
-    return POINTER.sub(lambda found: f"{found[1]}{sentence(found[2].replace('/', ' '))}: ", message)
+    """A refusal with its fields as a form calls them: `/object/verbs: is empty` reads `Verbs: is empty`.
+
+    Places in a list are counted from one: `/object/acts/0` is `Acts 1`.
+    """
+    return POINTER.sub(lambda found: f"{found[1]}{sentence(' '.join(map(_place, found[2].split('/'))))}: ", message)
+
+
+def _place(part: str) -> str:
+    return str(int(part) + 1) if part.isascii() and part.isdecimal() else part
 
 
 @register.filter

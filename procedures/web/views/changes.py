@@ -13,17 +13,21 @@ from django.utils.http import url_has_allowed_host_and_scheme
 from django.views.decorators.http import require_http_methods, require_POST
 
 from procedures.domain import controls as rules
-from procedures.domain import windows
+from procedures.domain import outages, windows
 from procedures.domain.canonical import canon
 from procedures.domain.clock import now
 from procedures.domain.errors import InvalidInput, OpsError
-from procedures.models import ControlChange, Person
+from procedures.models import ControlChange, Environment, Person
 from procedures.queries import deciding, labels, pages_people, retention
 from procedures.queries.would_allow import would_allow
 from procedures.services import control_gains, control_weight, controls, target_changes
 from procedures.services.portal import profile_in_force
-from procedures.web import control_forms, control_words, signing
+from procedures.web import control_forms, control_words, outage_forms, signing
 from procedures.web.doors import page, person_of, show, status_of
+
+AGAIN = {"outage": "parts/outage.html"}  # nobody types ten lines twice because one of them is wrong
+# What could not be proposed whoever signed it is refused before anybody signs.
+SOUND = {"grant", "redaction", "legal_hold", "legal_hold_end", "retention", "collector", "outage"}
 
 
 @page
@@ -32,9 +36,14 @@ def new(request: HttpRequest, control: str) -> HttpResponse:
     """First the form's object is shown to be signed; then, with `object`, it is proposed."""
     me = person_of(request)
     if "object" not in request.POST:
-        made = control_forms.build(control, request.POST, me)
-        _may_propose(me, control, made)
-        return show(request, "propose.html", proposal(request, me, control, made))
+        try:
+            made = control_forms.build(control, request.POST, me)
+            _may_propose(me, control, made)
+            return show(request, "propose.html", proposal(request, me, control, made))
+        except InvalidInput as problem:
+            if control not in AGAIN:
+                raise
+            return _typed_again(request, control, problem)
     made = object_in(request.POST["object"])
     _may_propose(me, control, made)
     try:
@@ -50,6 +59,14 @@ def new(request: HttpRequest, control: str) -> HttpResponse:
         messages.success(request, "The change is in force and in the evidence.")
         return redirect(_back(request))
     return redirect("web:change", change.pk)
+
+
+def _typed_again(request: HttpRequest, control: str, problem: InvalidInput) -> HttpResponse:
+    """What is wrong, and under it the form as it was typed."""
+    context = {"problem": problem, "again": AGAIN[control], "posted": request.POST}
+    return show(
+        request, "problem.html", context | {"environments": Environment.objects.all()}, status=status_of(problem)
+    )
 
 
 def _may_propose(me: Person, control: str, made: dict[str, Any]) -> None:
@@ -76,9 +93,9 @@ def _back(request: HttpRequest) -> str:
 
 def proposal(request: HttpRequest, me: Person, control: str, made: dict[str, Any]) -> dict[str, Any]:
     """What a page shows of a change before it is proposed, the statement to sign included."""
-    statement = controls.statement_for(actor=me, control=control, object=made)
-    if control == "grant":
+    if control in SOUND:
         controls.require_sound(control, made)
+    statement = controls.statement_for(actor=me, control=control, object=made)
     gains = control_gains.who_gains(control, made)
     production = rules.touches_production(control, made, control_weight.production_names())
     minimum = "session" if control == "key" else control_weight.minimum_strength(control, made)
@@ -99,6 +116,10 @@ def proposal(request: HttpRequest, me: Person, control: str, made: dict[str, Any
 
 def _facts(control: str, made: dict[str, Any]) -> list[tuple[str, Any]]:
     """What is signed, name by name; the runs of a purge by their numbers, and people by their names."""
+    if control == outages.CONTROL:
+        names = pages_people.names_of(control_words.subjects_in(made))
+        acts = "; ".join(outage_forms.acts_told(made, names)) or "none"
+        return sorted((made | {"acts": acts, "could_not": "; ".join(made["could_not"]) or "none"}).items())
     if control != "redaction" or "runs" not in made:
         return sorted(made.items())
     names = pages_people.names_of(made["behind"])
