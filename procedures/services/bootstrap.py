@@ -76,6 +76,14 @@ def first_link() -> str | None:
         )
 
 
+def require_live(token: str, purpose: str, at: datetime) -> None:
+    """That a link can still be used: nobody fills in a form that is refused. Raises LinkUsed."""
+    mark = hashlib.sha256(token.encode()).hexdigest()
+    live = OneTimeLink.objects.filter(token_sha256=mark, purpose=purpose, used_at__isnull=True, expires_at__gt=at)
+    if not live.exists():
+        raise LinkUsed("This link is not valid any more.")
+
+
 def take_link(token: str, purpose: str, at: datetime) -> OneTimeLink:
     """Use a link up. Raises LinkUsed."""
     mark = hashlib.sha256(token.encode()).hexdigest()

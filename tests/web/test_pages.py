@@ -280,6 +280,11 @@ def test_invited_person_gets_a_link_that_is_shown_once(town: Town) -> None:
     assert fresh.get("/").status_code == 200
     again = Client(HTTP_HOST="localhost").post(match.group(1), {"password": PASSWORD})
     assert again.status_code == 400
+    for path in (match.group(1), "/welcome/never-was/"):
+        page = Client(HTTP_HOST="localhost").get(path)
+        assert page.status_code == 400, "nobody fills in a form that is refused"
+        assert "This link is not valid any more." in page.content.decode()
+        assert "password" not in page.content.decode()
 
 
 def test_evidence_is_for_auditors(town: Town) -> None:

@@ -12,10 +12,10 @@ from django.views.decorators.http import require_http_methods, require_POST
 
 from procedures.domain.clock import now
 from procedures.domain.errors import OpsError
-from procedures.models import Person
+from procedures.models import OneTimeLink, Person
 from procedures.services import bootstrap, identity_providers, local_sign_in, open_sessions, sessions
 from procedures.services.unit import door
-from procedures.web.doors import show, status_of
+from procedures.web.doors import show, show_problem, status_of
 
 
 @sensitive_post_parameters("password")
@@ -65,7 +65,7 @@ def sign_out(request: HttpRequest) -> HttpResponse:
 def welcome(request: HttpRequest, token: str) -> HttpResponse:
     """The first access manager names an account; the link works once."""
     if request.method == "GET":
-        return show(request, "welcome.html", {"first": True})
+        return _opened(request, token, OneTimeLink.Purpose.BOOTSTRAP, {"first": True})
     typed = {name: request.POST.get(name, "") for name in ("username", "name", "password", "public_key")}
     try:
         person = bootstrap.use_first_link(token=token, at=now(), **typed)
@@ -81,12 +81,21 @@ def welcome(request: HttpRequest, token: str) -> HttpResponse:
 def join(request: HttpRequest, token: str) -> HttpResponse:
     """An invited person sets a password; the link works once."""
     if request.method == "GET":
-        return show(request, "welcome.html", _invited(token))
+        return _opened(request, token, OneTimeLink.Purpose.INVITE, _invited(token))
     try:
         person = bootstrap.accept_invite(token=token, password=request.POST.get("password", ""), at=now())
     except OpsError as problem:
         return show(request, "welcome.html", _invited(token) | {"problem": problem}, status=status_of(problem))
     return _in(request, person)
+
+
+def _opened(request: HttpRequest, token: str, purpose: str, context: dict[str, object]) -> HttpResponse:
+    """The form behind a link, or at once that the link leads nowhere any more."""
+    try:
+        bootstrap.require_live(token, purpose, now())
+    except bootstrap.LinkUsed as problem:
+        return show_problem(request, problem)
+    return show(request, "welcome.html", context)
 
 
 def _invited(token: str) -> dict[str, object]:
