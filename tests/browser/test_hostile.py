@@ -1,6 +1,6 @@
 """H29 in a real browser: with forty payloads in every field, nothing runs, nothing is asked from elsewhere.
 
-The same pages show whether what others wrote makes one of them wider than a phone.
+The same pages show whether what others wrote makes one of them wider than a phone, or than a laptop.
 """
 
 from __future__ import annotations
@@ -20,7 +20,7 @@ from tests.web.test_hostile_faces import ROWS
 from tests.web.town import PASSWORD
 
 pytestmark = pytest.mark.once
-PHONE = 390
+PHONE, LAPTOP = 390, 1280
 NO_PAGES = {"find", "run-live", "log-lines", "dossier"}  # JSON, pieces of a page, a file to be kept
 STEERING = set(map(chr, range(32))) - {"\n", "\t"} | {"\x7f", "\u202e", "\u2066", "\u200b"}
 COMMANDS = (
@@ -61,9 +61,12 @@ def test_nothing_that_was_written_runs(portal: Portal, tmp_path: Path) -> None:
         assert page.evaluate("window.owned") is None, path
         assert page.url.startswith(portal.url), path
         assert page.evaluate("document.querySelectorAll('iframe,object,embed,base,img,style').length") == 0, path
-        if more := page.evaluate("document.documentElement.scrollWidth - innerWidth"):
-            wide[path] = more
-    assert not wide, "these pages scroll sideways on a phone"
+        for width in (PHONE, LAPTOP):
+            page.set_viewport_size({"width": width, "height": 900})
+            if more := page.evaluate("document.documentElement.scrollWidth - innerWidth"):
+                wide[f"{path} at {width}"] = more
+        page.set_viewport_size({"width": PHONE, "height": 900})
+    assert not wide, "these pages scroll sideways"
     page = pages["mira"]
     page.goto(f"{portal.url}/procedures/evil/")
     page.locator("[name='p.text']").fill('"><img src=x onerror=window.owned=1>')

@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import html
 import json
+import re
 from collections.abc import Callable, Iterator
 from datetime import timedelta
 from typing import Any
@@ -49,6 +51,16 @@ def other(log: Log) -> Run:
 def about(run: Run) -> dict[str, str]:
     """The shortest period that holds a run's request."""
     return {"from": moment(run.requested_at - SECOND), "to": moment(run.requested_at)}
+
+
+def test_its_page_leads_to_its_runs(log: Log, other: Run) -> None:
+    web = client(engaged(log, procedure="hello", environments=["development"]))
+    page = html.unescape(web.get("/evidence/population/").content.decode())
+    [link] = re.findall(r'<a href="(\?procedure=hello[^"]+)">Count its runs</a>', page)
+    answer = web.get(f"/evidence/population/{link}")
+    assert answer.status_code == 200
+    assert f"/runs/{log.run.pk}/" in answer.content.decode()
+    assert f"/runs/{other.pk}/" not in answer.content.decode()
 
 
 def engaged(log: Log, **where: Any) -> Person:

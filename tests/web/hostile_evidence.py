@@ -3,14 +3,17 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from datetime import timedelta
 from typing import Any
+from uuid import UUID
 
 from django.db import transaction
 
 from procedures.domain.clock import now
 from procedures.domain.ids import uuid7
+from procedures.evidence.models import LogCheck
 from procedures.evidence.record import record
-from procedures.models import Person
+from procedures.models import Collector, LegalHold, Person
 from tests.web.hostile import ALL, PAYLOADS
 
 
@@ -42,10 +45,28 @@ def saved(person: Person) -> str:
     return f"/evidence/requests/{name}/"
 
 
+def kept(person: Person) -> str:
+    """The page of the log where a collector, a legal hold and a check of the log have much to say."""
+    at = now()
+    told = {"problem": ALL[:300], "problem_at": at, "failures": 4711, "next_at": at + timedelta(minutes=15)}
+    stream = {"url": f"https://{'siem-' * 90}example", "first": 0, "sent": 0, "event": uuid7(), "since_at": at}
+    Collector.objects.get_or_create(name="s" * 63, ended_at=None, defaults=told | stream)
+    said = {"basis": ALL[:200], "requested_by": ALL[:200], "subject": person.subject, "from_at": at}
+    held = {"placed_by": person, "placed_at": at}
+    LegalHold.objects.get_or_create(id=UUID(int=5), defaults=said | held)
+    found = {"began_at": at, "ended_at": at, "events": 1, "found": 1, "findings": [{"text": ALL}]}
+    LogCheck.objects.create(**found, unsure=0)
+    return "/evidence/"
+
+
 ROWS: dict[str, Callable[[Any], list[tuple[str, str]]]] = {
     "evidence": lambda o: [
-        ("/evidence/" + more, "aisha")
-        for more in ("", "?kind={}&procedure={}&person={}&control={}".format(*PAYLOADS[:4]))
+        (kept(o.people[0]) + more, who)
+        for who, more in (
+            ("aisha", ""),
+            ("jonas", ""),
+            ("aisha", "?kind={}&procedure={}&person={}&control={}".format(*PAYLOADS[:4])),
+        )
     ],
     "population": lambda o: [
         ("/evidence/population/" + more, "aisha") for more in ("", "?outcome={}&risk={}".format(*PAYLOADS[:2]))

@@ -19,6 +19,8 @@ document.addEventListener("click", (event) => {
   if (mark) navigator.clipboard?.writeText(mark.dataset.copy);
 });
 
+document.querySelectorAll(".tabs [aria-current]").forEach((tab) => tab.scrollIntoView({ block: "nearest", inline: "center" }));
+
 const PAGES = [["Home", "/"], ["Procedures", "/procedures/"], ["Runs", "/runs/"], ["Approvals", "/approvals/"], ["Reviews", "/reviews/"], ["Access", "/access/"], ["People", "/people/"], ["Environments", "/environments/"], ["Evidence", "/evidence/"], ["Settings", "/settings/"]];
 const palette = $("#palette"), box = $("#palette input"), list = $("#palette ul");
 let asked = 0, answered = 0, chosen = 0, go = false;
