@@ -94,7 +94,9 @@ def test_a_directory_is_let_in_and_gets_its_token_on_the_command_line(office: Of
     made = office.type("mira", "directory", "token", "corp", "--name", "Okta", "--days", "9", "--json")
     assert made.returncode == 0, made.stderr
     row = json.loads(made.stdout)
-    answer = httpx.get(f"{office.portal.url}/scim/v2/Users", headers={"Authorization": f"Bearer {row['token']}"})
+    answer = httpx.get(
+        f"{office.portal.url}/scim/v2/Users", headers={"Authorization": f"Bearer {row['token']}"}, timeout=60
+    )
     assert (answer.status_code, answer.json()["totalResults"]) == (200, 0)
     told = office.type("jonas", "directory", "list").stdout
     assert "0 people, 0 groups" in told

@@ -60,7 +60,7 @@ class Party:
     about: Mapping[str, Any] = field(init=False)
 
     def __post_init__(self) -> None:
-        self.about = httpx.get(f"{self.issuer}/.well-known/openid-configuration").raise_for_status().json()
+        self.about = httpx.get(f"{self.issuer}/.well-known/openid-configuration", timeout=60).raise_for_status().json()
 
     def believes(self, token: str) -> dict[str, Any]:
         """The claims. Raises what PyJWT raises."""

@@ -60,7 +60,9 @@ def reached(config: Path, path: str) -> str:
     said = json.loads(config.read_text())
     where, who = said["clusters"][0]["cluster"], said["users"][0]["user"]
     trusted = ssl.create_default_context(cadata=base64.b64decode(where["certificate-authority-data"]).decode())
-    answer = httpx.get(where["server"] + path, headers={"Authorization": f"Bearer {who['token']}"}, verify=trusted)
+    answer = httpx.get(
+        where["server"] + path, headers={"Authorization": f"Bearer {who['token']}"}, verify=trusted, timeout=60
+    )
     return answer.text if answer.is_success else answer.text.lower()
 
 

@@ -59,7 +59,7 @@ class Portal:
         return Party(issuer_of(self.url, "staging"), **more)
 
     def kids(self, environment: str = "staging") -> list[str]:
-        answer = httpx.get(f"{issuer_of(self.url, environment)}/jwks").raise_for_status()
+        answer = httpx.get(f"{issuer_of(self.url, environment)}/jwks", timeout=60).raise_for_status()
         return [key["kid"] for key in answer.json()["keys"]]
 
 
@@ -79,7 +79,7 @@ def forged(token: str, *, head: Mapping[str, Any] | None = None, claims: Mapping
 
 
 def test_an_independent_library_believes_what_was_signed_and_nothing_like_it(portal: Portal) -> None:
-    assert httpx.get(f"{portal.url}/identity/staging/jwks").status_code == 404, "nothing was signed yet"
+    assert httpx.get(f"{portal.url}/identity/staging/jwks", timeout=60).status_code == 404, "nothing was signed yet"
     token = portal.token()
     claims = portal.party(begins=f"environment:staging:procedure:report:digest:{DIGEST}:").believes(token)
     assert (claims["digest"], claims["requester"], claims["environment"]) == (DIGEST, "rita", "staging")
@@ -87,7 +87,7 @@ def test_an_independent_library_believes_what_was_signed_and_nothing_like_it(por
     foreign = portal.token("production")
     kid = jwt.get_unverified_header(token)["kid"]
     head, middle, _ = forged(token, head={"alg": "none"}).split(".")
-    (shown,) = httpx.get(f"{portal.url}/identity/staging/jwks").json()["keys"]
+    (shown,) = httpx.get(f"{portal.url}/identity/staging/jwks", timeout=60).json()["keys"]
     secret = signed_by_hmac(claims, kid, shown["n"])
     attacks: Mapping[str, tuple[Party, str]] = {
         "another audience": (portal.party(audience="vault"), token),
@@ -108,7 +108,7 @@ def test_an_independent_library_believes_what_was_signed_and_nothing_like_it(por
     for what, (party, shown_token) in attacks.items():
         with pytest.raises(jwt.PyJWTError):
             pytest.fail(f"{what}: {party.believes(shown_token)}")
-    assert httpx.get(f"{portal.url}/identity/nowhere/jwks").status_code == 404
+    assert httpx.get(f"{portal.url}/identity/nowhere/jwks", timeout=60).status_code == 404
     assert portal.party().about["issuer"] == f"{portal.url}/identity/staging"
 
 
@@ -125,7 +125,7 @@ def by_another(portal: Portal, claims: Mapping[str, Any], kid: str) -> str:
 def test_the_web_tier_shows_public_halves_and_holds_no_private_one(portal: Portal) -> None:
     for environment in ("staging", "production"):
         portal.lend(environment)
-        answer = httpx.get(f"{portal.url}/identity/{environment}/jwks")
+        answer = httpx.get(f"{portal.url}/identity/{environment}/jwks", timeout=60)
         assert answer.headers["cache-control"] == "public, max-age=300"
         (key,) = answer.json()["keys"]
         assert not PRIVATE & set(key)

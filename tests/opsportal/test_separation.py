@@ -98,7 +98,7 @@ def test_the_real_web_process_says_that_it_sees_no_key_and_the_pack_would_say_so
         assert len(children) == 1, "the sequencer is the keeper's child"
         for name in (pid, portal.pid("web"), portal.pid("pool")):
             assert "NoNewPrivs:\t1" in Path(f"/proc/{name}/status").read_text()
-        with httpx.Client(base_url=portal.url, headers={"Referer": portal.url + "/"}) as http:
+        with httpx.Client(base_url=portal.url, headers={"Referer": portal.url + "/"}, timeout=60) as http:
             made = {
                 "token": token.strip("/").split("/")[1],
                 "username": "mira",

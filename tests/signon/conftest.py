@@ -30,7 +30,7 @@ class OpenId:
 
     def accounts(self, **changed: dict[str, Any]) -> None:
         """Say other things of some accounts from now on."""
-        httpx.post(f"{self.url}/_accounts", json={**ACCOUNTS, **changed}).raise_for_status()
+        httpx.post(f"{self.url}/_accounts", json={**ACCOUNTS, **changed}, timeout=60).raise_for_status()
 
     def object(self, name: str = "corp", **more: Any) -> dict[str, Any]:
         """The control object that lets this provider in."""

@@ -23,7 +23,7 @@ def lying(token_endpoint: str, change: Callable[[Tokens], Tokens]) -> Iterator[s
         def do_POST(self) -> None:
             body = self.rfile.read(int(self.headers["Content-Length"]))
             kept = {name: self.headers[name] for name in ("Content-Type", "Authorization") if name in self.headers}
-            true = httpx.post(token_endpoint, content=body, headers=kept)
+            true = httpx.post(token_endpoint, content=body, headers=kept, timeout=60)
             answer = json.dumps(change(true.json())).encode()
             self.send_response(true.status_code)
             self.end_headers()

@@ -38,7 +38,9 @@ class Server:
     token: str
 
     def tell(self, path: str, body: dict[str, Any]) -> None:
-        httpx.post(f"{self.url}/v1/{path}", json=body, headers={"X-Vault-Token": self.token}).raise_for_status()
+        httpx.post(
+            f"{self.url}/v1/{path}", json=body, headers={"X-Vault-Token": self.token}, timeout=60
+        ).raise_for_status()
 
 
 class _RealVaults:
