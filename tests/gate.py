@@ -27,7 +27,7 @@ ROOT = Path(__file__).resolve().parent.parent
 NOTHING_COLLECTED = 5
 SKIPS = ("skipped", "xfailed", "xpassed")
 INTERRUPTED = 2
-WORKERS = {"sqlite": 3, "postgresql": 1}  # side by side; the first session is three times as long as the second
+WORKERS = {"sqlite": 2, "postgresql": 1}  # side by side; the first session is three times as long as the second
 ALONE = ("-n", "--numprocesses", "-x", "--exitfirst", "--pdb")  # the caller says how, or looks at each test
 MEASURED = ("--all", "--soak")
 

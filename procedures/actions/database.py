@@ -9,6 +9,7 @@ import threading
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import date, datetime, time, timedelta
+from time import monotonic
 from typing import Any, Protocol
 
 from procedures.actions import reach
@@ -18,6 +19,7 @@ from procedures.domain.ports import ActionCall, ActionIO, Lease
 from procedures.domain.seen import seen
 
 CONNECT_S = 10
+FULL, FULL_S = "too many connections for role", 5.0
 # A step may have made operators of its own: these are the server's.
 WROTE = "select pg_catalog.pg_current_xact_id_if_assigned() is not null"
 TOUCHED = """select schemaname, relname, greatest(n_tup_ins, n_tup_upd, n_tup_del) operator(pg_catalog.>) 0
@@ -129,7 +131,7 @@ class Database:
             options += f" -c role={told['template']}"
         with (
             trusted(authority.reveal() if authority else None) as root,
-            psycopg.connect(
+            self._opened(
                 host=told["host"],
                 hostaddr=self.address,
                 port=told["port"],
@@ -146,6 +148,23 @@ class Database:
         ):
             link.add_notice_handler(lambda notice: _noticed(io, notice))
             yield link
+
+    def _opened(self, **where: Any) -> Any:
+        """A connection. The server counts a former one until a moment after it was closed: that is waited for.
+
+        Raises psycopg.OperationalError, Stopped.
+        """
+        import psycopg
+
+        until = monotonic() + min(FULL_S, self.call.seconds_left)
+        while True:
+            try:
+                return psycopg.connect(**where)
+            except psycopg.OperationalError as problem:
+                if FULL not in str(problem) or monotonic() > until:
+                    raise
+            if self.ended.wait(0.1):
+                raise reach.Stopped("It was stopped before it began.")
 
     def _executed(self, link: Any, text: str, query: Query) -> Answer:
         bound = [_bound(value) for value in query.parameters]

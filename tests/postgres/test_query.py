@@ -282,3 +282,16 @@ def test_a_database_error_names_code_place_and_hint(reader: Lease) -> None:
     result = asked(reader, query="SELECT nme FROM app.users")
     assert result.message.startswith('42703: column "nme" does not exist')
     assert "Perhaps you meant" in result.message
+
+
+def test_a_connection_of_before_that_the_server_still_counts_is_waited_for(shop: Shop, reader: Lease) -> None:
+    held = [shop.login(reader), shop.login(reader)]
+    leaving = threading.Timer(0.6, held[0].close)
+    leaving.start()
+    result = asked(reader, query="SELECT 1 AS one")
+    assert (result.outcome, result.output["rows"]) == ("succeeded", [{"one": 1}])
+    held.append(shop.login(reader))
+    result = asked(reader, query="SELECT 1 AS one")
+    assert (result.outcome, "too many connections for role" in result.message) == ("failed", True)
+    for link in held:
+        link.close()
