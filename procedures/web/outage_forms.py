@@ -54,7 +54,8 @@ def _act(line: str) -> dict[str, str]:
     if len(parts) < PARTS:
         raise ValueError(f"a line is when | user name | where | what, such as {LINE}")
     try:
-        at = datetime.fromisoformat(parts[0].removesuffix("Z")).replace(tzinfo=UTC)
+        typed = datetime.fromisoformat(parts[0].removesuffix("Z"))
+        at = typed.astimezone(UTC) if typed.tzinfo else typed.replace(tzinfo=UTC)
     except ValueError as problem:
         raise ValueError(f"{parts[0]!r} is no day and hour of UTC such as {LINE[:16]}") from problem
     person = Person.objects.filter(username=parts[1]).first()

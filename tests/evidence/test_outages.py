@@ -152,6 +152,10 @@ def test_the_form_makes_what_is_signed_and_the_page_says_it_in_full(log: Log, ha
     said = control_words.told("outage", made, {str(hands[0].subject): "Otto"})
     assert "2026-11-26T10:03 Otto on web-1: cat /etc/x | restart" in said
     assert control_words.subjects_in(made) == [str(hands[0].subject)]
+    for when in ("2026-11-26T12:03+02:00", "2026-11-26T10:03Z", "2026-11-26 10:03"):
+        other = typed.copy()
+        other["acts"] = f"{when} | otto | web-1 | restarted"
+        assert outage_forms.outage(other)["acts"][0]["at"] == "2026-11-26T10:03:00.000000Z", when
     for name, text in (("acts", "only words"), ("acts", "2026-11-26T10:03 | nobody-here | a | b"), ("from", "soon")):
         bad = typed.copy()
         bad[name] = text
