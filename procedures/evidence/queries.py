@@ -13,7 +13,7 @@ from uuid import UUID
 
 from django.db.models import QuerySet
 
-from procedures.domain.canonical import moment
+from procedures.domain.canonical import moment, parse_moment
 from procedures.evidence.events import SEALS
 from procedures.evidence.models import Event
 
@@ -58,10 +58,12 @@ UNREADABLE = (ValueError, KeyError, TypeError, AttributeError, RecursionError)
 def readable(event: Event) -> Fact:
     """The same; one that says nothing where an event has not the form of one, as anybody who writes rows may add."""
     try:
-        return fact(event)
+        found = fact(event)
+        parse_moment(found.at)  # what is no moment compares with none
     except UNREADABLE:
         index = event.leaf.index if hasattr(event, "leaf") else None
         return Fact(str(event.id), event.kind, "", {}, None, [], event.run, moment(event.at), index)
+    return found
 
 
 def _facts(events: QuerySet[Event]) -> list[Fact]:

@@ -9,7 +9,7 @@ from procedures.evidence.events import KINDS
 from procedures.evidence.queries import OWNED, Fact
 
 WHY = "it has not the form of such an event"
-NAMES = ("subject", "procedure", "risk", "group", "provider", "action", "campaign", "stop")
+NAMES = ("subject", "procedure", "risk", "group", "provider", "action", "campaign", "stop", "owner")
 IN_A_ROW: dict[str, type | tuple[type, ...]] = {
     "by": str,
     "strength": str,
@@ -30,8 +30,14 @@ def of_no_form(fact: Fact, *, signed: bool) -> bool:
         return True
     if fact.kind != "control.confirmed":
         needed = ("subject",) if fact.kind in OWNED else ()
-        return not all(isinstance(said.get(name, None if name in needed else ""), str) for name in NAMES)
-    if not isinstance(fact.signatures, list) or not all(map(_is_row, fact.signatures)):
+        named = all(isinstance(said.get(name, None if name in needed else ""), str) for name in NAMES)
+        grants = said.get("grants", [])
+        return not named or not isinstance(grants, list) or not all(isinstance(one, str) for one in grants)
+    if (
+        not isinstance(said["change"], str)
+        or not isinstance(fact.signatures, list)
+        or not all(map(_is_row, fact.signatures))
+    ):
         return True
     return not signed and not formed.fits(said["control"], said["object"])
 

@@ -14,12 +14,13 @@ from hypothesis import strategies as st
 
 from procedures.domain.canonical import canon, moment, sha256_hex
 from procedures.domain.clock import now
+from procedures.domain.controls import Authority
 from procedures.domain.ids import uuid7
 from procedures.evidence.events import KINDS
 from procedures.evidence.models import Event, Outbox
-from procedures.evidence.queries import AUTHORITY, authority_facts
+from procedures.evidence.queries import AUTHORITY, Fact, authority_facts
 from procedures.issuer.erasing import Word
-from procedures.issuer.replay import replay
+from procedures.issuer.replay import folded, replay
 from procedures.runner.drive import drive
 from procedures.runner.erasing import Erasing
 from tests.evidence.conftest import Log, log
@@ -91,8 +92,10 @@ def test_a_true_signature_beside_nonsense_brings_nothing_back_and_stops_nothing(
     assert str(grant.pk) not in replay().grants or not replay().grants[str(grant.pk)].get("stands")
     body = json.loads(bytes(Event.objects.get(pk=grant.event).body))
     before = replay()
-    for more in ({"sigs": [*body.get("sigs", []), {}]}, {"object": 5}, {"sigs": 7}, {"control": None}):
-        id = added("control.confirmed", canon({**body, **more}))
+    nonsense = ({"sigs": [*body.get("sigs", []), {}]}, {"object": 5}, {"sigs": 7}, {"control": None}, {"change": []})
+    for more, at in [*((one, moment(now())) for one in nonsense), ({}, 5), ({}, "then"), ({}, None), ({}, [])]:
+        header = canon({"at": at, "b": "", "id": str(uuid7()), "k": "control.confirmed", "v": 1})
+        id = added("control.confirmed", canon({**body, **more}), header=header)
         assert replay().asserted[id]
         assert replay().grants == before.grants
 
@@ -128,7 +131,9 @@ def test_whatever_the_values_are_replay_ends_and_nothing_is_granted(world: World
     @given(st.sampled_from(sorted(AUTHORITY)), st.data())
     def tried(kind: str, data: st.DataObject) -> None:
         names = (*KINDS.get(kind, ()), "sigs", "statement", "owner")
-        said = data.draw(st.fixed_dictionaries({}, optional=dict.fromkeys(names, ANY)))
+        whole = data.draw(st.booleans())  # with everything that such an event must say, or with some of it
+        needed = dict.fromkeys(KINDS.get(kind, ()), ANY) if whole else {}
+        said = data.draw(st.fixed_dictionaries(needed, optional=dict.fromkeys(set(names) - set(needed), ANY)))
         if isinstance(said.get("statement"), str):
             said["statement"] = base64.b64encode(said["statement"].encode()).decode()
         Event.objects.create(id=uuid7(), kind=kind, at=now(), header=_header(kind), body=json.dumps(said).encode())
@@ -137,6 +142,15 @@ def test_whatever_the_values_are_replay_ends_and_nothing_is_granted(world: World
         assert found.keys == before.keys
 
     tried()
+
+
+@pytest.mark.parametrize("grants", [5, None, {}, [5], [[]], [{}]])
+def test_what_opens_a_campaign_that_there_is_may_list_anything(grants: object) -> None:
+    said = dict.fromkeys(KINDS["campaign.opened"], "x") | {"campaign": "c", "grants": grants}
+    row = {"digest": "d", "set": {"one"}, "kept": set(), "due_at": "2999", "lapsed": False}
+    fact = Fact("e", "campaign.opened", "", said, None, [], None, moment(now()), 1)
+    found = folded(Authority(campaigns={"c": dict(row)}), [fact])
+    assert found.asserted.get("e") or found.campaigns["c"]["set"] == {"one"}
 
 
 def _header(kind: str) -> bytes:
